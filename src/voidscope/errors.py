@@ -1,0 +1,42 @@
+"""Errors a person can act on: each names the thing, the value and the way out, in one line."""
+
+
+class VoidscopeError(Exception):
+    """Base of every problem voidscope tells a person about; its text is one line, ready to be shown."""
+
+
+class CannotReadFile(VoidscopeError):
+    """A file could not be read as a scan or a label mask; names the path, the reason and the way out."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"Cannot read {path}: {' '.join(reason.split())}")
+        self.path = path
+        self.reason = reason
+
+
+class VolumeError(VoidscopeError):
+    """An array is not a usable scan (wrong number of axes, constant, only NaN, impossible spacing)."""
+
+
+class LabelError(VoidscopeError):
+    """A label mask does not fit its scan or holds ids the class map does not know."""
+
+
+class ProjectError(VoidscopeError):
+    """The project folder cannot be opened, read or written, or lacks what was asked for."""
+
+
+class ConfigError(VoidscopeError):
+    """A setting is unknown, of the wrong type or out of its bounds."""
+
+
+class NotReady(VoidscopeError):
+    """A step was asked for before the step it needs; the text says which step comes first."""
+
+
+class JobFailed(VoidscopeError):
+    """A running job stopped with an error; carries the reason in one line."""
+
+
+class StaleResult(VoidscopeError):
+    """A finished job's result belongs to a model or labelled set that is no longer current; it was not kept."""

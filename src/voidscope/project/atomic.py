@@ -1,0 +1,106 @@
+"""Writes that either happened or did not: temporary name, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from voidscope.errors import ProjectError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a crash leaves the old or the new content, never a mixture.
+
+    Raises
+    ------
+    ProjectError : the disk or folder refuses (full, read-only, gone); the old content is intact.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            _write_synced(temporary, data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, tree: Mapping[str, object]) -> None:
+    """`write_bytes` of readable, NaN-free JSON."""
+    write_bytes(path, (json.dumps(tree, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Create `folder` with all `files` (name -> content) in one step; nobody ever sees it half filled."""
+    with explained(folder):
+        temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+        temporary.mkdir(parents=True)
+        try:
+            for name, data in files.items():
+                _write_synced(temporary / name, data)
+            sync_folder(temporary)
+            temporary.replace(folder)
+        except OSError:
+            _discard(temporary)
+            raise
+        sync_folder(folder.parent)
+
+
+def remove(path: Path) -> None:
+    """Delete a file durably; a file already gone is fine."""
+    with explained(path):
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Read a JSON object; raises `ProjectError` naming the file when it is missing or damaged."""
+    try:
+        tree = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"Cannot read {path}: {error}. Restore it from a backup.") from error
+    if not isinstance(tree, dict):
+        raise ProjectError(f"{path} holds {type(tree).__name__}, not a JSON object. Restore it from a backup.")
+    return tree
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of writing below `path` into a `ProjectError` that says the way out."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProjectError(
+            f"Cannot write {path}: {reason}. What was saved before is intact; make the folder writable or free space."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable, where the system lets a folder be opened (not on Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _discard(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()

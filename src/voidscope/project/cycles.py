@@ -1,0 +1,74 @@
+"""The record of one training: which labels, which weights, which numbers; append-only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from voidscope.errors import ProjectError
+from voidscope.project.atomic import read_json, write_folder
+from voidscope.vocabulary import SliceKey
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One trained model and how it came to be; `folder` also holds its weights, survey and masks."""
+
+    number: int
+    labelled: tuple[SliceKey, ...]
+    seed: int
+    weights_sha256: str
+    metrics: Mapping[str, Any]
+    """Losses per epoch, seconds, warnings."""
+    provenance: Mapping[str, Any]
+    """Versions, device, threads, precision, time, data and label hashes."""
+    config: Mapping[str, Any]
+    normalisation: tuple[float, float]
+    """Mean and standard deviation of the scaled intensities the model was trained with."""
+    folder: Path = field(default=Path(), compare=False)
+
+    @property
+    def id(self) -> str:
+        """Names the model in every result it makes: cycle number and the head of the weights' hash."""
+        return f"cycle-{self.number:04d}-{self.weights_sha256[:12]}"
+
+    @property
+    def weights_path(self) -> Path:
+        """The model's safetensors file."""
+        return self.folder / "weights.safetensors"
+
+    @classmethod
+    def read(cls, folder: Path) -> Cycle:
+        """Read ``cycle.json`` of a cycle folder; raises `ProjectError` when it is damaged."""
+        tree: dict[str, Any] = read_json(folder / "cycle.json")
+        try:
+            labelled = tuple(SliceKey.parse(k) for k in tree.pop("labelled"))
+            return cls(labelled=labelled, normalisation=tuple(tree.pop("normalisation")), folder=folder, **tree)
+        except (KeyError, TypeError) as error:
+            raise ProjectError(f"{folder / 'cycle.json'} is damaged: {error}. Restore it from a backup.") from error
+
+    def write(self, folder: Path, weights: bytes) -> Cycle:
+        """Write the cycle and its weights as a new folder in one step and return it with its folder set."""
+        tree = asdict(self) | {"labelled": [str(k) for k in self.labelled]}
+        del tree["folder"]
+        write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights})
+        return replace(self, folder=folder)
+
+    def weights(self) -> bytes:
+        """The weights' bytes; raises `ProjectError` when they are missing or do not match their hash."""
+        try:
+            data = self.weights_path.read_bytes()
+        except OSError as error:
+            raise ProjectError(f"Cannot read {self.weights_path}: {error.strerror}. Train again.") from error
+        if hashlib.sha256(data).hexdigest() != self.weights_sha256:
+            raise ProjectError(f"{self.weights_path} does not match its hash; it is damaged. Train again.")
+        return data
+
+
+def _json(tree: Mapping[str, Any]) -> bytes:
+    import json
+
+    return (json.dumps(tree, indent=2, allow_nan=False, default=list) + "\n").encode()

@@ -1,0 +1,60 @@
+"""``project.json``: what a project is made of, readable by people, with a schema version."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voidscope.config import Config
+from voidscope.errors import ProjectError
+from voidscope.project.atomic import read_json, write_json
+from voidscope.project.scans import ScanRecord
+
+SCHEMA = 1
+"""Version of the project folder's layout that this voidscope writes."""
+
+
+class Manifest(BaseModel):
+    """Contents of ``project.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    voidscope: str = Field(default_factory=lambda: package_version("voidscope"))
+    classes: list[dict[str, Any]]
+    config: Config = Config()
+    scans: tuple[ScanRecord, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read a project's manifest; raises `ProjectError` for none, a damaged or a newer one."""
+        path = folder / "project.json"
+        if not path.is_file():
+            raise ProjectError(f"{folder} is not a voidscope project (no project.json). Make one with: voidscope create {folder}")
+        tree = read_json(path)
+        found = tree.get("schema_version")
+        if isinstance(found, int) and found > SCHEMA:
+            raise ProjectError(f"{folder} was written by a newer voidscope (layout {found}, this one knows {SCHEMA}). Update voidscope.")
+        try:
+            return cls.model_validate(tree)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(p) for p in first["loc"])
+            raise ProjectError(f"{path} is damaged at {where}: {first['msg']}. Restore it from a backup.") from error
+
+    def write(self, folder: Path) -> None:
+        """Replace ``project.json`` in one step."""
+        write_json(folder / "project.json", self.model_dump(mode="json"))
+
+
+def package_version(name: str) -> str:
+    """Installed version of a distribution, or ``unknown``."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,279 @@
+"""The project: the one mutable object, a readable folder on disk that is always up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from voidscope.acquisition import Suggestion, Survey
+from voidscope.config import Config
+from voidscope.errors import NotReady, ProjectError, StaleResult
+from voidscope.metrology import Report
+from voidscope.project import results
+from voidscope.project.atomic import explained, write_bytes, write_json
+from voidscope.project.cycles import Cycle
+from voidscope.project.labels import Labels
+from voidscope.project.manifest import Manifest
+from voidscope.project.scans import ScanRecord
+from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
+from voidscope.volume import Spacing, Volume, check_spacing, scale
+
+
+class ProjectEvents:
+    """What changes in a project, told after it is on disk."""
+
+    scans_changed = Signal()
+    labels_changed = Signal(SliceKey)
+    cycles_changed = Signal()
+    suggestions_changed = Signal()
+    masks_changed = Signal(str)
+    config_changed = Signal()
+    report_changed = Signal()
+
+
+class Project:
+    """Scans, classes, labels, cycles and their results, kept in one folder.
+
+    Make one with `create` or `open`. Every change is on disk, durably, before the method returns and before the
+    event is emitted.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.path = folder
+        self.events = ProjectEvents()
+        self.classes = ClassMap.from_entries(manifest.classes)
+        self._manifest = manifest
+        self._volumes: dict[str, Volume] = {}
+        self._masks: dict[str, Mask] = {}
+        self.labels = Labels(folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit)
+        self._cycles = tuple(Cycle.read(p) for p in sorted((folder / "cycles").glob("[0-9]*")))
+
+    @classmethod
+    def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
+        """Make a new project folder; raises `ProjectError` when `path` exists and is not empty."""
+        folder = Path(path)
+        if (folder / "project.json").exists():
+            raise ProjectError(f"{folder} already holds a project. Open it, or choose another folder.")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ProjectError(f"{folder} exists and is not empty. Choose a new folder for the project.")
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        Manifest(classes=classes.entries(), config=config or Config()).write(folder)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Project:
+        """Open a project folder; raises `ProjectError` when it is none, damaged or of a newer voidscope."""
+        folder = Path(path)
+        return cls(folder, Manifest.read(folder))
+
+    # -- scans ----------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def scans(self) -> Mapping[str, ScanRecord]:
+        """Scan records by name, in order of name."""
+        return MappingProxyType({s.name: s for s in self._manifest.scans})
+
+    def scan(self, name: str) -> ScanRecord:
+        """The record of one scan; raises `ProjectError` naming the known ones."""
+        if name not in self.scans:
+            known = ", ".join(self.scans) or "none yet"
+            raise ProjectError(f"There is no scan {name!r} in {self.name}; it has {known}.")
+        return self.scans[name]
+
+    def add(self, records: Sequence[ScanRecord]) -> None:
+        """Take in scans recorded by `record_scan`; one whose name is known and whose file is gone is found again.
+
+        Raises `ProjectError` when a name is taken by another scan.
+        """
+        scans = dict(self.scans)
+        for record in records:
+            known = scans.get(record.name)
+            if known is not None and known.fingerprint != record.fingerprint:
+                raise ProjectError(f"{self.name} already has another scan {record.name!r} ({known.path}). Rename the file and add it again.")
+            scans[record.name] = record if known is None else known.model_copy(update={"path": record.path, "relative": record.relative})
+            self._volumes.pop(record.name, None)
+        self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
+        self.events.scans_changed.emit()
+
+    def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
+        """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
+        check_spacing(spacing_um, scan)
+        record = self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
+        self._write(scans=tuple(record if s.name == scan else s for s in self._manifest.scans))
+        self._volumes.pop(scan, None)
+        self.events.scans_changed.emit()
+
+    def volume(self, scan: str) -> Volume:
+        """The scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
+        if scan not in self._volumes:
+            self._volumes[scan] = self.scan(scan).open(self.path)
+        return self._volumes[scan]
+
+    def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
+        """A slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
+        record = self.scan(key.scan)
+        self.slice_shape(key)
+        return scale(self.volume(key.scan).slice(record.plane, key.index), record.intensity)
+
+    def slice_shape(self, key: SliceKey) -> tuple[int, int]:
+        """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
+        record = self.scan(key.scan)
+        if not 0 <= key.index < record.n_slices:
+            raise ProjectError(f"There is no slice {key}; {key.scan} has slices 0..{record.n_slices - 1} along {record.plane.value}.")
+        return record.slice_shape
+
+    def keys(self, split: Split | None = None) -> tuple[SliceKey, ...]:
+        """All slices in order, or those of one split."""
+        return tuple(k for s in self._manifest.scans if split in (None, s.split) for k in s.keys())
+
+    def normalisation(self) -> tuple[float, float]:
+        """Mean and standard deviation of the scaled intensities, pooled over the training scans."""
+        scans = [s for s in self._manifest.scans if s.split is Split.TRAIN]
+        if not scans:
+            raise NotReady(f"{self.name} has no training scan; add one with: voidscope add {self.path} SCAN --split train")
+        weights = np.array([np.prod(s.shape, dtype=float) for s in scans])
+        means = np.array([s.intensity.mean for s in scans])
+        squares = np.array([s.intensity.std**2 + s.intensity.mean**2 for s in scans])
+        mean = float(np.average(means, weights=weights))
+        return mean, float(np.sqrt(max(np.average(squares, weights=weights) - mean**2, 1e-8)))
+
+    # -- settings -------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> Config:
+        """The project's settings."""
+        return self._manifest.config
+
+    def set_config(self, config: Config) -> None:
+        """Replace the project's settings."""
+        if config != self.config:
+            self._write(config=config)
+            self.events.config_changed.emit()
+
+    # -- cycles and their results ----------------------------------------------------------------------------
+
+    @property
+    def cycles(self) -> tuple[Cycle, ...]:
+        """All trained cycles, oldest first."""
+        return self._cycles
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """The newest cycle, whose model is the current one; None before the first training."""
+        return self._cycles[-1] if self._cycles else None
+
+    def add_cycle(self, cycle: Cycle, weights: bytes) -> Cycle:
+        """Append a trained cycle; its number must be the next one, else `StaleResult`."""
+        if cycle.number != len(self._cycles) + 1:
+            raise StaleResult(f"Another model was trained meanwhile (cycle {len(self._cycles)}); this one was not kept. Train again.")
+        with explained(self.path):
+            (self.path / "cycles").mkdir(exist_ok=True)
+        written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
+        self._cycles = (*self._cycles, written)
+        self._masks.clear()
+        self.events.cycles_changed.emit()
+        self.events.suggestions_changed.emit()
+        return written
+
+    def current(self, model_id: str) -> Cycle:
+        """The current cycle if it is the one named, else `StaleResult`; every commit of a model's result asks this."""
+        cycle = self.cycle
+        if cycle is None or cycle.id != model_id:
+            raise StaleResult(f"The result belongs to {model_id}, which is no longer the current model; it was not kept.")
+        return cycle
+
+    @property
+    def survey(self) -> Survey | None:
+        """What the current model thinks of every training slice, or None."""
+        return results.read_survey(self.cycle.folder, self.cycle.id) if self.cycle else None
+
+    def set_survey(self, survey: Survey) -> None:
+        """Keep a survey of the current model; raises `StaleResult` for another model's."""
+        results.write_survey(self.current(survey.model_id).folder, survey)
+
+    @property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """The queue: what to label next according to the current model (or the random start)."""
+        return results.read_suggestions(self._queue_path)
+
+    def set_suggestions(self, suggestions: Sequence[Suggestion]) -> None:
+        """Replace the queue."""
+        results.write_suggestions(self._queue_path, self.cycle.id if self.cycle else "", suggestions)
+        self.events.suggestions_changed.emit()
+
+    def mask(self, scan: str) -> Mask | None:
+        """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
+        if scan not in self._masks and self.cycle is not None:
+            mask = results.read_mask(self.cycle.folder, scan, self.classes)
+            if mask is not None:
+                self._masks[scan] = mask
+        return self._masks.get(scan)
+
+    def uncertainty(self, scan: str) -> npt.NDArray[np.float32] | None:
+        """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""
+        return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
+
+    def set_prediction(self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16]) -> None:
+        """Keep a scan's mask and entropy of the current model; raises `StaleResult` for another model's."""
+        folder = self.current(model_id).folder
+        results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
+        self._masks[scan] = mask
+        self.events.masks_changed.emit(scan)
+
+    def set_evaluation(self, model_id: str, metrics: Mapping[str, object]) -> None:
+        """Keep the held-out metrics of the current model beside it."""
+        write_json(self.current(model_id).folder / "evaluation.json", metrics)
+
+    @property
+    def report(self) -> Report | None:
+        """The last measurement, or None."""
+        return results.read_report(self.report_folder)
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the last report's HTML, JSON and CSV files lie."""
+        return self.path / "report"
+
+    def set_report(self, report: Report, pictures: Mapping[str, bytes]) -> None:
+        """Replace the last measurement."""
+        results.write_report(self.report_folder, report, pictures)
+        self.events.report_changed.emit()
+
+    # -- pretraining ------------------------------------------------------------------------------------------
+
+    @property
+    def pretrained_path(self) -> Path:
+        """Weights of the contrastive pretraining; the file exists once it has run."""
+        return self.path / "pretrained" / "weights.safetensors"
+
+    @property
+    def pretrain_state_path(self) -> Path:
+        """State from which an unfinished pretraining resumes; the file exists while there is one."""
+        return self.path / "pretrained" / "state.pt"
+
+    def set_pretrained(self, weights: bytes, record: Mapping[str, object]) -> None:
+        """Keep pretrained weights and what made them."""
+        write_bytes(self.pretrained_path, weights)
+        write_json(self.path / "pretrained" / "pretrained.json", record)
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    @property
+    def _queue_path(self) -> Path:
+        return self.path / "suggestions" / f"{len(self._cycles):04d}.json"
+
+    def _write(self, **changes: object) -> None:
+        manifest = self._manifest.model_copy(update=changes)
+        manifest.write(self.path)
+        self._manifest = manifest

@@ -1,0 +1,95 @@
+"""What a model thinks, on disk below its cycle: survey, masks, uncertainty, evaluation; and the queue and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from voidscope.acquisition import Suggestion, Survey
+from voidscope.errors import ProjectError
+from voidscope.metrology import Report
+from voidscope.project.atomic import read_json, write_bytes, write_json
+from voidscope.vocabulary import ClassMap, Mask, SliceKey
+from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
+
+_KEYS = "keys_json"
+
+
+def write_survey(folder: Path, survey: Survey) -> None:
+    """Store a survey as one safetensors file, its slice keys inside as JSON bytes."""
+    keys = np.frombuffer(json.dumps([str(k) for k in survey.keys]).encode(), dtype=np.uint8)
+    write_bytes(folder / "survey.safetensors", save({**survey.arrays(), _KEYS: keys}))
+
+
+def read_survey(folder: Path, model_id: str) -> Survey | None:
+    """The survey of a cycle folder, or None; raises `ProjectError` when its file is damaged."""
+    path = folder / "survey.safetensors"
+    if not path.is_file():
+        return None
+    try:
+        arrays = load(path.read_bytes())
+        keys = tuple(SliceKey.parse(k) for k in json.loads(arrays.pop(_KEYS).tobytes()))
+        return Survey.from_arrays(keys, arrays, model_id)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
+
+
+def write_suggestions(path: Path, model_id: str, suggestions: Sequence[Suggestion]) -> None:
+    """Store a queue of suggestions with the model that made it."""
+    write_json(path, {"model": model_id, "suggestions": [s.entry() for s in suggestions]})
+
+
+def read_suggestions(path: Path) -> tuple[Suggestion, ...]:
+    """The stored queue, empty when there is none."""
+    if not path.is_file():
+        return ()
+    entries = read_json(path)["suggestions"]
+    if not isinstance(entries, list):
+        raise ProjectError(f"{path} is damaged: its suggestions are no list. Delete it and suggest again.")
+    return tuple(Suggestion.from_entry(e) for e in entries)
+
+
+def write_prediction(
+    folder: Path, scan: str, classes: ClassMap, spacing_um: Spacing | None,
+    mask: Mask, entropy: npt.NDArray[np.float16],
+) -> None:  # fmt: skip
+    """Store a scan's mask (z, y, x), in the ids of the label files, and its entropy in nats."""
+    write_bytes(mask_path(folder, scan), tiff_bytes(classes.to_file(mask), spacing_um))
+    write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
+
+
+def mask_path(folder: Path, scan: str) -> Path:
+    """Where a cycle folder keeps the mask of a scan."""
+    return folder / "masks" / f"{scan}.tif"
+
+
+def read_mask(folder: Path, scan: str, classes: ClassMap) -> Mask | None:
+    """The mask of a scan as class ids 1..C, or None when the model has not segmented it."""
+    path = mask_path(folder, scan)
+    return classes.from_file(read_label_file(path)) if path.is_file() else None
+
+
+def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
+    """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
+    path = folder / "uncertainty" / f"{scan}.tif"
+    return np.asarray(read_scan(path).voxels[:], dtype=np.float32) if path.is_file() else None
+
+
+def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
+    """Write ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv`` into `folder`."""
+    write_bytes(folder / "report.html", report.html(pictures).encode())
+    write_bytes(folder / "voids.csv", report.csv().encode())
+    write_bytes(folder / "scans.csv", report.csv_scans().encode())
+    write_bytes(folder / "report.json", report.json().encode())
+
+
+def read_report(folder: Path) -> Report | None:
+    """The last report, or None when nothing was measured."""
+    path = folder / "report.json"
+    return Report.from_entry(read_json(path)) if path.is_file() else None

@@ -1,0 +1,120 @@
+"""What a project knows about each of its scans, and how that is found out when a scan is added."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from voidscope.errors import ProjectError
+from voidscope.vocabulary import Plane, SliceKey, Split
+from voidscope.volume import Intensity, Spacing, Volume, measure_intensity, read_scan
+
+SAMPLED_ABOVE = 1 << 30
+"""Files above this many bytes are fingerprinted by samples, so that adding a scan stays quick."""
+
+
+class ScanRecord(BaseModel):
+    """One scan of a project: where it lies, its geometry, its split and how its intensities are scaled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    path: str
+    """Absolute path of the file or folder when it was added."""
+    relative: str
+    """The same path seen from the project folder; it is tried first, so that both can move together."""
+    shape: tuple[int, int, int]
+    dtype: str
+    spacing_um: Spacing | None
+    spacing_source: str
+    """``file``, ``typed in`` or ``unknown``."""
+    format: str
+    plane: Plane
+    split: Split
+    intensity: Intensity
+    fingerprint: str
+    """``sha256:...`` of the file, or ``sampled-sha256:...`` for very large ones."""
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices along the scan's plane."""
+        return self.shape[self.plane.axis]
+
+    @property
+    def slice_shape(self) -> tuple[int, int]:
+        """(h, w) of each slice."""
+        h, w = (n for axis, n in enumerate(self.shape) if axis != self.plane.axis)
+        return h, w
+
+    def keys(self) -> tuple[SliceKey, ...]:
+        """The keys of all slices in order."""
+        return tuple(SliceKey(self.name, i) for i in range(self.n_slices))
+
+    def open(self, project_folder: Path) -> Volume:
+        """Open the scan lazily; raises `ProjectError` when it was moved, or has changed its shape or type."""
+        path = next((p for p in (project_folder / self.relative, Path(self.path)) if p.exists()), None)
+        if path is None:
+            raise ProjectError(
+                f"The file of {self.name} is gone: {self.path}. Put it back, or point the project to its new place "
+                f"with: voidscope add {project_folder} NEW_PATH"
+            )
+        volume = read_scan(path, spacing_um=self.spacing_um, name=self.name)
+        if volume.shape != self.shape or str(volume.dtype) != self.dtype:
+            raise ProjectError(
+                f"{path} is now {volume.shape} {volume.dtype}; {self.name} was added as {self.shape} {self.dtype}. "
+                f"Restore the file, or add this one under another name."
+            )
+        return volume
+
+
+def record_scan(
+    volume: Volume, project_folder: Path, *, split: Split, plane: Plane | None, spacing_typed: bool = False
+) -> ScanRecord:
+    """Look once through a scan and write down what the project needs; changes nothing.
+
+    Raises `VolumeError` for a constant or all-NaN scan.
+    """
+    if volume.path is None:
+        raise ProjectError(f"{volume.name} lies in memory only; save it as a TIFF and add the file.")
+    source = "unknown" if volume.spacing_um is None else "typed in" if spacing_typed else "file"
+    path = volume.path.resolve()
+    return ScanRecord(
+        name=volume.name, path=str(path), relative=_relative(path, project_folder),
+        shape=volume.shape, dtype=str(volume.dtype), spacing_um=volume.spacing_um, spacing_source=source,
+        format=volume.format, plane=plane or volume.default_plane, split=split,
+        intensity=measure_intensity(volume), fingerprint=fingerprint(path),
+    )  # fmt: skip
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 over a file, or over the names and contents of a folder's files in order."""
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    sampled = sum(f.stat().st_size for f in files) > SAMPLED_ABOVE
+    digest = hashlib.sha256()
+    for file in files:
+        if path.is_dir():
+            digest.update(file.name.encode())
+        for block in _blocks(file, sampled):
+            digest.update(block)
+    return f"{'sampled-' if sampled else ''}sha256:{digest.hexdigest()}"
+
+
+def _blocks(file: Path, sampled: bool, size: int = 1 << 20) -> Iterator[bytes]:
+    total = file.stat().st_size
+    step = max(size, total // 64) if sampled else size
+    with file.open("rb") as handle:
+        yield str(total).encode()
+        for start in range(0, total, step):
+            handle.seek(start)
+            yield handle.read(size)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:  # another drive on Windows
+        return str(path)

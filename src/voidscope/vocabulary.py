@@ -1,0 +1,209 @@
+"""The words of the system: slice keys, planes, classes, roles, splits, provenance.
+
+Class ids inside voidscope run 1..C and id 0 means *unlabelled*; background is a real class. Files written by
+other tools use their own ids (`SegmentationClass.file_id`, background usually 0); `ClassMap.from_file` and
+`ClassMap.to_file` are the only two places where the two meet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.errors import ConfigError, LabelError
+
+UNLABELLED = 0
+"""Id of a pixel about which nobody has said anything; it never enters a loss, a score or a metric."""
+
+Mask = npt.NDArray[np.uint8]
+"""Class ids, (h, w) or (z, y, x); 1..C, and 0 where unlabelled."""
+
+
+class Plane(str, Enum):
+    """Axis along which a (z, y, x) volume is cut into slices; coronal slices lie along ``axis1``."""
+
+    AXIS0 = "axis0"
+    AXIS1 = "axis1"
+    AXIS2 = "axis2"
+
+    @property
+    def axis(self) -> int:
+        """Index of the axis that counts the slices."""
+        return int(self.value[-1])
+
+
+class Split(str, Enum):
+    """Whether a scan is learnt from or only judged on; decided by scan, never by slice."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+class Role(str, Enum):
+    """What a class means to the verdict."""
+
+    BACKGROUND = "background"
+    FOREGROUND = "foreground"
+    VOID = "void"
+
+
+class Provenance(str, Enum):
+    """How a label came to be."""
+
+    DRAWN = "drawn"
+    ACCEPTED = "accepted"
+    PROPAGATED = "propagated"
+    IMPORTED = "imported"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SliceKey:
+    """Which slice: scan name and index along the scan's plane; ordered, printed ``scan07/0042``."""
+
+    scan: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.scan}/{self.index:04d}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``scan07/0042`` back into a key; raises `ConfigError` for anything else."""
+        scan, _, index = text.rpartition("/")
+        if not scan or not index.isdigit():
+            raise ConfigError(f"{text!r} is not a slice key; write scan/index, e.g. scan07/0042.")
+        return cls(scan, int(index))
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationClass:
+    """One class: its name, role, display colour ``#rrggbb`` and the id it has in label files."""
+
+    name: str
+    role: Role
+    colour: str
+    file_id: int
+
+
+COLOURS = ("#5b6770", "#e69f00", "#56b4e9", "#d7263d", "#009e73", "#cc79a7", "#f0e442", "#0072b2")
+"""Okabe-Ito based class colours, told apart by colour-blind readers; void is the strongest of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """The classes of a project in order; the class at position k has id k + 1 (0 is unlabelled)."""
+
+    classes: tuple[SegmentationClass, ...]
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.classes]
+        file_ids = [c.file_id for c in self.classes]
+        if len(self.classes) < 2:
+            raise ConfigError(f"A class map needs at least two classes, got {names}; add e.g. background.")
+        if len(set(names)) < len(names) or len(set(file_ids)) < len(file_ids):
+            raise ConfigError(f"Class names and ids must be unique, got {dict(zip(names, file_ids, strict=True))}.")
+        if len(self.classes) > 254 or not all(0 <= i <= 65535 for i in file_ids):
+            raise ConfigError(f"At most 254 classes with file ids 0..65535 are possible, got ids {file_ids}.")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in id order."""
+        return tuple(c.name for c in self.classes)
+
+    def id_of(self, name: str) -> int:
+        """Id 1..C of the class called `name`; raises `ConfigError` naming the known ones."""
+        if name not in self.names:
+            raise ConfigError(f"There is no class {name!r}; this project has {', '.join(self.names)}.")
+        return self.names.index(name) + 1
+
+    def ids_with_role(self, role: Role) -> tuple[int, ...]:
+        """Ids of all classes with this role."""
+        return tuple(k for k, c in enumerate(self.classes, start=1) if c.role is role)
+
+    def from_file(self, ids: npt.NDArray[np.generic], file_map: Mapping[int, str] | None = None) -> Mask:
+        """Translate the ids of a label file into class ids.
+
+        Parameters
+        ----------
+        ids : integer or boolean array, any shape
+        file_map : file id -> class name (or ``"unlabelled"``); the class map's own file ids when None.
+
+        Raises
+        ------
+        LabelError : the array holds ids that the map does not name.
+        """
+        if not (np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.bool_):
+            raise LabelError(f"Labels must be whole-number class ids, got {ids.dtype}; save them as uint8.")
+        table = self._table(file_map)
+        values = ids.astype(np.int64, copy=False)
+        known = np.fromiter(table, dtype=np.int64)
+        present = np.unique(values)
+        unknown = [int(v) for v in present if v not in known]
+        if unknown:
+            some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
+            raise LabelError(f"Unknown label ids {unknown[:8]}; known are {some}. Name them with --map ID=CLASS.")
+        order = np.argsort(known)
+        targets = np.fromiter(table.values(), dtype=np.uint8)[order]
+        return targets[np.searchsorted(known[order], values)]
+
+    def to_file(self, mask: Mask) -> npt.NDArray[np.uint8 | np.uint16]:
+        """Translate class ids 1..C into the ids used in label files; every voxel must be labelled."""
+        if mask.size and mask.min() == UNLABELLED:
+            raise LabelError(f"{int((mask == UNLABELLED).sum())} voxels are unlabelled; a mask file names a class everywhere.")
+        file_ids = [c.file_id for c in self.classes]
+        dtype = np.uint8 if max(file_ids) < 256 else np.uint16
+        return np.array([0, *file_ids], dtype=dtype)[mask]
+
+    def _table(self, file_map: Mapping[int, str] | None) -> dict[int, int]:
+        if file_map is None:
+            return {c.file_id: k for k, c in enumerate(self.classes, start=1)}
+        return {i: UNLABELLED if n == "unlabelled" else self.id_of(n) for i, n in file_map.items()}
+
+    def _name(self, class_id: int) -> str:
+        return "unlabelled" if class_id == UNLABELLED else self.names[class_id - 1]
+
+    @classmethod
+    def hbm(cls) -> Self:
+        """The classes of HBM micro-bumps: background, copper pillar, solder, void, copper pad (file ids 0..4)."""
+        return cls.from_names(["background", "copper_pillar", "solder", "void", "copper_pad"])
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> Self:
+        """Classes from ``name`` or ``name:role`` words in file-id order 0, 1, 2 ...; roles are read off the names."""
+        return cls.from_entries({"id": i, "name": n} for i, n in enumerate(names))
+
+    @classmethod
+    def from_entries(cls, entries: Iterable[Mapping[str, object]]) -> Self:
+        """Classes from ``{"id", "name", "role"?, "colour"?}`` mappings, as in ``dataset.json``."""
+        return cls(tuple(_class_from_entry(k, entry) for k, entry in enumerate(entries)))
+
+    def entries(self) -> list[dict[str, object]]:
+        """The inverse of `from_entries`."""
+        return [{"id": c.file_id, "name": c.name, "role": c.role.value, "colour": c.colour} for c in self.classes]
+
+
+def _class_from_entry(position: int, entry: Mapping[str, object]) -> SegmentationClass:
+    name, _, role = str(entry["name"]).strip().partition(":")
+    role = str(entry.get("role") or role) or (name if name in ("background", "void") else "foreground")
+    if not re.fullmatch(r"[\w .()+-]+", name) or name == "unlabelled":
+        raise ConfigError(f"{name!r} cannot be a class name; use letters, digits, spaces, _ . ( ) + -.")
+    if role not in [r.value for r in Role]:
+        raise ConfigError(f"Class {name!r} has role {role!r}; roles are background, foreground, void.")
+    colour = str(entry.get("colour") or _default_colour(position, role))
+    return SegmentationClass(name, Role(role), colour, int(str(entry["id"])))
+
+
+def _default_colour(position: int, role: str) -> str:
+    if role == Role.VOID:
+        return COLOURS[3]
+    palette = [c for k, c in enumerate(COLOURS) if k != 3]
+    return palette[(position if position < 3 else position - 1) % len(palette)]
