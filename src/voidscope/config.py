@@ -28,48 +28,123 @@ class _Section(BaseModel):
 class ModelConfig(_Section):
     """The segmentation network and where its weights start (paper 3.1, 4.1)."""
 
-    encoder: str = _field("resnet18", "Encoder", "Backbone of the U-Net, any segmentation-models-pytorch name.", paper="4.1")
+    encoder: str = _field(
+        "resnet18", "Encoder", "Backbone of the U-Net, any segmentation-models-pytorch name.", paper="4.1"
+    )
     initialisation: Literal["auto", "contrastive", "imagenet", "none"] = _field(
         "auto", "Initial weights",
         "Where each cycle starts: this project's contrastive pretraining, ImageNet, or random. auto takes the "
         "pretraining when there is one, else random.", paper="3.1",
     )  # fmt: skip
-    imagenet_file: str = _field("", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub.")
+    imagenet_file: str = _field(
+        "", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub."
+    )
 
 
 class TrainConfig(_Section):
     """The supervised recipe of each cycle (paper 4.1)."""
 
-    epochs: int = _field(50, "Epochs", "Passes over the labelled slices; fewer is faster and less exact.", ge=1, le=100_000, paper="4.1")
-    batch_size: int = _field(16, "Batch size", "Crops per step; smaller needs less memory.", ge=1, le=4096, paper="4.1", unit="crops")
-    learning_rate: float = _field(1e-4, "Learning rate", "Step size of RMSprop in the first part.", gt=0, le=1, paper="4.1")
-    drop_epoch: int = _field(25, "Lower the rate after", "Epoch after which the learning rate falls to a tenth.", ge=0, paper="4.1", unit="epochs")
+    epochs: int = _field(
+        50,
+        "Epochs",
+        "Passes over the labelled slices; fewer is faster and less exact.",
+        ge=1,
+        le=100_000,
+        paper="4.1",
+    )
+    batch_size: int = _field(
+        16,
+        "Batch size",
+        "Crops per step; smaller needs less memory.",
+        ge=1,
+        le=4096,
+        paper="4.1",
+        unit="crops",
+    )
+    learning_rate: float = _field(
+        1e-4, "Learning rate", "Step size of RMSprop in the first part.", gt=0, le=1, paper="4.1"
+    )
+    drop_epoch: int = _field(
+        25,
+        "Lower the rate after",
+        "Epoch after which the learning rate falls to a tenth.",
+        ge=0,
+        paper="4.1",
+        unit="epochs",
+    )
     momentum: float = _field(0.9, "Momentum", "RMSprop momentum.", ge=0, lt=1, paper="4.1")
     weight_decay: float = _field(1e-8, "Weight decay", "L2 penalty on the weights.", ge=0, le=1, paper="4.1")
-    crop: int = _field(96, "Crop size", "Side of the training crops; a multiple of 32.", ge=32, le=2048, multiple_of=32, paper="4.1", unit="px")
+    crop: int = _field(
+        96,
+        "Crop size",
+        "Side of the training crops; a multiple of 32.",
+        ge=32,
+        le=2048,
+        multiple_of=32,
+        paper="4.1",
+        unit="px",
+    )
     crops_per_slice: int = _field(
         0, "Crops per slice", "Crops drawn from each labelled slice per epoch; 0 draws as many as cover its area.", ge=0, le=10_000
     )  # fmt: skip
     resize_factors: tuple[float, ...] = _field(
-        (0.5, 0.75, 1.0, 1.25, 1.5), "Resize factors", "Random magnifications before cropping.", min_length=1, paper="4.1"
+        (0.5, 0.75, 1.0, 1.25, 1.5),
+        "Resize factors",
+        "Random magnifications before cropping.",
+        min_length=1,
+        paper="4.1",
     )
-    flips: bool = _field(True, "Flips", "Mirror crops left-right and up-down, each half of the time.", paper="4.1")
-    balance_classes: bool = _field(True, "Weight classes", "Weight the loss inversely to class frequency in the labels.", paper="4.1")
+    flips: bool = _field(
+        True, "Flips", "Mirror crops left-right and up-down, each half of the time.", paper="4.1"
+    )
+    balance_classes: bool = _field(
+        True, "Weight classes", "Weight the loss inversely to class frequency in the labels.", paper="4.1"
+    )
 
 
 class PretrainConfig(_Section):
     """Contrastive pretraining of encoder and decoder on unlabelled slices (paper 3.1, Eq. 1)."""
 
-    epochs: int = _field(2000, "Epochs", "Passes over all training slices; the paper's 2000 take hours without a GPU.", ge=1, paper="4.1")
-    batch_size: int = _field(256, "Batch size", "Slices per step, two views each; the others are the negatives.", ge=2, paper="4.1", unit="slices")
-    learning_rate: float = _field(0.5, "Learning rate", "Peak step size of SGD after warm-up.", gt=0, le=10, paper="4.1")
-    warmup_epochs: int = _field(10, "Warm-up", "Epochs over which the rate rises from zero.", ge=0, unit="epochs")
+    epochs: int = _field(
+        2000,
+        "Epochs",
+        "Passes over all training slices; the paper's 2000 take hours without a GPU.",
+        ge=1,
+        paper="4.1",
+    )
+    batch_size: int = _field(
+        256,
+        "Batch size",
+        "Slices per step, two views each; the others are the negatives.",
+        ge=2,
+        paper="4.1",
+        unit="slices",
+    )
+    learning_rate: float = _field(
+        0.5, "Learning rate", "Peak step size of SGD after warm-up.", gt=0, le=10, paper="4.1"
+    )
+    warmup_epochs: int = _field(
+        10, "Warm-up", "Epochs over which the rate rises from zero.", ge=0, unit="epochs"
+    )
     momentum: float = _field(0.9, "Momentum", "SGD momentum.", ge=0, lt=1)
     weight_decay: float = _field(1e-4, "Weight decay", "L2 penalty on all parameters.", ge=0, le=1)
-    temperature: float = _field(0.2, "Temperature", "Lower punishes near negatives harder (tau in Eq. 1).", gt=0, le=10, paper="3.1")
-    crop: int = _field(64, "View size", "Side to which the random crops are resized; a multiple of 32.", ge=32, le=512, multiple_of=32, paper="4.1", unit="px")
+    temperature: float = _field(
+        0.2, "Temperature", "Lower punishes near negatives harder (tau in Eq. 1).", gt=0, le=10, paper="3.1"
+    )
+    crop: int = _field(
+        64,
+        "View size",
+        "Side to which the random crops are resized; a multiple of 32.",
+        ge=32,
+        le=512,
+        multiple_of=32,
+        paper="4.1",
+        unit="px",
+    )
     min_crop_area: float = _field(0.1, "Smallest crop", "Least share of the slice a view shows.", gt=0, le=1)
-    jitter: float = _field(0.4, "Brightness and contrast", "Views vary by up to this share, 8 times in 10.", ge=0, lt=1)
+    jitter: float = _field(
+        0.4, "Brightness and contrast", "Views vary by up to this share, 8 times in 10.", ge=0, lt=1
+    )
     projection_dim: int = _field(128, "Projection width", "Length of the contrasted vectors.", ge=2, le=4096)
 
 
@@ -77,13 +152,32 @@ class SuggestConfig(_Section):
     """Which slices to label next (paper 3.2, Eq. 2-5, Algorithm 1)."""
 
     strategy: Literal["rareness", "rareness-normalised", "random", "entropy", "coreset"] = _field(
-        "rareness", "Strategy", "How slices are ranked: rareness is the paper's plain sum r + u + d.", paper="3.2"
+        "rareness",
+        "Strategy",
+        "How slices are ranked: rareness is the paper's plain sum r + u + d.",
+        paper="3.2",
     )
-    aggregation: Literal["max", "mean"] = _field("max", "Aggregation", "How pixel scores become one score per slice.", paper="4.2")
-    budget: int = _field(50, "How many", "Slices suggested per cycle; small batches learn more per label.", ge=1, le=100_000, paper="4.2", unit="slices")
-    rareness: float = _field(1.0, "Weight of rareness", "0 leaves rareness out (Table 1a).", ge=0, le=1000, paper="Eq. 4")
-    uncertainty: float = _field(1.0, "Weight of uncertainty", "0 leaves uncertainty out (Table 1a).", ge=0, le=1000, paper="Eq. 4")
-    distance: float = _field(1.0, "Weight of distance", "0 leaves diversity out (Table 1a).", ge=0, le=1000, paper="Eq. 4")
+    aggregation: Literal["max", "mean"] = _field(
+        "max", "Aggregation", "How pixel scores become one score per slice.", paper="4.2"
+    )
+    budget: int = _field(
+        50,
+        "How many",
+        "Slices suggested per cycle; small batches learn more per label.",
+        ge=1,
+        le=100_000,
+        paper="4.2",
+        unit="slices",
+    )
+    rareness: float = _field(
+        1.0, "Weight of rareness", "0 leaves rareness out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
+    )
+    uncertainty: float = _field(
+        1.0, "Weight of uncertainty", "0 leaves uncertainty out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
+    )
+    distance: float = _field(
+        1.0, "Weight of distance", "0 leaves diversity out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
+    )
 
 
 class MeasureConfig(_Section):
@@ -93,16 +187,31 @@ class MeasureConfig(_Section):
         "void/foreground", "Ratio",
         "The number the verdict looks at. Foreground is every class but background, void included.", paper="1",
     )  # fmt: skip
-    limit: float = _field(0.05, "Limit", "FAIL when the ratio is above this; agree on it with your customer.", ge=0, le=1, paper="1")
-    min_voxels: int = _field(1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels")
-    solder_class: str = _field("solder", "Solder class", "Name of the class that void/(solder+void) relates to.")
+    limit: float = _field(
+        0.05,
+        "Limit",
+        "FAIL when the ratio is above this; agree on it with your customer.",
+        ge=0,
+        le=1,
+        paper="1",
+    )
+    min_voxels: int = _field(
+        1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
+    )
+    solder_class: str = _field(
+        "solder", "Solder class", "Name of the class that void/(solder+void) relates to."
+    )
 
 
 class Config(_Section):
     """All settings of a project."""
 
-    seed: int = _field(0, "Seed", "Same seed, labels and machine give the same weights bit for bit.", ge=0, le=2**31 - 1)
-    device: Literal["auto", "cpu", "cuda", "mps"] = _field("auto", "Device", "auto takes a GPU when torch can use one.")
+    seed: int = _field(
+        0, "Seed", "Same seed, labels and machine give the same weights bit for bit.", ge=0, le=2**31 - 1
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = _field(
+        "auto", "Device", "auto takes a GPU when torch can use one."
+    )
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
@@ -115,7 +224,9 @@ class Config(_Section):
         for change in changes:
             path, separator, text = change.partition("=")
             if not separator:
-                raise ConfigError(f"{change!r} is not a setting; write section.field=value, e.g. train.epochs=5.")
+                raise ConfigError(
+                    f"{change!r} is not a setting; write section.field=value, e.g. train.epochs=5."
+                )
             _put(tree, path.strip(), _value(text.strip()))
         return self.parse(tree)
 
@@ -143,7 +254,9 @@ def _put(tree: dict[str, Any], path: str, value: object) -> None:
     for section in sections:
         inner = tree.get(section)
         if not isinstance(inner, dict):
-            raise ConfigError(f"There is no setting {path!r}; sections are {', '.join(k for k in tree if isinstance(tree[k], dict))}.")
+            raise ConfigError(
+                f"There is no setting {path!r}; sections are {', '.join(k for k in tree if isinstance(tree[k], dict))}."
+            )
         tree = inner
     if name not in tree or isinstance(tree[name], dict):
         raise ConfigError(f"There is no setting {path!r}; known here are {', '.join(tree)}.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Self
 
 import numpy as np
@@ -25,7 +25,7 @@ Mask = npt.NDArray[np.uint8]
 """Class ids, (h, w) or (z, y, x); 1..C, and 0 where unlabelled."""
 
 
-class Plane(str, Enum):
+class Plane(StrEnum):
     """Axis along which a (z, y, x) volume is cut into slices; coronal slices lie along ``axis1``."""
 
     AXIS0 = "axis0"
@@ -38,14 +38,14 @@ class Plane(str, Enum):
         return int(self.value[-1])
 
 
-class Split(str, Enum):
+class Split(StrEnum):
     """Whether a scan is learnt from or only judged on; decided by scan, never by slice."""
 
     TRAIN = "train"
     TEST = "test"
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """What a class means to the verdict."""
 
     BACKGROUND = "background"
@@ -53,7 +53,7 @@ class Role(str, Enum):
     VOID = "void"
 
 
-class Provenance(str, Enum):
+class Provenance(StrEnum):
     """How a label came to be."""
 
     DRAWN = "drawn"
@@ -107,7 +107,9 @@ class ClassMap:
         if len(self.classes) < 2:
             raise ConfigError(f"A class map needs at least two classes, got {names}; add e.g. background.")
         if len(set(names)) < len(names) or len(set(file_ids)) < len(file_ids):
-            raise ConfigError(f"Class names and ids must be unique, got {dict(zip(names, file_ids, strict=True))}.")
+            raise ConfigError(
+                f"Class names and ids must be unique, got {dict(zip(names, file_ids, strict=True))}."
+            )
         if len(self.classes) > 254 or not all(0 <= i <= 65535 for i in file_ids):
             raise ConfigError(f"At most 254 classes with file ids 0..65535 are possible, got ids {file_ids}.")
 
@@ -150,7 +152,9 @@ class ClassMap:
         unknown = [int(v) for v in present if v not in known]
         if unknown:
             some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
-            raise LabelError(f"Unknown label ids {unknown[:8]}; known are {some}. Name them with --map ID=CLASS.")
+            raise LabelError(
+                f"Unknown label ids {unknown[:8]}; known are {some}. Name them with --map ID=CLASS."
+            )
         order = np.argsort(known)
         targets = np.fromiter(table.values(), dtype=np.uint8)[order]
         return targets[np.searchsorted(known[order], values)]
@@ -158,7 +162,9 @@ class ClassMap:
     def to_file(self, mask: Mask) -> npt.NDArray[np.uint8 | np.uint16]:
         """Translate class ids 1..C into the ids used in label files; every voxel must be labelled."""
         if mask.size and mask.min() == UNLABELLED:
-            raise LabelError(f"{int((mask == UNLABELLED).sum())} voxels are unlabelled; a mask file names a class everywhere.")
+            raise LabelError(
+                f"{int((mask == UNLABELLED).sum())} voxels are unlabelled; a mask file names a class everywhere."
+            )
         file_ids = [c.file_id for c in self.classes]
         dtype = np.uint8 if max(file_ids) < 256 else np.uint16
         return np.array([0, *file_ids], dtype=dtype)[mask]
@@ -188,7 +194,9 @@ class ClassMap:
 
     def entries(self) -> list[dict[str, object]]:
         """The inverse of `from_entries`."""
-        return [{"id": c.file_id, "name": c.name, "role": c.role.value, "colour": c.colour} for c in self.classes]
+        return [
+            {"id": c.file_id, "name": c.name, "role": c.role.value, "colour": c.colour} for c in self.classes
+        ]
 
 
 def _class_from_entry(position: int, entry: Mapping[str, object]) -> SegmentationClass:

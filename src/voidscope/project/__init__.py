@@ -1,9 +1,34 @@
 """The truth on disk: scans, split, classes, settings, labels and cycles in one readable folder."""
 
 from voidscope.project.cycles import Cycle
+from voidscope.project.importing import (
+    Imported,
+    answer_suggestions,
+    import_labels,
+    import_truth,
+    parse_map,
+    parse_slices,
+    project_truth,
+)
 from voidscope.project.labels import LabelRecord, Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
-from voidscope.project.scans import ScanRecord, record_scan
+from voidscope.project.scans import ScanRecord, SliceReader, record_scan
 
-__all__ = ["Cycle", "LabelRecord", "Labels", "Project", "ScanRecord", "package_version", "record_scan"]
+__all__ = [
+    "Cycle",
+    "Imported",
+    "LabelRecord",
+    "Labels",
+    "Project",
+    "ScanRecord",
+    "SliceReader",
+    "answer_suggestions",
+    "import_labels",
+    "import_truth",
+    "package_version",
+    "parse_map",
+    "parse_slices",
+    "project_truth",
+    "record_scan",
+]

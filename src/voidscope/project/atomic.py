@@ -66,7 +66,9 @@ def read_json(path: Path) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise ProjectError(f"Cannot read {path}: {error}. Restore it from a backup.") from error
     if not isinstance(tree, dict):
-        raise ProjectError(f"{path} holds {type(tree).__name__}, not a JSON object. Restore it from a backup.")
+        raise ProjectError(
+            f"{path} holds {type(tree).__name__}, not a JSON object. Restore it from a backup."
+        )
     return tree
 
 

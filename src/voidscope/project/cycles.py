@@ -46,9 +46,13 @@ class Cycle:
         tree: dict[str, Any] = read_json(folder / "cycle.json")
         try:
             labelled = tuple(SliceKey.parse(k) for k in tree.pop("labelled"))
-            return cls(labelled=labelled, normalisation=tuple(tree.pop("normalisation")), folder=folder, **tree)
+            return cls(
+                labelled=labelled, normalisation=tuple(tree.pop("normalisation")), folder=folder, **tree
+            )
         except (KeyError, TypeError) as error:
-            raise ProjectError(f"{folder / 'cycle.json'} is damaged: {error}. Restore it from a backup.") from error
+            raise ProjectError(
+                f"{folder / 'cycle.json'} is damaged: {error}. Restore it from a backup."
+            ) from error
 
     def write(self, folder: Path, weights: bytes) -> Cycle:
         """Write the cycle and its weights as a new folder in one step and return it with its folder set."""

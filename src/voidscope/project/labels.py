@@ -79,13 +79,21 @@ class Labels:
         try:
             mask: Mask = tifffile.imread(path)
         except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup.") from error
+            raise ProjectError(
+                f"The label file {path} is damaged: {error}. Restore it from a backup."
+            ) from error
         if _sha256(mask) != self._records[key].sha256:
-            raise ProjectError(f"The label file {path} was changed outside voidscope; restore it or label {key} again.")
+            raise ProjectError(
+                f"The label file {path} was changed outside voidscope; restore it or label {key} again."
+            )
         return mask
 
     def put(
-        self, key: SliceKey, mask: npt.NDArray[np.integer], provenance: Provenance = Provenance.DRAWN, author: str = ""
+        self,
+        key: SliceKey,
+        mask: npt.NDArray[np.integer],
+        provenance: Provenance = Provenance.DRAWN,
+        author: str = "",
     ) -> None:
         """Store a label mask (h, w), ids 0..C; one without any labelled pixel removes the label.
 
@@ -97,7 +105,9 @@ class Labels:
             return
         pixels = np.bincount(fitting.ravel(), minlength=self._n_classes + 1)[1:]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = LabelRecord(provenance, author or _user(), now, _sha256(fitting), tuple(int(n) for n in pixels))
+        record = LabelRecord(
+            provenance, author or _user(), now, _sha256(fitting), tuple(int(n) for n in pixels)
+        )
         write_bytes(self._path(key), _tiff(fitting, {"key": str(key), **asdict(record)}))
         self._records[key] = record
         self._changed(key)
@@ -119,9 +129,13 @@ class Labels:
     def _checked(self, key: SliceKey, mask: npt.NDArray[np.integer]) -> Mask:
         shape = self._shape_of(key)
         if mask.shape != shape:
-            raise LabelError(f"The label of {key} is {mask.shape}; the slice is {shape}. Save it on the slice's own grid.")
+            raise LabelError(
+                f"The label of {key} is {mask.shape}; the slice is {shape}. Save it on the slice's own grid."
+            )
         if mask.size and not 0 <= int(mask.min()) <= int(mask.max()) <= self._n_classes:
-            raise LabelError(f"The label of {key} holds ids {int(mask.min())}..{int(mask.max())}; classes are 0..{self._n_classes}.")
+            raise LabelError(
+                f"The label of {key} holds ids {int(mask.min())}..{int(mask.max())}; classes are 0..{self._n_classes}."
+            )
         return np.ascontiguousarray(mask, dtype=np.uint8)
 
     def _path(self, key: SliceKey) -> Path:
@@ -150,7 +164,13 @@ def _read_record(path: Path) -> LabelRecord:
         with tifffile.TiffFile(path) as file:
             said = json.loads(file.pages.first.description)
         return LabelRecord(
-            Provenance(said["provenance"]), said["author"], said["time"], said["sha256"], tuple(said["pixels"])
+            Provenance(said["provenance"]),
+            said["author"],
+            said["time"],
+            said["sha256"],
+            tuple(said["pixels"]),
         )
     except (OSError, ValueError, KeyError, IndexError, tifffile.TiffFileError) as error:
-        raise ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup or move it away.") from error
+        raise ProjectError(
+            f"The label file {path} is damaged: {error}. Restore it from a backup or move it away."
+        ) from error

@@ -35,17 +35,23 @@ class Manifest(BaseModel):
         """Read a project's manifest; raises `ProjectError` for none, a damaged or a newer one."""
         path = folder / "project.json"
         if not path.is_file():
-            raise ProjectError(f"{folder} is not a voidscope project (no project.json). Make one with: voidscope create {folder}")
+            raise ProjectError(
+                f"{folder} is not a voidscope project (no project.json). Make one with: voidscope create {folder}"
+            )
         tree = read_json(path)
         found = tree.get("schema_version")
         if isinstance(found, int) and found > SCHEMA:
-            raise ProjectError(f"{folder} was written by a newer voidscope (layout {found}, this one knows {SCHEMA}). Update voidscope.")
+            raise ProjectError(
+                f"{folder} was written by a newer voidscope (layout {found}, this one knows {SCHEMA}). Update voidscope."
+            )
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise ProjectError(f"{path} is damaged at {where}: {first['msg']}. Restore it from a backup.") from error
+            raise ProjectError(
+                f"{path} is damaged at {where}: {first['msg']}. Restore it from a backup."
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Replace ``project.json`` in one step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,9 +19,9 @@ from voidscope.project.atomic import explained, write_bytes, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
-from voidscope.project.scans import ScanRecord
+from voidscope.project.scans import ScanRecord, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
-from voidscope.volume import Spacing, Volume, check_spacing, scale
+from voidscope.volume import Spacing, Volume, check_spacing
 
 
 class ProjectEvents:
@@ -50,7 +50,9 @@ class Project:
         self._manifest = manifest
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, Mask] = {}
-        self.labels = Labels(folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit)
+        self.labels = Labels(
+            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
+        )
         self._cycles = tuple(Cycle.read(p) for p in sorted((folder / "cycles").glob("[0-9]*")))
 
     @classmethod
@@ -100,8 +102,10 @@ class Project:
         for record in records:
             known = scans.get(record.name)
             if known is not None and known.fingerprint != record.fingerprint:
-                raise ProjectError(f"{self.name} already has another scan {record.name!r} ({known.path}). Rename the file and add it again.")
-            scans[record.name] = record if known is None else known.model_copy(update={"path": record.path, "relative": record.relative})
+                raise ProjectError(
+                    f"{self.name} already has another scan {record.name!r} ({known.path}). Rename the file and add it again."
+                )
+            scans[record.name] = record if known is None else known.found_again(record)
             self._volumes.pop(record.name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
@@ -122,26 +126,34 @@ class Project:
 
     def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
         """A slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
-        record = self.scan(key.scan)
         self.slice_shape(key)
-        return scale(self.volume(key.scan).slice(record.plane, key.index), record.intensity)
+        return self.reader([key.scan]).image(key)
+
+    def reader(self, scans: Iterable[str]) -> SliceReader:
+        """A reader of these scans' slices that a job can take to another thread."""
+        names = sorted(set(scans))
+        return SliceReader({n: self.scan(n) for n in names}, {n: self.volume(n) for n in names})
 
     def slice_shape(self, key: SliceKey) -> tuple[int, int]:
         """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
         record = self.scan(key.scan)
         if not 0 <= key.index < record.n_slices:
-            raise ProjectError(f"There is no slice {key}; {key.scan} has slices 0..{record.n_slices - 1} along {record.plane.value}.")
+            raise ProjectError(
+                f"There is no slice {key}; {key.scan} has slices 0..{record.n_slices - 1} along {record.plane.value}."
+            )
         return record.slice_shape
 
     def keys(self, split: Split | None = None) -> tuple[SliceKey, ...]:
         """All slices in order, or those of one split."""
-        return tuple(k for s in self._manifest.scans if split in (None, s.split) for k in s.keys())
+        return tuple(k for s in self._manifest.scans if split in (None, s.split) for k in s.slice_keys())
 
     def normalisation(self) -> tuple[float, float]:
         """Mean and standard deviation of the scaled intensities, pooled over the training scans."""
         scans = [s for s in self._manifest.scans if s.split is Split.TRAIN]
         if not scans:
-            raise NotReady(f"{self.name} has no training scan; add one with: voidscope add {self.path} SCAN --split train")
+            raise NotReady(
+                f"{self.name} has no training scan; add one with: voidscope add {self.path} SCAN --split train"
+            )
         weights = np.array([np.prod(s.shape, dtype=float) for s in scans])
         means = np.array([s.intensity.mean for s in scans])
         squares = np.array([s.intensity.std**2 + s.intensity.mean**2 for s in scans])
@@ -176,7 +188,9 @@ class Project:
     def add_cycle(self, cycle: Cycle, weights: bytes) -> Cycle:
         """Append a trained cycle; its number must be the next one, else `StaleResult`."""
         if cycle.number != len(self._cycles) + 1:
-            raise StaleResult(f"Another model was trained meanwhile (cycle {len(self._cycles)}); this one was not kept. Train again.")
+            raise StaleResult(
+                f"Another model was trained meanwhile (cycle {len(self._cycles)}); this one was not kept. Train again."
+            )
         with explained(self.path):
             (self.path / "cycles").mkdir(exist_ok=True)
         written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
@@ -190,7 +204,9 @@ class Project:
         """The current cycle if it is the one named, else `StaleResult`; every commit of a model's result asks this."""
         cycle = self.cycle
         if cycle is None or cycle.id != model_id:
-            raise StaleResult(f"The result belongs to {model_id}, which is no longer the current model; it was not kept.")
+            raise StaleResult(
+                f"The result belongs to {model_id}, which is no longer the current model; it was not kept."
+            )
         return cycle
 
     @property
@@ -219,6 +235,10 @@ class Project:
             if mask is not None:
                 self._masks[scan] = mask
         return self._masks.get(scan)
+
+    def mask_path(self, scan: str) -> Path:
+        """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
+        return results.mask_path(self.cycle.folder if self.cycle else self.path, scan)
 
     def uncertainty(self, scan: str) -> npt.NDArray[np.float32] | None:
         """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from voidscope.errors import ProjectError
 from voidscope.vocabulary import Plane, SliceKey, Split
-from voidscope.volume import Intensity, Spacing, Volume, measure_intensity, read_scan
+from voidscope.volume import Intensity, Spacing, Volume, measure_intensity, read_scan, scale
 
 SAMPLED_ABOVE = 1 << 30
 """Files above this many bytes are fingerprinted by samples, so that adding a scan stays quick."""
@@ -50,9 +53,16 @@ class ScanRecord(BaseModel):
         h, w = (n for axis, n in enumerate(self.shape) if axis != self.plane.axis)
         return h, w
 
-    def keys(self) -> tuple[SliceKey, ...]:
+    def slice_keys(self) -> tuple[SliceKey, ...]:
         """The keys of all slices in order."""
         return tuple(SliceKey(self.name, i) for i in range(self.n_slices))
+
+    def found_again(self, other: ScanRecord) -> ScanRecord:
+        """This record at the place of `other`, the same data, and with its spacing where one was typed in."""
+        changes: dict[str, object] = {"path": other.path, "relative": other.relative}
+        if other.spacing_source == "typed in":
+            changes |= {"spacing_um": other.spacing_um, "spacing_source": other.spacing_source}
+        return self.model_copy(update=changes)
 
     def open(self, project_folder: Path) -> Volume:
         """Open the scan lazily; raises `ProjectError` when it was moved, or has changed its shape or type."""
@@ -69,6 +79,19 @@ class ScanRecord(BaseModel):
                 f"Restore the file, or add this one under another name."
             )
         return volume
+
+
+@dataclass(frozen=True)
+class SliceReader:
+    """Reads scaled slices of some scans, on any thread; what a job takes along instead of the project."""
+
+    records: Mapping[str, ScanRecord]
+    volumes: Mapping[str, Volume]
+
+    def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
+        """The slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
+        record = self.records[key.scan]
+        return scale(self.volumes[key.scan].slice(record.plane, key.index), record.intensity)
 
 
 def record_scan(

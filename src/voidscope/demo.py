@@ -1,0 +1,133 @@
+"""The story of the product, told on simulated HBM scans: suggest, label, train, again, segment, measure.
+
+The labels come from the simulation's truth, in place of a person; everything else is what a user would run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from voidscope.config import Config
+from voidscope.errors import ProjectError
+from voidscope.jobs import Job, execute
+from voidscope.project import Project, answer_suggestions, project_truth
+from voidscope.vocabulary import Role
+from voidscope.volume import Dataset, simulate_dataset
+from voidscope.workflow import Evaluation, add_dataset, evaluate, measure, segment, suggest, train
+
+LOGIC, MEMORY, SEED = 4, 4, 7
+CYCLES, BUDGET = 3, 12
+SETTINGS = (f"suggest.budget={BUDGET}", "train.epochs=60", "train.drop_epoch=45", "train.learning_rate=1e-3")
+"""How the demo differs from the paper: batches of 12 slices, and a learning rate that gets somewhere in a minute."""
+
+T = TypeVar("T")
+
+
+class ShowsProgress(Protocol):
+    """A context manager made from a job's title and called with each `Progress`."""
+
+    def __call__(self, title: str) -> Any:
+        """Make one for a job."""
+
+
+def make_sample(folder: Path, show: ShowsProgress) -> Project:
+    """A ready project of simulated scans in `folder`/project; an existing one is opened as it was left."""
+    if (folder / "project" / "project.json").exists():
+        return Project.open(folder / "project")
+    dataset = _simulated(folder / "scans", show)
+    project = Project.create(folder / "project", dataset.classes, config=Config().with_changes(SETTINGS))
+    _run(add_dataset(project, dataset), show)
+    _run(suggest(project), show)
+    return project
+
+
+def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) -> Project:
+    """Run the whole loop headless and say its numbers; leaves a project, ``report.html`` and pictures in `folder`."""
+    started = time.monotonic()
+    project = _fresh_project(folder, show)
+    dataset = Dataset.open(folder / "scans")
+    test = [s.name for s in project.scans.values() if s.split.value == "test"]
+    say(f"{len(project.scans)} simulated scans, {len(project.keys())} slices; held out: {', '.join(test)}")
+    say(f"Settings that differ from the paper's: {', '.join(SETTINGS)}")
+    say("\ncycle  labelled   mIoU  mIoU w/o background  void IoU   seconds")
+    for _ in range(CYCLES):
+        _run(suggest(project), show)
+        answer_suggestions(project, dataset)
+        cycle = _run(train(project), show)
+        found = _run(evaluate(project, dataset), show)
+        say(_row(project, found) + f"  {cycle.metrics['seconds']:8.0f}")
+    _run(segment(project), show)
+    report = _run(measure(project), show)
+    say("\nscan         split  measured  true    voids  verdict  true verdict")
+    for scan in report.scans:
+        say(_verdict_row(project, dataset, scan.entry()))
+    say(
+        f"\nvoid ratio is {project.config.measure.ratio}, limit {project.config.measure.limit}; the truth is the simulation's"
+    )
+    say(f"report: {project.report_folder / 'report.html'}")
+    say(f"done in {time.monotonic() - started:.0f} s; look at it with: voidscope open {project.path}")
+    return project
+
+
+def _fresh_project(folder: Path, show: ShowsProgress) -> Project:
+    """A new project; an earlier demo's project is put aside, not deleted."""
+    path = folder / "project"
+    if path.exists():
+        if not (path / "project.json").exists():
+            raise ProjectError(
+                f"{path} exists and is no voidscope project. Choose another folder: voidscope demo DIR"
+            )
+        path.rename(_free_name(folder))
+    return make_sample(folder, show)
+
+
+def _free_name(folder: Path) -> Path:
+    return next(p for n in range(1, 10_000) if not (p := folder / f"project-{n}").exists())
+
+
+def _simulated(folder: Path, show: ShowsProgress) -> Dataset:
+    _run(
+        Job(
+            "Simulating scans",
+            lambda: simulate_dataset(folder, logic=LOGIC, memory=MEMORY, seed=SEED),
+            lambda r: r,
+        ),
+        show,
+    )
+    return Dataset.open(folder)
+
+
+def _row(project: Project, found: Evaluation) -> str:
+    void = next(c.name for c in project.classes.classes if c.role is Role.VOID)
+    return f"{found.cycle:5d}  {found.n_labelled:8d}  {found.miou:.3f}  {found.miou_foreground:19.3f}  {_three(found.iou[void]):>8s}"
+
+
+def _verdict_row(project: Project, dataset: Dataset, entry: Mapping[str, Any]) -> str:
+    truth = project_truth(project, dataset, entry["scan"])
+    ids = project.classes.ids_with_role
+    foreground = (truth > 0) & ~_any(truth, ids(Role.BACKGROUND))
+    true_ratio = float(_any(truth, ids(Role.VOID)).sum() / max(1, foreground.sum()))
+    true_verdict = "FAIL" if true_ratio > entry["limit"] else "PASS"
+    split = project.scan(entry["scan"]).split.value
+    return (
+        f"{entry['scan']:12s} {split:5s}  {_three(entry['void_over_foreground']):>8s}  {true_ratio:.3f}"
+        f"  {entry['n_voids']:5d}  {entry['verdict']:7s}  {true_verdict}"
+    )
+
+
+def _any(truth: Any, ids: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.isin(truth, ids)
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _run(job: Job[Any, T], show: ShowsProgress) -> T:
+    with show(job.title) as shown:
+        return execute(job, shown)

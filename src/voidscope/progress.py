@@ -1,0 +1,64 @@
+"""Progress of a job on a terminal: done, total, time left and what is being done, always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from voidscope.jobs import Progress
+
+REDRAW_S = 0.2
+"""Least time between two redraws of the line, in seconds."""
+
+
+class StderrProgress:
+    """Context manager and callback for `execute`: one line that is redrawn on a terminal, one per note elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._started = self._drawn = time.monotonic()
+        self._note = ""
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+        if kind is None:
+            sys.stderr.write(f"{self._title}: done in {time.monotonic() - self._started:.1f} s\n")
+        sys.stderr.flush()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far the job is."""
+        now = time.monotonic()
+        if sys.stderr.isatty():
+            if now - self._drawn >= REDRAW_S or progress.done == progress.total:
+                self._redraw(self._line(progress, now))
+                self._drawn = now
+        elif progress.done == 0 and progress.note != self._note:
+            sys.stderr.write(f"{self._title}: {progress.note}\n")
+            self._note = progress.note
+
+    def _line(self, progress: Progress, now: float) -> str:
+        left = time_left(now - self._started, progress.done, progress.total)
+        share = f"{progress.done}/{progress.total}" if progress.total else ""
+        return "  ".join(w for w in (self._title, share, left, progress.note) if w)
+
+    def _redraw(self, line: str) -> None:
+        sys.stderr.write("\r" + line.ljust(self._width))
+        self._width = len(line)
+        sys.stderr.flush()
+
+
+def time_left(elapsed_s: float, done: int, total: int) -> str:
+    """The expected rest as ``1:05 left``, from the mean pace so far; empty until there is a pace."""
+    if not 0 < done <= total:
+        return ""
+    seconds = round(elapsed_s * (total - done) / done)
+    return f"{seconds // 60}:{seconds % 60:02d} left"

@@ -1,0 +1,120 @@
+"""Labels from elsewhere: a label file of a scan, or a dataset's truth answering the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.errors import ConfigError, LabelError
+from voidscope.project.project import Project
+from voidscope.vocabulary import Mask, Provenance, SliceKey
+from voidscope.volume import Dataset, slice_index
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: slices that now carry the imported label, and those whose own label was kept."""
+
+    labelled: tuple[SliceKey, ...]
+    kept: tuple[SliceKey, ...]
+
+
+def import_labels(
+    project: Project, scan: str, ids: npt.NDArray[np.generic], *, slices: Sequence[int] | None = None,
+    file_map: Mapping[int, str] | None = None, overwrite: bool = False, author: str = "",
+) -> Imported:  # fmt: skip
+    """Label slices of a scan from an array (z, y, x) of file ids on the scan's own grid.
+
+    Nothing is written unless everything fits. A slice a person drew or accepted keeps its label unless
+    `overwrite`. `slices` counts along the scan's plane; None means all.
+
+    Raises
+    ------
+    LabelError : another shape than the scan, or ids that neither the class map nor `file_map` names.
+    """
+    record = project.scan(scan)
+    if ids.shape != record.shape:
+        raise LabelError(
+            f"The labels of {scan} are {ids.shape}; the scan is {record.shape}. Export them on the scan's own grid."
+        )
+    chosen = [SliceKey(scan, i) for i in (range(record.n_slices) if slices is None else slices)]
+    for key in chosen:
+        project.slice_shape(key)
+    masks = {k: project.classes.from_file(ids[slice_index(record.plane, k.index)], file_map) for k in chosen}
+    return _store(project, masks, overwrite, author)
+
+
+def answer_suggestions(project: Project, dataset: Dataset, *, overwrite: bool = False) -> Imported:
+    """Label every suggested slice from the dataset's truth: the oracle of the active-learning loop."""
+    keys = [s.key for s in project.suggestions]
+    if not keys:
+        raise LabelError(f"The queue of {project.name} is empty; run suggest first.")
+    return import_truth(project, dataset, keys, overwrite=overwrite)
+
+
+def import_truth(
+    project: Project, dataset: Dataset, keys: Iterable[SliceKey], *, overwrite: bool = False
+) -> Imported:
+    """Label these slices from the dataset's truth."""
+    truths: dict[str, Mask] = {}
+    masks: dict[SliceKey, Mask] = {}
+    for key in keys:
+        if key.scan not in truths:
+            truths[key.scan] = _in_project_ids(project, dataset, key.scan)
+        masks[key] = truths[key.scan][slice_index(project.scan(key.scan).plane, key.index)]
+    return _store(project, masks, overwrite, author="dataset truth")
+
+
+def project_truth(project: Project, dataset: Dataset, scan: str) -> Mask:
+    """A scan's truth (z, y, x) in the project's class ids; raises `LabelError` when it does not fit the scan."""
+    truth = _in_project_ids(project, dataset, scan)
+    shape = project.scan(scan).shape
+    if truth.shape != shape:
+        raise LabelError(
+            f"The truth of {scan} is {truth.shape}; the scan is {shape}. Export it on the scan's own grid."
+        )
+    return truth
+
+
+def parse_slices(text: str) -> list[int]:
+    """Slice numbers from ``3,10-20`` (both ends included); raises `ConfigError` for anything else."""
+    numbers: list[int] = []
+    for word in text.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ConfigError(f"{text!r} names no slices; write numbers and ranges, e.g. 3,10-20.")
+        numbers += range(int(first), int(last if dash else first) + 1)
+    return sorted(set(numbers))
+
+
+def parse_map(text: str) -> dict[int, str]:
+    """File id -> class name from ``0=background,3=void``; raises `ConfigError` for anything else."""
+    pairs: dict[int, str] = {}
+    for word in text.split(","):
+        number, equals, name = word.strip().partition("=")
+        if not equals or not number.strip().isdigit() or not name.strip():
+            raise ConfigError(f"{text!r} maps no ids; write ID=CLASS pairs, e.g. 0=background,3=void.")
+        pairs[int(number)] = name.strip()
+    return pairs
+
+
+def _in_project_ids(project: Project, dataset: Dataset, scan: str) -> Mask:
+    """The dataset's class ids become the project's, by class name."""
+    table = np.array([0, *(project.classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
+    return table[dataset.truth(scan)]
+
+
+def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, author: str) -> Imported:
+    own = {
+        k
+        for k in masks
+        if k in project.labels and project.labels.record(k).provenance is not Provenance.IMPORTED
+    }
+    kept = set() if overwrite else own
+    for key, mask in masks.items():
+        if key not in kept:
+            project.labels.put(key, mask, Provenance.IMPORTED, author)
+    return Imported(tuple(sorted(set(masks) - kept)), tuple(sorted(kept)))

@@ -1,0 +1,160 @@
+"""Learning: contrastive pretraining on the user's own scans, and one training per cycle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voidscope.config import Config
+from voidscope.errors import NotReady
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Cycle, Project
+from voidscope.project.atomic import write_bytes
+from voidscope.vocabulary import Role, SliceKey, Split
+from voidscope.workflow.snapshot import LOADING, fingerprint_of, provenance_of, training_keys
+
+if TYPE_CHECKING:
+    from voidscope.training import Pretrained, Trained
+
+
+def pretrain(project: Project, config: Config | None = None) -> Job[Pretrained, Path]:
+    """Contrastive pretraining of encoder and decoder on all training slices (Eq. 1); returns the weights' path.
+
+    Resumes where an earlier run with the same data and settings stopped.
+    """
+    settings = config or project.config
+    keys = training_keys(project)
+    reader = project.reader(k.scan for k in keys)
+    normalisation, state_path = project.normalisation(), project.pretrain_state_path
+    recipe = fingerprint_of(
+        settings.pretrain,
+        settings.model.encoder,
+        settings.seed,
+        *(r.fingerprint for r in reader.records.values()),
+    )
+
+    def steps() -> Steps[Pretrained]:
+        yield Progress(0, settings.pretrain.epochs, LOADING)
+        from voidscope.training import pretrain_steps
+
+        path = state_path.with_name(f"state-{recipe}.pt")
+        resume = path.read_bytes() if path.exists() else None
+        images = [reader.image(k) for k in keys]
+        running = pretrain_steps(images, settings, normalisation=normalisation, resume=resume)
+        return (yield from _keeping_state(running, path))
+
+    def commit(result: Pretrained) -> Path:
+        record = {
+            "config": settings.pretrain.model_dump(),
+            "losses": list(result.losses),
+            "provenance": provenance_of(reader),
+            "recipe": recipe,
+        }
+        project.set_pretrained(result.weights, record)
+        return project.pretrained_path
+
+    return Job("Pretraining", steps, commit)
+
+
+def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
+    """Pass progress on and keep each state the pretraining offers, so that a killed run goes on from there."""
+    while True:
+        try:
+            progress = next(running)
+        except StopIteration as end:
+            result: Pretrained = end.value
+            return result
+        if isinstance(progress.partial, bytes):
+            write_bytes(path, progress.partial)
+        yield Progress(progress.done, progress.total, progress.note)
+
+
+def train(project: Project, config: Config | None = None) -> Job[Trained, Cycle]:
+    """Train the network anew on every labelled slice of the training scans; returns the new cycle.
+
+    Raises
+    ------
+    NotReady : nothing is labelled yet, or only one class is.
+    """
+    settings = config or project.config
+    keys = tuple(k for k in project.labels if project.scan(k.scan).split is Split.TRAIN)
+    warnings = _check_labels(project, keys)
+    masks = [project.labels.get(k) for k in keys]
+    labels = {str(k): project.labels.record(k).sha256 for k in keys}
+    reader, normalisation, number = (
+        project.reader(k.scan for k in keys),
+        project.normalisation(),
+        len(project.cycles) + 1,
+    )
+    contrastive = _contrastive_weights(project, settings)
+
+    def steps() -> Steps[Trained]:
+        yield Progress(0, 0, LOADING)
+        from voidscope.training import train_steps
+
+        images = [reader.image(k) for k in keys]
+        return (yield from train_steps(
+            images, [m for m in masks if m is not None], len(project.classes), settings,
+            normalisation=normalisation, contrastive=contrastive,
+        ))  # fmt: skip
+
+    def commit(result: Trained) -> Cycle:
+        metrics = {
+            "losses": list(result.losses), "seconds": result.seconds, "warnings": [*warnings, *result.warnings],
+            "class_weights": dict(zip(project.classes.names, result.class_weights, strict=True)),
+        }  # fmt: skip
+        provenance = provenance_of(reader) | {
+            "device": result.device, "threads": result.threads, "precision": result.dtype, "labels_sha256": labels,
+            "initial_weights": "contrastive" if contrastive else settings.model.initialisation,
+        }  # fmt: skip
+        digest = hashlib.sha256(result.weights).hexdigest()
+        cycle = Cycle(
+            number,
+            keys,
+            settings.seed,
+            digest,
+            metrics,
+            provenance,
+            settings.model_dump(mode="json"),
+            normalisation,
+        )
+        return project.add_cycle(cycle, result.weights)
+
+    return Job(f"Training cycle {number}", steps, commit)
+
+
+def _check_labels(project: Project, keys: Sequence[SliceKey]) -> list[str]:
+    """Refuse a labelled set nothing can be learnt from; return warnings about classes it lacks."""
+    if not keys:
+        raise NotReady(
+            f"No slice of a training scan of {project.name} is labelled; label some (suggest says which) and train then."
+        )
+    pixels = np.sum([project.labels.record(k).pixels for k in keys], axis=0)
+    present = [n for n, p in zip(project.classes.names, pixels, strict=True) if p]
+    if len(present) < 2:
+        raise NotReady(
+            f"All {int(pixels.sum())} labelled pixels are {present[0]}; label a second class before training."
+        )
+    missing = [c for c, p in zip(project.classes.classes, pixels, strict=True) if not p]
+    voids = [c.name for c in missing if c.role is Role.VOID]
+    others = [c.name for c in missing if c.role is not Role.VOID]
+    said = [
+        f"No {n} among the labels: the model cannot find any until a slice with {n} is labelled."
+        for n in voids
+    ]
+    return said + ([f"Not among the labels, so not learnt: {', '.join(others)}."] if others else [])
+
+
+def _contrastive_weights(project: Project, settings: Config) -> bytes | None:
+    wanted = settings.model.initialisation
+    if wanted in ("auto", "contrastive") and project.pretrained_path.is_file():
+        return project.pretrained_path.read_bytes()
+    if wanted == "contrastive":
+        raise NotReady(
+            f"{project.name} has no pretrained weights; run pretrain first or set model.initialisation=none."
+        )
+    return None

@@ -1,0 +1,150 @@
+"""Numbers: void ratios with a verdict, and agreement with the truth of held-out scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voidscope.config import Config
+from voidscope.errors import NotReady
+from voidscope.evaluation import confusion_matrix, iou, miou
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.metrology import Report, measure_mask, overlay_png
+from voidscope.project import Project, SliceReader, project_truth
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
+from voidscope.volume import Dataset, slice_index
+from voidscope.workflow.asking import ScanPrediction, segment
+from voidscope.workflow.snapshot import current_cycle, provenance_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well one model's masks agree with the truth of held-out scans, from one pooled confusion matrix."""
+
+    miou: float
+    miou_foreground: float
+    iou: Mapping[str, float | None]
+    n_labelled: int
+    cycle: int
+    scans: tuple[str, ...]
+
+
+def measure(
+    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+) -> Job[tuple[Report, dict[str, bytes]], Report]:
+    """Measure void ratios on the current model's masks and return the report, also written to the project.
+
+    `scans` None means every scan the current model has segmented.
+
+    Raises
+    ------
+    NotReady : there is no model, or a scan is not segmented yet, or lacks its spacing.
+    """
+    settings = config or project.config
+    cycle = current_cycle(project)
+    names = (
+        [n for n in project.scans if project.mask(n) is not None]
+        if scans is None
+        else [project.scan(n).name for n in scans]
+    )
+    missing = [n for n in names if project.mask(n) is None] if names else list(project.scans)
+    if missing or not names:
+        raise NotReady(f"Not segmented by {cycle.id} yet: {', '.join(missing[:5])}. Run segment first.")
+    for name in names:
+        if project.scan(name).spacing_um is None:
+            raise NotReady(
+                f"{name} has no spacing, so nothing in it can be measured. Set it: voidscope add {project.path} {project.scan(name).path} --spacing Z,Y,X (um)."
+            )
+    masks = {n: project.mask(n) for n in names}
+    reader, classes = project.reader(names), project.classes
+    provenance = provenance_of(reader) | {
+        "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
+        "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
+        "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
+        "command": f"voidscope measure {project.path}",
+    }  # fmt: skip
+
+    def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
+        measured, pictures = [], {}
+        for done, (name, mask) in enumerate(masks.items()):
+            yield Progress(done, len(masks), f"measuring {name}")
+            record = reader.records[name]
+            if mask is not None:
+                measured.append(measure_mask(mask, classes, record.spacing_um, settings.measure, name))
+                pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
+        return Report(tuple(measured), provenance), pictures
+
+    def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
+        project.current(cycle.id)
+        project.set_report(*result)
+        return result[0]
+
+    return Job("Measuring", steps, commit)
+
+
+def _worst_picture(
+    reader: SliceReader, scan: str, mask: Mask, void_ids: Sequence[int], classes: ClassMap
+) -> bytes:
+    """The slice with the most void, beside its mask, as a PNG."""
+    record = reader.records[scan]
+    others = tuple(a for a in range(3) if a != record.plane.axis)
+    index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
+    return overlay_png(reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes)
+
+
+def evaluate(
+    project: Project, dataset: Dataset, config: Config | None = None
+) -> Job[dict[str, ScanPrediction], Evaluation]:
+    """Compare the current model with the truth of the dataset's scans in the project's test split.
+
+    One confusion matrix is pooled over all pixels at native size; test scans not segmented yet are on the way.
+    """
+    cycle = current_cycle(project)
+    known = {s.name for s in dataset.scans if s.labels_path is not None}
+    names = [s.name for s in project.scans.values() if s.split is Split.TEST and s.name in known]
+    if not names:
+        raise NotReady(
+            f"{dataset.folder} holds no truth for a test scan of {project.name}; name test scans in dataset.json."
+        )
+    job = segment(project, names, config=config)
+
+    def commit(predictions: dict[str, ScanPrediction]) -> Evaluation:
+        job.commit(predictions)
+        matrix = sum(
+            confusion_matrix(project_truth(project, dataset, n), _mask(project, n), len(project.classes))
+            for n in names
+        )
+        per_class = {
+            n: None if np.isnan(v) else float(v)
+            for n, v in zip(project.classes.names, iou(np.asarray(matrix)), strict=True)
+        }
+        background = [i - 1 for i in project.classes.ids_with_role(Role.BACKGROUND)]
+        result = Evaluation(
+            miou(np.asarray(matrix)),
+            miou(np.asarray(matrix), exclude=background),
+            per_class,
+            len(cycle.labelled),
+            cycle.number,
+            tuple(names),
+        )
+        project.set_evaluation(
+            cycle.id,
+            {
+                "miou": result.miou,
+                "miou_foreground": result.miou_foreground,
+                "iou": per_class,
+                "scans": names,
+            },
+        )
+        return result
+
+    return Job("Evaluating", job.steps, commit)
+
+
+def _mask(project: Project, scan: str) -> Mask:
+    mask = project.mask(scan)
+    if mask is None:
+        raise NotReady(f"{scan} is not segmented; run segment first.")
+    return mask

@@ -1,0 +1,48 @@
+"""Scans in: single files, or a whole dataset folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Project, ScanRecord, record_scan
+from voidscope.vocabulary import Plane, Split
+from voidscope.volume import Dataset, Spacing, read_scan
+
+
+def add_scans(
+    project: Project, paths: Sequence[str | Path], *, spacing_um: Spacing | None = None,
+    split: Split = Split.TRAIN, plane: Plane | None = None,
+) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:  # fmt: skip
+    """Take scan files into the project by reference; returns their records. One bad file and none is added."""
+    entries = [(Path(p), None, spacing_um, split) for p in paths]
+    return _adding(project, entries, plane)
+
+
+def add_dataset(project: Project, dataset: Dataset) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:
+    """Take all scans of a dataset folder with its spacing and split; returns their records."""
+    entries = [(s.path, s.name, dataset.spacing_um, s.split) for s in dataset.scans]
+    return _adding(project, entries, None)
+
+
+def _adding(
+    project: Project, entries: Sequence[tuple[Path, str | None, Spacing | None, Split]], plane: Plane | None
+) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:
+    def steps() -> Steps[tuple[ScanRecord, ...]]:
+        records = []
+        for done, (path, name, spacing_um, split) in enumerate(entries):
+            yield Progress(done, len(entries), f"reading {path.name}")
+            volume = read_scan(path, spacing_um=spacing_um, name=name)
+            records.append(
+                record_scan(
+                    volume, project.path, split=split, plane=plane, spacing_typed=spacing_um is not None
+                )
+            )
+        return tuple(records)
+
+    def commit(records: tuple[ScanRecord, ...]) -> tuple[ScanRecord, ...]:
+        project.add(records)
+        return tuple(project.scan(r.name) for r in records)
+
+    return Job("Adding scans", steps, commit)
