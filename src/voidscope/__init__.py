@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from voidscope.jobs import Job, Progress, execute
     from voidscope.project import Project, answer_suggestions, import_labels
     from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
-    from voidscope.volume import Dataset, Volume, read_scan, simulate_dataset
+    from voidscope.volume import Dataset, Volume, read_scan
     from voidscope.workflow import (
         add_dataset,
         add_scans,
@@ -33,7 +33,7 @@ _HOMES = {
     "jobs": ("Job", "Progress", "execute"),
     "project": ("Project", "answer_suggestions", "import_labels"),
     "vocabulary": ("ClassMap", "Plane", "SliceKey", "Split"),
-    "volume": ("Dataset", "Volume", "read_scan", "simulate_dataset"),
+    "volume": ("Dataset", "Volume", "read_scan"),
     "workflow": (
         "add_dataset",
         "add_scans",
@@ -69,7 +69,7 @@ __all__ = [
     "pretrain",
     "read_scan",
     "segment",
-    "simulate_dataset",
+    "simulate",
     "suggest",
     "train",
 ]

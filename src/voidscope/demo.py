@@ -15,8 +15,8 @@ from voidscope.errors import ProjectError
 from voidscope.jobs import Job, execute
 from voidscope.project import Project, answer_suggestions, project_truth
 from voidscope.vocabulary import Role
-from voidscope.volume import Dataset, simulate_dataset
-from voidscope.workflow import Evaluation, add_dataset, evaluate, measure, segment, suggest, train
+from voidscope.volume import Dataset
+from voidscope.workflow import Evaluation, add_dataset, evaluate, measure, segment, simulate, suggest, train
 
 LOGIC, MEMORY, SEED = 4, 4, 7
 CYCLES, BUDGET = 3, 12
@@ -37,7 +37,7 @@ def make_sample(folder: Path, show: ShowsProgress) -> Project:
     """A ready project of simulated scans in `folder`/project; an existing one is opened as it was left."""
     if (folder / "project" / "project.json").exists():
         return Project.open(folder / "project")
-    dataset = _simulated(folder / "scans", show)
+    dataset = _run(simulate(folder / "scans", logic=LOGIC, memory=MEMORY, seed=SEED), show)
     project = Project.create(folder / "project", dataset.classes, config=Config().with_changes(SETTINGS))
     _run(add_dataset(project, dataset), show)
     _run(suggest(project), show)
@@ -86,18 +86,6 @@ def _fresh_project(folder: Path, show: ShowsProgress) -> Project:
 
 def _free_name(folder: Path) -> Path:
     return next(p for n in range(1, 10_000) if not (p := folder / f"project-{n}").exists())
-
-
-def _simulated(folder: Path, show: ShowsProgress) -> Dataset:
-    _run(
-        Job(
-            "Simulating scans",
-            lambda: simulate_dataset(folder, logic=LOGIC, memory=MEMORY, seed=SEED),
-            lambda r: r,
-        ),
-        show,
-    )
-    return Dataset.open(folder)
 
 
 def _row(project: Project, found: Evaluation) -> str:

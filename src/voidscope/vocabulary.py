@@ -214,4 +214,4 @@ def _default_colour(position: int, role: str) -> str:
     if role == Role.VOID:
         return COLOURS[3]
     palette = [c for k, c in enumerate(COLOURS) if k != 3]
-    return palette[(position if position < 3 else position - 1) % len(palette)]
+    return palette[position % len(palette)]

@@ -87,6 +87,8 @@ def parse_slices(text: str) -> list[int]:
         if not first.isdigit() or (dash and not last.isdigit()):
             raise ConfigError(f"{text!r} names no slices; write numbers and ranges, e.g. 3,10-20.")
         numbers += range(int(first), int(last if dash else first) + 1)
+    if not numbers:
+        raise ConfigError(f"{text!r} names no slices; a range runs from low to high, e.g. 10-20.")
     return sorted(set(numbers))
 
 

@@ -59,9 +59,13 @@ class Volume:
     def __post_init__(self) -> None:
         shape = tuple(self.voxels.shape)
         if len(shape) != 3 or 0 in shape:
-            raise VolumeError(f"{self.name} has shape {shape}; a scan is (z, y, x) with at least one voxel each way.")
+            raise VolumeError(
+                f"{self.name} has shape {shape}; a scan is (z, y, x) with at least one voxel each way."
+            )
         if self.voxels.dtype.kind not in "uif":
-            raise VolumeError(f"{self.name} has {self.voxels.dtype} voxels; intensities must be whole or real numbers.")
+            raise VolumeError(
+                f"{self.name} has {self.voxels.dtype} voxels; intensities must be whole or real numbers."
+            )
         check_spacing(self.spacing_um, self.name)
 
     @property
@@ -101,4 +105,6 @@ def check_spacing(spacing_um: Spacing | None, name: str) -> None:
     if spacing_um is None:
         return
     if len(spacing_um) != 3 or not all(math.isfinite(s) and s > 0 for s in spacing_um):
-        raise VolumeError(f"{name} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7.")
+        raise VolumeError(
+            f"{name} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7."
+        )

@@ -2,13 +2,13 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans` and `add_dataset` bring scans in, `evaluate` judges a model against a dataset's truth.
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model against a dataset's truth.
 """
 
 from voidscope.workflow.asking import ScanPrediction, segment, suggest
 from voidscope.workflow.learning import pretrain, train
 from voidscope.workflow.measuring import Evaluation, evaluate, measure
-from voidscope.workflow.scans import add_dataset, add_scans
+from voidscope.workflow.scans import add_dataset, add_scans, simulate
 
 __all__ = [
     "Evaluation",
@@ -19,6 +19,7 @@ __all__ = [
     "measure",
     "pretrain",
     "segment",
+    "simulate",
     "suggest",
     "train",
 ]

@@ -39,7 +39,9 @@ class Suggested:
     predictions: Mapping[str, ScanPrediction] = field(default_factory=dict)
 
 
-def suggest(project: Project, config: Config | None = None) -> Job[Suggested, tuple[Suggestion, ...]]:
+def suggest(
+    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+) -> Job[Suggested, tuple[Suggestion, ...]]:
     """Rank the unlabelled training slices and return the queue of what to label next (Algorithm 1).
 
     Before the first training the queue is random, as in the paper. Otherwise one sweep of the current model over
@@ -47,8 +49,9 @@ def suggest(project: Project, config: Config | None = None) -> Job[Suggested, tu
     """
     settings = config or project.config
     keys = training_keys(project)
-    labelled = frozenset(project.labels)
-    free = [k for k in keys if k not in labelled]
+    everything, labelled = frozenset(keys), frozenset(project.labels)
+    chosen = frozenset(training_keys(project, scans))
+    free = [k for k in keys if k in chosen and k not in labelled]
     budget = settings.suggest.budget
     if budget > len(free):
         raise ConfigError(
@@ -66,9 +69,11 @@ def suggest(project: Project, config: Config | None = None) -> Job[Suggested, tu
         rank = strategy_for(settings.suggest)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
-            return Suggested(rank(surveyed, labelled & frozenset(keys), budget, rng))
+            return Suggested(rank(surveyed, labelled & everything, budget, rng, everything - chosen))
         survey, predictions = yield from _survey(cycle, reader, keys, n_classes, settings)
-        return Suggested(rank(survey, labelled & frozenset(keys), budget, rng), survey, predictions)
+        return Suggested(
+            rank(survey, labelled & everything, budget, rng, everything - chosen), survey, predictions
+        )
 
     return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
 

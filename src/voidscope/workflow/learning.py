@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,20 +14,22 @@ from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
 from voidscope.project.atomic import write_bytes
-from voidscope.vocabulary import Role, SliceKey, Split
+from voidscope.vocabulary import Role, SliceKey
 from voidscope.workflow.snapshot import LOADING, fingerprint_of, provenance_of, training_keys
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
 
 
-def pretrain(project: Project, config: Config | None = None) -> Job[Pretrained, Path]:
+def pretrain(
+    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+) -> Job[Pretrained, Path]:
     """Contrastive pretraining of encoder and decoder on all training slices (Eq. 1); returns the weights' path.
 
     Resumes where an earlier run with the same data and settings stopped.
     """
     settings = config or project.config
-    keys = training_keys(project)
+    keys = training_keys(project, scans)
     reader = project.reader(k.scan for k in keys)
     normalisation, state_path = project.normalisation(), project.pretrain_state_path
     recipe = fingerprint_of(
@@ -73,7 +75,9 @@ def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
         yield Progress(progress.done, progress.total, progress.note)
 
 
-def train(project: Project, config: Config | None = None) -> Job[Trained, Cycle]:
+def train(
+    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+) -> Job[Trained, Cycle]:
     """Train the network anew on every labelled slice of the training scans; returns the new cycle.
 
     Raises
@@ -81,7 +85,8 @@ def train(project: Project, config: Config | None = None) -> Job[Trained, Cycle]
     NotReady : nothing is labelled yet, or only one class is.
     """
     settings = config or project.config
-    keys = tuple(k for k in project.labels if project.scan(k.scan).split is Split.TRAIN)
+    chosen = frozenset(training_keys(project, scans))
+    keys = tuple(k for k in project.labels if k in chosen)
     warnings = _check_labels(project, keys)
     masks = [project.labels.get(k) for k in keys]
     labels = {str(k): project.labels.record(k).sha256 for k in keys}

@@ -1,14 +1,15 @@
-"""Scans in: single files, or a whole dataset folder."""
+"""Scans in: single files, a whole dataset folder, or simulated ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, ScanRecord, record_scan
 from voidscope.vocabulary import Plane, Split
-from voidscope.volume import Dataset, Spacing, read_scan
+from voidscope.volume import Dataset, Spacing, read_scan, simulate_dataset
 
 
 def add_scans(
@@ -46,3 +47,12 @@ def _adding(
         return tuple(project.scan(r.name) for r in records)
 
     return Job("Adding scans", steps, commit)
+
+
+def simulate(folder: Path, *, logic: int = 2, memory: int = 2, seed: int = 0) -> Job[object, Dataset]:
+    """Write simulated XRM scans of HBM micro-bumps with their exact labels; returns the dataset.
+
+    `logic` and `memory` are numbers of scans of each kind of die; the paper's set is 25 and 53.
+    """
+    steps = partial(simulate_dataset, folder, logic=logic, memory=memory, seed=seed)
+    return Job("Simulating scans", steps, lambda _: Dataset.open(folder))

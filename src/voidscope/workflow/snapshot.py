@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +16,14 @@ LOADING = "loading torch"
 """Note shown while the learning libraries are imported, which takes seconds the first time."""
 
 
-def training_keys(project: Project) -> tuple[SliceKey, ...]:
-    """All slices of the training scans; raises `NotReady` when there are none."""
-    keys = project.keys(Split.TRAIN)
+def training_keys(project: Project, scans: Iterable[str] | None = None) -> tuple[SliceKey, ...]:
+    """All slices of the training scans, or of those named; raises `NotReady` when there are none."""
+    chosen = None if scans is None else {project.scan(n).name for n in scans}
+    keys = tuple(k for k in project.keys(Split.TRAIN) if chosen is None or k.scan in chosen)
     if not keys:
+        which = "scan" if chosen is None else f"scan among {', '.join(sorted(chosen))}"
         raise NotReady(
-            f"{project.name} has no training scan; add one with: voidscope add {project.path} SCAN --split train"
+            f"{project.name} has no training {which}; add one with: voidscope add {project.path} SCAN --split train"
         )
     return keys
 

@@ -1,0 +1,169 @@
+"""Commands that bring scans and labels in: `simulate`, `create`, `add`, `label`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voidscope import workflow
+from voidscope.cli.app import app
+from voidscope.cli.options import (
+    AsJson,
+    Changes,
+    MapText,
+    ProjectPath,
+    SpacingText,
+    open_project,
+    parse_classes,
+    parse_spacing,
+)
+from voidscope.cli.output import run, say, scan_entry
+from voidscope.config import Config
+from voidscope.errors import ConfigError, VoidscopeError
+from voidscope.project import (
+    Imported,
+    Project,
+    answer_suggestions,
+    import_labels,
+    import_truth,
+    parse_map,
+    parse_slices,
+)
+from voidscope.vocabulary import ClassMap, Plane, Split
+from voidscope.volume import Dataset, read_label_file
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the dataset to.")],
+    logic: Annotated[int, typer.Option(min=0, help="Number of logic-die scans (paper: 25).")] = 2,
+    memory: Annotated[int, typer.Option(min=0, help="Number of memory-die scans (paper: 53).")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same scans.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write simulated XRM scans of HBM micro-bumps with exact labels: NAME.tif, NAME_labels.tif, dataset.json."""
+    dataset = run(workflow.simulate(folder, logic=logic, memory=memory, seed=seed))
+    test = [s.name for s in dataset.scans if s.split is Split.TEST]
+    entry = {"folder": str(folder), "scans": [s.name for s in dataset.scans], "test": test}
+    say(entry, as_json, f"{len(dataset.scans)} scans in {folder}, {len(test)} of them for testing")
+
+
+@app.command()
+def create(
+    path: ProjectPath,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="Dataset folder: NAME.tif with NAME_labels.tif, dataset.json optional."),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="hbm, or names with roles: background,layer,pore:void.")
+    ] = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a project, from a dataset folder or with the classes named."""
+    source = Dataset.open(dataset) if dataset else None
+    project = Project.create(path, _classes(source, classes), config=Config().with_changes(changes or []))
+    if source:
+        _fill(project, source)
+    entry = {
+        "project": str(path),
+        "classes": list(project.classes.names),
+        "scans": [scan_entry(s) for s in project.scans.values()],
+    }
+    names = ", ".join(project.classes.names)
+    say(entry, as_json, f"{path}: {len(project.scans)} scans, {len(project.keys())} slices, classes {names}")
+
+
+@app.command()
+def add(
+    path: ProjectPath,
+    scans: Annotated[list[Path], typer.Argument(metavar="SCAN...", help="Files, or folders of slices.")],
+    spacing: SpacingText = None,
+    split: Annotated[Split, typer.Option(help="Learn from it, or only judge on it.")] = Split.TRAIN,
+    plane: Annotated[
+        Plane | None,
+        typer.Option(help="Axis to cut along; default axis1 (coronal), axis0 for single images."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add scans by reference: TIFF, folder of slices, .npy, Zeiss .txm/.txrm/.xrm."""
+    job = workflow.add_scans(
+        open_project(path), scans, spacing_um=parse_spacing(spacing), split=split, plane=plane
+    )
+    added = run(job)
+    rows = (
+        f"{s.name}: {s.shape} {s.dtype}, spacing {s.spacing_um or 'unknown'} um, "
+        f"{s.n_slices} slices along {s.plane.value}"
+        for s in added
+    )
+    say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
+
+
+@app.command()
+def label(
+    path: ProjectPath,
+    source: Annotated[Path | None, typer.Option("--from", help="Label file on the scan's grid.")] = None,
+    scan: Annotated[str | None, typer.Option(help="The scan it belongs to.")] = None,
+    slices: Annotated[str | None, typer.Option(help="Which slices, e.g. 3,10-20; default all.")] = None,
+    file_map: MapText = None,
+    dataset: Annotated[Path | None, typer.Option("--from-dataset", help="Take this dataset's truth.")] = None,
+    suggested: Annotated[bool, typer.Option("--suggested", help="Answer the whole queue.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Also replace labels a person drew or accepted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import labels: slices of a label file, or the queue answered from a dataset's truth (the oracle)."""
+    project = open_project(path)
+    chosen = parse_slices(slices) if slices else None
+    if source is not None and scan is not None:
+        ids, mapping = read_label_file(source), parse_map(file_map) if file_map else None
+        done = import_labels(project, scan, ids, slices=chosen, file_map=mapping, overwrite=overwrite)
+    elif dataset is not None and suggested:
+        done = answer_suggestions(project, Dataset.open(dataset), overwrite=overwrite)
+    elif dataset is not None and scan is not None:
+        keys = [k for k in project.scan(scan).slice_keys() if chosen is None or k.index in chosen]
+        done = import_truth(project, Dataset.open(dataset), keys, overwrite=overwrite)
+    else:
+        raise typer.BadParameter(
+            "pass --from FILE --scan NAME, or --from-dataset DIR with --suggested or --scan"
+        )
+    _say_labelled(project, done, as_json)
+
+
+def _classes(source: Dataset | None, words: str | None) -> ClassMap:
+    if words is not None:
+        return parse_classes(words)
+    if source is None:
+        raise ConfigError(
+            "A project needs its classes; pass --classes hbm, --classes NAME,NAME:void or --dataset DIR."
+        )
+    return source.classes
+
+
+def _fill(project: Project, source: Dataset) -> None:
+    """Add the dataset's scans; a new project that cannot be filled is taken back, so that the command can be repeated."""
+    try:
+        run(workflow.add_dataset(project, source))
+    except VoidscopeError:
+        shutil.rmtree(project.path)
+        raise
+
+
+def _say_labelled(project: Project, done: Imported, as_json: bool) -> None:
+    if done.kept:
+        sys.stderr.write(
+            f"kept {len(done.kept)} slices a person labelled; pass --overwrite to replace them\n"
+        )
+    pixels = dict(zip(project.classes.names, (int(n) for n in project.labels.counts()), strict=True))
+    entry = {
+        "labelled": [str(k) for k in done.labelled],
+        "kept": [str(k) for k in done.kept],
+        "n_labelled": len(project.labels),
+        "pixels": pixels,
+    }
+    counts = ", ".join(f"{name} {n} px" for name, n in pixels.items())
+    say(entry, as_json, f"{len(done.labelled)} slices labelled, {len(project.labels)} in all: {counts}")

@@ -1,0 +1,186 @@
+"""Commands that learn, ask and judge: `pretrain`, `train`, `suggest`, `segment`, `measure`, `evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voidscope import workflow
+from voidscope.acquisition import Suggestion
+from voidscope.cli.app import app
+from voidscope.cli.options import (
+    AsJson,
+    Changes,
+    Device,
+    MapText,
+    ProjectPath,
+    Scans,
+    Seed,
+    SpacingText,
+    open_project,
+    parse_spacing,
+    run_settings,
+)
+from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.config import Config
+from voidscope.metrology import Report, measure_mask
+from voidscope.project import fingerprint, parse_map
+from voidscope.vocabulary import ClassMap
+from voidscope.volume import Dataset, read_label_file, read_scan
+
+
+@app.command()
+def pretrain(
+    path: ProjectPath,
+    changes: Changes = None,
+    seed: Seed = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Contrastive pretraining on all training slices, labelled or not; resumes where it stopped."""
+    project = open_project(path)
+    weights = run(workflow.pretrain(project, scans, run_settings(project, changes, seed, device)))
+    say({"weights": str(weights)}, as_json, f"pretrained weights in {weights}")
+
+
+@app.command()
+def train(
+    path: ProjectPath,
+    changes: Changes = None,
+    seed: Seed = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the network anew on every labelled slice of the training scans."""
+    project = open_project(path)
+    cycle = run(workflow.train(project, scans, run_settings(project, changes, seed, device)))
+    metrics = cycle.metrics
+    for warning in metrics["warnings"]:
+        sys.stderr.write(f"warning: {warning}\n")
+    entry = {
+        "cycle": cycle.number, "n_labelled": len(cycle.labelled), "loss": metrics["losses"][-1], **metrics,
+        "weights": str(cycle.weights_path), "weights_sha256": cycle.weights_sha256, "seed": cycle.seed,
+        "provenance": dict(cycle.provenance),
+    }  # fmt: skip
+    told = f"cycle {cycle.number}: {len(cycle.labelled)} labelled slices, loss {metrics['losses'][-1]:.4f}"
+    say(entry, as_json, f"{told}, {metrics['seconds']:.0f} s")
+
+
+@app.command()
+def suggest(
+    path: ProjectPath,
+    changes: Changes = None,
+    seed: Seed = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the unlabelled slices of the training scans: what to label next, and why."""
+    project = open_project(path)
+    settings = run_settings(project, changes, seed, device)
+    picks = run(workflow.suggest(project, scans, settings))
+    survey = project.survey
+    shares = None if survey is None else [float(p) for p in survey.class_distribution()]
+    entry = {
+        "strategy": picks[0].strategy,
+        "aggregation": settings.suggest.aggregation,
+        "class_distribution": shares and dict(zip(project.classes.names, shares, strict=True)),
+        "suggestions": [suggestion_entry(s) for s in picks],
+    }
+    say(entry, as_json, _queue_text(picks))
+
+
+@app.command()
+def segment(
+    path: ProjectPath,
+    scans: Scans = None,
+    changes: Changes = None,
+    seed: Seed = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Segment scans with the current model; masks are TIFFs in the ids of the label files."""
+    project = open_project(path)
+    names = run(workflow.segment(project, scans, config=run_settings(project, changes, seed, device)))
+    masks = {n: str(project.mask_path(n)) for n in names}
+    entry = {"scans": [{"scan": n, "mask": m} for n, m in masks.items()]}
+    say(entry, as_json, "\n".join(f"{n}: {m}" for n, m in masks.items()))
+
+
+@app.command()
+def measure(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PROJECT]", help="Project folder; or pass --mask.")
+    ] = None,
+    scans: Scans = None,
+    mask: Annotated[Path | None, typer.Option("--mask", help="Any mask file; needs no project.")] = None,
+    spacing: SpacingText = None,
+    file_map: MapText = None,
+    limit: Annotated[float | None, typer.Option(help="FAIL above this ratio.")] = None,
+    changes: Changes = None,
+    seed: Seed = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Void ratio, voids and verdict of segmented scans, or of any mask file."""
+    words = [*(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
+    if mask is not None:
+        report = _measure_file(mask, spacing, file_map, words)
+    elif path is not None:
+        project = open_project(path)
+        report = run(workflow.measure(project, scans, run_settings(project, words, seed, device)))
+        sys.stderr.write(f"report: {project.report_folder / 'report.html'}\n")
+    else:
+        raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
+    say(report.entry(), as_json, report.text())
+
+
+@app.command()
+def evaluate(
+    path: ProjectPath,
+    dataset: Annotated[Path, typer.Option(help="Dataset folder with the truth of the test scans.")],
+    changes: Changes = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """mIoU and IoU per class of the current model on the test scans: one pooled confusion matrix, native size."""
+    project = open_project(path)
+    found = run(
+        workflow.evaluate(project, Dataset.open(dataset), run_settings(project, changes, None, device))
+    )
+    entry = {
+        "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
+        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
+    }  # fmt: skip
+    rows = [
+        f"cycle {found.cycle}, {found.n_labelled} labelled slices, test scans {', '.join(found.scans)}",
+        f"mIoU {found.miou:.4f}, without background {found.miou_foreground:.4f}",
+        *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
+    ]
+    say(entry, as_json, "\n".join(rows))
+
+
+def _queue_text(picks: Sequence[Suggestion]) -> str:
+    if picks[0].r is None:
+        return "No model yet, so drawn at random:\n" + "\n".join(f"{s.rank:4d}  {s.key}" for s in picks)
+    return "\n".join(
+        f"{s.rank:4d}  {s.key}  r {number(s.r)}  u {number(s.u)}  d {number(s.d)}  score {number(s.score)}  pixel {s.pixel}"
+        for s in picks
+    )
+
+
+def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: Sequence[str]) -> Report:
+    """Measure any label or mask file without a project; ids as in the hbm scheme unless mapped."""
+    ids = read_label_file(mask)
+    mapping = parse_map(file_map) if file_map else None
+    named = mapping and {i: n.partition(":")[0] for i, n in mapping.items()}
+    entries = [{"id": i, "name": n} for i, n in (mapping or {}).items() if n != "unlabelled"]
+    classes = ClassMap.from_entries(entries) if mapping else ClassMap.hbm()
+    spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
+    recipe = Config().with_changes(words).measure
+    measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
+    provenance = {"mask": str(mask), "mask_hash": fingerprint(mask), "recipe": recipe.model_dump(mode="json")}
+    return Report((measured,), provenance)

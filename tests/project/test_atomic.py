@@ -1,0 +1,87 @@
+"""Writes that either happened or did not."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from voidscope.errors import ProjectError
+from voidscope.project import atomic
+
+
+def test_a_write_replaces_the_old_content_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.bin"
+    atomic.write_bytes(path, b"old")
+    atomic.write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in path.parent.iterdir()] == ["file.bin"]
+
+
+def test_a_failing_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.bin"
+    atomic.write_bytes(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ProjectError, match=r"file\.bin: No space left on device.*free space"):
+        atomic.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_data_is_synced_before_it_is_renamed_and_the_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        order.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")  # noqa: PTH112
+        fsync(handle)
+
+    def renamed(self: Path, target: Path) -> Path:
+        order.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    atomic.write_bytes(tmp_path / "file.bin", b"data")
+    assert order == ["file", "rename", "folder"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atomic.write_folder(tmp_path / "one", {"a": b"1", "b": b"2"})
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["a", "b"]
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ProjectError, match="Read-only"):
+        atomic.write_folder(tmp_path / "two", {"a": b"1"})
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+def test_json_never_holds_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nan|NaN"):
+        atomic.write_json(tmp_path / "x.json", {"a": float("nan")})
+    atomic.write_json(tmp_path / "x.json", {"a": 1.5})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1.5} == atomic.read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe"])
+def test_a_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ProjectError, match=r"x\.json.*backup"):
+        atomic.read_json(path)
+
+
+def test_removing_what_is_gone_is_fine(tmp_path: Path) -> None:
+    atomic.write_bytes(tmp_path / "x", b"1")
+    atomic.remove(tmp_path / "x")
+    atomic.remove(tmp_path / "x")
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,106 @@
+"""Labels from files and from a dataset's truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import SHAPE
+
+from voidscope.acquisition import Suggestion
+from voidscope.errors import ConfigError, LabelError, ProjectError
+from voidscope.project import Project, answer_suggestions, import_labels, parse_map, parse_slices, project_truth
+from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.volume import Dataset, tiff_bytes
+
+IDS = np.random.default_rng(1).integers(0, 5, SHAPE, dtype=np.uint8)
+
+
+def test_imported_slices_hold_the_files_ids_plus_one(project: Project) -> None:
+    done = import_labels(project, "a", IDS, slices=[1, 3])
+    assert done.labelled == (SliceKey("a", 1), SliceKey("a", 3))
+    mask = project.labels.get(SliceKey("a", 3))
+    assert mask is not None
+    assert (mask == IDS[:, 3, :] + 1).all()
+    assert project.labels.record(SliceKey("a", 3)).provenance is Provenance.IMPORTED
+
+
+def test_no_slices_named_means_all(project: Project) -> None:
+    assert len(import_labels(project, "a", IDS).labelled) == 4
+
+
+def test_a_label_of_another_shape_or_with_unknown_ids_changes_nothing(project: Project) -> None:
+    with pytest.raises(LabelError, match=r"labels of a are \(6, 4, 4\); the scan is \(6, 4, 5\)"):
+        import_labels(project, "a", IDS[..., :4])
+    odd = IDS.copy()
+    odd[0, 3, 0] = 77
+    with pytest.raises(LabelError, match=r"\[77\]"):
+        import_labels(project, "a", odd)
+    with pytest.raises(ProjectError, match="no slice a/0009"):
+        import_labels(project, "a", IDS, slices=[0, 9])
+    assert len(project.labels) == 0
+
+
+def test_a_persons_label_is_kept_unless_overwriting_was_asked(project: Project) -> None:
+    key = SliceKey("a", 0)
+    drawn = np.ones((6, 5), np.uint8)
+    project.labels.put(key, drawn, Provenance.DRAWN)
+    done = import_labels(project, "a", IDS, slices=[0, 1])
+    assert done.kept == (key,)
+    assert (project.labels.get(key) == drawn).all()
+    import_labels(project, "a", IDS, slices=[0], overwrite=True)
+    assert (project.labels.get(key) == IDS[:, 0, :] + 1).all()
+
+
+def test_a_map_names_foreign_ids(project: Project) -> None:
+    foreign = np.where(IDS == 3, 255, 0)
+    import_labels(project, "a", foreign, slices=[2], file_map={0: "background", 255: "void"})
+    assert (project.labels.get(SliceKey("a", 2)) == np.where(IDS[:, 2, :] == 3, 4, 1)).all()
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, project: Project) -> Dataset:
+    """Truth beside the project's scans, with the classes in another order and other ids."""
+    names = ["void", "solder", "background", "copper_pillar", "copper_pad"]
+    classes = [{"id": 10 + k, "name": n} for k, n in enumerate(names)]
+    (tmp_path / "scans" / "dataset.json").write_text(json.dumps({"classes": classes, "test": ["c"]}))
+    for name in "abc":
+        (tmp_path / "scans" / f"{name}_labels.tif").write_bytes(tiff_bytes(IDS + 10, None))
+    return Dataset.open(tmp_path / "scans")
+
+
+def test_truth_is_translated_by_class_name(project: Project, dataset: Dataset) -> None:
+    by_name = np.array([4, 3, 1, 2, 5], np.uint8)  # the project's ids of the dataset's classes, in its order
+    assert (project_truth(project, dataset, "a") == by_name[IDS]).all()
+
+
+def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) -> None:
+    keys = [SliceKey("b", 1), SliceKey("a", 2)]
+    project.set_suggestions([Suggestion(k, r, None, None, None, None, None, "random") for r, k in enumerate(keys, 1)])
+    assert answer_suggestions(project, dataset).labelled == tuple(sorted(keys))
+    assert (project.labels.get(keys[0]) == project_truth(project, dataset, "b")[:, 1, :]).all()
+
+
+def test_an_empty_queue_cannot_be_answered(project: Project, dataset: Dataset) -> None:
+    with pytest.raises(LabelError, match="run suggest first"):
+        answer_suggestions(project, dataset)
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("3", [3]), ("3,10-12", [3, 10, 11, 12]), (" 5 , 4-5", [4, 5])])
+def test_slices_are_numbers_and_ranges(text: str, numbers: list[int]) -> None:
+    assert parse_slices(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-", "-3", "1,,2", "7-6"])
+def test_what_names_no_slices_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="names no slices"):
+        parse_slices(text)
+
+
+def test_maps_are_pairs() -> None:
+    assert parse_map("0=background, 3=void") == {0: "background", 3: "void"}
+    for text in ("void=3", "3", "3=", "=void"):
+        with pytest.raises(ConfigError, match="maps no ids"):
+            parse_map(text)
