@@ -36,6 +36,7 @@ from voidscope.volume import Dataset, read_label_file, read_scan
 @app.command()
 def pretrain(
     path: ProjectPath,
+    scans: Scans = None,
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
@@ -43,13 +44,14 @@ def pretrain(
 ) -> None:
     """Contrastive pretraining on all training slices, labelled or not; resumes where it stopped."""
     project = open_project(path)
-    weights = run(workflow.pretrain(project, scans, run_settings(project, changes, seed, device)))
+    weights = run(workflow.pretrain(project, run_settings(project, changes, seed, device), scans))
     say({"weights": str(weights)}, as_json, f"pretrained weights in {weights}")
 
 
 @app.command()
 def train(
     path: ProjectPath,
+    scans: Scans = None,
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
@@ -57,7 +59,7 @@ def train(
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
     project = open_project(path)
-    cycle = run(workflow.train(project, scans, run_settings(project, changes, seed, device)))
+    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans))
     metrics = cycle.metrics
     for warning in metrics["warnings"]:
         sys.stderr.write(f"warning: {warning}\n")
@@ -73,6 +75,7 @@ def train(
 @app.command()
 def suggest(
     path: ProjectPath,
+    scans: Scans = None,
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
@@ -81,7 +84,7 @@ def suggest(
     """Rank the unlabelled slices of the training scans: what to label next, and why."""
     project = open_project(path)
     settings = run_settings(project, changes, seed, device)
-    picks = run(workflow.suggest(project, scans, settings))
+    picks = run(workflow.suggest(project, settings, scans))
     survey = project.survey
     shares = None if survey is None else [float(p) for p in survey.class_distribution()]
     entry = {

@@ -40,7 +40,7 @@ class Suggested:
 
 
 def suggest(
-    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
 ) -> Job[Suggested, tuple[Suggestion, ...]]:
     """Rank the unlabelled training slices and return the queue of what to label next (Algorithm 1).
 

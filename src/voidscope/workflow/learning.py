@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pretrain(
-    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
 ) -> Job[Pretrained, Path]:
     """Contrastive pretraining of encoder and decoder on all training slices (Eq. 1); returns the weights' path.
 
@@ -76,7 +76,7 @@ def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
 
 
 def train(
-    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
 ) -> Job[Trained, Cycle]:
     """Train the network anew on every labelled slice of the training scans; returns the new cycle.
 
