@@ -1,0 +1,171 @@
+"""The command line: one JSON object on stdout, one line on stderr when something is wrong, nothing heavy loaded early."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import write_scan
+
+from voidscope.cli.main import main
+from voidscope.volume import tiff_bytes
+
+QUICK = ["--set", "model.encoder=tu-mobilenetv3_small_050", "--set", "train.epochs=2", "--set", "train.crop=32", "--device", "cpu"]
+
+
+class Shell:
+    """Runs voidscope commands in this process and keeps what they printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+        self.err = ""
+
+    def __call__(self, *words: object) -> tuple[int, str]:
+        self._monkeypatch.setattr(sys, "argv", ["voidscope", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, self.err = self._capsys.readouterr()
+        return int(end.value.code or 0), out
+
+    def json(self, *words: object) -> Any:
+        code, out = self(*words, "--json")
+        assert code == 0, self.err
+        assert out.count("\n") == 1
+        return json.loads(out)
+
+    def complaint(self, *words: object) -> str:
+        code, out = self(*words)
+        assert (code, out) == (1, ""), (code, out)
+        (line,) = [w for w in self.err.splitlines() if w.startswith("voidscope: ")]
+        assert self.err.rstrip().endswith(line)
+        return line
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(capsys, monkeypatch)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two scans with truth, hbm ids; the second is for testing."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for seed, name in enumerate(("a", "b")):
+        ids = np.zeros((16, 5, 12), np.uint8)
+        ids[4:8, :, 2:10], ids[8:14, :, 2:10] = 2, 1
+        ids[5:7, 1:4, 4:8] = 3
+        grey = np.array([50, 180, 220, 70])[ids] + np.random.default_rng(seed).normal(0, 8, ids.shape)
+        (folder / f"{name}.tif").write_bytes(tiff_bytes(grey.clip(0, 255).astype(np.uint8), (0.7, 0.7, 0.7)))
+        (folder / f"{name}_labels.tif").write_bytes(tiff_bytes(ids, None))
+    (folder / "dataset.json").write_text(json.dumps({"test": ["b"]}))
+    return folder
+
+
+@pytest.fixture
+def project(shell: Shell, tmp_path: Path, dataset: Path) -> Path:
+    shell.json("create", tmp_path / "p", "--dataset", dataset)
+    return tmp_path / "p"
+
+
+def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> None:
+    queue = shell.json("suggest", project, "--set", "suggest.budget=2")
+    assert set(queue) == {"strategy", "aggregation", "class_distribution", "suggestions"}
+    assert (queue["strategy"], len(queue["suggestions"])) == ("random", 2)
+    assert shell.json("label", project, "--from-dataset", dataset, "--suggested")["n_labelled"] == 2
+    shell.json("label", project, "--from", dataset / "a_labels.tif", "--scan", "a", "--slices", "1,2-3")
+    cycle = shell.json("train", project, *QUICK)
+    assert (cycle["cycle"], cycle["n_labelled"] >= 3) == (1, True)
+    queue = shell.json("suggest", project, "--set", "suggest.budget=1", "--device", "cpu")
+    (pick,) = queue["suggestions"]
+    assert set(pick) == {"scan", "slice", "rank", "r", "u", "d", "score", "pixel"}
+    assert pick["score"] == pytest.approx(pick["r"] + pick["u"] + pick["d"])
+    assert sum(queue["class_distribution"].values()) == pytest.approx(1)
+    found = shell.json("evaluate", project, "--dataset", dataset, "--device", "cpu")
+    assert {"miou", "miou_foreground", "iou", "n_labelled", "cycle"} <= set(found)
+    assert set(found["iou"]) == {"background", "copper_pillar", "solder", "void", "copper_pad"}
+    masks = shell.json("segment", project, "--device", "cpu")["scans"]
+    assert all(Path(m["mask"]).is_file() for m in masks)
+    measured = shell.json("measure", project, "--limit", "0.2")
+    assert {"scan", "void_over_foreground", "void_over_solder", "n_voids", "voids", "limit", "verdict"} <= set(measured["scans"][0])
+    assert (project / "report" / "report.html").is_file()
+
+
+def test_a_mask_from_any_tool_is_measured_without_a_project(shell: Shell, dataset: Path) -> None:
+    measured = shell.json("measure", "--mask", dataset / "a_labels.tif", "--spacing", "2,1,1", "--limit", "0.05")
+    (scan,) = measured["scans"]
+    voids, foreground, solder = 2 * 3 * 4, 10 * 5 * 8, 4 * 5 * 8
+    assert scan["void_over_foreground"] == pytest.approx(voids / foreground)
+    assert scan["void_over_solder"] == pytest.approx(voids / solder)
+    assert (scan["n_voids"], scan["verdict"], scan["limit"]) == (1, "FAIL", 0.05)
+    assert scan["voids"][0]["volume_um3"] == pytest.approx(voids * 2.0)
+    assert scan["voids"][0]["centroid_um"] == pytest.approx([5.5 * 2, 2, 5.5])
+
+
+def test_a_map_names_the_ids_of_a_foreign_mask(shell: Shell, tmp_path: Path) -> None:
+    ids = np.zeros((4, 4, 4), np.uint8)
+    ids[1:3], ids[1, 1, 1] = 7, 255
+    (tmp_path / "m.tif").write_bytes(tiff_bytes(ids, None))
+    words = ("measure", "--mask", tmp_path / "m.tif", "--spacing", "1,1,1", "--map", "0=background,7=solder,255=void")
+    assert shell.json(*words)["scans"][0]["void_over_foreground"] == pytest.approx(1 / 32)
+
+
+def test_added_scans_are_described(shell: Shell, project: Path, tmp_path: Path) -> None:
+    path = write_scan(tmp_path / "new" / "d.tif")
+    (entry,) = shell.json("add", project, path, "--spacing", "1,2,3", "--split", "test", "--plane", "axis0")["scans"]
+    assert entry["scan"] == "d"
+    assert (entry["shape"], entry["dtype"], entry["spacing_um"], entry["n_slices"]) == ([6, 4, 5], "uint16", [1, 2, 3], 6)
+
+
+def test_every_problem_is_one_line_and_exit_code_1(shell: Shell, project: Path, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txm").write_text("not a scan")
+    raw = tmp_path / "raw.npy"
+    np.save(raw, np.random.default_rng(0).normal(size=(3, 4, 5)))
+    wrong = tmp_path / "wrong.tif"
+    wrong.write_bytes(tiff_bytes(np.zeros((2, 2, 2), np.uint8), None))
+    said = [
+        shell.complaint("train", tmp_path / "nowhere"),
+        shell.complaint("create", project, "--classes", "hbm"),
+        shell.complaint("create", tmp_path / "q"),
+        shell.complaint("add", project, tmp_path / "missing.tif"),
+        shell.complaint("add", project, tmp_path / "text.txm"),
+        shell.complaint("add", project, raw, "--spacing", "1,1"),
+        shell.complaint("train", project),
+        shell.complaint("segment", project),
+        shell.complaint("measure", project),
+        shell.complaint("measure", "--mask", raw, "--spacing", "1,1,1"),
+        shell.complaint("measure", "--mask", dataset / "a_labels.tif"),
+        shell.complaint("suggest", project, "--set", "suggest.budget=99"),
+        shell.complaint("suggest", project, "--set", "suggest.budgets=9"),
+        shell.complaint("label", project, "--from", wrong, "--scan", "a"),
+        shell.complaint("label", project, "--from", dataset / "a_labels.tif", "--scan", "zz"),
+        shell.complaint("label", project, "--from", dataset / "a_labels.tif", "--scan", "a", "--slices", "x"),
+        shell.complaint("label", project, "--from-dataset", dataset, "--suggested"),
+    ]
+    assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("simulate",), ("label", "p"), ("measure",), ("add", "p", "x", "--split", "odd")])
+def test_wrong_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.json("create", tmp_path / "p", "--classes", "hbm")
+    monkeypatch.chdir(tmp_path)
+    assert shell(*words)[0] == 2
+
+
+def test_a_project_that_could_not_be_filled_is_taken_back(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+    (dataset / "c.tif").write_bytes(b"II*\x00 broken")
+    shell.complaint("create", tmp_path / "q", "--dataset", dataset)
+    assert not (tmp_path / "q").exists()
+
+
+@pytest.mark.parametrize("code", ["import voidscope", "import voidscope.cli; from voidscope import Project, suggest"])
+def test_importing_loads_neither_torch_nor_qt(code: str) -> None:
+    check = f"{code}\nimport sys\nprint(sorted({{'torch', 'qtpy', 'napari', 'PyQt6', 'PySide6', 'torchvision'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
