@@ -104,7 +104,7 @@ def test_spacing_is_set_kept_and_checked(project: Project) -> None:
 
 def test_adding_a_known_scan_with_a_spacing_sets_it(project: Project, tmp_path: Path) -> None:
     volume = read_scan(tmp_path / "scans" / "a.tif", spacing_um=(2.0, 2.0, 2.0))
-    project.add([record_scan(volume, project.path, split=Split.TRAIN, plane=None, spacing_typed=True)])
+    project.add([record_scan(volume, project.path, split=Split.TRAIN, plane=None, spacing_source="typed in")])
     assert project.scan("a").spacing_um == (2.0, 2.0, 2.0)
 
 

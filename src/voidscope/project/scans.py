@@ -34,7 +34,7 @@ class ScanRecord(BaseModel):
     dtype: str
     spacing_um: Spacing | None
     spacing_source: str
-    """``file``, ``typed in`` or ``unknown``."""
+    """``file``, ``dataset.json``, ``typed in`` or ``unknown``."""
     format: str
     plane: Plane
     split: Split
@@ -95,7 +95,7 @@ class SliceReader:
 
 
 def record_scan(
-    volume: Volume, project_folder: Path, *, split: Split, plane: Plane | None, spacing_typed: bool = False
+    volume: Volume, project_folder: Path, *, split: Split, plane: Plane | None, spacing_source: str = "file"
 ) -> ScanRecord:
     """Look once through a scan and write down what the project needs; changes nothing.
 
@@ -103,11 +103,10 @@ def record_scan(
     """
     if volume.path is None:
         raise ProjectError(f"{volume.name} lies in memory only; save it as a TIFF and add the file.")
-    source = "unknown" if volume.spacing_um is None else "typed in" if spacing_typed else "file"
     path = volume.path.resolve()
     return ScanRecord(
         name=volume.name, path=str(path), relative=_relative(path, project_folder),
-        shape=volume.shape, dtype=str(volume.dtype), spacing_um=volume.spacing_um, spacing_source=source,
+        shape=volume.shape, dtype=str(volume.dtype), spacing_um=volume.spacing_um, spacing_source="unknown" if volume.spacing_um is None else spacing_source,
         format=volume.format, plane=plane or volume.default_plane, split=split,
         intensity=measure_intensity(volume), fingerprint=fingerprint(path),
     )  # fmt: skip

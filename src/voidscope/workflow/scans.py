@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, ScanRecord, record_scan
 from voidscope.vocabulary import Plane, Split
-from voidscope.volume import Dataset, Spacing, read_scan, simulate_dataset
+from voidscope.volume import Dataset, DatasetScan, Spacing, read_scan, simulate_dataset
+
+AddingJob = Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]
 
 
 def add_scans(
-    project: Project, paths: Sequence[str | Path], *, spacing_um: Spacing | None = None,
-    split: Split = Split.TRAIN, plane: Plane | None = None,
-) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:  # fmt: skip
+    project: Project,
+    paths: Sequence[str | Path],
+    *,
+    spacing_um: Spacing | None = None,
+    split: Split = Split.TRAIN,
+    plane: Plane | None = None,
+) -> AddingJob:
     """Take scan files into the project by reference; returns their records. One bad file and none is added."""
-    entries = [(Path(p), None, spacing_um, split) for p in paths]
-    return _adding(project, entries, plane)
+
+    def record(path: Path) -> ScanRecord:
+        volume = read_scan(path, spacing_um=spacing_um)
+        source = "file" if spacing_um is None else "typed in"
+        return record_scan(volume, project.path, split=split, plane=plane, spacing_source=source)
+
+    return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
 
 
-def add_dataset(project: Project, dataset: Dataset) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:
-    """Take all scans of a dataset folder with its spacing and split; returns their records."""
-    entries = [(s.path, s.name, dataset.spacing_um, s.split) for s in dataset.scans]
-    return _adding(project, entries, None)
+def add_dataset(project: Project, dataset: Dataset) -> AddingJob:
+    """Take all scans of a dataset folder with their split; its spacing holds where a file says none."""
+
+    def record(scan: DatasetScan) -> ScanRecord:
+        source = "file" if read_scan(scan.path).spacing_um else "dataset.json"
+        return record_scan(
+            dataset.volume(scan.name), project.path, split=scan.split, plane=None, spacing_source=source
+        )
+
+    return _adding(project, [partial(record, s) for s in dataset.scans], [s.name for s in dataset.scans])
 
 
 def _adding(
-    project: Project, entries: Sequence[tuple[Path, str | None, Spacing | None, Split]], plane: Plane | None
-) -> Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]:
+    project: Project, recorders: Sequence[Callable[[], ScanRecord]], names: Sequence[str]
+) -> AddingJob:
     def steps() -> Steps[tuple[ScanRecord, ...]]:
         records = []
-        for done, (path, name, spacing_um, split) in enumerate(entries):
-            yield Progress(done, len(entries), f"reading {path.name}")
-            volume = read_scan(path, spacing_um=spacing_um, name=name)
-            records.append(
-                record_scan(
-                    volume, project.path, split=split, plane=plane, spacing_typed=spacing_um is not None
-                )
-            )
+        for done, (record, name) in enumerate(zip(recorders, names, strict=True)):
+            yield Progress(done, len(names), f"reading {name}")
+            records.append(record())
         return tuple(records)
 
     def commit(records: tuple[ScanRecord, ...]) -> tuple[ScanRecord, ...]:
