@@ -1,0 +1,93 @@
+"""Slices put before a person to label, and the random first ones when there is no model to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.acquisition.select import check_budget
+from voidscope.acquisition.survey import SurveyError
+from voidscope.errors import ConfigError
+from voidscope.vocabulary import SliceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A slice to label next and why.
+
+    Parameters
+    ----------
+    key : which slice
+    rank : 1 for the first to label
+    r : its rareness (Eq. 3), raw; None, like `u` and `d`, when no model has been asked
+    u : its uncertainty (Eq. 5) in nats
+    d : its distance, when picked, to the labelled and the earlier suggested slices; 0 when there were none
+    score : what it was ranked by; None for slices drawn at random
+    pixel : (y, x) that drove the choice, where to look first; None when no model has been asked
+    strategy : name of the strategy that chose it
+    """
+
+    key: SliceKey
+    rank: int
+    r: float | None
+    u: float | None
+    d: float | None
+    score: float | None
+    pixel: tuple[int, int] | None
+    strategy: str
+
+    def entry(self) -> dict[str, Any]:
+        """The suggestion as plain values for JSON."""
+        return {
+            "scan": self.key.scan, "slice": self.key.index, "rank": self.rank, "r": self.r, "u": self.u, "d": self.d,
+            "score": self.score, "pixel": None if self.pixel is None else list(self.pixel), "strategy": self.strategy,
+        }  # fmt: skip
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """The inverse of `entry`; raises `SurveyError` for anything else."""
+        try:
+            key = SliceKey(str(entry["scan"]), int(entry["slice"]))
+            terms = {
+                name: None if entry[name] is None else float(entry[name]) for name in ("r", "u", "d", "score")
+            }
+            rank, pixel, strategy = int(entry["rank"]), _pixel(entry["pixel"]), str(entry["strategy"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SurveyError(f"{entry!r} is not a stored suggestion ({error!r}); suggest again.") from error
+        return cls(key, rank, **terms, pixel=pixel, strategy=strategy)
+
+
+def _pixel(stored: Iterable[Any] | None) -> tuple[int, int] | None:
+    if stored is None:
+        return None
+    y, x = stored
+    return int(y), int(x)
+
+
+def random_start(keys: Iterable[SliceKey], budget: int, rng: np.random.Generator) -> tuple[Suggestion, ...]:
+    """Draw the first slices to label uniformly and without repeats from `keys`, whose order does not matter.
+
+    Raises
+    ------
+    ConfigError : the budget exceeds the number of keys, or a key is there twice.
+    """
+    ordered = sorted(keys)
+    if len(set(ordered)) < len(ordered):
+        raise ConfigError(
+            f"{len(ordered) - len(set(ordered))} of {len(ordered)} slices are repeated; pass each slice once."
+        )
+    check_budget(budget, len(ordered))
+    chosen = shuffled(len(ordered), rng)[:budget]
+    return tuple(
+        Suggestion(ordered[i], rank, None, None, None, None, None, "random")
+        for rank, i in enumerate(chosen, start=1)
+    )
+
+
+def shuffled(n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """0..n-1 in random order: how random slices are drawn, with a survey or without."""
+    return rng.permutation(n)

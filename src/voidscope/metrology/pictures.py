@@ -1,0 +1,33 @@
+"""Pictures for the report: a slice beside the same slice with its mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.vocabulary import ClassMap, Mask, Role
+
+SMALLEST_SIDE = 240
+"""Slices are magnified by a whole factor to at least this many pixels."""
+
+
+def overlay_png(image: npt.NDArray[np.float32], mask: Mask, classes: ClassMap) -> bytes:
+    """PNG of a slice (h, w) in [0, 1], left as it is, right with its classes in their colours."""
+    import imagecodecs
+
+    grey = np.repeat(image[..., None], 3, axis=2)
+    colours = np.array([[0, 0, 0], *(_rgb(c.colour) for c in classes.classes)], dtype=np.float32)
+    strength = np.array(
+        [0, *(0.0 if c.role is Role.BACKGROUND else 0.55 for c in classes.classes)], dtype=np.float32
+    )
+    share = strength[mask][..., None]
+    gap = np.ones((image.shape[0], 2, 3), dtype=np.float32)
+    both = np.concatenate([grey, gap, grey * (1 - share) + colours[mask] * share], axis=1)
+    factor = max(1, -(-SMALLEST_SIDE // min(image.shape)))
+    pixels = np.kron((both * 255).round().astype(np.uint8), np.ones((factor, factor, 1), np.uint8))
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    r, g, b = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+    return r, g, b

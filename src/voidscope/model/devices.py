@@ -1,0 +1,90 @@
+"""Where the network runs and in which precision: GPU when there is one, bfloat16 where the processor really has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import nn
+
+from voidscope.errors import ConfigError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The torch device called `name`; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    ConfigError : the device is asked for by name and torch cannot use it here.
+    """
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if found[kind]))
+    if name not in found:
+        raise ConfigError(f"There is no device {name!r}; choose auto, cpu, cuda or mps.")
+    if not found[name]:
+        raise ConfigError(
+            f"device={name} was asked for, but torch {torch.__version__} finds none on this machine; "
+            "set device=auto, or see: voidscope doctor"
+        )
+    return torch.device(name)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX); emulated it would be slower."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is not None:
+        flags: dict[str, Any] = capabilities()
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe is not None and probe())
+
+
+def _fast_dtype(device: torch.device) -> torch.dtype:
+    has_it = {
+        "cpu": cpu_has_bfloat16,
+        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+    }.get(device.type, lambda: False)
+    return torch.bfloat16 if has_it() else torch.float32
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device and the precision of the convolutions on it; weights, loss and scores stay float32."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, name: str | torch.device = "auto") -> Self:
+        """The device called `name` (see `choose_device`) with the fastest precision it has."""
+        device = choose_device(name) if isinstance(name, str) else name
+        return cls(device, _fast_dtype(device))
+
+    @property
+    def precision(self) -> str:
+        """Name of the precision, e.g. ``bfloat16``."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Memory layout of images: channels last, except on Apple's GPU where it gains nothing."""
+        return torch.contiguous_format if self.device.type == "mps" else torch.channels_last
+
+    def place(self, network: Net) -> Net:
+        """Move a network to this device and layout."""
+        return network.to(self.device).to(memory_format=self.layout)  # type: ignore[call-overload,no-any-return]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Convolve in this precision, on CUDA with kernels that give the same result each time."""
+        with (
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+            torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32),
+        ):
+            yield

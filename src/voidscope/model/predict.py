@@ -1,0 +1,116 @@
+"""Prediction and survey in one sweep over the slices of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voidscope.errors import JobFailed
+from voidscope.model.devices import Compute
+from voidscope.model.failures import is_out_of_memory, told_in_one_line
+from voidscope.model.segmenter import STRIDE, Segmenter
+from voidscope.model.summary import SlicePrediction, summarise
+
+Image = npt.NDArray[np.float32]
+"""(h, w) intensities scaled to [0, 1]."""
+
+SMALLEST = 96
+"""Slices are padded to at least this many pixels each way: the size the network is trained at (paper 4.1)."""
+MOST_PIXELS = {"cpu": 2**20, "cuda": 2**24, "mps": 2**21}
+"""Padded pixels in one batch, so that large slices go one by one."""
+MOST_SLICES = {"cpu": 16, "cuda": 128, "mps": 16}
+
+
+def predict_slices(
+    segmenter: Segmenter,
+    images: Iterable[Image],
+    normalisation: tuple[float, float],
+    device: str = "auto",
+    batch_size: int | None = None,
+) -> Iterator[SlicePrediction]:
+    """Predict slices in order; slices of one shape that follow each other share a batch.
+
+    Each slice is padded at the bottom and right with the mean, and what is said about it is about its own pixels.
+    The network is moved to the device. When memory runs out the batch is halved, and in the end the CPU is used.
+
+    Parameters
+    ----------
+    normalisation : mean and standard deviation of the intensities the network was trained with
+    device : ``auto``, ``cpu``, ``cuda`` or ``mps``
+    batch_size : slices per forward pass; None chooses by device and slice size
+
+    Raises
+    ------
+    JobFailed : torch failed, in one line.
+    """
+    sweep = _Sweep(segmenter, normalisation, Compute.choose(device))
+    with told_in_one_line("Segmenting"):
+        for batch in _batches(images, sweep.compute.device.type, batch_size):
+            yield from sweep.predict(batch)
+
+
+def _batches(images: Iterable[Image], device: str, batch_size: int | None) -> Iterator[list[Image]]:
+    """Consecutive slices of one shape, at most as many as fit."""
+    waiting: list[Image] = []
+    for image in images:
+        height, width = padded_shape(image.shape)
+        most = batch_size or max(1, min(MOST_SLICES[device], MOST_PIXELS[device] // (height * width)))
+        if waiting and (waiting[0].shape != image.shape or len(waiting) >= most):
+            yield waiting
+            waiting = []
+        waiting.append(image)
+    if waiting:
+        yield waiting
+
+
+def padded_shape(shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width a slice is padded to: at least `SMALLEST`, a multiple of the network's stride."""
+    height, width = (max(SMALLEST, -(-n // STRIDE) * STRIDE) for n in shape)
+    return height, width
+
+
+class _Sweep:
+    """A network on its device that makes do with the memory there is."""
+
+    def __init__(self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute) -> None:
+        self.segmenter = compute.place(segmenter).eval()
+        self.mean, self.std = normalisation
+        self.compute = compute
+        self.most: int | None = None
+
+    def predict(self, images: list[Image]) -> Iterator[SlicePrediction]:
+        """Predictions of slices of one shape, in as few passes as memory allows."""
+        while images:
+            part = images[: self.most]
+            try:
+                found = self._forward(part)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._make_do(len(part), part[0].shape)
+                continue
+            images = images[len(part) :]
+            yield from found
+
+    @torch.inference_mode()
+    def _forward(self, images: list[Image]) -> tuple[SlicePrediction, ...]:
+        height, width = images[0].shape
+        padded = np.zeros((len(images), 1, *padded_shape((height, width))), np.float32)
+        padded[:, 0, :height, :width] = (np.stack(images) - np.float32(self.mean)) / np.float32(self.std)
+        batch = torch.from_numpy(padded).to(self.compute.device, memory_format=self.compute.layout)
+        with self.compute.running():
+            logits, features = self.segmenter(batch)
+        return summarise(logits, features, (height, width))
+
+    def _make_do(self, tried: int, shape: tuple[int, ...]) -> None:
+        """Halve the batch, or leave the GPU; `JobFailed` when one slice does not fit in the machine's memory."""
+        if tried > 1:
+            self.most = tried // 2
+        elif self.compute.device.type != "cpu":
+            self.compute = Compute.choose("cpu")
+            self.segmenter = self.compute.place(self.segmenter)
+        else:
+            raise JobFailed(f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan.")

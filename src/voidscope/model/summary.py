@@ -1,0 +1,88 @@
+"""What one forward pass says about a slice: mask, entropy, and the numbers a survey keeps (Eq. 2, 3, 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voidscope.vocabulary import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class SlicePrediction:
+    """A model's view of one slice of (h, w) pixels; padding is in none of it.
+
+    Attributes
+    ----------
+    mask : (h, w) the likeliest class of each pixel, ids 1..C
+    entropy : (h, w) float32, nats, within [0, ln C] (Eq. 5)
+    counts : (C,) int64, pixels per class of `mask`
+    entropy_max, entropy_mean : nats, over all pixels
+    embedding : (D,) float32, mean of the decoder's output over the slice (f in Eq. 4)
+    class_pixel : (C, 2) int32, (y, x) of the surest pixel of each class of `mask`, -1 where the class is absent
+    entropy_pixel : (2,) int32, (y, x) of the pixel with the largest entropy
+    """
+
+    mask: Mask
+    entropy: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+    entropy_max: float
+    entropy_mean: float
+    embedding: npt.NDArray[np.float32]
+    class_pixel: npt.NDArray[np.int32]
+    entropy_pixel: npt.NDArray[np.int32]
+
+
+def summarise(
+    logits: torch.Tensor, features: torch.Tensor, shape: tuple[int, int]
+) -> tuple[SlicePrediction, ...]:
+    """Summarise logits (B, C, H, W) and features (B, D, H, W) over the top left (h, w) = `shape` pixels.
+
+    Ties go to the lowest class and to the lowest pixel in reading order. The entropy comes from log-softmax, so a
+    pixel whose probabilities are exactly 0 and 1 has entropy 0, not NaN.
+    """
+    height, width = shape
+    log_p = logits[:, :, :height, :width].float().log_softmax(1)
+    entropy = _entropy(log_p).flatten(1)
+    surest, best = log_p.max(1)
+    counts, class_pixel = _per_class(surest.flatten(1), best.flatten(1), log_p.shape[1], width)
+    columns = (
+        (best + 1).to(torch.uint8),
+        entropy.unflatten(1, shape),
+        counts,
+        entropy.max(1).values.double() if entropy.device.type != "mps" else entropy.max(1).values,
+        entropy.mean(1),
+        features[:, :, :height, :width].float().mean((2, 3)),
+        class_pixel,
+        _position(entropy.argmax(1), width),
+    )
+    rows = zip(*(c.cpu().numpy() for c in columns), strict=True)
+    return tuple(SlicePrediction(m, e, n, float(x), float(y), f, c, p) for m, e, n, x, y, f, c, p in rows)
+
+
+def _entropy(log_p: torch.Tensor) -> torch.Tensor:
+    """-sum p log p (Eq. 5) in nats, (B, h, w); rounding is kept within what an entropy can be."""
+    return (log_p.exp() * log_p).sum(1).neg().clamp_(0.0, math.log(log_p.shape[1]))
+
+
+def _per_class(
+    surest: torch.Tensor, best: torch.Tensor, n_classes: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels per predicted class (B, C), and the position (B, C, 2) of the surest pixel of each, from (B, h*w)."""
+    counts = torch.zeros((len(best), n_classes), dtype=torch.int64, device=best.device)
+    where = torch.full((len(best), n_classes, 2), -1, dtype=torch.int32, device=best.device)
+    for c in range(n_classes):
+        mine = best == c
+        counts[:, c] = mine.sum(1)
+        found = _position(surest.masked_fill(~mine, -math.inf).argmax(1), width)
+        where[:, c] = torch.where(counts[:, c, None] > 0, found, where[:, c])
+    return counts, where
+
+
+def _position(flat: torch.Tensor, width: int) -> torch.Tensor:
+    """(B, 2) int32 rows and columns of flat pixel indices (B,)."""
+    return torch.stack((flat // width, flat % width), 1).to(torch.int32)

@@ -1,0 +1,42 @@
+"""Scans in and out: volumes, the file formats they come in, their intensities, datasets, and simulated scans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from voidscope.volume.dataset import Dataset, DatasetScan
+from voidscope.volume.intensity import Intensity, measure_intensity, scale
+from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
+from voidscope.volume.tiff_writing import tiff_bytes
+from voidscope.volume.volumes import Spacing, Volume, VoxelSource, check_spacing, slice_index
+
+if TYPE_CHECKING:
+    from voidscope.volume.phantom import simulate_dataset, simulate_scan
+
+__all__ = [
+    "Dataset",
+    "DatasetScan",
+    "Intensity",
+    "Spacing",
+    "Volume",
+    "VoxelSource",
+    "check_spacing",
+    "is_readable",
+    "measure_intensity",
+    "read_label_file",
+    "read_scan",
+    "scale",
+    "scan_name",
+    "simulate_dataset",
+    "simulate_scan",
+    "slice_index",
+    "tiff_bytes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("simulate_dataset", "simulate_scan"):
+        from voidscope.volume import phantom
+
+        return getattr(phantom, name)
+    raise AttributeError(f"module 'voidscope.volume' has no attribute {name!r}")
