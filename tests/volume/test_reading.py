@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +127,12 @@ def test_real_scans_open_with_shape_type_spacing_and_voxels(file: str, shared_da
 def test_real_battery_masks_hold_the_noted_shares(shared_data: Path) -> None:
     shares = [(read_label_file(shared_data / f"battery_xct_ucl/mask_{k}.tif") == 255).mean() for k in (1, 2)]
     assert shares == pytest.approx([0.230, 0.219], abs=5e-4)
+
+
+def test_the_room_is_cheap_to_enter() -> None:
+    heavy = ("torch", "qtpy", "napari", "scipy", "skimage", "tifffile", "pydantic")
+    told = f"import sys, voidscope.volume; print([m for m in {heavy} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voidscope.model.devices import Compute, choose_device
-    from voidscope.model.doctor import Finding, doctor
+    from voidscope.model.checkup import Finding, doctor
     from voidscope.model.predict import predict_slices
     from voidscope.model.segmenter import Segmenter, build_segmenter, load_segmenter
     from voidscope.model.summary import SlicePrediction, summarise
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "devices": ("Compute", "choose_device"),
-    "doctor": ("Finding", "doctor"),
+    "checkup": ("Finding", "doctor"),
     "predict": ("predict_slices",),
     "segmenter": ("Segmenter", "build_segmenter", "load_segmenter"),
     "summary": ("SlicePrediction", "summarise"),

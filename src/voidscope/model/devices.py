@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -80,11 +79,11 @@ class Compute:
         """Move a network to this device and layout."""
         return network.to(self.device).to(memory_format=self.layout)  # type: ignore[call-overload,no-any-return]
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Convolve in this precision, on CUDA with kernels that give the same result each time."""
-        with (
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-            torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32),
-        ):
-            yield
+    def running(self) -> AbstractContextManager[object]:
+        """A context in which to convolve: in this precision, on CUDA with kernels that repeat exactly."""
+        stack = ExitStack()
+        if self.device.type == "cuda":
+            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+        if self.dtype is not torch.float32:
+            stack.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
+        return stack

@@ -54,7 +54,7 @@ def summarise(
         (best + 1).to(torch.uint8),
         entropy.unflatten(1, shape),
         counts,
-        entropy.max(1).values.double() if entropy.device.type != "mps" else entropy.max(1).values,
+        entropy.amax(1),
         entropy.mean(1),
         features[:, :, :height, :width].float().mean((2, 3)),
         class_pixel,

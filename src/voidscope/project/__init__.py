@@ -13,7 +13,7 @@ from voidscope.project.importing import (
 from voidscope.project.labels import LabelRecord, Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
-from voidscope.project.scans import ScanRecord, SliceReader, record_scan
+from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
 __all__ = [
     "Cycle",
@@ -24,6 +24,7 @@ __all__ = [
     "ScanRecord",
     "SliceReader",
     "answer_suggestions",
+    "fingerprint",
     "import_labels",
     "import_truth",
     "package_version",

@@ -75,7 +75,7 @@ def _voxels(tif: Any, stack: _Stack, path: Path) -> VoxelSource:
         dtype = tif.byteorder + stack.dtype.char
         return native(np.memmap(path, dtype, mode="r", offset=stack.offset, shape=stack.shape))
     check_pages(path, stack.pages)
-    require_memory(path, max(math.prod(p.shape) for p in stack.pages[:1]) * stack.dtype.itemsize)
+    require_memory(path, math.prod(stack.pages[0].shape) * stack.dtype.itemsize)
     dtype = np.dtype(np.uint8) if stack.dtype == np.bool_ else stack.dtype
     return Planes(path, stack.shape, dtype, _PageReader(tif, stack))
 
@@ -106,7 +106,7 @@ def _stack(tif: Any, path: Path) -> _Stack:
         raise CannotReadFile(path, f"it holds no image. {WAY_OUT}")
     first, *others = tif.series
     if not others:
-        shape = _as_zyx(path, first.get_shape(squeeze=False), first.get_axes(squeeze=False))
+        shape = _as_zyx(path, first.shape, first.axes)
         pages = () if first.dataoffset is not None else tuple(first[k] for k in range(len(first)))
         _check_count(tif, path, shape[0], pages)
         return _Stack(pages, shape, first.dtype, first.dataoffset)
@@ -115,7 +115,7 @@ def _stack(tif: Any, path: Path) -> _Stack:
         raise CannotReadFile(
             path, f"it holds {len(tif.series)} images: {', '.join(kinds[:4])}. Save one scan per file."
         )
-    _, height, width = _as_zyx(path, first.get_shape(squeeze=False), first.get_axes(squeeze=False))
+    _, height, width = _as_zyx(path, first.shape, first.axes)
     pages = tuple(s[0] for s in tif.series)
     return _Stack(pages, (len(pages), height, width), first.dtype, None)
 

@@ -1,0 +1,5 @@
+"""Simulated XRM scans of HBM micro-bumps with exact labels: geometry, physics, and data sets of them."""
+
+from voidscope.volume.phantom.simulate import VOXEL_UM, PhantomScan, simulate_dataset, simulate_scan
+
+__all__ = ["VOXEL_UM", "PhantomScan", "simulate_dataset", "simulate_scan"]
