@@ -12,9 +12,9 @@ recomputation runs on at most 20,000 slices, beside the same selection on the sa
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,15 @@ def report(kind: str, options: argparse.Namespace) -> bool:
     base = rng.choice([0.75, 0.9, 0.99], size=options.slices) + rng.uniform(1.2, 1.6, size=options.slices)
     order = rng.permutation(options.slices)
     anchors, candidates = order[: options.labelled], np.sort(order[options.labelled :])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     runs = [
         timed(lambda: greedy(base, embedding, candidates, anchors, options.budget))
         for _ in range(options.repeats)
     ]
     seconds, picks = min(s for s, _ in runs), runs[0][1].rows.tolist()
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    tracemalloc.start()
+    greedy(base, embedding, candidates, anchors, options.budget)
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
     plain, expected = timed(lambda: incremental(base, embedding, anchors, options.budget))
     few = min(NAIVE_SLICES, options.slices)
     some = np.arange(options.labelled)
@@ -104,7 +106,7 @@ def report(kind: str, options: argparse.Namespace) -> bool:
     naive_few, _ = timed(lambda: naive(base[:few], embedding[:few], some, options.budget))
     same = picks == expected
     print(
-        f"{kind:8s} {seconds:7.3f} s  +{grown:5.0f} MiB  plain float64 loop {plain:7.3f} s ({plain / seconds:5.1f}x)  "
+        f"{kind:8s} {seconds:7.3f} s  +{peak:4.0f} MiB  plain float64 loop {plain:7.3f} s ({plain / seconds:5.1f}x)  "
         f"naive on {few} slices {naive_few / fast_few:6.1f}x  {'equal' if same else 'DIFFERENT'}",
         flush=True,
     )
@@ -120,7 +122,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     print(f"{options.slices} x {options.features}, {options.budget} picks, {options.labelled} labelled")
-    return 0 if all([report(kind, options) for kind in ("gauss", "offset", "scans", "plane")]) else 1
+    equal = [report(kind, options) for kind in ("gauss", "offset", "scans", "plane")]
+    return 0 if all(equal) else 1
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from voidscope.errors import ConfigError
 
 def _field(default: Any, title: str, consequence: str, **extra: Any) -> Any:
     """A pydantic field with the texts a form needs; `paper` and `unit` go into the schema's extra part."""
-    said = {k: extra.pop(k) for k in ("paper", "unit") if k in extra}
+    said: dict[str, Any] = {k: extra.pop(k) for k in ("paper", "unit") if k in extra}
     return Field(default, title=title, description=consequence, json_schema_extra=said, **extra)
 
 

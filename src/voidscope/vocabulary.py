@@ -167,7 +167,8 @@ class ClassMap:
             )
         file_ids = [c.file_id for c in self.classes]
         dtype = np.uint8 if max(file_ids) < 256 else np.uint16
-        return np.array([0, *file_ids], dtype=dtype)[mask]
+        table: npt.NDArray[np.uint8 | np.uint16] = np.array([0, *file_ids], dtype=dtype)
+        return table[mask]
 
     def _table(self, file_map: Mapping[int, str] | None) -> dict[int, int]:
         if file_map is None:

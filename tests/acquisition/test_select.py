@@ -217,7 +217,8 @@ def test_with_nothing_labelled_the_highest_base_opens_and_stands_at_distance_0()
 def test_with_nothing_labelled_and_equal_bases_the_most_central_slice_opens() -> None:
     x = np.array([[0.0], [4], [5], [11]], dtype=np.float32)
     assert opening(np.zeros(4), x, np.arange(4)) == 2
-    assert opening(np.array([1.0, 0, 0, 1.0]), x, np.arange(4)) == 0
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
+        assert opening(np.array([1.0, 0, 0, 1.0]), x, np.array(order)) == 0
     assert greedy(np.zeros(4), x, np.arange(4), np.array([], dtype=int), 4).rows.tolist() == [2, 3, 0, 1]
 
 

@@ -237,7 +237,9 @@ def test_a_rare_class_is_suggested_before_equally_uncertain_slices() -> None:
     assert make("rareness")(survey, frozenset(survey.keys[:1]), 1, rng())[0].key.index == 5
 
 
-def normalised_reference(survey: Survey, labelled: Set[SliceKey], budget: int) -> list[SliceKey]:
+def normalised_reference(
+    survey: Survey, labelled: Set[SliceKey], budget: int
+) -> list[tuple[SliceKey, float]]:
     """z-scores over the candidates, d on the scale of the first pick."""
     x, done = survey.embedding.astype(np.float64), [int(i) for i in survey.rows(labelled)]
     pool_rows = [i for i in range(len(survey)) if i not in done]
@@ -246,24 +248,26 @@ def normalised_reference(survey: Survey, labelled: Set[SliceKey], budget: int) -
         for t in (rareness(survey), uncertainty(survey))
     )
     scale = np.std([min(np.linalg.norm(x[i] - x[j]) for j in done) for i in pool_rows])
-    picks: list[int] = []
+    picks: dict[int, float] = {}
     for _ in range(budget):
         score = {
-            i: r[i] + u[i] + min(np.linalg.norm(x[i] - x[j]) for j in done + picks) / scale
+            i: r[i] + u[i] + min(np.linalg.norm(x[i] - x[j]) for j in [*done, *picks]) / scale
             for i in pool_rows
             if i not in picks
         }
-        picks.append(max(score, key=lambda i: score[i]))
-    return [survey.keys[i] for i in picks]
+        best = max(score, key=lambda i: score[i])
+        picks[best] = float(score[best])
+    return [(survey.keys[i], s) for i, s in picks.items()]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_normalised_sum_equals_a_slow_twin(seed: int) -> None:
     survey = survey_of(pool(30, seed=seed))
     labelled = frozenset(survey.keys[2:6])
-    assert keys_of(make("rareness-normalised")(survey, labelled, 12, rng())) == normalised_reference(
-        survey, labelled, 12
-    )
+    chosen = make("rareness-normalised")(survey, labelled, 12, rng())
+    expected = normalised_reference(survey, labelled, 12)
+    assert keys_of(chosen) == [key for key, _ in expected]
+    assert [s.score for s in chosen] == pytest.approx([score for _, score in expected], rel=1e-9)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 512.0])
@@ -352,6 +356,10 @@ class TestDrivingPixel:
     def test_it_is_the_most_uncertain_one_while_a_weak_model_sees_every_class_everywhere(self) -> None:
         survey = with_counts(flat_survey(6, np.arange(6)[:, None]), np.tile([90, 5, 5], (6, 1)))
         assert {s.pixel for s in make("rareness")(survey, frozenset(), 6, rng())} == {(2, 2)}
+
+    def test_slices_already_labelled_set_no_other_apart(self, some_rare: Survey) -> None:
+        common = frozenset(some_rare.keys[i] for i in (0, 1, 3, 5))
+        assert {s.pixel for s in make("rareness")(some_rare, common, 2, rng())} == {(2, 2)}
 
 
 class TestRandomStart:

@@ -67,7 +67,7 @@ def square_ceilings(embedding: Embedding, points: Floats) -> Floats:
         mixed = np.full(len(block), np.inf)
         for some in _parts(len(factors), _ANCHORS_AT_ONCE):
             np.minimum(mixed, (factors[some] @ block.T).min(axis=0), out=mixed)
-        out[part] = np.maximum(mixed + own, 0) + margin * 2 * (own + norms.max())
+        out[part] = mixed + own + margin * 2 * (own + norms.max())
     return out
 
 

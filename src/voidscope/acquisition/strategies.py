@@ -118,8 +118,8 @@ class RandomStrategy:
 
 
 def _split(survey: Survey, labelled: Set[SliceKey], excluded: Set[SliceKey]) -> tuple[Rows, Rows]:
-    """Rows of the labelled slices and of those that may be suggested, each ascending."""
-    anchors = np.sort(survey.rows(labelled))
+    """Rows of the labelled slices, and ascending rows of those that may be suggested."""
+    anchors = survey.rows(labelled)
     taken = np.concatenate([anchors, survey.rows(key for key in excluded if survey.holds(key))])
     return anchors, np.setdiff1d(np.arange(len(survey)), taken)
 

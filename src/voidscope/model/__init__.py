@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voidscope.model.devices import Compute, choose_device
     from voidscope.model.checkup import Finding, doctor
+    from voidscope.model.devices import Compute, choose_device
     from voidscope.model.predict import predict_slices
     from voidscope.model.segmenter import Segmenter, build_segmenter, load_segmenter
     from voidscope.model.summary import SlicePrediction, summarise

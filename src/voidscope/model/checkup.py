@@ -108,5 +108,7 @@ def _processor() -> Finding:
 
     from voidscope.model.devices import cpu_has_bfloat16
 
-    speed = "bfloat16 in hardware" if cpu_has_bfloat16() else "float32 only, about half as fast as with bfloat16"
+    speed = (
+        "bfloat16 in hardware" if cpu_has_bfloat16() else "float32 only, about half as fast as with bfloat16"
+    )
     return Finding("processor", f"{torch.get_num_threads()} threads, {speed}")

@@ -44,12 +44,10 @@ def cpu_has_bfloat16() -> bool:
     return bool(probe is not None and probe())
 
 
-def _fast_dtype(device: torch.device) -> torch.dtype:
-    has_it = {
-        "cpu": cpu_has_bfloat16,
-        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-    }.get(device.type, lambda: False)
-    return torch.bfloat16 if has_it() else torch.float32
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))  # type: ignore[no-untyped-call]
+    return device.type == "cpu" and cpu_has_bfloat16()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,13 @@ class Compute:
     def choose(cls, name: str | torch.device = "auto") -> Self:
         """The device called `name` (see `choose_device`) with the fastest precision it has."""
         device = choose_device(name) if isinstance(name, str) else name
-        return cls(device, _fast_dtype(device))
+        return cls(device, torch.bfloat16 if _has_bfloat16(device) else torch.float32)
+
+    @property
+    def name(self) -> str:
+        """What a record of a run says it ran on, e.g. ``cpu`` or ``cuda (NVIDIA H100)``."""
+        kind = self.device.type
+        return f"{kind} ({torch.cuda.get_device_name(self.device)})" if kind == "cuda" else kind
 
     @property
     def precision(self) -> str:
@@ -77,7 +81,7 @@ class Compute:
 
     def place(self, network: Net) -> Net:
         """Move a network to this device and layout."""
-        return network.to(self.device).to(memory_format=self.layout)  # type: ignore[call-overload,no-any-return]
+        return network.to(self.device).to(memory_format=self.layout)
 
     def running(self) -> AbstractContextManager[object]:
         """A context in which to convolve: in this precision, on CUDA with kernels that repeat exactly."""

@@ -23,7 +23,9 @@ def told_in_one_line(title: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        remedy = "choose smaller batches or device=cpu" if is_out_of_memory(error) else "see: voidscope doctor"
+        remedy = (
+            "choose smaller batches or device=cpu" if is_out_of_memory(error) else "see: voidscope doctor"
+        )
         raise JobFailed(f"{title} stopped: {one_line(error)}; {remedy}.") from error
 
 

@@ -35,7 +35,7 @@ def _from_hub(name: str) -> Mapping[str, torch.Tensor]:
     import segmentation_models_pytorch as smp
 
     try:
-        found = smp.encoders.get_encoder(name, in_channels=1, depth=5, weights="imagenet")
+        found = smp.encoders.get_encoder(name, in_channels=1, depth=5, weights=_tag(name))
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise NotReady(
             f"Cannot fetch ImageNet weights of {name}: {one_line(error)[:120]}; set model.imagenet_file to a local "
@@ -43,6 +43,11 @@ def _from_hub(name: str) -> Mapping[str, torch.Tensor]:
         ) from error
     state: Mapping[str, torch.Tensor] = found.state_dict()
     return state
+
+
+def _tag(name: str) -> str | bool:
+    """What smp calls ImageNet weights; encoders taken from timm have them under their own name."""
+    return True if name.startswith("tu-") else "imagenet"
 
 
 def _read(path: Path) -> Mapping[str, torch.Tensor]:

@@ -113,4 +113,6 @@ class _Sweep:
             self.compute = Compute.choose("cpu")
             self.segmenter = self.compute.place(self.segmenter)
         else:
-            raise JobFailed(f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan.")
+            raise JobFailed(
+                f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
+            )

@@ -28,12 +28,21 @@ class Segmenter(nn.Module):
     knows the classes.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Module, embedding_width: int) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Sequential) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
-        self.embedding_width = embedding_width
+
+    @property
+    def embedding_width(self) -> int:
+        """Length D of the decoder's output per pixel; 16 in smp's U-Net, whatever the encoder."""
+        return int(self.head[0].in_channels)  # type: ignore[arg-type]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes C."""
+        return int(self.head[0].out_channels)  # type: ignore[arg-type]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """The decoder's output (B, D, H, W) for images (B, 1, H, W); D is `embedding_width`, 16 for every encoder."""
@@ -97,8 +106,7 @@ def _random_segmenter(encoder: str, n_classes: int, seed: int) -> Segmenter:
     """smp's U-Net with its random initialisation; torch's global generator is left as it was."""
     with torch_seeded(torch.device("cpu"), seed):
         unet = _unet(encoder, n_classes)
-    head: nn.Sequential = unet.segmentation_head
-    return Segmenter(unet.encoder, unet.decoder, head, int(head[0].in_channels))  # type: ignore[arg-type]
+    return Segmenter(unet.encoder, unet.decoder, unet.segmentation_head)
 
 
 def _unet(encoder: str, n_classes: int) -> smp.Unet:
@@ -107,6 +115,7 @@ def _unet(encoder: str, n_classes: int) -> smp.Unet:
     try:
         return smp.Unet(encoder, encoder_weights=None, in_channels=1, classes=n_classes)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        why = "no such encoder" if isinstance(error, KeyError) else one_line(error)
         raise ConfigError(
-            f"model.encoder={encoder} gives no U-Net: {one_line(error)[:120]}; resnet18 is the paper's."
+            f"model.encoder={encoder} gives no U-Net: {why}; resnet18 is the paper's."
         ) from error

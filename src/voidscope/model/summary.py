@@ -52,11 +52,11 @@ def summarise(
     counts, class_pixel = _per_class(surest.flatten(1), best.flatten(1), log_p.shape[1], width)
     columns = (
         (best + 1).to(torch.uint8),
-        entropy.unflatten(1, shape),
+        entropy.reshape(-1, height, width),
         counts,
         entropy.amax(1),
         entropy.mean(1),
-        features[:, :, :height, :width].float().mean((2, 3)),
+        features[:, :, :height, :width].mean((2, 3), dtype=torch.float32),
         class_pixel,
         _position(entropy.argmax(1), width),
     )

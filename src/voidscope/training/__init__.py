@@ -1,6 +1,35 @@
-"""Learning: batches, augmentation, the supervised recipe and contrastive pretraining. Importing this loads torch."""
+"""Learning: the supervised recipe of each cycle and contrastive pretraining, as generators of progress."""
 
-from voidscope.training.contrastive import Pretrained, nt_xent, pretrain_steps
-from voidscope.training.supervised import Trained, class_weights, train_steps
+from __future__ import annotations
 
-__all__ = ["Pretrained", "Trained", "class_weights", "nt_xent", "pretrain_steps", "train_steps"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voidscope.training.contrastive import ProjectionHead, learning_rate_at, nt_xent
+    from voidscope.training.pretraining import Pretrained, pretrain_steps
+    from voidscope.training.supervised import Trained, class_weights, train_steps
+
+_HOMES = {
+    "contrastive": ("ProjectionHead", "learning_rate_at", "nt_xent"),
+    "pretraining": ("Pretrained", "pretrain_steps"),
+    "supervised": ("Trained", "class_weights", "train_steps"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Pretrained",
+    "ProjectionHead",
+    "Trained",
+    "class_weights",
+    "learning_rate_at",
+    "nt_xent",
+    "pretrain_steps",
+    "train_steps",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'voidscope.training' has no attribute {name!r}")
+    return getattr(import_module(f"voidscope.training.{_HOME_OF[name]}"), name)

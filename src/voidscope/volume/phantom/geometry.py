@@ -88,7 +88,7 @@ def _tilted_grid(shape: Shape, rng: np.random.Generator) -> tuple[Field, Field, 
 
 
 def _cylinder(z: Field, across: Field, low: float, high: float, radius: float) -> Field:
-    return np.maximum(across - np.float32(radius), np.maximum(np.float32(low) - z, z - np.float32(high)))
+    return _between(across - np.float32(radius), z, low, high)
 
 
 def _solder(
@@ -103,9 +103,13 @@ def _solder(
     side = np.maximum(0, np.cos(np.arctan2(y, x) - towards)) ** 4
     wobble = 1 + 0.02 * np.cos(3 * np.arctan2(y, x) + rng.uniform(0, 6.3))
     wall = radius * wobble * (1 + (bulge + extrusion * side) * arch)
-    return np.maximum(
-        np.hypot(y, x) - wall.astype(np.float32), np.maximum(np.float32(low) - z, z - np.float32(high))
-    )
+    return _between(np.hypot(y, x) - wall.astype(np.float32), z, low, high)
+
+
+def _between(wall: Field, z: Field, low: float, high: float) -> Field:
+    """Cut a body off below `low` and above `high`."""
+    cut: Field = np.maximum(wall, np.maximum(np.float32(low) - z, z - np.float32(high)))
+    return cut
 
 
 def _void_level(rng: np.random.Generator) -> float:
@@ -123,8 +127,8 @@ def _voids(
     """Union of ellipsoids with a wobbly surface, kept `WALL` inside the solder."""
     low, high, radius = frame
     found = np.full(solder.shape, np.inf, dtype=np.float32)
-    for k in range(rng.poisson(4 * level) + (1 if level else 0)):
-        size = rng.lognormal(np.log(1.7), 0.35) if k else rng.uniform(1.8, 3.6) * level
+    for k in range(rng.poisson(6 * level) + (1 if level else 0)):
+        size = rng.lognormal(np.log(2.4), 0.4) if k else rng.uniform(3.0, 6.0) * level
         distance, angle = radius * 0.85 * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
         centre = (
             rng.uniform(low + size, max(high - size, low + size + 0.1)),
@@ -132,7 +136,8 @@ def _voids(
             distance * np.cos(angle),
         )
         found = np.minimum(found, ellipsoid(grid, centre, size * rng.uniform(0.75, 1.35, 3)))
-    return np.maximum(found, solder + WALL)
+    inside: Field = np.maximum(found, solder + np.float32(WALL))
+    return inside
 
 
 def _assemble(bodies: dict[str, Field], voids: Field) -> Bump:

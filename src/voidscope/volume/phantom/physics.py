@@ -60,9 +60,9 @@ def random_acquisition(rng: np.random.Generator) -> Acquisition:
     tilt = rng.uniform(-0.7, 0.7)
     weights = np.array([0.12, 0.2, 0.26, 0.2, 0.14, 0.08]) * np.exp(tilt * np.linspace(-1, 1, 6))
     return Acquisition(
-        spectrum=tuple(float(w) for w in weights / weights.sum()), photons=float(np.exp(rng.uniform(np.log(2.5e4), np.log(1.6e5)))),
-        n_views=int(rng.integers(110, 181)), blur_px=rng.uniform(0.35, 0.95), ring=rng.uniform(0.0005, 0.003),
-        axis_shift_px=rng.normal(0, 0.25), hardening_left=rng.uniform(0.2, 1.0), texture=rng.uniform(0.1, 0.35),
+        spectrum=tuple(float(w) for w in weights / weights.sum()), photons=float(np.exp(rng.uniform(np.log(7e3), np.log(7e4)))),
+        n_views=int(rng.integers(110, 181)), blur_px=rng.uniform(0.4, 1.2), ring=rng.uniform(0.001, 0.005),
+        axis_shift_px=rng.normal(0, 0.25), hardening_left=rng.uniform(0.2, 1.0), texture=rng.uniform(0.4, 1.6),
         gain=rng.uniform(0.7, 1.3), offset=rng.uniform(4_000, 12_000),
     )  # fmt: skip
 

@@ -1,0 +1,110 @@
+"""Two random views of each slice for contrastive pretraining, made in batches on the device (METHODS 2.2).
+
+A view is a random crop of random area and aspect resized to a square, mirrored, and changed in brightness and contrast.
+Resizing is antialiased bilinear where the reference uses Pillow's bicubic: on these views they differ by less than
+the jitter, and two matrix products replace a loader.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voidscope.config import PretrainConfig
+from voidscope.training.pool import Indices, SlicePool
+from voidscope.training.resampling import Axis, resize
+
+ASPECTS = (3 / 4, 4 / 3)
+"""Width to height of a crop."""
+ATTEMPTS = 10
+"""Crops drawn until one fits into the slice; then the largest central one is taken."""
+JITTERED = 0.8
+"""Share of views whose brightness and contrast change."""
+MOST_PIXELS = 2**23
+"""Source pixels gathered at a time, which bounds the memory large slices take."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What was drawn for B views: slice (B,); first pixel, size and mirroring of the crop (B, 2); and the jitter.
+
+    `brightness` and `contrast` (B,) are factors, 1 for no change; `brightness_first` (B,) is their order.
+    """
+
+    which: Indices
+    first: Indices
+    size: Indices
+    mirrored: npt.NDArray[np.bool_]
+    brightness: npt.NDArray[np.float64]
+    contrast: npt.NDArray[np.float64]
+    brightness_first: npt.NDArray[np.bool_]
+
+    def part(self, start: int, stop: int) -> Views:
+        """Views `start` up to `stop`."""
+        return Views(*(getattr(self, name)[start:stop] for name in self.__dataclass_fields__))
+
+    def axis(self, out: int, k: int) -> Axis:
+        """How the views lie along axis `k` (0 down, 1 across); only pixels of the crop itself count."""
+        position = np.broadcast_to(np.arange(out), (len(self.which), out))
+        position = np.where(self.mirrored[:, k, None], position[:, ::-1], position)
+        first, size = self.first[:, k], self.size[:, k]
+        scale = size / out
+        centres = first[:, None] + (position + 0.5) * scale[:, None]
+        return Axis(centres, scale, first, first + size, np.ones(position.shape, np.bool_))
+
+
+def draw_views(rng: np.random.Generator, which: Indices, sizes: Indices, config: PretrainConfig) -> Views:
+    """Draw one view of each slice in `which`; a slice named twice gets two independent views."""
+    size = _crop_sizes(rng, sizes[which], config.min_crop_area)
+    first = rng.integers(0, sizes[which] - size + 1)
+    mirrored = rng.random((len(which), 2)) < 0.5
+    changed = rng.random(len(which)) < JITTERED
+    factors = rng.uniform(1 - config.jitter, 1 + config.jitter, (2, len(which)))
+    brightness, contrast = np.where(changed, factors, 1.0)
+    return Views(which, first, size, mirrored, brightness, contrast, rng.random(len(which)) < 0.5)
+
+
+def cut_views(
+    pool: SlicePool, views: Views, config: PretrainConfig, normalisation: tuple[float, float]
+) -> torch.Tensor:
+    """Normalised views (B, 1, crop, crop) float32; normalisation comes after the jitter, which needs [0, 1]."""
+    mean, std = normalisation
+    largest = int(views.size.max(axis=0).prod())
+    step = max(1, MOST_PIXELS // largest)
+    parts = [views.part(k, k + step) for k in range(0, len(views.which), step)]
+    batch = torch.cat([resize(pool, p.which, p.axis(config.crop, 0), p.axis(config.crop, 1)) for p in parts])
+    return ((_jittered(pool, batch, views) - mean) / std)[:, None]
+
+
+def _jittered(pool: SlicePool, batch: torch.Tensor, views: Views) -> torch.Tensor:
+    """Brightness times a factor and contrast about the view's own mean, in the drawn order, clamped to [0, 1] each time."""
+
+    def column(values: npt.NDArray[np.float64]) -> torch.Tensor:
+        return pool.put(values.astype(np.float32))[:, None, None]
+
+    contrast = column(views.contrast)
+    batch = (batch * column(np.where(views.brightness_first, views.brightness, 1.0))).clamp_(0, 1)
+    batch = (contrast * batch + (1 - contrast) * batch.mean((1, 2), keepdim=True)).clamp_(0, 1)
+    return (batch * column(np.where(views.brightness_first, 1.0, views.brightness))).clamp_(0, 1)
+
+
+def _crop_sizes(rng: np.random.Generator, sizes: Indices, min_area: float) -> Indices:
+    """Heights and widths (B, 2) of random crops of at least `min_area` of the slice's area."""
+    area = sizes.prod(axis=1)[:, None] * rng.uniform(min_area, 1.0, (len(sizes), ATTEMPTS))
+    aspect = np.exp(rng.uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), (len(sizes), ATTEMPTS)))
+    tried = np.stack((np.sqrt(area / aspect), np.sqrt(area * aspect)), axis=2).round().astype(np.int64)
+    fits = ((tried >= 1) & (tried <= sizes[:, None])).all(axis=2)
+    chosen = tried[np.arange(len(sizes)), fits.argmax(axis=1)]
+    return np.where(fits.any(axis=1)[:, None], chosen, _largest_within_aspect(sizes))
+
+
+def _largest_within_aspect(sizes: Indices) -> Indices:
+    height, width = sizes[:, 0], sizes[:, 1]
+    return np.stack(
+        (np.minimum(height, np.round(width / ASPECTS[0])), np.minimum(width, np.round(height * ASPECTS[1]))),
+        axis=1,
+    ).astype(np.int64)
