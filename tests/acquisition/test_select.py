@@ -67,7 +67,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     """Blocks so small that a small pool needs many rounds."""
     monkeypatch.setattr(select_module, "BLOCK", request.param)
     monkeypatch.setattr(distances_module, "BLOCK", request.param)
-    monkeypatch.setattr(distances_module, "_ANCHORS_AT_ONCE", max(2, request.param // 2))
+    monkeypatch.setattr(distances_module, "_PRODUCT", (request.param, request.param // 2 + 1))
     return int(request.param)
 
 

@@ -13,7 +13,8 @@ Embedding = npt.NDArray[np.float32]
 
 BLOCK = 4096
 """Slices treated at once, so that the float64 copies of their embeddings stay small."""
-_ANCHORS_AT_ONCE = 1024
+_PRODUCT = 16_384, 256
+"""Slices and points in one matrix product: larger products wait less for each other's threads on a busy machine."""
 
 
 def nearest_distance(embedding: Embedding, rows: Rows, points: npt.NDArray[np.floating]) -> Floats:
@@ -59,13 +60,14 @@ def square_ceilings(embedding: Embedding, points: Floats) -> Floats:
     factors = np.column_stack([-2.0 * moved, norms])
     margin = 4 * (embedding.shape[1] + 4) * 2.0**-53
     out = np.empty(len(embedding))
-    augmented = np.ones((BLOCK, embedding.shape[1] + 1))
-    for part in _parts(len(embedding), BLOCK):
+    rows_at_once, points_at_once = _PRODUCT
+    augmented = np.ones((min(rows_at_once, len(embedding)), embedding.shape[1] + 1))
+    for part in _parts(len(embedding), rows_at_once):
         block = augmented[: part.stop - part.start]
         z = np.subtract(embedding[part], centre, out=block[:, :-1])
         own = np.einsum("ij,ij->i", z, z)
         mixed = np.full(len(block), np.inf)
-        for some in _parts(len(factors), _ANCHORS_AT_ONCE):
+        for some in _parts(len(factors), points_at_once):
             np.minimum(mixed, (factors[some] @ block.T).min(axis=0), out=mixed)
         out[part] = mixed + own + margin * 2 * (own + norms.max())
     return out

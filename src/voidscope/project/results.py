@@ -11,7 +11,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from voidscope.acquisition import Suggestion, Survey
+from voidscope.acquisition import Suggestion, Survey, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.metrology import Report
 from voidscope.project.atomic import read_json, write_bytes, write_json
@@ -36,7 +36,7 @@ def read_survey(folder: Path, model_id: str) -> Survey | None:
         arrays = load(path.read_bytes())
         keys = tuple(SliceKey.parse(k) for k in json.loads(arrays.pop(_KEYS).tobytes()))
         return Survey.from_arrays(keys, arrays, model_id)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, SurveyError, KeyError, ValueError) as error:
         raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
 
 

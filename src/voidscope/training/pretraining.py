@@ -127,7 +127,7 @@ class _Contrastive:
         self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, self.projection])
         self.optimiser = torch.optim.SGD(
             self.networks.parameters(), lr=config.pretrain.learning_rate, momentum=config.pretrain.momentum,
-            weight_decay=config.pretrain.weight_decay, foreach=True,
+            weight_decay=config.pretrain.weight_decay,
         )  # fmt: skip
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
@@ -154,7 +154,7 @@ class _Contrastive:
             features = self.segmenter.features(batch.contiguous(memory_format=self.compute.layout))
         pooled = features.mean((2, 3), dtype=torch.float32)
         loss = nt_xent(self.projection(pooled), self.config.temperature)
-        value = float(loss)
+        value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged("The loss")
         loss.backward()  # type: ignore[no-untyped-call]

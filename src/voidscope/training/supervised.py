@@ -166,7 +166,7 @@ class _Supervised:
         self.most = config.train.batch_size
         self.optimiser = torch.optim.RMSprop(
             segmenter.parameters(), lr=config.train.learning_rate, alpha=ALPHA, momentum=config.train.momentum,
-            weight_decay=config.train.weight_decay, foreach=True,
+            weight_decay=config.train.weight_decay,
         )  # fmt: skip
 
     @property

@@ -97,9 +97,9 @@ def _crop_sizes(rng: np.random.Generator, sizes: Indices, min_area: float) -> In
     area = sizes.prod(axis=1)[:, None] * rng.uniform(min_area, 1.0, (len(sizes), ATTEMPTS))
     aspect = np.exp(rng.uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), (len(sizes), ATTEMPTS)))
     tried = np.stack((np.sqrt(area / aspect), np.sqrt(area * aspect)), axis=2).round().astype(np.int64)
-    fits = ((tried >= 1) & (tried <= sizes[:, None])).all(axis=2)
-    chosen = tried[np.arange(len(sizes)), fits.argmax(axis=1)]
-    return np.where(fits.any(axis=1)[:, None], chosen, _largest_within_aspect(sizes))
+    fits: npt.NDArray[np.bool_] = np.all((tried >= 1) & (tried <= sizes[:, None]), axis=2)
+    chosen = tried[np.arange(len(sizes)), np.argmax(fits, axis=1)]
+    return np.where(np.any(fits, axis=1)[:, None], chosen, _largest_within_aspect(sizes))
 
 
 def _largest_within_aspect(sizes: Indices) -> Indices:

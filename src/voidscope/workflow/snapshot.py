@@ -50,7 +50,7 @@ def provenance_of(reader: SliceReader) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {n: package_version(n) for n in names},
-        "scans": {n: {"file": r.path, "fingerprint": r.fingerprint, "spacing_um": r.spacing_um, "spacing_source": r.spacing_source} for n, r in reader.records.items()},
+        "scans": {n: {"file": r.path, "fingerprint": r.fingerprint, "spacing_um": r.spacing_um and list(r.spacing_um), "spacing_source": r.spacing_source} for n, r in reader.records.items()},
     }  # fmt: skip
 
 

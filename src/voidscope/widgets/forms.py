@@ -1,0 +1,109 @@
+"""Forms made from the settings: one widget per field, with the field's title, bounds and explanation."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, create_widget
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from voidscope.config import Config
+from voidscope.errors import ConfigError
+
+
+class SettingsForm(QWidget):
+    """Some fields of one section of the settings; `valueChanged(Config)` comes with every valid change."""
+
+    valueChanged = Signal(object)  # noqa: N815  (Qt's grammar)
+
+    def __init__(self, section: str, fields: typing.Sequence[str], config: Config, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._section, self._config = section, config
+        model = type(getattr(config, section))
+        self._widgets = {name: _field_widget(name, model.model_fields[name], getattr(config, section)) for name in fields}
+        self._form = Container(widgets=list(self._widgets.values()), labels=True)
+        self._form.margins = (0, 0, 0, 0)
+        self._problem = QLabel()
+        self._problem.setWordWrap(True)
+        self._problem.setObjectName("problem")
+        self._problem.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._form.native)
+        layout.addWidget(self._problem)
+        self._form.changed.connect(self._changed)
+
+    def value(self) -> Config:
+        """The settings with the last valid values of this form."""
+        return self._config
+
+    def setValue(self, config: Config) -> None:  # noqa: N802  (Qt's grammar)
+        """Show other settings without telling anyone."""
+        self._config = config
+        section = getattr(config, self._section)
+        with self._form.changed.blocked():
+            for name, widget in self._widgets.items():
+                widget.value = _shown(getattr(section, name))
+
+    def widget(self, name: str) -> Any:
+        """The magicgui widget of one field."""
+        return self._widgets[name]
+
+    def problem(self) -> str:
+        """The sentence shown for the last refused value; empty when all is well."""
+        return str(self._problem.text())
+
+    def _changed(self) -> None:
+        try:
+            changes = [f"{self._section}.{name}={_written(widget.value)}" for name, widget in self._widgets.items()]
+            self._config = self._config.with_changes(changes)
+        except ConfigError as error:
+            self._problem.setText(str(error))
+            self._problem.show()
+            return
+        self._problem.setText("")
+        self._problem.hide()
+        self.valueChanged.emit(self._config)
+
+
+def _field_widget(name: str, field: FieldInfo, section: BaseModel) -> Any:
+    value, tooltip = getattr(section, name), _tooltip(field)
+    if typing.get_origin(field.annotation) is typing.Literal:
+        choices = list(typing.get_args(field.annotation))
+        return ComboBox(name=name, label=field.title, value=value, choices=choices, tooltip=tooltip)
+    if isinstance(value, bool):
+        return create_widget(value, name=name, label=field.title, options={"tooltip": tooltip})
+    if isinstance(value, int):
+        low, high = (_bound(field, *names) for names in (("ge", "gt"), ("le", "lt")))
+        options = {"tooltip": tooltip, "min": int(low or 0), "max": int(high or 10_000_000)}
+        return create_widget(value, name=name, label=field.title, options=options)
+    return create_widget(_shown(value), name=name, label=field.title, annotation=str, options={"tooltip": tooltip})
+
+
+def _bound(field: FieldInfo, *names: str) -> float | None:
+    found = (getattr(rule, name, None) for rule in field.metadata for name in names)
+    return next((f for f in found if f is not None), None)
+
+
+def _tooltip(field: FieldInfo) -> str:
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    source = f" Paper {extra['paper']}." if "paper" in extra else ""
+    return f"{field.description}{source}"
+
+
+def _shown(value: object) -> object:
+    """Real numbers and lists are typed as text, so that 1e-8 can be read and written."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+
+
+def _written(value: object) -> str:
+    """A widget's value as `Config.with_changes` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{value}]" if isinstance(value, str) and "," in value else str(value)

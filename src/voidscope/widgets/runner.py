@@ -1,0 +1,133 @@
+"""Jobs in the background: the one place where a job is driven by a worker thread and committed on the GUI's.
+
+superqt's generator worker swallows a RuntimeError raised in the generator, and `quit` leaves the generator
+suspended; both are mended here, so that every job ends in exactly one of done, failed or cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
+
+from voidscope.errors import JobFailed, VoidscopeError
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.progress import time_left
+
+log = logging.getLogger(__name__)
+
+
+class Runner(QObject):
+    """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest."""
+
+    started = Signal(str)
+    progressed = Signal(object, str)
+    failed = Signal(str)
+    cancelled = Signal(str)
+    done = Signal(str)
+    ended = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker: Any = None
+        self._job: Job[Any, Any] | None = None
+        self._steps: Steps[Any] | None = None
+        self._then: Callable[[Any], object] | None = None
+        self._began = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running."""
+        return self._worker is not None
+
+    def run(self, make: Callable[[], Job[Any, Any]], then: Callable[[Any], object] | None = None) -> None:
+        """Ask a verb for its job and run it; `then` gets the outcome after the commit, on the GUI thread.
+
+        What the verb refuses is told by `failed`, as is a second job while one is running.
+        """
+        if self.busy and self._job is not None:
+            self.failed.emit(f"{self._job.title} is still running; wait for it or cancel it.")
+            return
+        try:
+            job = make()
+        except VoidscopeError as error:
+            self.failed.emit(str(error))
+            return
+        self._job, self._then, self._began = job, then, time.monotonic()
+        self._steps = _told(job.steps())
+        self._worker = create_worker(lambda: self._steps, _start_thread=False)
+        self._worker.yielded.connect(self._progress)
+        self._worker.returned.connect(self._commit)
+        self._worker.errored.connect(self._fail)
+        self._worker.aborted.connect(self._abort)
+        self._worker.finished.connect(self._finish)
+        self.started.emit(job.title)
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Stop the running job at its next step; nothing of it is kept that was not kept on the way."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _progress(self, progress: Progress) -> None:
+        self.progressed.emit(progress, time_left(time.monotonic() - self._began, progress.done, progress.total))
+
+    def _commit(self, result: object) -> None:
+        job, then = self._job, self._then
+        if job is None:
+            return
+        try:
+            outcome = job.commit(result)
+        except VoidscopeError as error:
+            self._fail(error)
+            return
+        self._release()
+        self.done.emit(job.title)
+        if then is not None:
+            then(outcome)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, VoidscopeError):
+            message = str(error)
+        else:
+            log.error("a job stopped", exc_info=error)
+            message = f"{type(error).__name__}: {' '.join(str(error).split())}. The log has the details."
+        self._release()
+        self.failed.emit(message)
+
+    def _abort(self) -> None:
+        title = self._job.title if self._job else ""
+        self._release()
+        self.cancelled.emit(title)
+
+    def _finish(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Free the runner once per job, whichever way it ended."""
+        if self._worker is None:
+            return
+        steps, self._worker, self._job, self._steps, self._then = self._steps, None, None, None, None
+        if steps is not None:
+            _close(steps)
+        self.ended.emit()
+
+
+def _told(steps: Steps[Any]) -> Steps[Any]:
+    """The same steps with a RuntimeError, which the worker would swallow, told as `JobFailed`."""
+    try:
+        return (yield from steps)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise JobFailed(f"The job stopped: {reason}. See: voidscope doctor") from error
+
+
+def _close(steps: Steps[Any]) -> None:
+    try:
+        steps.close()
+    except ValueError:  # the worker is inside it still and ends it itself
+        log.debug("steps still running while closed")
