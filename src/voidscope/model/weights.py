@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -60,10 +61,9 @@ def _encode(tensors: Mapping[str, torch.Tensor]) -> bytes:
 def _decode(data: bytes) -> dict[str, torch.Tensor]:
     """Tensors by name; every way in which the bytes can be wrong ends in one `ProjectError`."""
     try:
-        header = json.loads(data[8 : _data_start(data)])
-        intact = header["__metadata__"]["sha256"] == _digest(data)
+        intact = _header(data)["__metadata__"]["sha256"] == _digest(data)
         tensors = safetensors.torch.load(data) if intact else {}
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ProjectError(f"{_damaged(data)} ({type(error).__name__}). {_WAY_OUT}") from error
     if not intact:
         raise ProjectError(f"{_damaged(data)} (checksum). {_WAY_OUT}")
@@ -94,5 +94,14 @@ def _data_start(data: bytes) -> int:
     return 8 + int.from_bytes(data[:8], "little")
 
 
+def _header(data: bytes) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(data[8 : _data_start(data)])
+    return tree
+
+
 def _digest(data: bytes) -> str:
-    return hashlib.sha256(memoryview(data)[_data_start(data) :]).hexdigest()
+    """SHA-256 of all names, types, shapes and values of a safetensors file, without its metadata."""
+    described = {name: about for name, about in _header(data).items() if name != "__metadata__"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    digest.update(memoryview(data)[_data_start(data) :])
+    return digest.hexdigest()

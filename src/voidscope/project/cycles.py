@@ -40,6 +40,12 @@ class Cycle:
         """The model's safetensors file."""
         return self.folder / "weights.safetensors"
 
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """Its agreement with held-out truth, or None when it was not evaluated."""
+        path = self.folder / "evaluation.json"
+        return read_json(path) if path.is_file() else None
+
     @classmethod
     def read(cls, folder: Path) -> Cycle:
         """Read ``cycle.json`` of a cycle folder; raises `ProjectError` when it is damaged."""

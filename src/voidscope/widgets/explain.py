@@ -31,4 +31,6 @@ def _unsure(suggestion: Suggestion) -> str:
 
 
 def _far(suggestion: Suggestion) -> str:
-    return f"distance {suggestion.d:.2f} to what is labelled" if suggestion.d is not None else "distance unknown"
+    return (
+        f"distance {suggestion.d:.2f} to what is labelled" if suggestion.d is not None else "distance unknown"
+    )

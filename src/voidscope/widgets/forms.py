@@ -18,13 +18,17 @@ from voidscope.errors import ConfigError
 class SettingsForm(QWidget):
     """Some fields of one section of the settings; `valueChanged(Config)` comes with every valid change."""
 
-    valueChanged = Signal(object)  # noqa: N815  (Qt's grammar)
+    valueChanged = Signal(object)
 
-    def __init__(self, section: str, fields: typing.Sequence[str], config: Config, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, section: str, fields: typing.Sequence[str], config: Config, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._section, self._config = section, config
         model = type(getattr(config, section))
-        self._widgets = {name: _field_widget(name, model.model_fields[name], getattr(config, section)) for name in fields}
+        self._widgets = {
+            name: _field_widget(name, model.model_fields[name], getattr(config, section)) for name in fields
+        }
         self._form = Container(widgets=list(self._widgets.values()), labels=True)
         self._form.margins = (0, 0, 0, 0)
         self._problem = QLabel()
@@ -41,7 +45,7 @@ class SettingsForm(QWidget):
         """The settings with the last valid values of this form."""
         return self._config
 
-    def setValue(self, config: Config) -> None:  # noqa: N802  (Qt's grammar)
+    def setValue(self, config: Config) -> None:
         """Show other settings without telling anyone."""
         self._config = config
         section = getattr(config, self._section)
@@ -59,7 +63,9 @@ class SettingsForm(QWidget):
 
     def _changed(self) -> None:
         try:
-            changes = [f"{self._section}.{name}={_written(widget.value)}" for name, widget in self._widgets.items()]
+            changes = [
+                f"{self._section}.{name}={_written(widget.value)}" for name, widget in self._widgets.items()
+            ]
             self._config = self._config.with_changes(changes)
         except ConfigError as error:
             self._problem.setText(str(error))
@@ -81,7 +87,9 @@ def _field_widget(name: str, field: FieldInfo, section: BaseModel) -> Any:
         low, high = (_bound(field, *names) for names in (("ge", "gt"), ("le", "lt")))
         options = {"tooltip": tooltip, "min": int(low or 0), "max": int(high or 10_000_000)}
         return create_widget(value, name=name, label=field.title, options=options)
-    return create_widget(_shown(value), name=name, label=field.title, annotation=str, options={"tooltip": tooltip})
+    return create_widget(
+        _shown(value), name=name, label=field.title, annotation=str, options={"tooltip": tooltip}
+    )
 
 
 def _bound(field: FieldInfo, *names: str) -> float | None:

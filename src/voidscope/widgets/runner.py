@@ -74,7 +74,9 @@ class Runner(QObject):
             self._worker.quit()
 
     def _progress(self, progress: Progress) -> None:
-        self.progressed.emit(progress, time_left(time.monotonic() - self._began, progress.done, progress.total))
+        self.progressed.emit(
+            progress, time_left(time.monotonic() - self._began, progress.done, progress.total)
+        )
 
     def _commit(self, result: object) -> None:
         job, then = self._job, self._then

@@ -1,0 +1,202 @@
+"""The Voidscope dock: open or make a project, see what will be used, and the steps of the open project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import create_worker
+
+from voidscope.config import Config
+from voidscope.demo import LOGIC, MEMORY, SEED, SETTINGS
+from voidscope.errors import VoidscopeError
+from voidscope.project import Project
+from voidscope.vocabulary import ClassMap
+from voidscope.volume import Dataset
+from voidscope.widgets.job_bar import JobBar
+from voidscope.widgets.project_view import ProjectView
+from voidscope.widgets.runner import Runner
+from voidscope.workflow import add_dataset, simulate
+
+WELCOME = (
+    "<b>Find voids from a handful of labelled slices.</b><br><br>"
+    "<b>Open sample</b> simulates HBM scans and makes a project of them; it takes a minute or less.<br>"
+    "<b>New</b> makes a project for your own scans. <b>Open</b> goes on with one."
+)
+
+
+class Voidscope(QWidget):
+    """The dock widget; napari hands it the viewer."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.runner = Runner(self)
+        self.jobs = JobBar(self.runner)
+        self.view: ProjectView | None = None
+        self.name, self.device, self.summary = QLabel("No project"), QLabel(), QLabel()
+        self.welcome = QLabel(WELCOME)
+        self.new, self.open, self.sample = (
+            QPushButton("New…"),
+            QPushButton("Open…"),
+            QPushButton("Open sample"),
+        )
+        self.new.setToolTip("Make a project folder for your own scans.")
+        self.open.setToolTip("Go on with a project folder.")
+        self.sample.setToolTip("Simulated HBM micro-bump scans, no network needed.")
+        self._lay_out()
+        self.new.clicked.connect(self._make_new)
+        self.open.clicked.connect(self._choose)
+        self.sample.clicked.connect(lambda: self.open_sample(Path.home() / "voidscope-sample"))
+        self.runner.started.connect(lambda _: self._allow(False))
+        self.runner.ended.connect(lambda: self._allow(True))
+
+    def open_project(self, path: str | Path) -> None:
+        """Show a project folder; what is wrong with it is told in the dock."""
+        try:
+            self.show_project(Project.open(path))
+        except VoidscopeError as error:
+            self.jobs.tell_problem(str(error))
+
+    def show_project(self, project: Project) -> None:
+        """Replace the project on show."""
+        self.close_project()
+        self.view = ProjectView(project, self.runner, self._viewer, self)
+        self.welcome.hide()
+        self.layout().insertWidget(3, self.view, 1)
+        self.name.setText(f"<b>{project.name}</b>")
+        self.name.setToolTip(str(project.path.resolve()))
+        for key, action in self.view.keys().items():
+            self._viewer.bind_key(key, action, overwrite=True)
+        for event in (
+            project.events.scans_changed,
+            project.events.labels_changed,
+            project.events.cycles_changed,
+        ):
+            event.connect(self.refresh)
+        self.refresh()
+        self._look_at_machine()
+
+    def close_project(self) -> None:
+        """Save the last stroke and take the project's layers, keys and panels away."""
+        if self.view is None:
+            return
+        self.runner.cancel()
+        for key in self.view.keys():
+            self._viewer.bind_key(key, None)
+        self.view.release()
+        self.view.setParent(None)
+        self.view.deleteLater()
+        self.view = None
+
+    def refresh(self) -> None:
+        """The line that sums the project up."""
+        if self.view is None:
+            return
+        project = self.view.project
+        cycle = project.cycle
+        words = f"{len(project.scans)} scans · {len(project.labels)} of {len(project.keys())} slices labelled"
+        self.summary.setText(f"{words} · {f'cycle {cycle.number}' if cycle else 'no model yet'}")
+
+    def open_sample(self, folder: Path) -> None:
+        """Open the sample project in `folder`, simulating its scans first where they are not there yet."""
+        if (folder / "project" / "project.json").exists():
+            self.open_project(folder / "project")
+            return
+        make = lambda: simulate(folder / "scans", logic=LOGIC, memory=MEMORY, seed=SEED)  # noqa: E731
+        self.runner.run(make, lambda dataset: self._fill_sample(folder, dataset))
+
+    def _fill_sample(self, folder: Path, dataset: Dataset) -> None:
+        try:
+            project = Project.create(
+                folder / "project", dataset.classes, config=Config().with_changes(SETTINGS)
+            )
+        except VoidscopeError as error:
+            self.jobs.tell_problem(str(error))
+            return
+        self.runner.run(lambda: add_dataset(project, dataset), lambda _: self.show_project(project))
+
+    def _make_new(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Folder of the new project")
+        if not path:
+            return
+        words, agreed = QInputDialog.getText(
+            self,
+            "Classes",
+            "hbm, or names with roles in the order of their ids,\ne.g. background, layer, pore:void",
+            text="hbm",
+        )
+        if agreed:
+            self.make_project(Path(path), words)
+
+    def make_project(self, path: Path, classes: str) -> None:
+        """Make and show a new project with the classes named."""
+        try:
+            class_map = (
+                ClassMap.hbm() if classes.strip() == "hbm" else ClassMap.from_names(classes.split(","))
+            )
+            self.show_project(Project.create(path, class_map))
+        except VoidscopeError as error:
+            self.jobs.tell_problem(str(error))
+
+    def _choose(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a voidscope project")
+        if path:
+            self.open_project(path)
+
+    def _look_at_machine(self) -> None:
+        """Load torch in a worker and say what it will use, so that the first training starts without a wait."""
+        self.device.setText("looking at this machine…")
+        worker = create_worker(_machine, _start_thread=False)
+        worker.returned.connect(self._show_machine)
+        worker.start()
+
+    def _show_machine(self, found: tuple[str, str]) -> None:
+        self.device.setText(found[0])
+        self.device.setToolTip(found[1])
+
+    def _allow(self, allowed: bool) -> None:
+        for button in (self.new, self.open, self.sample):
+            button.setEnabled(allowed)
+
+    def closeEvent(self, event: Any) -> None:
+        """Save the last stroke."""
+        if self.view is not None:
+            self.view.strokes.flush()
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        self.setMinimumWidth(320)
+        self.welcome.setWordWrap(True)
+        self.summary.setWordWrap(True)
+        top, second, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        top.addWidget(self.name, stretch=1)
+        for button in (self.new, self.open, self.sample):
+            top.addWidget(button)
+        second.addWidget(self.summary, stretch=1)
+        second.addWidget(self.device)
+        layout.addLayout(top)
+        layout.addLayout(second)
+        layout.addWidget(self.welcome)
+        layout.addStretch()
+        layout.addWidget(self.jobs)
+
+
+def _machine() -> tuple[str, str]:
+    """One line and a tooltip on the device; loads torch."""
+    from voidscope.model import doctor
+
+    found = doctor()
+    device = next((f for f in found if f.name.startswith("device")), found[0])
+    told = "\n".join(f"{f.name}: {f.value}{'' if f.ok else ' -> ' + f.remedy}" for f in found)
+    well = all(f.ok for f in found)
+    return device.value.partition(":")[0].partition(",")[0] + ("" if well else " (!)"), told

@@ -1,0 +1,216 @@
+"""Step two: what to label next and why, and the classes to paint with."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+
+from voidscope.acquisition import Suggestion
+from voidscope.config import Config
+from voidscope.errors import VoidscopeError
+from voidscope.project import Project
+from voidscope.vocabulary import Provenance, SliceKey, Split
+from voidscope.volume import slice_index
+from voidscope.widgets.explain import explain
+from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.tables import fill, plain_table
+from voidscope.workflow import suggest
+
+HEADER = ("#", "slice", "rare", "unsure", "far", "state")
+EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
+ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
+
+
+class LabelPanel(QWidget):
+    """The queue of suggestions, the card of the current one, and the class palette."""
+
+    def __init__(
+        self,
+        project: Project,
+        runner: Runner,
+        layers: ScanLayers,
+        strokes: Strokes,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+        self.suggest = QPushButton("Suggest")
+        self.suggest.setToolTip("Rank the unlabelled slices of all training scans by the strategy below.")
+        self.form = SettingsForm("suggest", ("strategy", "aggregation", "budget"), project.config)
+        self.table: QTableWidget = plain_table(HEADER)
+        self.card = QLabel(EMPTY)
+        self.card.setWordWrap(True)
+        self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
+        self.accept, self.background = (
+            QPushButton("A  Accept prediction"),
+            QPushButton("⇧B  Rest is background"),
+        )
+        self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
+        self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
+        self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
+        self.classes = [self._class_button(k) for k in range(1, len(project.classes) + 1)]
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rebuild queue, card, palette and buttons from the project."""
+        picks = self._project.suggestions
+        fill(self.table, [self._row(s) for s in picks])
+        for class_id, (button, pixels) in enumerate(
+            zip(self.classes, self._project.labels.counts(), strict=True), start=1
+        ):
+            button.setText(f"{self._project.classes.names[class_id - 1]}  {_short(int(pixels))} px")
+        self.refresh_card()
+
+    def refresh_card(self) -> None:
+        """Bring card and buttons in line with the slice in view."""
+        self.card.setText(self._card(self._project.suggestions))
+        self._enable()
+
+    def go(self, step: int) -> None:
+        """Jump to the next (+1) suggestion not labelled yet, or back (-1) to the one before in the queue."""
+        picks = self._project.suggestions
+        at = next(
+            (k for k, s in enumerate(picks) if s.key == self._layers.key), -1 if step > 0 else len(picks)
+        )
+        order = picks[at + 1 :] + picks[:at] if step > 0 else picks[:at][::-1]
+        found = next((s for s in order if step < 0 or s.key not in self._project.labels), None)
+        if found is not None:
+            self.jump(found)
+
+    def jump(self, suggestion: Suggestion) -> None:
+        """Show a suggestion at the pixel that drove it."""
+        try:
+            self._layers.jump(suggestion.key, suggestion.pixel)
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            return
+        self.refresh()
+        self.table.blockSignals(True)
+        self.table.selectRow(suggestion.rank - 1)
+        self.table.blockSignals(False)
+
+    def accept_prediction(self) -> None:
+        """Take the prediction of the slice in view into its label where nothing is painted yet."""
+        key = self._layers.key
+        mask = self._project.mask(key.scan) if key else None
+        if key is None or mask is None:
+            self._runner.failed.emit(
+                "This slice has no prediction to accept; train a model, or press P to segment this scan."
+            )
+            return
+        record = self._project.scan(key.scan)
+        self._fill(key, np.array(mask[slice_index(record.plane, key.index)]), Provenance.ACCEPTED)
+
+    def rest_is_background(self) -> None:
+        """Label every unlabelled pixel of the slice in view as background."""
+        key = self._layers.key
+        if key is not None:
+            shape = self._project.slice_shape(key)
+            self._fill(
+                key,
+                np.full(shape, self._project.classes.id_of(self._background()), np.uint8),
+                Provenance.DRAWN,
+            )
+
+    def _background(self) -> str:
+        return next(
+            (c.name for c in self._project.classes.classes if c.role == "background"),
+            self._project.classes.names[0],
+        )
+
+    def _fill(self, key: SliceKey, proposed: np.ndarray, provenance: Provenance) -> None:
+        self._strokes.flush()
+        own = self._project.labels.get(key)
+        self._strokes.write(key, proposed if own is None else np.where(own == 0, proposed, own), provenance)
+
+    def _suggest(self) -> None:
+        self._strokes.flush()
+        self._runner.run(lambda: suggest(self._project), lambda _: self.go(+1))
+
+    def _configured(self, config: Config) -> None:
+        self._project.set_config(config)
+
+    def _picked(self) -> None:
+        picks, row = self._project.suggestions, self.table.currentRow()
+        if 0 <= row < len(picks):
+            self.jump(picks[row])
+
+    def _row(self, s: Suggestion) -> tuple[object, ...]:
+        terms = ("–" if v is None else f"{v:.2f}" for v in (s.r, s.u, s.d))
+        return (s.rank, str(s.key), *terms, "labelled" if s.key in self._project.labels else "to do")
+
+    def _card(self, picks: tuple[Suggestion, ...]) -> str:
+        if not picks:
+            return EMPTY
+        here = next((s for s in picks if s.key == self._layers.key), None)
+        if here is not None:
+            return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
+        return (
+            ALL_DONE
+            if all(s.key in self._project.labels for s in picks)
+            else "Press N to go to the next suggestion."
+        )
+
+    def _enable(self) -> None:
+        picks, key = self._project.suggestions, self._layers.key
+        ready = bool(self._project.keys(Split.TRAIN)) and not self._runner.busy
+        self.suggest.setEnabled(ready)
+        self.next.setEnabled(any(s.key not in self._project.labels for s in picks))
+        self.previous.setEnabled(bool(picks))
+        accepting = key is not None and self._project.mask(key.scan) is not None
+        self.accept.setEnabled(accepting)
+        self.accept.setToolTip(
+            "Take the prediction into the label where nothing is painted (A)."
+            if accepting
+            else "No prediction of this scan yet: train a model first."
+        )
+        for button in (*self.classes, self.background):
+            button.setEnabled(key is not None)
+
+    def _class_button(self, class_id: int) -> QPushButton:
+        entry = self._project.classes.classes[class_id - 1]
+        button = QPushButton(entry.name)
+        button.setStyleSheet(
+            f"QPushButton {{ text-align: left; padding: 3px 6px; border-left: 10px solid {entry.colour}; }}"
+        )
+        button.setToolTip(f"Paint {entry.name} (id {class_id}). Labelled so far, over all slices.")
+        button.clicked.connect(partial(self._layers.paint_with, class_id))
+        return button
+
+    def _connect(self) -> None:
+        self.suggest.clicked.connect(self._suggest)
+        self.form.valueChanged.connect(self._configured)
+        self.table.itemSelectionChanged.connect(self._picked)
+        self.next.clicked.connect(lambda: self.go(+1))
+        self.previous.clicked.connect(lambda: self.go(-1))
+        self.accept.clicked.connect(self.accept_prediction)
+        self.background.clicked.connect(self.rest_is_background)
+        self._runner.started.connect(lambda _: self._enable())
+        self._runner.ended.connect(self._enable)
+
+    def _lay_out(self) -> None:
+        layout, steps, palette = QVBoxLayout(self), QHBoxLayout(), QGridLayout()
+        for widget in (self.previous, self.next):
+            steps.addWidget(widget)
+        for k, button in enumerate(self.classes):
+            palette.addWidget(button, k // 2, k % 2)
+        layout.addWidget(self.form)
+        layout.addWidget(self.suggest)
+        layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.card)
+        layout.addLayout(steps)
+        layout.addWidget(QLabel("Paint"))
+        layout.addLayout(palette)
+        layout.addWidget(self.accept)
+        layout.addWidget(self.background)
+
+
+def _short(n: int) -> str:
+    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.1f}k" if n >= 10_000 else str(n)

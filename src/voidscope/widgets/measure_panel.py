@@ -1,0 +1,149 @@
+"""Step four: void ratio, verdict and a table of voids; a click goes there."""
+
+from __future__ import annotations
+
+import webbrowser
+
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+
+from voidscope.config import Config
+from voidscope.errors import VoidscopeError
+from voidscope.metrology import ScanMeasurement, Verdict, Void
+from voidscope.project import Project
+from voidscope.vocabulary import SliceKey
+from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.tables import fill, plain_table
+from voidscope.workflow import measure, segment
+
+HEADER = ("void", "diameter, um", "volume, um³", "voxels", "size")
+COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
+EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
+
+
+class MeasurePanel(QWidget):
+    """The recipe, the verdict of each scan and the voids of the chosen one."""
+
+    def __init__(
+        self, project: Project, runner: Runner, layers: ScanLayers, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._project, self._runner, self._layers = project, runner, layers
+        self.form = SettingsForm("measure", ("ratio", "limit", "min_voxels"), project.config)
+        self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
+        self.report.setToolTip("The HTML report of the last measurement, with JSON and CSV beside it.")
+        self.scans = QComboBox()
+        self.scans.setToolTip("Scans of the last measurement, with their verdicts.")
+        self.verdict, self.reason = QLabel(), QLabel(EMPTY)
+        self.reason.setWordWrap(True)
+        self.table: QTableWidget = plain_table(HEADER)
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rebuild from the project's last report."""
+        self.form.setValue(self._project.config)
+        measured = self._measured()
+        chosen = self.scans.currentText().split("  ")[-1]
+        self.scans.blockSignals(True)
+        self.scans.clear()
+        self.scans.addItems([f"{m.verdict.value}  {m.scan}" for m in measured])
+        names = [m.scan for m in measured]
+        self.scans.setCurrentIndex(names.index(chosen) if chosen in names else 0)
+        self.scans.blockSignals(False)
+        self._show_scan()
+        self._enable()
+
+    def start(self) -> None:
+        """Segment what is not segmented yet, then measure all scans."""
+        if self._project.cycle is None:
+            self._runner.run(lambda: measure(self._project))
+            return
+        self._runner.run(
+            lambda: segment(self._project, first=self._layers.key),
+            lambda _: self._runner.run(lambda: measure(self._project)),
+        )
+
+    def go(self, row: int) -> None:
+        """Show a void of the chosen scan, largest first, in its middle slice."""
+        found = self._current()
+        if found is None or not 0 <= row < len(found.voids):
+            return
+        try:
+            self._layers.jump(*place(found.voids[row], self._project, found.scan))
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+
+    def _measured(self) -> tuple[ScanMeasurement, ...]:
+        report = self._project.report
+        return report.scans if report is not None else ()
+
+    def _current(self) -> ScanMeasurement | None:
+        measured, k = self._measured(), self.scans.currentIndex()
+        return measured[k] if 0 <= k < len(measured) else None
+
+    def _show_scan(self) -> None:
+        found = self._current()
+        voids = found.voids if found is not None else ()
+        fill(
+            self.table,
+            [
+                (k, f"{v.diameter_um:.2f}", f"{v.volume_um3:.2f}", v.n_voxels, v.quality)
+                for k, v in enumerate(voids, start=1)
+            ],
+        )
+        self.table.setVisible(bool(voids))
+        self.verdict.setVisible(found is not None)
+        self.reason.setText(EMPTY if found is None else f"{found.reason}. {len(voids)} voids counted.")
+        if found is not None:
+            self.verdict.setText(found.verdict.value)
+            self.verdict.setStyleSheet(
+                f"QLabel {{ background: {COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
+            )
+
+    def _open_report(self) -> None:
+        webbrowser.open((self._project.report_folder / "report.html").resolve().as_uri())
+
+    def _configured(self, config: Config) -> None:
+        self._project.set_config(config)
+
+    def _enable(self) -> None:
+        model = self._project.cycle is not None
+        self.measure.setEnabled(model and not self._runner.busy)
+        self.measure.setToolTip(
+            "Segment what is missing, then measure every scan."
+            if model
+            else "No model yet: label and train first."
+        )
+        self.report.setEnabled(bool(self._measured()))
+
+    def _connect(self) -> None:
+        self.measure.clicked.connect(self.start)
+        self.report.clicked.connect(self._open_report)
+        self.form.valueChanged.connect(self._configured)
+        self.scans.currentIndexChanged.connect(lambda _: self._show_scan())
+        self.table.itemSelectionChanged.connect(lambda: self.go(self.table.currentRow()))
+        self._runner.started.connect(lambda _: self._enable())
+        self._runner.ended.connect(self._enable)
+
+    def _lay_out(self) -> None:
+        row, badge, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        row.addWidget(self.measure)
+        row.addWidget(self.report)
+        badge.addWidget(self.scans, stretch=1)
+        badge.addWidget(self.verdict)
+        layout.addWidget(self.form)
+        layout.addLayout(row)
+        layout.addLayout(badge)
+        layout.addWidget(self.reason)
+        layout.addWidget(self.table, stretch=1)
+
+
+def place(void: Void, project: Project, scan: str) -> tuple[SliceKey, tuple[int, int]]:
+    """The slice through the middle of a void and the pixel (y, x) of its centre in it."""
+    axis = project.scan(scan).plane.axis
+    index = round(void.centroid_voxel[axis])
+    y, x = (round(c) for a, c in enumerate(void.centroid_voxel) if a != axis)
+    return SliceKey(scan, index), (y, x)

@@ -1,0 +1,123 @@
+"""One open project: its layers, its strokes and one panel per step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
+
+from voidscope.project import Project
+from voidscope.vocabulary import SliceKey
+from voidscope.widgets.label_panel import LabelPanel
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.scans_panel import ScansPanel
+from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.train_panel import TrainPanel
+
+
+class ProjectView(QTabWidget):
+    """The four steps of a project; panels are refreshed by the project's events and never talk to each other."""
+
+    def __init__(self, project: Project, runner: Runner, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.project = project
+        self._viewer = viewer
+        self.layers = ScanLayers(viewer, project, self)
+        self.strokes = Strokes(project, self.layers, self)
+        self.scans = ScansPanel(project, runner, self.layers)
+        self.label = LabelPanel(project, runner, self.layers, self.strokes)
+        self.train = TrainPanel(project, runner, self.layers, self.strokes)
+        self.measure = MeasurePanel(project, runner, self.layers)
+        for title, panel in (
+            ("Scans", self.scans),
+            ("Label", self.label),
+            ("Train", self.train),
+            ("Measure", self.measure),
+        ):
+            self.addTab(_scrolling(panel), title)
+        self._listen(runner)
+        if project.scans:
+            self.layers.show(next(iter(project.scans)))
+            self.setCurrentIndex(1)
+
+    def keys(self) -> dict[str, Callable[[Any], None]]:
+        """Key in napari's words -> what it does; printed on the buttons."""
+        actions: dict[str, Callable[[], object]] = {
+            "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_prediction,
+            "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
+            "H": self.layers.next_heatmap, "J": lambda: self.layers.toggle("labels"),
+            "Shift-T": self.train.start, "Shift-P": self.train.segment_view,
+        }  # fmt: skip
+        return {key: _ignoring_viewer(action) for key, action in actions.items()}
+
+    def release(self) -> None:
+        """Save the last stroke and leave the viewer as it was before the project was opened."""
+        self.strokes.release()
+        self._viewer.dims.events.current_step.disconnect(self._step_changed)
+        self.layers.clear()
+
+    def _listen(self, runner: Runner) -> None:
+        events = self.project.events
+        events.scans_changed.connect(self._scans_changed)
+        events.labels_changed.connect(self._label_changed)
+        events.suggestions_changed.connect(self.label.refresh)
+        events.cycles_changed.connect(self._cycles_changed)
+        events.masks_changed.connect(self._mask_changed)
+        events.config_changed.connect(self._config_changed)
+        events.report_changed.connect(self.measure.refresh)
+        self.layers.shown.connect(self._shown)
+        self.strokes.failed.connect(runner.failed)
+        self._viewer.dims.events.current_step.connect(self._step_changed)
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.strokes.flush)
+
+    def _scans_changed(self) -> None:
+        self.scans.refresh()
+        self.label.refresh()
+
+    def _label_changed(self, key: SliceKey) -> None:
+        self.layers.show_label(key)
+        for panel in (self.scans, self.label, self.train):
+            panel.refresh()
+
+    def _cycles_changed(self) -> None:
+        self.layers.show_results()
+        self.train.refresh()
+        self.label.refresh()
+        self.measure.refresh()
+
+    def _mask_changed(self, scan: str) -> None:
+        if scan == self.layers.scan:
+            self.layers.show_results()
+            self.label.refresh()
+
+    def _config_changed(self) -> None:
+        for form in (self.label.form, self.train.form, self.train.pretrain_form, self.measure.form):
+            form.setValue(self.project.config)
+
+    def _shown(self, scan: str) -> None:
+        self.strokes.watch()
+        self.label.refresh()
+        self.train.refresh()
+
+    def _step_changed(self, event: Any = None) -> None:
+        self.label.refresh_card()
+
+
+def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:
+    def bound(viewer: Any) -> None:
+        action()
+
+    return bound
+
+
+def _scrolling(panel: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setWidget(panel)
+    return area

@@ -1,0 +1,167 @@
+"""Step three: retrain on what is labelled, and see how each cycle did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyqtgraph as pg
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from voidscope.config import Config
+from voidscope.jobs import Progress
+from voidscope.project import Cycle, Project
+from voidscope.vocabulary import Role
+from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.tables import fill, plain_table
+from voidscope.workflow import pretrain, segment, train
+
+HEADER = ("cycle", "labelled", "loss", "void IoU", "mIoU", "seconds")
+FIELDS = ("epochs", "learning_rate", "drop_epoch", "batch_size", "crop", "crops_per_slice", "balance_classes")
+PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
+
+
+class TrainPanel(QWidget):
+    """Retrain and Pretrain, the settings they use, the cycles so far and the loss of the last one."""
+
+    def __init__(
+        self,
+        project: Project,
+        runner: Runner,
+        layers: ScanLayers,
+        strokes: Strokes,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+        self.retrain, self.pretrain = QPushButton("⇧T  Retrain"), QPushButton("Pretrain")
+        self.segment = QPushButton("⇧P  Segment this scan")
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.form = SettingsForm("train", FIELDS, project.config)
+        self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
+        self.table: QTableWidget = plain_table(HEADER)
+        self.plot = pg.PlotWidget()
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rebuild from the project."""
+        self.form.setValue(self._project.config)
+        self.pretrain_form.setValue(self._project.config)
+        cycles = self._project.cycles
+        fill(self.table, [self._row(c) for c in cycles])
+        self._plot(cycles)
+        self._enable()
+
+    def start(self) -> None:
+        """Retrain, then segment the scan in view, the slice in view first."""
+        self._strokes.flush()
+        self._runner.run(lambda: train(self._project), lambda _: self.segment_view())
+
+    def segment_view(self) -> None:
+        """Segment the scan in view with the current model; slices appear as they are done."""
+        key = self._layers.key
+        if key is not None:
+            self._runner.run(lambda: segment(self._project, [key.scan], first=key))
+
+    def _pretrain(self) -> None:
+        self._runner.run(lambda: pretrain(self._project), lambda _: self.refresh())
+
+    def _show_partial(self, progress: Progress, left: str) -> None:
+        partial: Any = progress.partial
+        if isinstance(partial, tuple):
+            key, prediction = partial
+            self._layers.show_slice(key, prediction.mask, prediction.entropy)
+
+    def _configured(self, config: Config) -> None:
+        self._project.set_config(config)
+
+    def _row(self, cycle: Cycle) -> tuple[object, ...]:
+        found = cycle.evaluation
+        void = next((c.name for c in self._project.classes.classes if c.role is Role.VOID), "")
+        scores = ("–", "–") if found is None else (_three(found["iou"].get(void)), _three(found["miou"]))
+        return (
+            cycle.number,
+            len(cycle.labelled),
+            f"{cycle.metrics['losses'][-1]:.3f}",
+            *scores,
+            f"{cycle.metrics['seconds']:.0f}",
+        )
+
+    def _plot(self, cycles: tuple[Cycle, ...]) -> None:
+        self.plot.clear()
+        for cycle in cycles[-4:]:
+            last = cycle is cycles[-1]
+            pen = pg.mkPen("#56b4e9" if last else "#888888", width=2 if last else 1)
+            self.plot.plot(list(cycle.metrics["losses"]), pen=pen)
+        self.plot.setVisible(bool(cycles))
+
+    def _enable(self) -> None:
+        labelled, idle = len(self._project.labels), not self._runner.busy
+        self.retrain.setEnabled(idle and labelled > 0)
+        self.retrain.setToolTip(
+            "Train anew on every labelled slice (Shift+T)."
+            if labelled
+            else "Nothing is labelled yet: label a slice first."
+        )
+        self.pretrain.setEnabled(idle and bool(self._project.scans))
+        self.pretrain.setToolTip(
+            "Contrastive pretraining on all training slices, labelled or not. Hours without a GPU; resumes."
+        )
+        model = self._project.cycle is not None
+        self.segment.setEnabled(idle and model and self._layers.key is not None)
+        self.segment.setToolTip(
+            "Predict every slice of the scan in view (Shift+P)." if model else "No model yet: retrain first."
+        )
+        self.state.setText(self._state(labelled))
+
+    def _state(self, labelled: int) -> str:
+        start = (
+            "your pretrained weights"
+            if self._project.pretrained_path.exists()
+            else "random weights (not pretrained)"
+        )
+        words = f"{labelled} slices labelled. Each training starts from {start}."
+        cycle = self._project.cycle
+        return " ".join([words, *(cycle.metrics["warnings"] if cycle else ())])
+
+    def _connect(self) -> None:
+        self.retrain.clicked.connect(self.start)
+        self.pretrain.clicked.connect(self._pretrain)
+        self.segment.clicked.connect(self.segment_view)
+        self.form.valueChanged.connect(self._configured)
+        self.pretrain_form.valueChanged.connect(self._configured)
+        self._runner.progressed.connect(self._show_partial)
+        self._runner.started.connect(lambda _: self._enable())
+        self._runner.ended.connect(self._enable)
+
+    def _lay_out(self) -> None:
+        self.plot.setBackground(None)
+        self.plot.setLabel("left", "loss")
+        self.plot.setLabel("bottom", "epoch")
+        self.plot.setMinimumHeight(120)
+        row, layout = QHBoxLayout(), QVBoxLayout(self)
+        row.addWidget(self.retrain)
+        row.addWidget(self.segment)
+        layout.addLayout(row)
+        layout.addWidget(self.state)
+        layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.plot, stretch=1)
+        for title, form, button in (
+            ("Training settings", self.form, None),
+            ("Pretraining", self.pretrain_form, self.pretrain),
+        ):
+            box = QCollapsible(title)
+            box.addWidget(form)
+            if button is not None:
+                box.addWidget(button)
+            layout.addWidget(box)
+
+
+def _three(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

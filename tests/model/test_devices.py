@@ -1,0 +1,84 @@
+"""Which device and precision are used, and that nothing of the choice leaks out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from voidscope.errors import ConfigError
+from voidscope.model import Compute, choose_device
+from voidscope.model.devices import cpu_has_bfloat16
+
+
+def _pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: bool = False, mps: bool = False) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_takes_the_fastest_device_there_is(
+    cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch, cuda=cuda, mps=mps)
+    assert choose_device("auto") == torch.device(expected)
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_gpu_asked_for_by_name_and_absent_is_an_error_with_the_way_out(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch)
+    with pytest.raises(ConfigError, match=f"device={name} was asked for.*set device=auto") as said:
+        choose_device(name)
+    assert "\n" not in str(said.value)
+
+
+def test_the_cpu_is_always_there_and_other_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend(monkeypatch, cuda=True)
+    assert choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(ConfigError, match="no device 'tpu'; choose auto, cpu, cuda or mps"):
+        choose_device("tpu")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False), ({}, False)],
+)
+def test_bfloat16_is_used_only_where_the_processor_has_it(
+    flags: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    assert cpu_has_bfloat16() is expected
+    assert Compute.choose("cpu").precision == ("bfloat16" if expected else "float32")
+
+
+def test_an_older_torch_is_asked_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert cpu_has_bfloat16()
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert not cpu_has_bfloat16()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_convolutions_run_in_the_chosen_precision_and_only_inside_the_context(dtype: torch.dtype) -> None:
+    compute, layer = Compute(torch.device("cpu"), dtype), nn.Conv2d(1, 2, 1)
+    with compute.running():
+        assert layer(torch.zeros(1, 1, 2, 2)).dtype is dtype
+    assert layer(torch.zeros(1, 1, 2, 2)).dtype is torch.float32
+    assert layer.weight.dtype is torch.float32
+
+
+def test_networks_are_laid_out_channels_last() -> None:
+    layer = Compute.choose("cpu").place(nn.Conv2d(3, 4, 3))
+    assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_record_says_what_it_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    assert Compute(torch.device("cpu"), torch.float32).name == "cpu"
+    assert Compute(torch.device("cuda"), torch.bfloat16).name == "cuda (NVIDIA H100)"
