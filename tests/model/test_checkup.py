@@ -41,6 +41,7 @@ def test_a_healthy_machine_is_described() -> None:
         "GPU",
         "processor",
     } == {f.name for f in findings}
+    assert all(bool(f.remedy) is not f.ok for f in findings)
     assert _named(findings, "torch").value == torch.__version__
     assert _named(findings, "Python").value in sys.version
     assert f"{torch.get_num_threads()} threads" in _named(findings, "processor").value

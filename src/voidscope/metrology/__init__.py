@@ -1,27 +1,26 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
-from voidscope.metrology.measurement import (
-    RATIOS,
-    ScanMeasurement,
-    Verdict,
-    decide,
-    measure_mask,
-    void_ratios,
-)
+from voidscope.metrology.measurement import ScanMeasurement, measure_mask
 from voidscope.metrology.pictures import overlay_png
+from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.report import Report
-from voidscope.metrology.voids import Void, find_voids, sphere_diameter
+from voidscope.metrology.verdict import Verdict, decide
+from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
+    "DEFINITIONS",
+    "QUALITIES",
     "RATIOS",
     "Report",
     "ScanMeasurement",
     "Verdict",
     "Void",
+    "count_classes",
     "decide",
     "find_voids",
     "measure_mask",
     "overlay_png",
     "sphere_diameter",
+    "undefined_ratios",
     "void_ratios",
 ]

@@ -1,36 +1,21 @@
-"""Void ratios and the verdict of one scan's mask."""
+"""What is measured in one scan: class volumes, void ratios, voids, verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from voidscope.config import MeasureConfig
-from voidscope.errors import LabelError, NotReady
+from voidscope.errors import LabelError, NotReady, VolumeError
+from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
+from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, check_spacing
-
-RATIOS = {
-    "void_over_foreground": "void/foreground",
-    "void_over_rest_of_foreground": "void/(foreground-void)",
-    "void_over_solder": "void/(solder+void)",
-    "void_to_solder": "void/solder",
-}
-"""Name of each ratio in JSON and CSV, and its formula as the recipe writes it."""
-
-
-class Verdict(StrEnum):
-    """What the recipe says about a scan."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    REVIEW = "REVIEW"
 
 
 @dataclass(frozen=True)
@@ -41,28 +26,40 @@ class ScanMeasurement:
     ----------
     scan, shape : name and (z, y, x) of the mask
     spacing_um : (z, y, x)
+    classes : which say what was foreground and what was void
     n_voxels : labelled voxels of each class, by name
     n_unlabelled : voxels about which the mask says nothing; they count nowhere
-    ratios : formula -> value, None where its denominator is empty or its class is not there
-    formula : the one the verdict looks at
-    limit : FAIL above this
+    ratios : formula -> value, None where undefined
+    undefined : formula -> why it is undefined
+    recipe : which ratio the verdict looks at, its limit, and what counts as a void
     verdict, reason : and why, in one sentence
     voids : counted voids, largest first
-    small_voids : voids of fewer voxels than the recipe counts; in the ratios all the same
+    small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
     """
 
     scan: str
     shape: tuple[int, int, int]
     spacing_um: Spacing
+    classes: ClassMap
     n_voxels: Mapping[str, int]
     n_unlabelled: int
     ratios: Mapping[str, float | None]
-    formula: str
-    limit: float
+    undefined: Mapping[str, str]
+    recipe: MeasureConfig
     verdict: Verdict
     reason: str
     voids: tuple[Void, ...]
     small_voids: tuple[Void, ...]
+
+    @property
+    def formula(self) -> str:
+        """Formula of the ratio the verdict looks at."""
+        return self.recipe.ratio
+
+    @property
+    def limit(self) -> float:
+        """The largest ratio that passes."""
+        return self.recipe.limit
 
     @property
     def ratio(self) -> float | None:
@@ -74,34 +71,52 @@ class ScanMeasurement:
         """Volume of one voxel in um3."""
         return math.prod(self.spacing_um)
 
+    @property
+    def class_volume_um3(self) -> dict[str, float]:
+        """Volume of each class in um3, by name."""
+        return {name: n * self.voxel_um3 for name, n in self.n_voxels.items()}
+
+    @property
+    def void_volume_um3(self) -> float:
+        """Volume of all void in um3, that of voids too small to be counted included."""
+        return sum(
+            self.class_volume_um3[self.classes.names[k - 1]] for k in self.classes.ids_with_role(Role.VOID)
+        )
+
     def entry(self) -> dict[str, Any]:
-        """The measurement as JSON holds it; every quantity carries its unit."""
+        """The measurement as JSON holds it; lengths are um, volumes um3, ratios plain numbers (0.05 is 5 %)."""
         return {
             "scan": self.scan,
-            **{name: self.ratios[formula] for name, formula in RATIOS.items()},
-            "ratio": self.formula,
-            "limit": self.limit,
             "verdict": self.verdict.value,
             "reason": self.reason,
+            "ratio": self.formula,
+            "ratio_definition": DEFINITIONS[self.formula],
+            "ratio_value": self.ratio,
+            "limit": self.limit,
+            **{name: self.ratios[formula] for name, formula in RATIOS.items()},
+            "undefined": dict(self.undefined),
             "n_voids": len(self.voids),
-            "voids": [_void_entry(v) for v in self.voids],
-            "small_voids": [_void_entry(v) for v in self.small_voids],
+            "n_small_voids": len(self.small_voids),
+            "void_volume_um3": self.void_volume_um3,
+            "class_volume_um3": self.class_volume_um3,
+            "n_voxels": dict(self.n_voxels),
+            "n_unlabelled": self.n_unlabelled,
             "spacing_um": list(self.spacing_um),
             "shape": list(self.shape),
-            "n_voxels": dict(self.n_voxels),
-            "volume_um3": {name: n * self.voxel_um3 for name, n in self.n_voxels.items()},
-            "n_unlabelled": self.n_unlabelled,
+            "classes": self.classes.entries(),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "voids": [_void_entry(v) for v in self.voids],
+            "small_voids": [_void_entry(v) for v in self.small_voids],
         }
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> ScanMeasurement:
         """The inverse of `entry`."""
-        z, y, x = entry["spacing_um"]
-        a, b, c = entry["shape"]
+        plain = ("scan", "n_voxels", "n_unlabelled", "undefined", "reason")
         return cls(
-            scan=entry["scan"], shape=(a, b, c), spacing_um=(z, y, x), n_voxels=entry["n_voxels"],
-            n_unlabelled=entry["n_unlabelled"], ratios={f: entry[n] for n, f in RATIOS.items()}, formula=entry["ratio"],
-            limit=entry["limit"], verdict=Verdict(entry["verdict"]), reason=entry["reason"],
+            **{k: entry[k] for k in plain}, shape=_triple(entry["shape"]), spacing_um=_triple(entry["spacing_um"]),
+            classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry[n] for n, f in RATIOS.items()},
+            recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
         )  # fmt: skip
 
@@ -112,79 +127,89 @@ def measure_mask(
     """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
+    Voids of fewer than `recipe.min_voxels` voxels are listed apart and not counted, but stay in the ratios: they
+    were labelled void, and leaving them out would lower the ratio by a choice made about counting.
 
     Raises
     ------
     NotReady : no spacing, or no class with role void.
     VolumeError : an impossible spacing.
-    LabelError : the mask is not 3-D, or holds ids beyond the class map.
+    LabelError : the mask is not 3-D, holds no voxel or ids beyond the class map.
     """
-    if spacing_um is None:
-        raise NotReady(
-            f"{scan} has no spacing, so nothing in it can be measured; give it in um with --spacing Z,Y,X."
-        )
-    check_spacing(spacing_um, scan)
-    if mask.ndim != 3 or (mask.size and mask.max() > len(classes)):
-        raise LabelError(
-            f"The mask of {scan} has shape {mask.shape} and ids up to {mask.max(initial=0)}; expected (z, y, x) and 0..{len(classes)}."
-        )
-    void_ids = classes.ids_with_role(Role.VOID)
-    if not void_ids:
-        raise NotReady(
-            f"No class of {scan} has the role void ({', '.join(classes.names)}); name one, e.g. pore:void."
-        )
-    counts = np.bincount(mask.ravel(), minlength=len(classes) + 1)
+    spacing = _checked_spacing(spacing_um, scan)
+    _check(mask, classes, scan)
+    counts = count_classes(mask, len(classes))
     ratios = void_ratios(counts, classes, recipe.solder_class)
-    verdict, reason = decide(ratios[recipe.ratio], recipe)
-    voids = find_voids(mask, void_ids, spacing_um)
-    z, y, x = mask.shape
+    undefined = undefined_ratios(counts, classes, recipe.solder_class)
+    verdict, reason = decide(ratios[recipe.ratio], recipe, undefined.get(recipe.ratio, ""))
+    voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing)
     return ScanMeasurement(
-        scan=scan, shape=(z, y, x), spacing_um=spacing_um, n_unlabelled=int(counts[0]),
-        n_voxels=dict(zip(classes.names, (int(n) for n in counts[1:]), strict=True)),
-        ratios=ratios, formula=recipe.ratio, limit=recipe.limit, verdict=verdict, reason=reason,
+        scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
+        n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
+        recipe=recipe, verdict=verdict, reason=reason,
         voids=tuple(v for v in voids if v.n_voxels >= recipe.min_voxels),
         small_voids=tuple(v for v in voids if v.n_voxels < recipe.min_voxels),
     )  # fmt: skip
 
 
-def void_ratios(
-    counts: np.ndarray[Any, np.dtype[np.int64]], classes: ClassMap, solder: str
-) -> dict[str, float | None]:
-    """The four ratios by formula from voxel counts (C + 1,), unlabelled first; None where undefined.
+def _checked_spacing(spacing_um: Spacing | None, scan: str) -> Spacing:
+    """The spacing as three plain numbers, of which a volume can be made."""
+    if spacing_um is None:
+        raise NotReady(
+            f"{scan} has no spacing, so nothing in it can be measured; give it in um with --spacing Z,Y,X."
+        )
+    if np.shape(spacing_um) != (3,):
+        raise VolumeError(
+            f"{scan} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7."
+        )
+    spacing = _triple(float(s) for s in spacing_um)
+    check_spacing(spacing, scan)
+    if not 1e-4 <= min(spacing) <= max(spacing) <= 1e6:
+        raise VolumeError(
+            f"{scan} has spacing {spacing} um, finer than 0.1 nm or coarser than 1 m; mind the unit: --spacing Z,Y,X in um."
+        )
+    return spacing
 
-    Foreground is every class but background, void included (the region of the structure).
-    """
-    void = sum(int(counts[k]) for k in classes.ids_with_role(Role.VOID))
-    foreground = void + sum(int(counts[k]) for k in classes.ids_with_role(Role.FOREGROUND))
-    tin = int(counts[classes.id_of(solder)]) if solder in classes.names else None
-    below = {
-        "void/foreground": foreground,
-        "void/(foreground-void)": foreground - void,
-        "void/(solder+void)": 0 if tin is None else tin + void,
-        "void/solder": 0 if tin is None else tin,
-    }
-    return {formula: void / n if n else None for formula, n in below.items()}
+
+def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
+    """Refuse a mask that is not of these classes, and classes without a void."""
+    if mask.ndim != 3 or not mask.size:
+        raise LabelError(
+            f"The mask of {scan} has shape {mask.shape}; expected (z, y, x) with at least one voxel each way. Make a slice (1, y, x)."
+        )
+    if not np.issubdtype(mask.dtype, np.unsignedinteger) or mask.max() > len(classes):
+        raise LabelError(
+            f"The mask of {scan} is {mask.dtype} up to {mask.max()}; expected uint8 ids 0..{len(classes)}. Translate it with ClassMap.from_file."
+        )
+    if not classes.ids_with_role(Role.VOID):
+        raise NotReady(
+            f"No class of {scan} has the role void ({', '.join(classes.names)}); name one, e.g. pore:void."
+        )
 
 
-def decide(ratio: float | None, recipe: MeasureConfig) -> tuple[Verdict, str]:
-    """Simple acceptance: FAIL above the limit, PASS at or below it, REVIEW when the ratio is undefined."""
-    if ratio is None:
-        return Verdict.REVIEW, f"{recipe.ratio} is undefined: nothing was found that it could be related to"
-    above = ratio > recipe.limit
-    return (
-        Verdict.FAIL if above else Verdict.PASS
-    ), f"{recipe.ratio} = {ratio:.4%} is {'above' if above else 'within'} the limit {recipe.limit:.4%}"
+def _triple(values: Any) -> tuple[Any, Any, Any]:
+    first, second, third = values
+    return first, second, third
 
 
 def _void_entry(void: Void) -> dict[str, Any]:
-    return asdict(void) | {"quality": void.quality}
+    return {
+        "volume_um3": void.volume_um3,
+        "diameter_um": void.diameter_um,
+        "centroid_um": list(void.centroid_um),
+        "centroid_voxel": list(void.centroid_voxel),
+        "n_voxels": void.n_voxels,
+        "box": [list(edges) for edges in void.box],
+        "touches_border": void.touches_border,
+        "quality": void.quality,
+    }
 
 
 def _void_from(entry: Mapping[str, Any]) -> Void:
-    def triple(name: str) -> Any:
-        return tuple(tuple(v) if isinstance(v, list | tuple) else v for v in entry[name])
-
     plain = {k: entry[k] for k in ("n_voxels", "volume_um3", "diameter_um", "touches_border")}
     return Void(
-        **plain, centroid_um=triple("centroid_um"), centroid_voxel=triple("centroid_voxel"), box=triple("box")
+        **plain,
+        centroid_um=_triple(entry["centroid_um"]),
+        centroid_voxel=_triple(entry["centroid_voxel"]),
+        box=_triple((int(a), int(b)) for a, b in entry["box"]),
     )

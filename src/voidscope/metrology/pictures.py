@@ -9,12 +9,16 @@ from voidscope.vocabulary import ClassMap, Mask, Role
 
 SMALLEST_SIDE = 240
 """Slices are magnified by a whole factor to at least this many pixels."""
+LARGEST_SIDE = 1000
+"""Of larger slices only every n-th pixel is drawn, so that a report of many scans stays small enough to send."""
 
 
 def overlay_png(image: npt.NDArray[np.float32], mask: Mask, classes: ClassMap) -> bytes:
     """PNG of a slice (h, w) in [0, 1], left as it is, right with its classes in their colours."""
     import imagecodecs
 
+    every = max(1, -(-max(image.shape) // LARGEST_SIDE))
+    image, mask = image[::every, ::every], mask[::every, ::every]
     grey = np.repeat(image[..., None], 3, axis=2)
     colours = np.array([[0, 0, 0], *(_rgb(c.colour) for c in classes.classes)], dtype=np.float32)
     strength = np.array(

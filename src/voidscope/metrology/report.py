@@ -2,100 +2,92 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from voidscope.metrology.measurement import RATIOS, ScanMeasurement
+import numpy as np
 
-if TYPE_CHECKING:
-    from jinja2 import Template
+from voidscope.errors import ProjectError
+from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.page import page_of
+from voidscope.metrology.ratios import RATIOS
+from voidscope.metrology.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Report:
-    """Measurements of some scans and how they came to be; `provenance` holds only JSON values."""
+    """Measurements of some scans and how they came to be.
+
+    Attributes
+    ----------
+    scans : one measurement each
+    provenance : model, versions, hashes, recipe, time; anything JSON can hold, see `entry`
+    """
 
     scans: tuple[ScanMeasurement, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """Number of scans with each verdict."""
+        return {v: sum(s.verdict is v for s in self.scans) for v in Verdict}
+
     def entry(self) -> dict[str, Any]:
-        """The report as one JSON object."""
-        return {"scans": [s.entry() for s in self.scans], "provenance": dict(self.provenance)}
+        """The report as one JSON object; what JSON has no word for (NaN, infinity) is null in the provenance."""
+        return {"scans": [s.entry() for s in self.scans], "provenance": _plain(self.provenance)}
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Report:
-        """The inverse of `entry`."""
-        return cls(tuple(ScanMeasurement.from_entry(e) for e in entry["scans"]), entry["provenance"])
+        """The inverse of `entry`; raises `ProjectError` when it is no report."""
+        try:
+            return cls(tuple(ScanMeasurement.from_entry(e) for e in entry["scans"]), entry["provenance"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProjectError(
+                f"This is no report of this version of voidscope ({error!r}). Measure again to make it anew."
+            ) from error
 
     def json(self) -> str:
         """The JSON twin of the other renderings."""
-        return json.dumps(self.entry(), indent=2, allow_nan=False, default=list) + "\n"
+        return json.dumps(self.entry(), indent=2, allow_nan=False) + "\n"
 
     def csv(self) -> str:
-        """A row per void, small ones included."""
-        header = [
-            "scan",
-            "counted",
-            "n_voxels",
-            "volume_um3",
-            "diameter_um",
-            "centroid_z_um",
-            "centroid_y_um",
-            "centroid_x_um",
-            "touches_border",
-            "quality",
-        ]
+        """A row per void, those too small to be counted included; `void` numbers the counted ones of a scan."""
+        header = (
+            "scan", "void", "counted", "n_voxels", "volume_um3", "diameter_um", "centroid_z_um", "centroid_y_um",
+            "centroid_x_um", "centroid_z_voxel", "centroid_y_voxel", "centroid_x_voxel", "touches_border", "quality",
+        )  # fmt: skip
         rows = (
-            [
-                s.scan,
-                counted,
-                v.n_voxels,
-                v.volume_um3,
-                v.diameter_um,
-                *v.centroid_um,
-                v.touches_border,
-                v.quality,
-            ]
+            (
+                s.scan, k if counted else "", counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
+                *v.centroid_voxel, v.touches_border, v.quality,
+            )
             for s in self.scans
             for counted, voids in ((True, s.voids), (False, s.small_voids))
-            for v in voids
-        )
+            for k, v in enumerate(voids, start=1)
+        )  # fmt: skip
         return _csv(header, rows)
 
     def csv_scans(self) -> str:
-        """A row per scan."""
-        header = [
-            "scan",
-            "verdict",
-            "ratio",
-            "limit",
-            *RATIOS,
-            "n_voids",
-            "void_volume_um3",
-            "spacing_z_um",
-            "spacing_y_um",
-            "spacing_x_um",
-        ]
+        """A row per scan; an undefined ratio is an empty cell."""
+        classes = list(dict.fromkeys(name for s in self.scans for name in s.n_voxels))
+        header = (
+            "scan", "verdict", "reason", "ratio", "ratio_value", "limit", *RATIOS, "n_voids", "n_small_voids",
+            "largest_void_diameter_um", "void_volume_um3", *(f"volume_{name}_um3" for name in classes),
+            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um",
+        )  # fmt: skip
         rows = (
-            [
-                s.scan,
-                s.verdict.value,
-                s.formula,
-                s.limit,
-                *(s.ratios[f] for f in RATIOS.values()),
-                len(s.voids),
-                sum(v.volume_um3 for v in s.voids),
-                *s.spacing_um,
-            ]
+            (
+                s.scan, s.verdict.value, s.reason, s.formula, s.ratio, s.limit, *(s.ratios[f] for f in RATIOS.values()),
+                len(s.voids), len(s.small_voids), s.voids[0].diameter_um if s.voids else None, s.void_volume_um3,
+                *(s.class_volume_um3.get(name) for name in classes), s.n_unlabelled, *s.spacing_um,
+            )
             for s in self.scans
-        )
+        )  # fmt: skip
         return _csv(header, rows)
 
     def text(self) -> str:
@@ -104,21 +96,16 @@ class Report:
             return "nothing measured"
         width = max(len(s.scan) for s in self.scans)
         return "\n".join(
-            f"{s.scan:{width}s}  {s.verdict.value:6s}  {s.reason}; {len(s.voids)} voids" for s in self.scans
+            f"{s.scan:{width}s}  {s.verdict.value:6s}  {s.reason}; {len(s.voids)} void{'' if len(s.voids) == 1 else 's'}"
+            for s in self.scans
         )
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
-        """One self-contained page; `pictures` are PNGs by scan name."""
-        inline = {name: base64.b64encode(png).decode() for name, png in (pictures or {}).items()}
-        return _template().render(
-            report=self,
-            pictures=inline,
-            ratios=RATIOS,
-            provenance=json.dumps(dict(self.provenance), indent=2, default=list),
-        )
+        """One page that needs nothing else; `pictures` are PNGs by scan name."""
+        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {})
 
 
-def _csv(header: list[str], rows: Iterable[list[Any]]) -> str:
+def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
@@ -126,9 +113,14 @@ def _csv(header: list[str], rows: Iterable[list[Any]]) -> str:
     return buffer.getvalue()
 
 
-@cache
-def _template() -> Template:
-    from jinja2 import Environment
-
-    source = files("voidscope.metrology").joinpath("report.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types; numbers that are none become None, other things their text."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)

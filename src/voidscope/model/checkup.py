@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -29,10 +29,10 @@ def doctor() -> tuple[Finding, ...]:
 
     Each finding stands alone: where torch cannot even be imported, that is what the findings say.
     """
-    first = (Finding("Python", sys.version.split()[0]), _memory(), _torch())
-    if not first[-1].ok:
-        return first
-    return (*first, _torchvision(), _unets(), _gpu(), _processor())
+    found = [Finding("Python", sys.version.split()[0]), _memory(), _torch()]
+    if found[-1].ok:
+        found += [_torchvision(), _unets(), _gpu(), _processor()]
+    return tuple(replace(f, remedy="") if f.ok else f for f in found)
 
 
 def _memory() -> Finding:

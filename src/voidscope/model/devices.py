@@ -84,7 +84,7 @@ class Compute:
         return network.to(self.device).to(memory_format=self.layout)
 
     def running(self) -> AbstractContextManager[object]:
-        """A context in which to convolve: in this precision, on CUDA with kernels that repeat exactly."""
+        """A context in which to convolve: in this precision, on CUDA with convolutions that repeat exactly."""
         stack = ExitStack()
         if self.device.type == "cuda":
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))

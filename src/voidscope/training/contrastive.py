@@ -56,7 +56,7 @@ def learning_rate_at(step: int, total: int, warmup: int, peak: float) -> float:
     """
     warmup = min(warmup, total // 2)
     if step <= warmup:
-        return peak * step / warmup
+        return peak * (step / warmup)
     share = (step - warmup) / (total - warmup)
     return LAST_RATE + (peak - LAST_RATE) * (1 + math.cos(math.pi * share)) / 2
 

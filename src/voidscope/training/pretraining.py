@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from voidscope.config import Config
 from voidscope.errors import JobFailed, NotReady, ProjectError
 from voidscope.jobs import Steps
 from voidscope.model.devices import Compute
-from voidscope.model.failures import told_in_one_line
+from voidscope.model.failures import one_line, told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import Segmenter, build_segmenter
 from voidscope.model.weights import backbone_bytes
@@ -191,17 +192,29 @@ class _Keeper:
 
     def resume(self, state: bytes) -> None:
         """Put the course where it was; raises `ProjectError` for a state that is damaged or of another run."""
-        digest, payload = state[:32], memoryview(state)[32:]
-        if hashlib.sha256(payload).digest() != digest:
-            raise ProjectError(
-                f"The pretraining state of {len(state)} bytes is damaged; delete it to start over."
-            )
-        tree: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        tree = _read_state(state)
         if tree["recipe"] != self._recipe:
             raise ProjectError(
-                "The pretraining state is of other slices or settings; delete it to start over."
+                f"The pretraining state is of run {tree['recipe'][:8]}, other slices or settings than this run's "
+                f"{self._recipe[:8]}; delete it to start over."
             )
         self._course.put_back(tree)
+
+
+def _read_state(state: bytes) -> dict[str, Any]:
+    """The tree inside state bytes, read without running any code that may be in it."""
+    digest, payload = state[:32], memoryview(state)[32:]
+    if hashlib.sha256(payload).digest() != digest:
+        raise ProjectError(
+            f"The pretraining state of {len(state)} bytes is damaged; delete it to start over."
+        )
+    try:
+        tree: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise ProjectError(
+            f"The pretraining state is damaged: {one_line(error)[:120]}; delete it to start over."
+        ) from error
+    return tree
 
 
 def _recipe_digest(recipe: _Contrastive, config: Config) -> str:

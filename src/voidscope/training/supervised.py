@@ -101,7 +101,7 @@ def train_steps(
 ) -> Steps[Trained]:
     """Train a network on labelled slices; yields progress after each step, returns `Trained`.
 
-    Two runs with one seed on one machine give the same weights bit for bit.
+    Two runs with one seed on one CPU and as many threads give the same weights bit for bit.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class _Supervised:
         self.labels = SlicePool(labels, torch.uint8, self.compute.device)
         self.entries = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
         self.n_steps = len(batches_of(self.entries, config.train.batch_size, self._least))
-        self.most = config.train.batch_size
+        self.most = self._largest
         self.optimiser = torch.optim.RMSprop(
             segmenter.parameters(), lr=config.train.learning_rate, alpha=ALPHA, momentum=config.train.momentum,
             weight_decay=config.train.weight_decay,
@@ -173,6 +173,11 @@ class _Supervised:
     def _least(self) -> int:
         """Smallest batch that batch norm can learn from: at 32 pixels the deepest layer has one pixel per image."""
         return 2 if self.config.crop <= STRIDE else 1
+
+    @property
+    def _largest(self) -> int:
+        """Crops in the largest batch there can be, which is one that a too small one has joined."""
+        return max(self.config.batch_size, self._least) + self._least - 1
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """One pass over all slices in a new order."""
@@ -224,7 +229,7 @@ class _Supervised:
         self.compute.place(self.segmenter)
         self.images.to(self.compute.device)
         self.labels.to(self.compute.device)
-        self.most = self.config.batch_size
+        self.most = self._largest
         return "training goes on without the GPU, which takes longer"
 
 

@@ -25,6 +25,7 @@ from voidscope.volume import Dataset
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.project_view import ProjectView
 from voidscope.widgets.runner import Runner
+from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import add_dataset, simulate
 
 WELCOME = (
@@ -72,10 +73,10 @@ class Voidscope(QWidget):
         self.close_project()
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
-        self.layout().insertWidget(3, self.view, 1)
+        self.layout().insertWidget(4, self.view, 1)
         self.name.setText(f"<b>{project.name}</b>")
         self.name.setToolTip(str(project.path.resolve()))
-        for key, action in self.view.keys().items():
+        for key, action in self.view.shortcuts().items():
             self._viewer.bind_key(key, action, overwrite=True)
         for event in (
             project.events.scans_changed,
@@ -91,7 +92,7 @@ class Voidscope(QWidget):
         if self.view is None:
             return
         self.runner.cancel()
-        for key in self.view.keys():
+        for key in self.view.shortcuts():
             self._viewer.bind_key(key, None)
         self.view.release()
         self.view.setParent(None)
@@ -161,7 +162,7 @@ class Voidscope(QWidget):
         worker.start()
 
     def _show_machine(self, found: tuple[str, str]) -> None:
-        self.device.setText(found[0])
+        self.device.setText(f"runs on {found[0]}")
         self.device.setToolTip(found[1])
 
     def _allow(self, allowed: bool) -> None:
@@ -178,14 +179,13 @@ class Voidscope(QWidget):
         self.setMinimumWidth(320)
         self.welcome.setWordWrap(True)
         self.summary.setWordWrap(True)
-        top, second, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        top, layout = QHBoxLayout(), QVBoxLayout(self)
         top.addWidget(self.name, stretch=1)
         for button in (self.new, self.open, self.sample):
             top.addWidget(button)
-        second.addWidget(self.summary, stretch=1)
-        second.addWidget(self.device)
         layout.addLayout(top)
-        layout.addLayout(second)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.device)
         layout.addWidget(self.welcome)
         layout.addStretch()
         layout.addWidget(self.jobs)
@@ -193,10 +193,12 @@ class Voidscope(QWidget):
 
 def _machine() -> tuple[str, str]:
     """One line and a tooltip on the device; loads torch."""
+    keep_triton_out()
     from voidscope.model import doctor
 
     found = doctor()
-    device = next((f for f in found if f.name.startswith("device")), found[0])
+    values = {f.name: f.value for f in found}
+    gpu = values.get("GPU", "none")
+    device = values.get("processor", "unknown, see below") if gpu.startswith("none") else gpu
     told = "\n".join(f"{f.name}: {f.value}{'' if f.ok else ' -> ' + f.remedy}" for f in found)
-    well = all(f.ok for f in found)
-    return device.value.partition(":")[0].partition(",")[0] + ("" if well else " (!)"), told
+    return device + ("" if all(f.ok for f in found) else " (!)"), told

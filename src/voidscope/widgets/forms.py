@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from voidscope.config import Config
 from voidscope.errors import ConfigError
@@ -31,6 +31,9 @@ class SettingsForm(QWidget):
         }
         self._form = Container(widgets=list(self._widgets.values()), labels=True)
         self._form.margins = (0, 0, 0, 0)
+        for field in self._widgets.values():
+            field.native.setMinimumWidth(60)
+            field.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._problem = QLabel()
         self._problem.setWordWrap(True)
         self._problem.setObjectName("problem")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
@@ -182,6 +191,7 @@ class LabelPanel(QWidget):
         )
         button.setToolTip(f"Paint {entry.name} (id {class_id}). Labelled so far, over all slices.")
         button.clicked.connect(partial(self._layers.paint_with, class_id))
+        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         return button
 
     def _connect(self) -> None:

@@ -109,7 +109,8 @@ class ScanLayers(QObject):
             layer = self.find(role)
             if layer is not None:
                 layer.data[where] = values
-                layer.refresh()
+                if key == self.key:
+                    layer.refresh()
 
     def show_label(self, key: SliceKey) -> None:
         """Bring the labels layer in line with the project's label of one slice."""
@@ -190,7 +191,7 @@ class ScanLayers(QObject):
         colours = class_colours(self._project.classes, background=0.0)
         self._put_labels("prediction", mask, colours)
         self._put_heat("rareness", pixel_rareness(mask, shares), (math.exp(-1), 1.0), "viridis")
-        self._put_heat("uncertainty", np.asarray(entropy, np.float32), (0.0, nats), "magma")
+        self._put_heat("uncertainty", np.array(entropy, np.float32), (0.0, nats), "magma")
 
     def _put_labels(self, role: str, data: Mask, colours: DirectLabelColormap) -> None:
         layer = self.find(role)

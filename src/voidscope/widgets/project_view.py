@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
 
 from voidscope.project import Project
@@ -43,7 +44,7 @@ class ProjectView(QTabWidget):
             self.layers.show(next(iter(project.scans)))
             self.setCurrentIndex(1)
 
-    def keys(self) -> dict[str, Callable[[Any], None]]:
+    def shortcuts(self) -> dict[str, Callable[[Any], None]]:
         """Key in napari's words -> what it does; printed on the buttons."""
         actions: dict[str, Callable[[], object]] = {
             "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_prediction,
@@ -119,5 +120,6 @@ def _scrolling(panel: QWidget) -> QScrollArea:
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(panel)
     return area

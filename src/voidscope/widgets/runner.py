@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -17,6 +18,7 @@ from superqt.utils import create_worker
 from voidscope.errors import JobFailed, VoidscopeError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.progress import time_left
+from voidscope.widgets.triton_guard import keep_triton_out
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Runner(QObject):
         self._job: Job[Any, Any] | None = None
         self._steps: Steps[Any] | None = None
         self._then: Callable[[Any], object] | None = None
+        self._end: Callable[[], object] | None = None
         self._began = 0.0
 
     @property
@@ -59,7 +62,7 @@ class Runner(QObject):
             return
         self._job, self._then, self._began = job, then, time.monotonic()
         self._steps = _told(job.steps())
-        self._worker = create_worker(lambda: self._steps, _start_thread=False)
+        self._worker = create_worker(_driving, self._steps, _start_thread=False)
         self._worker.yielded.connect(self._progress)
         self._worker.returned.connect(self._commit)
         self._worker.errored.connect(self._fail)
@@ -79,18 +82,14 @@ class Runner(QObject):
         )
 
     def _commit(self, result: object) -> None:
-        job, then = self._job, self._then
-        if job is None:
+        if self._job is None:
             return
         try:
-            outcome = job.commit(result)
+            outcome = self._job.commit(result)
         except VoidscopeError as error:
             self._fail(error)
             return
-        self._release()
-        self.done.emit(job.title)
-        if then is not None:
-            then(outcome)
+        self._end = partial(self._tell_done, self._job.title, self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, VoidscopeError):
@@ -98,25 +97,25 @@ class Runner(QObject):
         else:
             log.error("a job stopped", exc_info=error)
             message = f"{type(error).__name__}: {' '.join(str(error).split())}. The log has the details."
-        self._release()
-        self.failed.emit(message)
+        self._end = partial(self.failed.emit, message)
 
     def _abort(self) -> None:
-        title = self._job.title if self._job else ""
-        self._release()
-        self.cancelled.emit(title)
+        self._end = partial(self.cancelled.emit, self._job.title if self._job else "")
 
     def _finish(self) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        """Free the runner once per job, whichever way it ended."""
-        if self._worker is None:
-            return
-        steps, self._worker, self._job, self._steps, self._then = self._steps, None, None, None, None
+        """Free the runner, then tell how the job ended, so that whoever is told can start the next one."""
+        steps, end = self._steps, self._end
+        self._worker, self._job, self._steps, self._then, self._end = None, None, None, None, None
         if steps is not None:
             _close(steps)
         self.ended.emit()
+        if end is not None:
+            end()
+
+    def _tell_done(self, title: str, then: Callable[[Any], object] | None, outcome: object) -> None:
+        self.done.emit(title)
+        if then is not None:
+            then(outcome)
 
 
 def _told(steps: Steps[Any]) -> Steps[Any]:
@@ -126,6 +125,12 @@ def _told(steps: Steps[Any]) -> Steps[Any]:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise JobFailed(f"The job stopped: {reason}. See: voidscope doctor") from error
+
+
+def _driving(steps: Steps[Any]) -> Steps[Any]:
+    """A generator function, by which superqt tells a generator worker; its steps can be closed from outside."""
+    keep_triton_out()
+    return (yield from steps)
 
 
 def _close(steps: Steps[Any]) -> None:

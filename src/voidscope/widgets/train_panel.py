@@ -19,7 +19,7 @@ from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import pretrain, segment, train
 
-HEADER = ("cycle", "labelled", "loss", "void IoU", "mIoU", "seconds")
+HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
 FIELDS = ("epochs", "learning_rate", "drop_epoch", "batch_size", "crop", "crops_per_slice", "balance_classes")
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
@@ -150,8 +150,8 @@ class TrainPanel(QWidget):
         row.addWidget(self.segment)
         layout.addLayout(row)
         layout.addWidget(self.state)
-        layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.plot, stretch=1)
+        layout.addWidget(self.table, stretch=1)
         for title, form, button in (
             ("Training settings", self.form, None),
             ("Pretraining", self.pretrain_form, self.pretrain),

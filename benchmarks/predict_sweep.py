@@ -1,0 +1,67 @@
+"""What the survey costs on top of the bare forward pass, batch by batch in turn in one process.
+
+Bare is the same network in the same precision without reading anything off its output. Run:
+
+    python benchmarks/predict_sweep.py [--rounds 15] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from voidscope.config import ModelConfig
+from voidscope.model import Compute, build_segmenter, predict_slices
+
+SLICES, SHAPE, CLASSES = 64, (96, 96), 5
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    images = list(np.random.default_rng(0).random((SLICES, *SHAPE), dtype=np.float32))
+    compute = Compute.choose("cpu")
+    segmenter = compute.place(build_segmenter(ModelConfig(), CLASSES)).eval()
+
+    def bare() -> None:
+        for k in range(0, SLICES, 16):
+            batch = torch.from_numpy(np.stack(images[k : k + 16]))[:, None]
+            with torch.inference_mode(), compute.running():
+                segmenter(batch.contiguous(memory_format=compute.layout))
+
+    def sweep() -> None:
+        for _ in predict_slices(segmenter, images, (0.5, 0.25), "cpu", 16):
+            pass
+
+    times: dict[str, list[float]] = {"bare": [], "sweep": []}
+    for k in range(given.rounds + 1):
+        for name, run in (("bare", bare), ("sweep", sweep)):
+            started = time.perf_counter()
+            run()
+            if k:
+                times[name].append(1000 * (time.perf_counter() - started) / SLICES)
+    ratios = [b / a for a, b in zip(times["bare"], times["sweep"], strict=True)]
+    result: dict[str, object] = {
+        f"{name}_ms_per_slice": round(statistics.median(t), 2) for name, t in times.items()
+    }
+    result |= {
+        "ratio_median": round(statistics.median(ratios), 3),
+        "threads": given.threads,
+        "precision": compute.precision,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Drive the real plugin through its story and take the pictures of the README and the docs.
+
+Run: sh scripts/with_display.sh uv run python scripts/screenshots.py [FOLDER]
+Settings are reduced (few epochs), so the pictures show the product, not its best results.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from qtpy.QtWidgets import QApplication
+
+from voidscope.project import answer_suggestions
+from voidscope.volume import Dataset
+from voidscope.workflow import evaluate
+
+PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
+SIZE = (1366, 768)
+STARTED = time.monotonic()
+
+
+def wait(until: Callable[[], bool], limit_s: float = 100) -> None:
+    """Let the window live until something holds."""
+    end = time.monotonic() + limit_s
+    while not until():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {limit_s} s in vain")
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def rest(seconds: float = 0.6) -> None:
+    """Let the window settle."""
+    end = time.monotonic() + seconds
+    wait(lambda: time.monotonic() > end)
+
+
+def shoot(viewer: napari.Viewer, name: str, folder: Path) -> None:
+    """Take a picture of the whole window."""
+    rest()
+    folder.mkdir(parents=True, exist_ok=True)
+    viewer.window._qt_window.grab().save(str(folder / f"{name}.png"))
+    print(f"{time.monotonic() - STARTED:6.1f} s  {name}", flush=True)
+
+
+def main(folder: Path) -> None:
+    """The story: sample, suggest, jump, label, train, predict, measure."""
+    viewer = napari.Viewer(title="Voidscope")
+    viewer.window.resize(*SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
+    idle = lambda: not dock.runner.busy  # noqa: E731
+
+    def settle() -> None:
+        """Wait until no job runs and none follows."""
+        for _ in range(3):
+            wait(idle)
+            rest(0.3)
+
+    shoot(viewer, "welcome", folder)
+    with tempfile.TemporaryDirectory() as home:
+        dock.open_sample(Path(home))
+        wait(lambda: dock.view is not None)
+        view = dock.view
+        project, dataset = view.project, Dataset.open(Path(home) / "scans")
+        project.set_config(project.config.with_changes(["train.epochs=40", "suggest.budget=12"]))
+        shoot(viewer, "scans", folder)
+        view.setCurrentIndex(1)
+        view.label.suggest.click()
+        wait(idle)
+        for _ in range(2):
+            answer_suggestions(project, dataset)
+            view.train.start()
+            wait(lambda: dock.runner.busy)
+            rest(4)
+            view.setCurrentIndex(2)
+            shoot(viewer, "training", folder)
+            settle()
+            dock.runner.run(lambda: evaluate(project, dataset), lambda _: view.train.refresh())
+            wait(idle)
+            view.setCurrentIndex(1)
+            view.label.suggest.click()
+            wait(idle)
+        view.label.go(+1)
+        rest(0.3)
+        view.layers.find("prediction").visible = True
+        shoot(viewer, "label", folder)
+        view.layers.next_heatmap()
+        view.layers.next_heatmap()
+        shoot(viewer, "uncertainty", folder)
+        view.layers.next_heatmap()
+        view.setCurrentIndex(2)
+        shoot(viewer, "train", folder)
+        view.setCurrentIndex(3)
+        view.measure.start()
+        settle()
+        names = [m.scan for m in project.report.scans]
+        worst = max(range(len(names)), key=lambda k: len(project.report.scans[k].voids))
+        view.measure.scans.setCurrentIndex(worst)
+        view.measure.table.selectRow(0)
+        shoot(viewer, "measure", folder)
+        dock.close_project()
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES)

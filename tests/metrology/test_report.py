@@ -1,0 +1,243 @@
+"""The renderings of a report: JSON, CSV, text and the HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
+from voidscope.config import MeasureConfig
+from voidscope.errors import ProjectError
+from voidscope.metrology import Report, Verdict, measure_mask
+from voidscope.vocabulary import ClassMap
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Page(HTMLParser):
+    """The words of a page, and the tags left open or closed out of turn."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(source)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+
+def some_report() -> Report:
+    mask = block()
+    mask[4, 4, 4] = VOID
+    mask[7:9, 7:9, 7:9] = VOID
+    mask[0, 0, 0] = 0
+    empty = np.full((3, 3, 3), BACKGROUND, np.uint8)
+    scans = (
+        measure_mask(mask, HBM, (0.7, 0.7, 0.7), MeasureConfig(min_voxels=2), "<b>x</b>"),
+        measure_mask(empty, HBM, (1, 1, 1), RECIPE, "empty"),
+    )
+    return Report(scans, {"project": "p & q", "model": "cycle-0001", "versions": {"numpy": "2"}})
+
+
+def test_a_report_survives_its_json() -> None:
+    report = some_report()
+    again = Report.from_entry(json.loads(report.json()))
+    assert again == report
+    assert again.entry() == report.entry()
+    assert again.html() == report.html()
+
+
+def test_json_holds_no_number_that_json_does_not_know() -> None:
+    odd = {
+        "nan": float("nan"), "inf": np.float32("inf"), "array": np.array([1.0, np.nan]), "path": Path("a/b"),
+        "n": np.int64(3), "deep": [{"t": (1, 2)}], "flag": True, "none": None, 7: "key",
+    }  # fmt: skip
+
+    def never(word: str) -> None:
+        raise AssertionError(word)
+
+    found = json.loads(Report((), odd).json(), parse_constant=never)["provenance"]
+    assert found == {
+        "nan": None, "inf": None, "array": [1.0, None], "path": str(Path("a/b")), "n": 3, "deep": [{"t": [1, 2]}],
+        "flag": True, "none": None, "7": "key",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["scans", "voids", "verdict", "recipe", "classes"])
+def test_a_damaged_report_is_refused_in_one_line(change: str) -> None:
+    entry = json.loads(some_report().json())
+    if change == "scans":
+        del entry["scans"]
+    else:
+        entry["scans"][0][change] = {"odd": 1}
+    with pytest.raises(ProjectError, match=r"^This is no report .* Measure again"):
+        Report.from_entry(entry)
+
+
+def test_the_csv_has_a_row_per_void_with_units_and_numbers_the_counted_ones() -> None:
+    rows = list(csv.DictReader(io.StringIO(some_report().csv())))
+    assert [(r["scan"], r["void"], r["counted"], r["n_voxels"]) for r in rows] == [
+        ("<b>x</b>", "1", "True", "8"),
+        ("<b>x</b>", "", "False", "1"),
+    ]
+    assert float(rows[0]["volume_um3"]) == pytest.approx(8 * 0.7**3)
+    assert [float(rows[0][f"centroid_{a}_um"]) for a in "zyx"] == pytest.approx([7.5 * 0.7] * 3)
+    assert [float(rows[0][f"centroid_{a}_voxel"]) for a in "zyx"] == [7.5] * 3
+
+
+def test_the_csv_of_scans_has_a_row_per_scan_with_units() -> None:
+    first, second = csv.DictReader(io.StringIO(some_report().csv_scans()))
+    assert [first["verdict"], second["verdict"]] == ["PASS", "REVIEW"]
+    assert float(first["ratio_value"]) == float(first["void_over_foreground"]) == 9 / 512
+    assert float(first["volume_void_um3"]) == float(first["void_volume_um3"]) == pytest.approx(9 * 0.7**3)
+    assert (first["n_unlabelled_voxels"], first["n_small_voids"]) == ("1", "1")
+    assert second["void_over_foreground"] == second["largest_void_diameter_um"] == ""
+    assert all(None not in row.values() for row in (first, second))
+
+
+def test_scans_of_other_classes_share_a_table() -> None:
+    other = ClassMap.from_names(["background", "layer", "pore:void"])
+    scans = [measure_mask(np.full((2, 2, 2), 2, np.uint8), c, (1, 1, 1), RECIPE, "a") for c in (HBM, other)]
+    first, second = csv.DictReader(io.StringIO(Report(tuple(scans)).csv_scans()))
+    assert (first["volume_layer_um3"], second["volume_layer_um3"]) == ("", "8.0")
+
+
+def test_names_with_commas_and_quotes_survive_the_csv() -> None:
+    name = 'lot 3, "wafer"\n7'
+    scan = measure_mask(np.full((2, 2, 2), VOID, np.uint8), HBM, (1, 1, 1), RECIPE, name)
+    report = Report((scan,))
+    for table in (report.csv(), report.csv_scans()):
+        assert next(csv.DictReader(io.StringIO(table)))["scan"] == name
+
+
+def test_the_text_says_verdict_and_reason() -> None:
+    first, second = some_report().text().splitlines()
+    assert first.endswith("is within the limit 5 %; 1 void")
+    assert "PASS" in first
+    assert "REVIEW" in second
+    assert "no voxel is foreground; 0 voids" in second
+    assert Report(()).text() == "nothing measured"
+
+
+def test_verdicts_are_counted() -> None:
+    assert some_report().verdicts == {Verdict.PASS: 1, Verdict.FAIL: 0, Verdict.REVIEW: 1}
+
+
+def test_the_page_stands_alone_and_escapes_every_name() -> None:
+    source = some_report().html({"empty": PNG, "<b>x</b>": PNG})
+    page = Page(source)
+    assert page.open == []
+    assert "<b>x</b>" not in source
+    assert "<b>x</b>" in page.text
+    assert "p & q" in page.text
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    links = [v for _, a in page.tags for k, v in a.items() if k in ("src", "href")]
+    assert [v.split(",")[0] for v in links if v and not v.startswith("#scan-")] == [
+        "data:image/png;base64"
+    ] * 2
+    assert "url(" not in source
+
+
+def test_provenance_is_escaped_wherever_it_stands() -> None:
+    evil = "<script>alert(1)</script>"
+    facts = {
+        evil: evil,
+        "list": [evil],
+        "map": {evil: evil},
+        "table": {evil: {evil: evil}},
+        "odd": {"a": [{"b": evil}]},
+    }
+    page = Report(some_report().scans, {"project": evil, "created": evil, **facts}).html()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 10
+
+
+def test_a_colour_cannot_reach_into_the_page() -> None:
+    colours = ["red;background:url(http://x)", "#12345", "#d7263d"]
+    classes = ClassMap.from_entries(
+        {"id": k, "name": n, "colour": c}
+        for k, (n, c) in enumerate(zip(["background", "solder", "void"], colours, strict=True))
+    )
+    page = Report((measure_mask(np.full((2, 2, 2), 3, np.uint8), classes, (1, 1, 1), RECIPE, "a"),)).html()
+    assert re.findall(r"swatch\" style=\"background:([^\"]+)\"", page) == ["#808080", "#808080", "#d7263d"]
+
+
+def test_the_page_says_rule_limit_reasons_and_what_is_missing() -> None:
+    text = Page(some_report().html()).text
+    for words in (
+        "Decided by void/foreground : volume of void over the volume of every class but background, void included",
+        "FAIL above 5 %",
+        "void/foreground = 1.758 % is within the limit 5 %",
+        "void/foreground is undefined: no voxel is foreground",
+        "1 more of fewer than 2 voxels: detected, not counted",
+        "No uncertainty interval.",
+        "below 8, detected, size not quantifiable",
+        "below 260, size not quantified singly",
+        "26-connected",
+        "12 × 12 × 12 voxels of 0.7 × 0.7 × 0.7 µm (z, y, x)",
+        "unlabelled nothing 1",
+    ):
+        assert words in text, words
+
+
+def test_the_page_lists_the_twenty_largest_voids_and_counts_all() -> None:
+    mask = np.full((3, 3, 62), SOLDER, np.uint8)
+    mask[1, 1, 1:61:2] = VOID
+    mask[1, 1, 2] = VOID
+    page = Page(Report((measure_mask(mask, HBM, (1, 1, 1), RECIPE, "a"),)).html())
+    assert "29 voids counted; detected, size not quantifiable: 29. The 20 largest are listed" in page.text
+    assert page.text.count("detected, size not quantifiable ") == 20
+
+
+def test_the_bar_shows_ratio_and_limit_to_scale() -> None:
+    mask = np.full((1, 10, 10), SOLDER, np.uint8)
+    mask[0, :2] = VOID
+    for limit, ratio_at, limit_at in (
+        (0.2, 50.0, 50.0),
+        (0.4, 25.0, 50.0),
+        (0.05, 86.96, 21.74),
+        (0.0, 86.96, 0),
+    ):
+        scan = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
+        (drawn,) = re.findall(
+            r"<i style=\"width:([\d.]+)%\"></i><u style=\"left:([\d.]+)%", Report((scan,)).html()
+        )
+        assert [float(v) for v in drawn] == pytest.approx([ratio_at, limit_at], abs=0.06)
+
+
+def test_a_limit_of_nothing_and_no_void_draws_no_bar() -> None:
+    scan = measure_mask(np.full((2, 2, 2), SOLDER, np.uint8), HBM, (1, 1, 1), MeasureConfig(limit=0), "a")
+    assert 'class="bar' not in Report((scan,)).html()
+
+
+def test_a_report_of_nothing_is_a_page_all_the_same() -> None:
+    text = Page(Report(()).html()).text
+    assert "0 scans" in text
+    assert "Nothing was measured." in text
+    assert "None was recorded." in text
+
+
+def test_different_recipes_are_each_spelt_out() -> None:
+    mask = np.full((2, 2, 2), SOLDER, np.uint8)
+    recipes = [RECIPE, RECIPE, MeasureConfig(ratio="void/solder", limit=0.3)]
+    scans = tuple(measure_mask(mask, HBM, (1, 1, 1), r, f"s{k}") for k, r in enumerate(recipes))
+    assert Page(Report(scans).html()).text.count("Decided by") == 2

@@ -1,0 +1,86 @@
+"""The verdict at, above and below its limit."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrology.masks import HBM, PILLAR, SOLDER, VOID, block
+from voidscope.config import Config, MeasureConfig
+from voidscope.errors import ConfigError
+from voidscope.metrology import RATIOS, Verdict, decide, measure_mask
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [(0.125, Verdict.PASS), (0.1249, Verdict.FAIL), (0.5, Verdict.PASS), (0, Verdict.FAIL)],
+)
+def test_above_the_limit_fails_and_at_the_limit_passes(limit: float, verdict: Verdict) -> None:
+    mask = np.full((2, 2, 2), SOLDER, np.uint8)
+    mask[0, 0, 0] = VOID
+    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
+    assert (found.ratio, found.verdict) == (0.125, verdict)
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_a_typed_limit_decides_as_exact_arithmetic_does(n: int, data: st.DataObject) -> None:
+    void = data.draw(st.integers(0, n))
+    text = f"0.{data.draw(st.integers(0, 9999)):04d}"
+    verdict, _ = decide(void / n, MeasureConfig(limit=float(text)))
+    assert (verdict is Verdict.FAIL) == (Fraction(void, n) > Fraction(text))
+
+
+@pytest.mark.parametrize("percent", range(1, 101))
+def test_exactly_the_limit_passes_for_every_percentage(percent: int) -> None:
+    recipe = MeasureConfig(limit=float(f"{percent / 100:.2f}"))
+    assert decide(3 * percent / 300, recipe)[0] is Verdict.PASS
+    assert decide((3 * percent + 1) / 300, recipe)[0] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("formula", list(RATIOS.values()))
+def test_the_recipe_chooses_which_ratio_decides(formula: str) -> None:
+    mask = block()
+    mask[5, 5, 5], mask[6] = VOID, PILLAR
+    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.0), "a")
+    assert found.ratio == found.ratios[formula]
+    assert found.reason.startswith(f"{formula} = ")
+    assert found.verdict is Verdict.FAIL
+
+
+def test_two_recipes_can_decide_one_mask_differently() -> None:
+    mask = block()
+    mask[5:7, 5:7, 5:7], mask[:3] = VOID, PILLAR
+    verdicts = {
+        formula: measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.015), "a").verdict
+        for formula in RATIOS.values()
+    }
+    assert verdicts["void/foreground"] is Verdict.PASS
+    assert verdicts["void/solder"] is Verdict.FAIL
+
+
+def test_an_undefined_ratio_is_for_review_with_its_reason() -> None:
+    verdict, reason = decide(None, MeasureConfig(), "no voxel is foreground")
+    assert verdict is Verdict.REVIEW
+    assert reason == "void/foreground is undefined: no voxel is foreground"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "reason"),
+    [
+        (0.03125, "void/foreground = 3.125 % is within the limit 5 %"),
+        (0.05, "void/foreground = 5 % is within the limit 5 %"),
+        (0.0500001, "void/foreground = 5.00001 % is above the limit 5 %"),
+        (0.0, "void/foreground = 0 % is within the limit 5 %"),
+    ],
+)
+def test_the_reason_never_prints_a_ratio_above_its_limit_as_equal_to_it(ratio: float, reason: str) -> None:
+    assert decide(ratio, MeasureConfig())[1] == reason
+
+
+def test_impossible_limits_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"measure\.limit"):
+        Config().with_changes(["measure.limit=1.5"])

@@ -1,0 +1,177 @@
+"""Following a recipe: back to the last good state when a loss or the memory fails, and the end when it fails again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from training.scenes import finish
+from voidscope.errors import JobFailed
+from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, follow
+
+
+class _Recipe:
+    """Adds the learning rate to one weight at each step; `trouble` may raise before a step."""
+
+    rate_setting = "train.learning_rate"
+
+    def __init__(self, n_steps: int = 2, trouble: Callable[[_Recipe], None] = lambda recipe: None) -> None:
+        self.n_steps = n_steps
+        self.network = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.network.weight)
+        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=1.0, momentum=0.5)
+        self.course = Course(self.network, self.optimiser)
+        self.trouble = trouble
+        self.done = 0
+        self.savings = ["half the batch", "the CPU"]
+
+    def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
+        for _ in range(self.n_steps):
+            self.trouble(self)
+            self.optimiser.param_groups[0]["lr"] = rate
+            self.network.weight.grad = -torch.ones_like(self.network.weight)
+            self.optimiser.step()
+            self.done += 1
+            yield float(epoch), " (words)"
+
+    def save_memory(self) -> str | None:
+        return self.savings.pop(0) if self.savings else None
+
+
+def _once(error: Exception, at: int) -> Callable[[_Recipe], None]:
+    left = [error]
+
+    def trouble(recipe: _Recipe) -> None:
+        if recipe.done == at and left:
+            raise left.pop()
+
+    return trouble
+
+
+def _always(error: Exception, at: int) -> Callable[[_Recipe], None]:
+    def trouble(recipe: _Recipe) -> None:
+        if recipe.done >= at:
+            raise error
+
+    return trouble
+
+
+def test_progress_counts_every_step_and_says_epoch_and_loss() -> None:
+    recipe = _Recipe(n_steps=2)
+    said = finish(follow(recipe, recipe.course, 3)).progress
+    assert [(p.done, p.total) for p in said] == [(k, 6) for k in range(1, 7)]
+    assert said[-1].note == "epoch 3/3, loss 2.0000 (words)"
+    assert recipe.course.losses == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_after_a_bad_loss_it_goes_on_from_the_last_good_state_at_half_the_rate(at: int) -> None:
+    recipe = _Recipe(trouble=_once(Diverged("The loss"), at))
+    finish(follow(recipe, recipe.course, 3))
+    slower = _Recipe()
+    slower.course.rate = 0.5
+    finish(follow(slower, slower.course, 3))
+    assert torch.equal(recipe.network.weight, slower.network.weight)
+    assert recipe.course.losses == [0.0, 1.0, 2.0]
+    assert len(recipe.course.warnings) == 1
+    assert recipe.course.warnings[0].startswith(
+        f"The loss became not a number in epoch {at // 2 + 1}: went back"
+    )
+
+
+def test_what_was_learnt_before_the_last_copy_is_kept() -> None:
+    bad_epoch = STEPS_BETWEEN_COPIES + 5
+    recipe = _Recipe(n_steps=1, trouble=_once(Diverged("The loss"), bad_epoch))
+    finish(follow(recipe, recipe.course, bad_epoch + 3))
+    assert recipe.done == bad_epoch + 3 + (bad_epoch - STEPS_BETWEEN_COPIES)
+    assert len(recipe.course.losses) == bad_epoch + 3
+
+
+def test_a_second_bad_loss_is_the_end_and_says_what_to_lower() -> None:
+    recipe = _Recipe(trouble=_always(Diverged("The loss"), 3))
+    with pytest.raises(
+        JobFailed,
+        match=r"The loss became not a number in epoch \d.*already halved; lower train\.learning_rate",
+    ):
+        finish(follow(recipe, recipe.course, 3))
+
+
+def test_weights_that_are_not_finite_at_the_end_are_never_returned() -> None:
+    def spoil(recipe: _Recipe) -> None:
+        if recipe.done == 5:
+            recipe.network.weight.data.fill_(math.nan)
+
+    recipe = _Recipe(trouble=spoil)
+    finish(follow(recipe, recipe.course, 3))
+    assert torch.isfinite(recipe.network.weight).all()
+    assert recipe.course.rate == 0.5
+    assert "a weight became not a number".capitalize() in recipe.course.warnings[0]
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_after_running_out_of_memory_the_result_is_the_same_and_a_warning_says_how(at: int) -> None:
+    recipe, undisturbed = _Recipe(trouble=_once(torch.OutOfMemoryError("CUDA out of memory"), at)), _Recipe()
+    finish(follow(recipe, recipe.course, 3))
+    finish(follow(undisturbed, undisturbed.course, 3))
+    assert torch.equal(recipe.network.weight, undisturbed.network.weight)
+    assert recipe.course.warnings == [f"Memory ran out in epoch {at // 2 + 1}: half the batch."]
+
+
+def test_when_no_memory_can_be_saved_torchs_error_is_passed_on() -> None:
+    recipe = _Recipe(trouble=_always(torch.OutOfMemoryError("CUDA out of memory"), 1))
+    with pytest.raises(torch.OutOfMemoryError):
+        finish(follow(recipe, recipe.course, 3))
+    assert [w.split(": ")[1] for w in recipe.course.warnings] == ["half the batch.", "the CPU."]
+
+
+def test_other_errors_are_passed_on_at_once() -> None:
+    recipe = _Recipe(trouble=_once(RuntimeError("device-side assert"), 1))
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        finish(follow(recipe, recipe.course, 3))
+    assert recipe.course.warnings == []
+
+
+def test_a_course_put_back_half_way_ends_as_if_it_had_not_stopped() -> None:
+    whole, first, second = _Recipe(), _Recipe(), _Recipe()
+    finish(follow(whole, whole.course, 6))
+    finish(follow(first, first.course, 3))
+    second.course.put_back(first.course.copy())
+    said = finish(follow(second, second.course, 6)).progress
+    assert torch.equal(second.network.weight, whole.network.weight)
+    assert second.course.losses == whole.course.losses
+    assert (said[0].done, said[0].total) == (7, 12)
+
+
+def test_a_copy_is_not_touched_by_what_follows() -> None:
+    recipe = _Recipe()
+    finish(follow(recipe, recipe.course, 1))
+    copy = recipe.course.copy()
+    weight = copy["network"]["weight"].clone()
+    momentum = copy["optimiser"]["state"][0]["momentum_buffer"].clone()
+    recipe.course.put_back(copy)
+    finish(follow(recipe, recipe.course, 3))
+    assert torch.equal(copy["network"]["weight"], weight)
+    assert torch.equal(copy["optimiser"]["state"][0]["momentum_buffer"], momentum)
+
+
+def test_what_is_offered_is_handed_out_after_its_epoch() -> None:
+    recipe = _Recipe()
+    offers = iter([None, b"state", None])
+    said = finish(follow(recipe, recipe.course, 3, lambda: next(offers))).progress
+    assert [(p.done, p.partial) for p in said if p.partial] == [(4, b"state")]
+
+
+def test_an_epoch_without_any_label_has_loss_zero_and_says_so() -> None:
+    class Unlabelled(_Recipe):
+        def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
+            yield None, ""
+            yield None, ""
+
+    recipe = Unlabelled()
+    said = finish(follow(recipe, recipe.course, 1)).progress
+    assert recipe.course.losses == [0.0]
+    assert said[0].note == "epoch 1/1, no labelled pixel in this batch"

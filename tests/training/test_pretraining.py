@@ -1,0 +1,229 @@
+"""Contrastive pretraining: the recipe, the transfer, and that a killed run ends as if it had not been killed."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
+from voidscope.config import Config
+from voidscope.errors import JobFailed, NotReady, ProjectError
+from voidscope.model import Segmenter, build_segmenter, load_backbone
+from voidscope.training import Pretrained, learning_rate_at, pretrain_steps
+from voidscope.training import pretraining as module
+
+
+def _pretrain(config: Config, n: int = 9, resume: bytes | None = None) -> Pretrained:
+    result = finish(pretrain_steps(discs(n)[0], config, normalisation=NORMALISATION, resume=resume)).result
+    assert isinstance(result, Pretrained)
+    return result
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretrain a tiny network instead of a U-Net."""
+    monkeypatch.setattr(module, "build_segmenter", tiny_segmenter)
+
+
+def _states(config: Config, n: int = 9) -> list[bytes]:
+    """A state after every epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SECONDS_BETWEEN_STATES", 0.0)
+        run = finish(pretrain_steps(discs(n)[0], config, normalisation=NORMALISATION))
+    return [p.partial for p in run.progress if isinstance(p.partial, bytes)]
+
+
+def test_what_is_learnt_starts_encoder_and_decoder_of_a_segmenter() -> None:
+    config = quick()
+    found = _pretrain(config)
+    segmenter = build_segmenter(config.model, 4, 0, found.weights)
+    untrained = build_segmenter(config.model, 4, 0)
+    same = [k for k, v in segmenter.state_dict().items() if torch.equal(v, untrained.state_dict()[k])]
+    assert not [k for k in same if not k.startswith("head.")]
+    assert {k for k in segmenter.state_dict() if k.startswith("head.")} <= set(same)
+    load_backbone(untrained, found.weights)
+
+
+def test_the_paper_starts_from_scratch_whatever_the_segmenter_starts_from(tiny: None) -> None:
+    found = _pretrain(quick("model.initialisation=contrastive"))
+    assert found.weights == _pretrain(quick("model.initialisation=none")).weights
+
+
+def test_the_optimiser_is_the_references_and_follows_the_schedule(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[dict[str, float]] = []
+    real = torch.optim.SGD.step
+
+    def step(self: torch.optim.SGD) -> None:
+        groups.append({k: v for k, v in self.param_groups[0].items() if k != "params"})
+        real(self)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    _pretrain(quick("pretrain.epochs=5", "pretrain.warmup_epochs=2"))
+    assert (groups[0]["momentum"], groups[0]["weight_decay"], groups[0]["nesterov"]) == (0.9, 1e-4, False)
+    rates = [g["lr"] for g in groups]
+    assert rates == [learning_rate_at(k, 10, 4, 0.5) for k in range(1, 11)]
+    assert (rates[3], rates[-1]) == (0.5, 1e-6)
+
+
+def test_two_views_of_each_slice_lie_side_by_side_in_one_forward_pass(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[int]] = []
+    real_views, real_features = module.draw_views, Segmenter.features
+    sizes: list[tuple[int, ...]] = []
+
+    def views(rng: object, which: np.ndarray, *rest: object) -> object:
+        drawn.append(which.tolist())
+        return real_views(rng, which, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "draw_views", views)
+    monkeypatch.setattr(
+        Segmenter, "features", lambda self, x: (sizes.append(tuple(x.shape)), real_features(self, x))[1]
+    )
+    _pretrain(quick("pretrain.epochs=1"), n=9)
+    assert sizes == [(8, 1, 32, 32), (10, 1, 32, 32)]
+    assert all(a == b for step in drawn for a, b in zip(step[::2], step[1::2], strict=True))
+    assert sorted(k for step in drawn for k in step[::2]) == list(range(9))
+
+
+def test_progress_compares_the_loss_with_chance(tiny: None) -> None:
+    run = finish(pretrain_steps(discs(8)[0], quick("pretrain.epochs=2"), normalisation=NORMALISATION))
+    steps = [p for p in run.progress if p.partial is None]
+    assert [(p.done, p.total) for p in steps] == [(k, 4) for k in range(1, 5)]
+    assert f"(chance {math.log(7):.2f})" in steps[0].note
+
+
+def test_the_loss_falls_below_chance() -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        np.clip(rng.normal(0.15 * k + 0.2, 0.02 + 0.03 * (k % 3), (48, 48)), 0, 1).astype(np.float32)
+        for k in range(6)
+    ]
+    config = quick(
+        "pretrain.epochs=25", "pretrain.batch_size=6", "pretrain.learning_rate=0.1", "pretrain.jitter=0.05"
+    )
+    found = finish(pretrain_steps(images, config, normalisation=NORMALISATION)).result
+    assert np.mean(found.losses[-3:]) < 0.8 * math.log(11)
+
+
+def test_two_runs_with_one_seed_are_bitwise_equal_and_another_seed_is_not(tiny: None) -> None:
+    first = _pretrain(quick())
+    torch.manual_seed(77)
+    assert _pretrain(quick()).weights == first.weights
+    assert _pretrain(quick("seed=1")).weights != first.weights
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_a_run_killed_after_any_epoch_and_resumed_is_the_uninterrupted_run_to_the_bit(
+    epoch: int, tiny: None
+) -> None:
+    config = quick()
+    whole = _pretrain(config)
+    state = _states(config)[epoch]
+    run = finish(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, resume=state))
+    assert run.result.weights == whole.weights
+    assert run.result.losses == whole.losses
+    assert len(run.progress) == 2 * (2 - epoch) + (1 if epoch < 2 else 0) + (1 if epoch == 0 else 0)
+
+
+def test_a_real_network_resumes_to_the_bit_too() -> None:
+    config = quick("pretrain.epochs=2")
+    whole = _pretrain(config, n=8)
+    assert _pretrain(config, n=8, resume=_states(config, n=8)[0]).weights == whole.weights
+
+
+def test_states_come_after_the_first_epoch_then_rarely_and_at_the_end(tiny: None) -> None:
+    run = finish(pretrain_steps(discs(4)[0], quick("pretrain.epochs=5"), normalisation=NORMALISATION))
+    assert [p.done for p in run.progress if p.partial is not None] == [1, 5]
+    assert len(_states(quick("pretrain.epochs=5"), n=4)) == 5
+
+
+def test_the_last_state_is_the_results_and_needs_no_further_step(tiny: None) -> None:
+    config = quick()
+    found = _pretrain(config)
+    again = finish(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, resume=found.state))
+    assert again.progress == []
+    assert again.result.weights == found.weights
+
+
+def test_a_damaged_state_is_refused(tiny: None) -> None:
+    state = _pretrain(quick()).state
+    rng = np.random.default_rng(0)
+    damaged = [b"", b"x", state[:-1], state[: len(state) // 2], b"\0" * 40]
+    for place in rng.integers(0, len(state), 20):
+        flipped = bytearray(state)
+        flipped[place] ^= 4
+        damaged.append(bytes(flipped))
+    for data in damaged:
+        with pytest.raises(ProjectError, match="is damaged; delete it to start over"):
+            _pretrain(quick(), resume=data)
+
+
+@pytest.mark.parametrize("change", ["seed=5", "pretrain.temperature=0.3", "pretrain.epochs=4"])
+def test_a_state_of_another_run_is_refused(change: str, tiny: None) -> None:
+    state = _pretrain(quick()).state
+    with pytest.raises(ProjectError, match="other slices or settings than this"):
+        _pretrain(quick(change), resume=state)
+    with pytest.raises(ProjectError, match="other slices or settings than this"):
+        _pretrain(quick(), n=8, resume=state)
+
+
+def test_a_state_with_code_in_it_is_not_run(tiny: None, tmp_path: object) -> None:
+    import hashlib
+
+    class Payload:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (exec, ("raise SystemExit('ran')",))
+
+    file = io.BytesIO()
+    torch.save({"recipe": Payload()}, file)
+    state = hashlib.sha256(file.getvalue()).digest() + file.getvalue()
+    with pytest.raises(ProjectError, match="damaged"):
+        _pretrain(quick(), resume=state)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_slices_cannot_be_told_apart(n: int) -> None:
+    with pytest.raises(NotReady, match=f"needs at least 2, got {n}"):
+        next(pretrain_steps(discs(n)[0], quick(), normalisation=NORMALISATION))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_pools_smaller_or_a_little_larger_than_a_batch_work(n: int, tiny: None) -> None:
+    found = _pretrain(quick("pretrain.batch_size=2"), n=n)
+    assert all(math.isfinite(loss) for loss in found.losses)
+
+
+def test_running_out_of_memory_names_the_setting(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def features(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Segmenter, "features", features)
+    with pytest.raises(JobFailed, match=r"pretrain\.batch_size=4; set half of it"):
+        _pretrain(quick())
+
+
+def test_a_loss_that_stays_not_a_number_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "nt_xent", lambda views, temperature: views.sum() * math.nan)
+    with pytest.raises(JobFailed, match=r"lower pretrain\.learning_rate"):
+        _pretrain(quick())
+
+
+def test_large_slices_are_reduced_only_as_far_as_no_view_can_tell() -> None:
+    config = quick("pretrain.crop=64")
+    small, large = (
+        np.zeros((96, 96), np.float32),
+        np.random.default_rng(0).random((1025, 1030), dtype=np.float32),
+    )
+    assert module._reduced(small, config) is small
+    reduced = module._reduced(large, config)
+    assert reduced.shape == (256, 257)
+    assert math.sqrt(0.1 * 0.75) * 256 >= 64
+    assert reduced[0, 0] == pytest.approx(large[:4, :4].mean(), rel=1e-5)
+    assert module._reduced(large[:, :50], config).shape == (1025, 50)

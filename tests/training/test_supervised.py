@@ -1,0 +1,405 @@
+"""The supervised recipe: its weights and loss by loops, its exactness, its repetition, and whether it learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
+from voidscope.config import Config
+from voidscope.errors import JobFailed, LabelError, NotReady
+from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
+from voidscope.training import Trained, class_weights, train_steps
+from voidscope.training import supervised as module
+from voidscope.training.supervised import weighted_loss
+
+
+def _train(config: Config, n: int = 5, n_classes: int = 3, **given: object) -> Trained:
+    images, labels = discs(n)
+    result = finish(
+        train_steps(images, labels, n_classes, config, normalisation=NORMALISATION, **given)
+    ).result  # type: ignore[arg-type]
+    assert isinstance(result, Trained)
+    return result
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> list[Segmenter]:
+    """Train a tiny network instead of a U-Net; the list collects the networks built."""
+    built: list[Segmenter] = []
+
+    def build(*given: object) -> Segmenter:
+        built.append(tiny_segmenter(*given))  # type: ignore[arg-type]
+        return built[-1]
+
+    monkeypatch.setattr(module, "build_segmenter", build)
+    return built
+
+
+# --- class weights
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**31))
+def test_class_weights_are_n_over_c_n_c_by_loops(n_classes: int, n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = [rng.integers(0, n_classes + 1, (3, 4), dtype=np.uint8) for _ in range(n)]
+    masks[0][0, 0] = 1
+    said = [int(v) for mask in masks for v in mask.flat if v]
+    expected = [
+        len(said) / (n_classes * said.count(c)) if c in said else 0.0 for c in range(1, n_classes + 1)
+    ]
+    np.testing.assert_allclose(class_weights(masks, n_classes), expected, rtol=1e-12)
+
+
+def test_equally_frequent_classes_weigh_one_each() -> None:
+    assert class_weights([np.array([[1, 2], [3, 4]], np.uint8)], 4).tolist() == [1, 1, 1, 1]
+
+
+def test_an_absent_class_weighs_zero_never_infinity() -> None:
+    weights = class_weights([np.array([[1, 1, 1, 4]], np.uint8)], 5)
+    assert weights[[1, 2, 4]].tolist() == [0, 0, 0]
+    assert np.isfinite(weights).all()
+
+
+def test_unlabelled_pixels_do_not_count() -> None:
+    mask = np.array([[1, 2, 2]], np.uint8)
+    padded = np.pad(mask, ((0, 5), (0, 5)))
+    assert class_weights([padded], 2).tolist() == class_weights([mask], 2).tolist()
+
+
+def test_without_balance_every_class_that_occurs_weighs_one() -> None:
+    assert class_weights([np.array([[1, 1, 1, 3]], np.uint8)], 3, balance=False).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("masks", [[], [np.zeros((4, 4), np.uint8)]])
+def test_no_label_at_all_is_refused(masks: list[np.ndarray]) -> None:
+    with pytest.raises(NotReady, match=f"None of the {len(masks)} label masks has a labelled pixel"):
+        class_weights(masks, 3)
+
+
+def test_unknown_ids_are_named() -> None:
+    with pytest.raises(LabelError, match=r"Label ids \[4, 200\] are unknown; classes are 1\.\.3"):
+        class_weights([np.array([[1, 4, 200]], np.uint8)], 3)
+
+
+# --- loss
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31))
+def test_the_loss_is_weighted_cross_entropy_over_labelled_pixels_by_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits, labels, weights = (
+        rng.normal(0, 3, (2, 4, 3, 5)),
+        rng.integers(0, 5, (2, 3, 5)),
+        rng.uniform(0, 3, 4),
+    )
+    expected = 0.0
+    for b, y, x in np.ndindex(labels.shape):
+        if labels[b, y, x]:
+            z, c = logits[b, :, y, x], labels[b, y, x] - 1
+            expected += weights[c] * (math.log(sum(math.exp(v) for v in z)) - z[c])
+    found = weighted_loss(torch.from_numpy(logits), torch.from_numpy(labels), torch.from_numpy(weights))
+    assert found.item() == pytest.approx(expected)
+
+
+def test_unlabelled_pixels_have_no_gradient_whatever_the_network_says_there() -> None:
+    logits = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.ones(1, 4, 4, dtype=torch.int64)
+    labels[:, 2:] = 0
+    weighted_loss(logits, labels, torch.ones(3)).backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, :, 2:].any()
+    assert logits.grad[:, :, :2].any()
+
+
+# --- the recipe
+
+
+def test_the_optimiser_is_the_papers_and_the_rate_falls_to_a_tenth(
+    tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.optim.RMSprop] = []
+    rates: list[float] = []
+    real = torch.optim.RMSprop.step
+
+    def step(self: torch.optim.RMSprop) -> None:
+        made.append(self)
+        rates.append(self.param_groups[0]["lr"])
+        real(self)
+
+    monkeypatch.setattr(torch.optim.RMSprop, "step", step)
+    defaults = Config().train
+    _train(
+        quick(
+            f"train.learning_rate={defaults.learning_rate}",
+            "train.epochs=4",
+            "train.drop_epoch=2",
+            "train.batch_size=16",
+            "train.crops_per_slice=1",
+            "train.crop=64",
+        ),
+        n=17,
+    )
+    assert rates == pytest.approx([1e-4] * 4 + [1e-5] * 4)
+    group = made[0].param_groups[0]
+    assert (group["alpha"], group["momentum"], group["weight_decay"], group["eps"]) == (0.99, 0.9, 1e-8, 1e-8)
+    assert len(group["params"]) == len(list(tiny[0].parameters()))
+
+
+def test_the_first_loss_is_the_loops_loss_of_the_drawn_batch(tiny: list[Segmenter]) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = module.cut_crops
+
+    def cut(*given: object) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(real(*given))  # type: ignore[arg-type]
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "cut_crops", cut)
+        patch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
+        patch.setattr(nn.Dropout, "forward", lambda self, x: x)
+        config = quick("train.epochs=1", "train.crops_per_slice=1")
+        found = _train(config, n=4)
+        fresh = tiny_segmenter(config.model, 3, config.seed).train()
+        with torch.no_grad():
+            logits, _ = fresh(seen[0][0])
+    weights = torch.tensor(found.class_weights, dtype=torch.float32)
+    expected = nn.functional.cross_entropy(logits, seen[0][1] - 1, weight=weights, ignore_index=-1)
+    assert found.losses[0] == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "crop", "sizes"), [(9, 32, [4, 5]), (9, 64, [4, 4, 1]), (1, 32, [2]), (1, 64, [1])]
+)
+def test_the_partial_last_batch_is_kept_unless_batch_norm_could_not_learn_from_it(
+    n: int, crop: int, sizes: list[int], tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    real = Segmenter.features
+    monkeypatch.setattr(Segmenter, "features", lambda self, x: (seen.append(len(x)), real(self, x))[1])
+    _train(quick("train.epochs=1", "train.crops_per_slice=1", f"train.crop={crop}"), n=n)
+    assert seen == sizes
+
+
+def test_progress_counts_steps_of_all_epochs(tiny: list[Segmenter]) -> None:
+    images, labels = discs(9, sizes=(31, 33))
+    run = finish(train_steps(images, labels, 2, quick("train.crop=64"), normalisation=NORMALISATION))
+    assert [(p.done, p.total) for p in run.progress] == [(k, 9) for k in range(1, 10)]
+    assert run.progress[3].note.startswith("epoch 2/3, loss ")
+
+
+def test_the_result_says_what_repetition_depends_on(tiny: list[Segmenter]) -> None:
+    found = _train(quick())
+    assert (found.device, found.threads, found.warnings) == ("cpu", torch.get_num_threads(), ())
+    assert found.dtype in ("bfloat16", "float32")
+    assert len(found.losses) == 3
+    assert found.seconds > 0
+    assert found.class_weights == pytest.approx(class_weights(discs(5)[1], 3))
+
+
+# --- repetition
+
+
+def test_two_runs_with_one_seed_are_bitwise_equal_and_another_seed_is_not() -> None:
+    first = _train(quick("train.epochs=2"))
+    torch.manual_seed(123)
+    np.random.default_rng(5)
+    assert _train(quick("train.epochs=2")).weights == first.weights
+    assert _train(quick("train.epochs=2", "seed=1")).weights != first.weights
+
+
+def test_dropout_repeats_too_and_the_worlds_random_numbers_are_left_alone(tiny: list[Segmenter]) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    first = _train(quick())
+    assert torch.equal(torch.rand(1), expected)
+    assert _train(quick()).weights == first.weights
+
+
+def test_training_starts_from_the_contrastive_weights_it_is_given() -> None:
+    from voidscope.model import backbone_bytes
+
+    config = quick("train.epochs=1")
+    given = backbone_bytes(build_segmenter(config.model, 1, seed=77))
+    assert _train(config, contrastive=given).weights != _train(config).weights
+
+
+# --- what goes wrong
+
+
+def test_a_batch_without_labels_teaches_nothing_and_spoils_nothing(tiny: list[Segmenter]) -> None:
+    images, labels = discs(8)
+    labels = [mask if k == 0 else np.zeros_like(mask) for k, mask in enumerate(labels)]
+    config = quick("train.batch_size=1", "train.crop=64", "train.crops_per_slice=1")
+    run = finish(train_steps(images, labels, 3, config, normalisation=NORMALISATION))
+    notes = [p.note for p in run.progress]
+    assert sum("no labelled pixel" in n for n in notes) == 21
+    assert all(0 < loss < 10 for loss in run.result.losses)
+    network = load_tiny(run.result)
+    assert all(torch.isfinite(t).all() for t in network.state_dict().values())
+
+
+def test_a_class_absent_from_the_labels_is_learnt_around() -> None:
+    found = _train(quick("train.epochs=2"), n_classes=5)
+    assert found.class_weights[2:] == (0, 0, 0)
+    assert all(math.isfinite(loss) for loss in found.losses)
+
+
+def test_a_loss_that_is_not_a_number_is_mended_once(
+    tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "weighted_loss", _spoiling(weighted_loss, at={4}))
+    found = _train(quick())
+    assert all(math.isfinite(loss) for loss in found.losses)
+    assert "half the learning rate" in found.warnings[0]
+
+
+def test_slices_that_are_not_numbers_end_the_training_in_one_line(tiny: list[Segmenter]) -> None:
+    images, labels = discs(4)
+    images[2][:] = np.nan
+    with pytest.raises(
+        JobFailed, match=r"already halved; lower train.learning_rate or look for damaged slices"
+    ) as said:
+        finish(train_steps(images, labels, 3, quick(), normalisation=NORMALISATION))
+    assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("at", [0, 2, 5])
+def test_running_out_of_memory_halves_the_crops_in_memory_and_says_so(
+    at: int, tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [0]
+    real = Segmenter.features
+
+    def features(self: Segmenter, images: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        if calls[0] > at and len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, images)
+
+    monkeypatch.setattr(Segmenter, "features", features)
+    found = _train(quick("train.crop=64", "train.crops_per_slice=1"), n=8)
+    assert found.warnings == (
+        f"Memory ran out in epoch {at // 2 + 1}: steps are now added up from 2 crops at a time.",
+    )
+    assert len(found.losses) == 3
+
+
+def test_gradients_added_up_from_parts_are_those_of_the_whole_batch() -> None:
+    def pixelwise(*_: object) -> Segmenter:
+        torch.manual_seed(3)
+        return Segmenter(nn.Identity(), nn.Conv2d(1, 16, 1), nn.Sequential(nn.Conv2d(16, 3, 1)))
+
+    found = []
+    for most in (8, 3, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "build_segmenter", pixelwise)
+            patch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
+            patch.setattr(module, "parts_of", lambda n, _, least, most=most: module_parts(n, most, least))
+            found.append(
+                _train(
+                    quick("train.batch_size=8", "train.crop=64", "train.crops_per_slice=1", "train.epochs=1"),
+                    n=8,
+                )
+            )
+    for other in found[1:]:
+        assert other.losses == pytest.approx(found[0].losses, rel=1e-5)
+
+
+def test_a_gpu_without_memory_hands_over_to_the_cpu_and_says_so(tiny: list[Segmenter]) -> None:
+    images, labels = discs(4)
+    recipe = module._Supervised(
+        tiny_segmenter(quick().model, 3), images, labels, quick("train.crop=64"), NORMALISATION
+    )
+    recipe.most = 1
+    assert recipe.save_memory() is None
+    recipe.compute = module.Compute(torch.device("meta"), torch.float32)
+    said = recipe.save_memory()
+    assert said is not None
+    assert "without the GPU" in said
+    assert (recipe.compute.device.type, recipe.images.device.type, recipe.most) == ("cpu", "cpu", 4)
+
+
+def test_memory_that_never_suffices_ends_in_one_line(
+    tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def features(*_: object) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(Segmenter, "features", features)
+    with pytest.raises(
+        JobFailed, match=r"Training stopped: .*can't allocate.*choose smaller batches or device=cpu"
+    ):
+        _train(quick())
+
+
+def test_masks_must_fit_their_slices() -> None:
+    images, labels = discs(2)
+    with pytest.raises(LabelError, match="2 slices came with 1 label masks"):
+        next(train_steps(images, labels[:1], 3, quick(), normalisation=NORMALISATION))
+    with pytest.raises(LabelError, match="Label mask 1 is"):
+        next(train_steps(images, [labels[0], labels[1].T[:5]], 3, quick(), normalisation=NORMALISATION))
+
+
+def test_a_closed_run_stops_at_once_and_leaves_torch_as_it_was(tiny: list[Segmenter]) -> None:
+    images, labels = discs(4)
+    steps = train_steps(images, labels, 3, quick(), normalisation=NORMALISATION)
+    next(steps)
+    assert torch.is_grad_enabled()
+    assert not torch.is_autocast_enabled("cpu")
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+# --- learning
+
+
+@pytest.mark.slow
+def test_a_disc_is_learnt_from_eight_slices_and_found_in_others() -> None:
+    images, labels = discs(12, sizes=(36, 48))
+    config = quick(
+        "train.epochs=80", "train.drop_epoch=50", "train.learning_rate=2e-3", "train.batch_size=8",
+        "train.crops_per_slice=1", "train.resize_factors=[1]",
+    )  # fmt: skip
+    found = finish(train_steps(images[:8], labels[:8], 2, config, normalisation=NORMALISATION)).result
+    assert found.losses[-1] < 0.3 * found.losses[0]
+    segmenter = load_segmenter(config.model, 2, found.weights)
+    masks = [p.mask for p in predict_slices(segmenter, images[8:], NORMALISATION, "cpu")]
+    both = sum(int(((m == 2) & (t == 2)).sum()) for m, t in zip(masks, labels[8:], strict=True))
+    either = sum(int(((m == 2) | (t == 2)).sum()) for m, t in zip(masks, labels[8:], strict=True))
+    assert both / either > 0.8
+
+
+def load_tiny(found: Trained) -> Segmenter:
+    from voidscope.model import load_weights
+
+    network = tiny_segmenter(quick().model, 3)
+    load_weights(network, found.weights)
+    return network
+
+
+def module_parts(n: int, most: int, least: int) -> list[slice]:
+    from voidscope.training.batches import parts_of
+
+    return parts_of(n, most, least)
+
+
+def _spoiling(real: Callable[..., torch.Tensor], at: set[int]) -> Callable[..., torch.Tensor]:
+    calls = [0]
+
+    def loss(*given: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        return real(*given) * (math.nan if calls[0] in at else 1)
+
+    return loss

@@ -1,0 +1,123 @@
+"""Contrastive views: what is drawn, what is cut, and a slow twin that crops, resizes and jitters one view at a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from training.scenes import discs
+from voidscope.config import PretrainConfig
+from voidscope.training import views as module
+from voidscope.training.pool import SlicePool
+from voidscope.training.views import Views, cut_views, draw_views
+
+CPU = torch.device("cpu")
+SIZES = np.array([[57, 96], [96, 51], [80, 80]])
+CONFIG = PretrainConfig()
+
+
+@pytest.fixture
+def drawn() -> Views:
+    return draw_views(np.random.default_rng(0), np.arange(6000) % 3, SIZES, CONFIG)
+
+
+def _twin(image: np.ndarray, views: Views, b: int, crop: int) -> np.ndarray:
+    (top, left), (h, w) = views.first[b], views.size[b]
+    view = functional.interpolate(
+        torch.from_numpy(image[top : top + h, left : left + w])[None, None], (crop, crop),
+        mode="bilinear", antialias=True, align_corners=False,
+    )[0, 0].numpy()  # fmt: skip
+    view = view[::-1] if views.mirrored[b, 0] else view
+    view = view[:, ::-1] if views.mirrored[b, 1] else view
+
+    def brighter(v: np.ndarray) -> np.ndarray:
+        return np.clip(v * views.brightness[b], 0, 1)
+
+    def sharper(v: np.ndarray) -> np.ndarray:
+        return np.clip(v.mean() + views.contrast[b] * (v - v.mean()), 0, 1)
+
+    return sharper(brighter(view)) if views.brightness_first[b] else brighter(sharper(view))
+
+
+def test_a_batch_of_views_is_what_one_by_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, _ = discs(4, seed=3)
+    pool = SlicePool(images, torch.float32, CPU)
+    views = draw_views(np.random.default_rng(1), np.repeat(np.arange(4), 6), pool.sizes, CONFIG)
+    batch = cut_views(pool, views, CONFIG, (0.3, 0.5))
+    assert batch.shape == (24, 1, 64, 64)
+    for b, which in enumerate(views.which):
+        expected = (_twin(images[which], views, b, 64) - 0.3) / 0.5
+        np.testing.assert_allclose(batch[b, 0], expected, atol=2e-5)
+    monkeypatch.setattr(module, "MOST_PIXELS", 1)
+    torch.testing.assert_close(cut_views(pool, views, CONFIG, (0.3, 0.5)), batch)
+
+
+def test_crops_lie_inside_their_slice(drawn: Views) -> None:
+    assert (drawn.size >= 1).all()
+    assert (drawn.first >= 0).all()
+    assert (drawn.first + drawn.size <= SIZES[drawn.which]).all()
+
+
+def test_crops_have_the_promised_area_and_aspect(drawn: Views) -> None:
+    share = drawn.size.prod(axis=1) / SIZES[drawn.which].prod(axis=1)
+    aspect = drawn.size[:, 1] / drawn.size[:, 0]
+    assert share.min() >= CONFIG.min_crop_area - 0.02
+    assert share.max() <= 1
+    assert aspect.min() >= 3 / 4 - 0.06
+    assert aspect.max() <= 4 / 3 + 0.09
+
+
+def test_crop_areas_of_a_square_slice_are_spread_evenly_as_far_as_they_fit(drawn: Views) -> None:
+    share = drawn.size[drawn.which == 2].prod(axis=1) / 6400
+    shares = np.histogram(share, bins=[0.1, 0.3, 0.5, 0.7])[0] / len(share)
+    np.testing.assert_allclose(shares, 0.2 / 0.9, atol=0.06)
+
+
+def test_aspects_are_symmetric_about_one(drawn: Views) -> None:
+    square = drawn.size[drawn.which == 2]
+    assert abs(np.log(square[:, 1] / square[:, 0]).mean()) < 0.01
+
+
+def test_a_slice_too_long_for_any_crop_gives_its_largest_central_one() -> None:
+    sizes = np.array([[10, 1000]])
+    views = draw_views(np.random.default_rng(0), np.zeros(100, int), sizes, PretrainConfig(min_crop_area=0.9))
+    assert (views.size == [10, 13]).all()
+
+
+def test_two_views_of_a_slice_are_independent(drawn: Views) -> None:
+    pairs = draw_views(np.random.default_rng(0), np.repeat(np.zeros(3000, int), 2), SIZES, CONFIG)
+    for values in (pairs.brightness, pairs.first[:, 0].astype(float), pairs.size[:, 1].astype(float)):
+        assert abs(np.corrcoef(values[::2], values[1::2])[0, 1]) < 0.06
+
+
+def test_eight_in_ten_views_are_jittered_within_the_setting_in_either_order(drawn: Views) -> None:
+    changed = drawn.brightness != 1
+    assert changed.mean() == pytest.approx(0.8, abs=0.02)
+    assert (changed == (drawn.contrast != 1)).all()
+    for factors in (drawn.brightness, drawn.contrast):
+        assert 0.6 <= factors.min() < 0.62
+        assert 1.38 < factors.max() <= 1.4
+    assert drawn.brightness_first.mean() == pytest.approx(0.5, abs=0.03)
+    assert drawn.mirrored.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_no_jitter_leaves_the_intensities() -> None:
+    pool = SlicePool([np.full((70, 70), 0.25, np.float32)], torch.float16, CPU)
+    calm = PretrainConfig(jitter=0.0)
+    views = draw_views(np.random.default_rng(0), np.zeros(20, int), pool.sizes, calm)
+    torch.testing.assert_close(cut_views(pool, views, calm, (0.0, 1.0)), torch.full((20, 1, 64, 64), 0.25))
+
+
+def test_jittered_intensities_stay_within_zero_and_one() -> None:
+    images, _ = discs(4, seed=3)
+    pool = SlicePool([i * 0.5 + 0.5 for i in images], torch.float16, CPU)
+    wild = PretrainConfig(jitter=0.9)
+    views = draw_views(np.random.default_rng(0), np.arange(40) % 4, pool.sizes, wild)
+    batch = cut_views(pool, views, wild, (0.0, 1.0))
+    assert batch.min() >= 0
+    assert batch.max() <= 1
+    assert math.isclose(float(batch.max()), 1.0)

@@ -1,0 +1,232 @@
+"""The dock in a real viewer: each act of a person ends in the project, and nothing a person said is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voidscope.acquisition import Suggestion
+from voidscope.errors import ProjectError
+from voidscope.project import Project, import_truth
+from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.volume import Dataset
+
+VOID = 4
+
+
+def paint(dock: Any, index: int, value: int = VOID) -> None:
+    """One stroke as the mouse makes it, on a slice along axis 1."""
+    layer = dock.view.layers.find("labels")
+    layer._slice_input  # noqa: B018  (a real layer, not a double)
+    dock._viewer.dims.set_current_step(1, index)
+    layer.selected_label = value
+    layer.brush_size = 3
+    layer.paint((10.0, float(index), 10.0), value)
+
+
+def settle(dock: Any, qtbot: Any, limit_ms: int = 90_000) -> None:
+    """Wait until no job runs and none follows."""
+    for _ in range(3):
+        qtbot.waitUntil(lambda: not dock.runner.busy, timeout=limit_ms)
+        qtbot.wait(60)
+
+
+def test_a_stroke_is_on_disk_within_a_second_and_so_is_its_undo(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    paint(dock, 2)
+    key = SliceKey("a", 2)
+    qtbot.waitUntil(lambda: key in project.labels, timeout=1000)
+    stored = Project.open(project.path).labels.get(key)
+    assert stored is not None
+    assert stored[10, 10] == VOID
+    assert project.labels.record(key).provenance is Provenance.DRAWN
+    dock.view.layers.find("labels").undo()
+    qtbot.waitUntil(lambda: key not in project.labels, timeout=1000)
+    dock.view.layers.find("labels").redo()
+    qtbot.waitUntil(lambda: key in project.labels, timeout=1000)
+    assert (Project.open(project.path).labels.get(key) == stored).all()
+
+
+def test_undoing_a_stroke_on_another_slice_is_saved_too(dock: Any, qtbot: Any, project: Project) -> None:
+    paint(dock, 1)
+    paint(dock, 4)
+    qtbot.waitUntil(lambda: len(project.labels) == 2, timeout=2000)
+    dock._viewer.dims.set_current_step(1, 0)
+    dock.view.layers.find("labels").undo()
+    qtbot.waitUntil(lambda: len(project.labels) == 1, timeout=2000)
+    assert list(project.labels) == [SliceKey("a", 1)]
+
+
+def test_a_stroke_just_before_the_scan_is_changed_is_kept(dock: Any, qtbot: Any, project: Project) -> None:
+    paint(dock, 3)
+    dock.view.layers.show("b")
+    assert SliceKey("a", 3) in project.labels
+    dock.view.layers.show("a")
+    assert dock.view.layers.find("labels").data[10, 3, 10] == VOID
+
+
+def test_a_write_that_fails_is_told_kept_and_tried_again(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = type(project.labels).put
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise ProjectError("Cannot write: No space left on device.")
+
+    monkeypatch.setattr(type(project.labels), "put", full)
+    monkeypatch.setattr("voidscope.widgets.strokes.RETRY_MS", 100)
+    paint(dock, 2)
+    qtbot.waitUntil(lambda: "No space left" in dock.jobs.message.text(), timeout=2000)
+    assert dock.view.layers.find("labels").data[10, 2, 10] == VOID
+    monkeypatch.setattr(type(project.labels), "put", put)
+    qtbot.waitUntil(lambda: SliceKey("a", 2) in project.labels, timeout=3000)
+
+
+def test_layers_carry_spacing_units_and_axes_and_face_the_plane(dock: Any, project: Project) -> None:
+    for role in ("image", "labels"):
+        layer = dock.view.layers.find(role)
+        assert tuple(layer.scale) == pytest.approx((0.7, 0.5, 0.7))
+        assert {str(u) for u in layer.units} == {"micrometer"}
+        assert tuple(layer.axis_labels) == ("z", "y", "x")
+    assert tuple(dock._viewer.dims.order) == (1, 0, 2)
+    assert project.scan("a").plane.axis == 1
+
+
+def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    dock.view.layers.paint_with(3)
+    pick = Suggestion(SliceKey("b", 4), 1, 0.9, 1.0, 0.1, 2.0, (9, 12), "rareness")
+    project.set_suggestions([pick])
+    dock.view.label.go(+1)
+    layers = dock.view.layers
+    assert layers.key == pick.key
+    assert tuple(dock._viewer.camera.center[1:]) == pytest.approx((9 * 0.7, 12 * 0.7))
+    assert layers.find("pointer") is not None
+    assert layers.find("labels").data.shape == project.scan("b").shape
+    qtbot.waitUntil(lambda: layers.find("pointer") is None, timeout=4000)
+    assert len(project.labels) == 0
+
+
+def test_renamed_and_deleted_layers_do_no_harm(dock: Any, qtbot: Any, project: Project) -> None:
+    dock.view.layers.find("labels").name = "my labels"
+    paint(dock, 2)
+    qtbot.waitUntil(lambda: SliceKey("a", 2) in project.labels, timeout=1000)
+    dock._viewer.layers.remove(dock.view.layers.find("labels"))
+    dock.view.layers.show("a")
+    assert dock.view.layers.find("labels").data[10, 2, 10] == VOID
+    assert SliceKey("a", 2) in project.labels
+
+
+def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: Dataset) -> None:
+    view = dock.view
+    assert not view.train.retrain.isEnabled()
+    assert "label a slice first" in view.train.retrain.toolTip()
+    view.label.suggest.click()
+    settle(dock, qtbot)
+    assert view.label.table.rowCount() == 3
+    assert "drawn at random" in view.label.card.text()
+    import_truth(project, dataset, [s.key for s in project.suggestions])
+    assert view.label.table.item(0, 5).text() == "labelled"
+    view.train.retrain.click()
+    assert not view.train.retrain.isEnabled()
+    settle(dock, qtbot)
+    assert project.cycle is not None
+    in_view = view.layers.scan
+    assert project.mask(in_view) is not None
+    assert (view.layers.find("prediction").data == project.mask(in_view)).all()
+    assert {view.layers.find(r) is not None for r in ("rareness", "uncertainty")} == {True}
+    view.label.suggest.click()
+    settle(dock, qtbot)
+    assert all(s.r is not None for s in project.suggestions)
+    view.measure.measure.click()
+    settle(dock, qtbot)
+    assert project.report is not None
+    assert view.measure.verdict.text() in ("PASS", "FAIL", "REVIEW")
+    assert view.measure.scans.count() == 3
+
+
+def test_accepting_a_prediction_fills_only_what_is_not_painted(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("b", 1)])
+    dock.view.train.start()
+    settle(dock, qtbot)
+    paint(dock, 3, value=2)
+    dock.view.label.accept_prediction()
+    key = SliceKey("a", 3)
+    label, mask = project.labels.get(key), project.mask("a")
+    assert label is not None
+    assert mask is not None
+    assert label[10, 10] == 2
+    untouched = np.ones(label.shape, bool)
+    untouched[7:14, 7:14] = False
+    assert (label[untouched] == mask[:, 3, :][untouched]).all()
+    assert project.labels.record(key).provenance is Provenance.ACCEPTED
+    dock.view.layers.find("labels").undo()
+    qtbot.waitUntil(lambda: (project.labels.get(key) == 0).any(), timeout=2000)
+
+
+def test_the_rest_can_be_called_background(dock: Any, qtbot: Any, project: Project) -> None:
+    paint(dock, 2)
+    dock.view.label.rest_is_background()
+    label = project.labels.get(SliceKey("a", 2))
+    assert label is not None
+    assert set(np.unique(label)) == {1, VOID}
+    assert label[10, 10] == VOID
+
+
+def test_a_refused_training_is_told_and_the_button_comes_back(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    project.labels.put(SliceKey("a", 0), np.ones((24, 20), np.uint8))
+    dock.view.train.retrain.click()
+    qtbot.waitUntil(lambda: "label a second class" in dock.jobs.message.text(), timeout=2000)
+    assert dock.view.train.retrain.isEnabled()
+    assert project.cycles == ()
+
+
+def test_keys_reach_their_actions_and_are_taken_back(dock: Any, project: Project) -> None:
+    bound = {str(k) for k in dock._viewer.keymap}
+    assert {"N", "A", "D", "H", "J"} <= bound
+    dock.close_project()
+    assert not {"N", "A", "D", "H", "J"} & {str(k) for k, v in dock._viewer.keymap.items() if v is not None}
+    assert [la for la in dock._viewer.layers if "voidscope" in la.metadata] == []
+
+
+def test_spacing_is_typed_in_and_kept(dock: Any, project: Project) -> None:
+    panel = dock.view.scans
+    panel.table.selectRow(1)
+    panel.spacing.setText("1, 2, 3")
+    panel.set_spacing.click()
+    assert Project.open(project.path).scan("b").spacing_um == (1.0, 2.0, 3.0)
+    panel.spacing.setText("wide")
+    panel.set_spacing.click()
+    assert "'wide' is no spacing" in dock.jobs.message.text()
+    assert project.scan("b").spacing_um == (1.0, 2.0, 3.0)
+
+
+def test_a_wrong_folder_is_told_in_the_dock(dock: Any, tmp_path: Path, project: Project) -> None:
+    dock.open_project(tmp_path)
+    assert "is not a voidscope project" in dock.jobs.message.text()
+    assert dock.view.project is project
+
+
+def test_the_dock_loads_no_torch() -> None:
+    code = "import sys, voidscope.widgets.dock; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_offscreen()
+    )
+    assert done.stdout.strip() == "False"
+
+
+def _offscreen() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "QT_QPA_PLATFORM": "offscreen"}

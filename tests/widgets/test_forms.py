@@ -1,0 +1,71 @@
+"""Forms speak the settings: what is typed becomes a setting, what is refused is said, nothing is told back."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import pytest
+
+from voidscope.config import Config
+from voidscope.widgets.forms import SettingsForm
+
+SECTIONS = {
+    name: list(type(getattr(Config(), name)).model_fields)
+    for name in ("model", "train", "pretrain", "suggest", "measure")
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_has_a_form_that_shows_its_values(qtbot: Any, section: str) -> None:
+    form = SettingsForm(section, SECTIONS[section], Config())
+    qtbot.addWidget(form)
+    assert form.value() == Config()
+    for name in SECTIONS[section]:
+        assert form.widget(name).label
+        assert form.widget(name).tooltip
+
+
+def test_a_change_is_told_as_new_settings(qtbot: Any) -> None:
+    form = SettingsForm("train", ("epochs", "learning_rate", "flips", "resize_factors"), Config())
+    qtbot.addWidget(form)
+    told: list[Config] = []
+    form.valueChanged.connect(told.append)
+    form.widget("epochs").value = 7
+    form.widget("learning_rate").value = "1e-3"
+    form.widget("flips").value = False
+    form.widget("resize_factors").value = "0.5, 1"
+    last = told[-1].train
+    assert (last.epochs, last.learning_rate, last.flips, last.resize_factors) == (7, 1e-3, False, (0.5, 1.0))
+    assert form.value() == told[-1]
+
+
+def test_setting_a_value_is_not_told(qtbot: Any) -> None:
+    form = SettingsForm("suggest", ("strategy", "budget"), Config())
+    qtbot.addWidget(form)
+    told: list[Config] = []
+    form.valueChanged.connect(told.append)
+    form.setValue(Config().with_changes(["suggest.strategy=coreset", "suggest.budget=9"]))
+    assert told == []
+    assert (form.widget("strategy").value, form.widget("budget").value) == ("coreset", 9)
+
+
+def test_a_refused_value_is_said_and_the_last_good_one_stays(qtbot: Any) -> None:
+    form = SettingsForm("train", ("learning_rate",), Config())
+    qtbot.addWidget(form)
+    told: list[Config] = []
+    form.valueChanged.connect(told.append)
+    form.widget("learning_rate").value = "fast"
+    assert "train.learning_rate = 'fast'" in form.problem()
+    assert told == []
+    assert form.value() == Config()
+    form.widget("learning_rate").value = "0.01"
+    assert form.problem() == ""
+    assert told[-1].train.learning_rate == 0.01
+
+
+def test_choices_are_those_of_the_settings(qtbot: Any) -> None:
+    form = SettingsForm("measure", ("ratio",), Config())
+    qtbot.addWidget(form)
+    annotation = type(Config().measure).model_fields["ratio"].annotation
+    assert tuple(form.widget("ratio").choices) == typing.get_args(annotation)

@@ -1,0 +1,152 @@
+"""Jobs in the background: every job ends in exactly one way, commits happen on the GUI thread, the next job can follow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from voidscope.errors import NotReady, StaleResult
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.widgets.job_bar import JobBar
+from voidscope.widgets.runner import Runner
+
+
+@pytest.fixture
+def runner(qtbot: Any) -> Runner:
+    return Runner()
+
+
+def ends_of(runner: Runner) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    for name in ("done", "failed", "cancelled"):
+        getattr(runner, name).connect(lambda text, name=name: told.append((name, text)))
+    return told
+
+
+def counting(n: int = 3, wait: Callable[[], object] = lambda: None) -> Callable[[], Steps[int]]:
+    def steps() -> Steps[int]:
+        for k in range(n):
+            wait()
+            yield Progress(k + 1, n, "counting")
+        return threading.get_ident()
+
+    return steps
+
+
+def raising(error: Exception) -> Callable[[], Steps[int]]:
+    def steps() -> Steps[int]:
+        yield Progress(0, 1)
+        raise error
+
+    return steps
+
+
+def test_steps_run_elsewhere_and_the_commit_here(runner: Runner, qtbot: Any) -> None:
+    told, threads = ends_of(runner), []
+    job = Job("Counting", counting(), lambda ident: threads.extend([ident, threading.get_ident()]))
+    with qtbot.waitSignal(runner.done, timeout=5000):
+        runner.run(lambda: job)
+    assert told == [("done", "Counting")]
+    assert threads[0] != threads[1] == threading.get_ident()
+    assert not runner.busy
+
+
+def test_the_next_job_may_be_started_by_the_end_of_the_one_before(runner: Runner, qtbot: Any) -> None:
+    told, outcomes = ends_of(runner), []
+    second = Job("Second", counting(), lambda _: outcomes.append("second"))
+    first = Job("First", counting(), lambda _: "first")
+    runner.run(lambda: first, lambda outcome: (outcomes.append(outcome), runner.run(lambda: second)))
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    assert told == [("done", "First"), ("done", "Second")]
+    assert outcomes == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (NotReady("label some slices first"), "label some slices first"),
+        (
+            RuntimeError("CUDA error:\n out of memory"),
+            "The job stopped: CUDA error: out of memory. See: voidscope doctor",
+        ),
+        (KeyError("oops"), "KeyError: 'oops'. The log has the details."),
+    ],
+)
+def test_a_failing_job_tells_one_sentence_and_frees_the_runner(
+    runner: Runner, qtbot: Any, error: Exception, sentence: str
+) -> None:
+    told, bar = ends_of(runner), JobBar(runner)
+    qtbot.addWidget(bar)
+    committed: list[int] = []
+    runner.run(lambda: Job("Failing", raising(error), committed.append))
+    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    assert told == [("failed", sentence)]
+    assert bar.message.text() == sentence
+    assert committed == []
+    assert not runner.busy
+    assert bar.cancel.isHidden()
+
+
+def test_cancel_closes_the_steps_and_commits_nothing(runner: Runner, qtbot: Any) -> None:
+    told, committed, closed = ends_of(runner), [], []
+    go_on = threading.Event()
+
+    def steps() -> Steps[int]:
+        try:
+            for k in range(1000):
+                go_on.wait(0.01)
+                yield Progress(k, 1000)
+            return 0
+        finally:
+            closed.append(True)
+
+    runner.run(lambda: Job("Long", steps, committed.append))
+    qtbot.waitSignal(runner.progressed, timeout=5000).wait()
+    runner.cancel()
+    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    assert told == [("cancelled", "Long")]
+    assert (committed, closed) == ([], [True])
+    assert not runner.busy
+
+
+def test_a_refused_commit_is_told(runner: Runner, qtbot: Any) -> None:
+    def refuse(result: int) -> None:
+        raise StaleResult("the model is no longer current")
+
+    told = ends_of(runner)
+    runner.run(lambda: Job("Stale", counting(), refuse))
+    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    assert told == [("failed", "the model is no longer current")]
+
+
+def test_what_the_verb_refuses_starts_nothing(runner: Runner, qtbot: Any) -> None:
+    def refuse() -> Job[int, int]:
+        raise NotReady("train first")
+
+    told = ends_of(runner)
+    runner.run(refuse)
+    assert told == [("failed", "train first")]
+    assert not runner.busy
+
+
+def test_a_second_job_is_refused_while_one_runs(runner: Runner, qtbot: Any) -> None:
+    told, gate = ends_of(runner), threading.Event()
+    runner.run(lambda: Job("First", counting(2, lambda: gate.wait(5)), lambda n: n))
+    runner.run(lambda: Job("Second", counting(), lambda n: n))
+    assert told == [("failed", "First is still running; wait for it or cancel it.")]
+    gate.set()
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    assert told[1] == ("done", "First")
+
+
+def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
+    bar = JobBar(runner)
+    qtbot.addWidget(bar)
+    runner.started.emit("Training cycle 1")
+    runner.progressed.emit(Progress(3, 10, "epoch 3 of 10"), "0:07 left")
+    assert bar.title.text() == "epoch 3 of 10 · 0:07 left"
+    assert (bar.bar.value(), bar.bar.maximum()) == (3, 10)
+    assert not bar.cancel.isHidden()
