@@ -89,8 +89,9 @@ def test_a_damaged_report_is_refused_in_one_line(change: str) -> None:
         del entry["scans"]
     else:
         entry["scans"][0][change] = {"odd": 1}
-    with pytest.raises(ProjectError, match=r"^This is no report .* Measure again"):
+    with pytest.raises(ProjectError, match=r"^This is no report .* Measure again") as caught:
         Report.from_entry(entry)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_csv_has_a_row_per_void_with_units_and_numbers_the_counted_ones() -> None:
@@ -168,7 +169,7 @@ def test_provenance_is_escaped_wherever_it_stands() -> None:
     }
     page = Report(some_report().scans, {"project": evil, "created": evil, **facts}).html()
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 10
+    assert page.count("&lt;script&gt;") == 14
 
 
 def test_a_colour_cannot_reach_into_the_page() -> None:
@@ -203,9 +204,12 @@ def test_the_page_lists_the_twenty_largest_voids_and_counts_all() -> None:
     mask = np.full((3, 3, 62), SOLDER, np.uint8)
     mask[1, 1, 1:61:2] = VOID
     mask[1, 1, 2] = VOID
-    page = Page(Report((measure_mask(mask, HBM, (1, 1, 1), RECIPE, "a"),)).html())
-    assert "29 voids counted; detected, size not quantifiable: 29. The 20 largest are listed" in page.text
-    assert page.text.count("detected, size not quantifiable ") == 20
+    source = Report((measure_mask(mask, HBM, (1, 1, 1), RECIPE, "a"),)).html()
+    assert (
+        "29 voids counted; detected, size not quantifiable: 29. The 20 largest are listed"
+        in Page(source).text
+    )
+    assert source.count('<td class="left">detected, size not quantifiable</td>') == 20
 
 
 def test_the_bar_shows_ratio_and_limit_to_scale() -> None:

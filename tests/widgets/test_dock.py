@@ -107,7 +107,7 @@ def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
     dock.view.label.go(+1)
     layers = dock.view.layers
     assert layers.key == pick.key
-    assert tuple(dock._viewer.camera.center[1:]) == pytest.approx((9 * 0.7, 12 * 0.7))
+    assert tuple(dock._viewer.scene.camera.center[1:]) == pytest.approx((9 * 0.7, 12 * 0.7))
     assert layers.find("pointer") is not None
     assert layers.find("labels").data.shape == project.scan("b").shape
     qtbot.waitUntil(lambda: layers.find("pointer") is None, timeout=4000)

@@ -78,7 +78,7 @@ def test_triton_is_kept_out_only_beside_mesas_llvm(
 def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     keys = (SliceKey("a", 0), SliceKey("a", 1))
     counts = np.array([[90, 6, 3, 1], [90, 10, 0, 0]])
-    pixels = np.where(counts[..., None] > 0, 1, -1)
+    pixels = np.repeat(np.where(counts[..., None] > 0, 1, -1), 2, axis=2)
     survey = Survey(
         keys,
         counts,

@@ -47,8 +47,9 @@ class Report:
         try:
             return cls(tuple(ScanMeasurement.from_entry(e) for e in entry["scans"]), entry["provenance"])
         except (KeyError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
             raise ProjectError(
-                f"This is no report of this version of voidscope ({error!r}). Measure again to make it anew."
+                f"This is no report of this version of voidscope ({type(error).__name__}: {reason}). Measure again to make it anew."
             ) from error
 
     def json(self) -> str:

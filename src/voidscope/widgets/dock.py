@@ -157,7 +157,7 @@ class Voidscope(QWidget):
     def _look_at_machine(self) -> None:
         """Load torch in a worker and say what it will use, so that the first training starts without a wait."""
         self.device.setText("looking at this machine…")
-        worker = create_worker(_machine, _start_thread=False)
+        worker = create_worker(_machine, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show_machine)
         worker.start()
 

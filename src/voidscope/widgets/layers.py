@@ -242,7 +242,8 @@ class ScanLayers(QObject):
         spacing = record.spacing_um or (1.0, 1.0, 1.0)
         shown = [a for a in range(3) if a != record.plane.axis]
         at = tuple(p * spacing[a] for p, a in zip(pixel, shown, strict=True))
-        self._viewer.camera.center = (self._viewer.camera.center[0], *at)
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari < 0.9 keeps it on the viewer
+        camera.center = (camera.center[0], *at)
 
     def _point(self, record: ScanRecord, key: SliceKey, pixel: tuple[int, int]) -> None:
         self._remove_pointer()

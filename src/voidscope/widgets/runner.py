@@ -62,7 +62,7 @@ class Runner(QObject):
             return
         self._job, self._then, self._began = job, then, time.monotonic()
         self._steps = _told(job.steps())
-        self._worker = create_worker(_driving, self._steps, _start_thread=False)
+        self._worker = create_worker(_driving, self._steps, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._progress)
         self._worker.returned.connect(self._commit)
         self._worker.errored.connect(self._fail)
