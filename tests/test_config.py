@@ -14,8 +14,16 @@ def test_defaults_are_the_papers() -> None:
     assert (config.train.epochs, config.train.batch_size, config.train.learning_rate) == (50, 16, 1e-4)
     assert (config.train.drop_epoch, config.train.momentum, config.train.weight_decay) == (25, 0.9, 1e-8)
     assert config.train.resize_factors == (0.5, 0.75, 1.0, 1.25, 1.5)
-    assert (config.pretrain.epochs, config.pretrain.batch_size, config.pretrain.learning_rate) == (2000, 256, 0.5)
-    assert (config.suggest.strategy, config.suggest.aggregation, config.suggest.budget) == ("rareness", "max", 50)
+    assert (config.pretrain.epochs, config.pretrain.batch_size, config.pretrain.learning_rate) == (
+        2000,
+        256,
+        0.5,
+    )
+    assert (config.suggest.strategy, config.suggest.aggregation, config.suggest.budget) == (
+        "rareness",
+        "max",
+        50,
+    )
 
 
 def test_a_change_reaches_its_field_and_leaves_the_original() -> None:

@@ -55,7 +55,13 @@ def test_an_error_in_the_steps_reaches_the_caller_uncommitted() -> None:
 
 @pytest.mark.parametrize(
     ("elapsed", "done", "total", "text"),
-    [(10.0, 1, 2, "0:10 left"), (10.0, 1, 14, "2:10 left"), (5.0, 0, 9, ""), (5.0, 9, 9, "0:00 left"), (5.0, 3, 0, "")],
+    [
+        (10.0, 1, 2, "0:10 left"),
+        (10.0, 1, 14, "2:10 left"),
+        (5.0, 0, 9, ""),
+        (5.0, 9, 9, "0:00 left"),
+        (5.0, 3, 0, ""),
+    ],
 )
 def test_time_left_follows_the_mean_pace(elapsed: float, done: int, total: int, text: str) -> None:
     assert time_left(elapsed, done, total) == text

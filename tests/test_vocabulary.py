@@ -48,7 +48,9 @@ def test_file_ids_and_class_ids_translate_both_ways() -> None:
 
 
 @given(st.lists(st.integers(0, 65535), min_size=2, max_size=6, unique=True), st.data())
-def test_translation_agrees_with_a_plain_loop_whatever_the_ids(file_ids: list[int], data: st.DataObject) -> None:
+def test_translation_agrees_with_a_plain_loop_whatever_the_ids(
+    file_ids: list[int], data: st.DataObject
+) -> None:
     classes = ClassMap.from_entries({"id": i, "name": f"class{k}"} for k, i in enumerate(file_ids))
     picked = data.draw(st.lists(st.sampled_from(file_ids), min_size=1, max_size=20))
     expected = [file_ids.index(v) + 1 for v in picked]
@@ -93,6 +95,11 @@ def test_an_unlabelled_voxel_has_no_file_id() -> None:
 def test_impossible_class_maps_are_refused(words: list[str], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         ClassMap.from_names(words)
+
+
+def test_a_colour_is_six_hexadecimal_digits() -> None:
+    with pytest.raises(ConfigError, match="colour 'red'; write it as #rrggbb"):
+        ClassMap.from_entries([{"id": 0, "name": "a", "colour": "red"}, {"id": 1, "name": "b"}])
 
 
 def test_roles_are_read_off_names_or_words() -> None:

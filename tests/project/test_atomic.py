@@ -34,7 +34,9 @@ def test_a_failing_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pyte
     assert [p.name for p in tmp_path.iterdir()] == ["file.bin"]
 
 
-def test_data_is_synced_before_it_is_renamed_and_the_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_is_synced_before_it_is_renamed_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order: list[str] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -69,7 +71,9 @@ def test_json_never_holds_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nan|NaN"):
         atomic.write_json(tmp_path / "x.json", {"a": float("nan")})
     atomic.write_json(tmp_path / "x.json", {"a": 1.5})
-    assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1.5} == atomic.read_json(tmp_path / "x.json")
+    assert (
+        json.loads((tmp_path / "x.json").read_text()) == {"a": 1.5} == atomic.read_json(tmp_path / "x.json")
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe"])

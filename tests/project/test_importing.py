@@ -11,7 +11,14 @@ from builders import SHAPE
 
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ConfigError, LabelError, ProjectError
-from voidscope.project import Project, answer_suggestions, import_labels, parse_map, parse_slices, project_truth
+from voidscope.project import (
+    Project,
+    answer_suggestions,
+    import_labels,
+    parse_map,
+    parse_slices,
+    project_truth,
+)
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset, tiff_bytes
 
@@ -78,7 +85,9 @@ def test_truth_is_translated_by_class_name(project: Project, dataset: Dataset) -
 
 def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) -> None:
     keys = [SliceKey("b", 1), SliceKey("a", 2)]
-    project.set_suggestions([Suggestion(k, r, None, None, None, None, None, "random") for r, k in enumerate(keys, 1)])
+    project.set_suggestions(
+        [Suggestion(k, r, None, None, None, None, None, "random") for r, k in enumerate(keys, 1)]
+    )
     assert answer_suggestions(project, dataset).labelled == tuple(sorted(keys))
     assert (project.labels.get(keys[0]) == project_truth(project, dataset, "b")[:, 1, :]).all()
 
@@ -88,7 +97,9 @@ def test_an_empty_queue_cannot_be_answered(project: Project, dataset: Dataset) -
         answer_suggestions(project, dataset)
 
 
-@pytest.mark.parametrize(("text", "numbers"), [("3", [3]), ("3,10-12", [3, 10, 11, 12]), (" 5 , 4-5", [4, 5])])
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("3", [3]), ("3,10-12", [3, 10, 11, 12]), (" 5 , 4-5", [4, 5])]
+)
 def test_slices_are_numbers_and_ranges(text: str, numbers: list[int]) -> None:
     assert parse_slices(text) == numbers
 

@@ -117,7 +117,9 @@ while True:
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
 @pytest.mark.parametrize("delay_s", [0.02, 0.05, 0.11])
 def test_killing_the_process_loses_no_acknowledged_label(project: Project, delay_s: float) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(project.path)], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(project.path)], stdout=subprocess.PIPE, text=True
+    )
     assert writer.stdout is not None
     assert writer.stdout.readline() == "ready\n"
     time.sleep(delay_s)

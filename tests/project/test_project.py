@@ -23,7 +23,16 @@ def some_cycle(number: int = 1, weights: bytes = b"weights") -> Cycle:
     import hashlib
 
     digest = hashlib.sha256(weights).hexdigest()
-    return Cycle(number, (SliceKey("a", 1),), 0, digest, {"losses": [1.0]}, {"device": "cpu"}, Config().model_dump(mode="json"), (0.5, 0.2))
+    return Cycle(
+        number,
+        (SliceKey("a", 1),),
+        0,
+        digest,
+        {"losses": [1.0]},
+        {"device": "cpu"},
+        Config().model_dump(mode="json"),
+        (0.5, 0.2),
+    )
 
 
 def test_an_opened_project_equals_the_one_that_was_made(project: Project) -> None:
@@ -35,7 +44,12 @@ def test_an_opened_project_equals_the_one_that_was_made(project: Project) -> Non
 
 def test_scans_keep_their_facts(project: Project) -> None:
     record = project.scan("a")
-    assert (record.shape, record.dtype, record.plane, record.split) == (SHAPE, "uint16", Plane.AXIS1, Split.TRAIN)
+    assert (record.shape, record.dtype, record.plane, record.split) == (
+        SHAPE,
+        "uint16",
+        Plane.AXIS1,
+        Split.TRAIN,
+    )
     assert record.spacing_um == pytest.approx((0.7, 0.7, 0.7))
     assert (record.n_slices, record.slice_shape) == (4, (6, 5))
     assert record.spacing_source == "file"
@@ -56,7 +70,9 @@ def test_an_image_is_the_scaled_slice(project: Project) -> None:
 
 
 def test_normalisation_pools_the_training_scans_only(project: Project) -> None:
-    train = np.concatenate([np.stack([project.image(k) for k in project.keys() if k.scan == s]).ravel() for s in "ab"])
+    train = np.concatenate(
+        [np.stack([project.image(k) for k in project.keys() if k.scan == s]).ravel() for s in "ab"]
+    )
     mean, std = project.normalisation()
     assert mean == pytest.approx(train.mean(), abs=1e-3)
     assert std == pytest.approx(train.std(), abs=1e-3)
@@ -70,7 +86,9 @@ def test_a_project_and_its_scans_can_move_together(project: Project, tmp_path: P
     assert (Project.open(tmp_path / "elsewhere" / "project").image(SliceKey("a", 0)) == before).all()
 
 
-def test_a_missing_scan_file_is_named_with_the_way_out_and_found_again(project: Project, tmp_path: Path) -> None:
+def test_a_missing_scan_file_is_named_with_the_way_out_and_found_again(
+    project: Project, tmp_path: Path
+) -> None:
     moved = tmp_path / "other" / "a.tif"
     moved.parent.mkdir()
     (tmp_path / "scans" / "a.tif").rename(moved)

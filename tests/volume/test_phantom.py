@@ -13,7 +13,16 @@ from voidscope.jobs import Job, execute
 from voidscope.vocabulary import Split
 from voidscope.volume import Dataset, read_scan, simulate_dataset, simulate_scan
 from voidscope.volume.phantom import physics
-from voidscope.volume.phantom.geometry import BACKGROUND, PAD, PILLAR, SOLDER, VOID, ellipsoid, random_bump, random_shape
+from voidscope.volume.phantom.geometry import (
+    BACKGROUND,
+    PAD,
+    PILLAR,
+    SOLDER,
+    VOID,
+    ellipsoid,
+    random_bump,
+    random_shape,
+)
 
 SMALL = (40, 36, 38)
 
@@ -53,7 +62,9 @@ def test_voids_are_surrounded_by_solder(seed: int) -> None:
     assert (labels[neighbours & ~void] == SOLDER).mean() > 0.95
 
 
-@pytest.mark.parametrize(("kind", "ids"), [("logic", {BACKGROUND, PILLAR, SOLDER}), ("memory", {BACKGROUND, PILLAR, SOLDER, PAD})])
+@pytest.mark.parametrize(
+    ("kind", "ids"), [("logic", {BACKGROUND, PILLAR, SOLDER}), ("memory", {BACKGROUND, PILLAR, SOLDER, PAD})]
+)
 def test_a_bump_told_to_have_no_voids_has_none_and_all_else(kind: str, ids: set[int]) -> None:
     made = simulate_scan(kind, 3, 0, void_level=0.0)  # type: ignore[arg-type]
     assert set(np.unique(made.labels)) == ids
@@ -85,7 +96,11 @@ def test_the_same_seed_gives_the_same_scan_and_others_another() -> None:
     one, again = (simulate_scan("memory", 5, 1, shape=SMALL) for _ in range(2))
     assert (np.asarray(one.volume.voxels) == np.asarray(again.volume.voxels)).all()
     assert (one.labels == again.labels).all()
-    for other in (simulate_scan("memory", 6, 1, shape=SMALL), simulate_scan("memory", 5, 2, shape=SMALL), simulate_scan("logic", 5, 1, shape=SMALL)):
+    for other in (
+        simulate_scan("memory", 6, 1, shape=SMALL),
+        simulate_scan("memory", 5, 2, shape=SMALL),
+        simulate_scan("logic", 5, 1, shape=SMALL),
+    ):
         assert not np.array_equal(np.asarray(other.volume.voxels), np.asarray(one.volume.voxels))
 
 
@@ -99,7 +114,9 @@ def test_scans_differ_in_brightness_more_than_their_own_noise() -> None:
 def test_copper_solder_and_voids_differ_as_their_attenuation_does() -> None:
     made = simulate_scan("memory", 4, 3, void_level=2.0)
     voxels = np.asarray(made.volume.voxels, float)
-    background, copper, solder, void = (voxels[made.labels == k].mean() for k in (BACKGROUND, PILLAR, SOLDER, VOID))
+    background, copper, solder, void = (
+        voxels[made.labels == k].mean() for k in (BACKGROUND, PILLAR, SOLDER, VOID)
+    )
     assert background < copper < solder
     assert void < solder
 
@@ -126,7 +143,9 @@ def test_the_projector_agrees_with_rotating_and_summing() -> None:
     n_views, columns = 12, physics.n_detector_columns(42, 42)
     found = (physics.project_matrix(42, 42, n_views, 0.0) @ image.ravel()).reshape(n_views, columns)
     start = (columns - 42) // 2
-    found = gaussian_filter1d(found, 0.8, axis=1)  # the linear splat's aliasing lies beyond what any detector resolves
+    found = gaussian_filter1d(
+        found, 0.8, axis=1
+    )  # the linear splat's aliasing lies beyond what any detector resolves
     for k in range(n_views):
         slow = rotate(image, np.rad2deg(k * np.pi / n_views), reshape=False, order=3).sum(axis=0)
         slow = gaussian_filter1d(slow, 0.8)
@@ -149,7 +168,10 @@ def test_more_photons_give_less_noise() -> None:
     fractions = random_bump("logic", SMALL, np.random.default_rng(0), 0.0).fractions
     how = replace(physics.random_acquisition(np.random.default_rng(0)), ring=0.0, texture=0.0, gain=1.0)
     noise = [
-        physics.scan(fractions, 0.7, replace(how, photons=p), np.random.default_rng(1))[:3].astype(float).std() for p in (1e4, 1.6e5)
+        physics.scan(fractions, 0.7, replace(how, photons=p), np.random.default_rng(1))[:3]
+        .astype(float)
+        .std()
+        for p in (1e4, 1.6e5)
     ]
     assert noise[0] > 2.5 * noise[1]
 
@@ -170,7 +192,9 @@ def test_a_data_set_holds_pairs_with_a_split_by_scan(tmp_path: Path) -> None:
     assert [s.split for s in dataset.scans] == [Split.TRAIN, Split.TRAIN, Split.TEST]
     assert dataset.spacing_um == (0.7, 0.7, 0.7)
     made = simulate_scan("memory", 0, 1)
-    assert (np.asarray(read_scan(tmp_path / "d" / "memory_001.tif").voxels[:]) == np.asarray(made.volume.voxels)).all()
+    assert (
+        np.asarray(read_scan(tmp_path / "d" / "memory_001.tif").voxels[:]) == np.asarray(made.volume.voxels)
+    ).all()
     assert (dataset.truth("memory_001") == made.labels + 1).all()
 
 

@@ -40,7 +40,9 @@ def dataset(tmp_path: Path) -> Dataset:
     folder.mkdir()
     names = ["background", "copper_pillar", "solder", "void"]
     classes = [{"id": k, "name": n} for k, n in enumerate(names)]
-    (folder / "dataset.json").write_text(json.dumps({"classes": classes, "spacing_um": [0.7, 0.7, 0.7], "test": ["c"]}))
+    (folder / "dataset.json").write_text(
+        json.dumps({"classes": classes, "spacing_um": [0.7, 0.7, 0.7], "test": ["c"]})
+    )
     for seed, name in enumerate("abc"):
         voxels, ids = pillar_with_void(seed)
         (folder / f"{name}.tif").write_bytes(tiff_bytes(voxels, None))

@@ -22,7 +22,9 @@ from voidscope.workflow import add_scans, segment, suggest, train
 def test_electrodes_learnt_on_one_battery_are_found_in_another(tmp_path: Path, shared_data: Path) -> None:
     folder = shared_data / "battery_xct_ucl"
     settings = Config().with_changes(["suggest.budget=1"])
-    project = Project.create(tmp_path / "battery", ClassMap.from_names(["background", "electrode"]), config=settings)
+    project = Project.create(
+        tmp_path / "battery", ClassMap.from_names(["background", "electrode"]), config=settings
+    )
     execute(add_scans(project, [folder / "im_1.tif"]))
     execute(add_scans(project, [folder / "im_2.tif"], split=Split.TEST))
     assert (project.scan("im_1").shape, project.scan("im_1").plane) == ((1, 576, 576), Plane.AXIS0)

@@ -58,7 +58,10 @@ def test_before_the_first_training_the_queue_is_random_and_says_so(project: Proj
 def test_the_same_seed_draws_the_same_queue_and_another_seed_another(project: Project) -> None:
     first = [p.key for p in execute(suggest(project))]
     assert [p.key for p in execute(suggest(project))] == first
-    others = [[p.key for p in execute(suggest(project, project.config.with_changes([f"seed={s}"])))] for s in (1, 2, 3)]
+    others = [
+        [p.key for p in execute(suggest(project, project.config.with_changes([f"seed={s}"])))]
+        for s in (1, 2, 3)
+    ]
     assert any(o != first for o in others)
 
 
@@ -72,9 +75,20 @@ def test_two_trainings_with_one_seed_are_bitwise_equal_and_another_seed_is_not(l
 def test_a_cycle_records_what_an_auditor_asks_for(trained: Project) -> None:
     cycle = trained.cycle
     assert cycle is not None
-    assert {"created", "python", "versions", "device", "threads", "precision", "scans", "labels_sha256"} <= set(cycle.provenance)
+    assert {
+        "created",
+        "python",
+        "versions",
+        "device",
+        "threads",
+        "precision",
+        "scans",
+        "labels_sha256",
+    } <= set(cycle.provenance)
     assert cycle.provenance["scans"]["a"]["fingerprint"] == trained.scan("a").fingerprint
-    assert cycle.provenance["labels_sha256"] == {str(k): trained.labels.record(k).sha256 for k in trained.labels}
+    assert cycle.provenance["labels_sha256"] == {
+        str(k): trained.labels.record(k).sha256 for k in trained.labels
+    }
     assert cycle.seed == trained.config.seed
     assert len(cycle.metrics["losses"]) == 3
 
@@ -121,7 +135,10 @@ def test_the_survey_counts_the_masks_of_the_same_sweep(trained: Project) -> None
     for row, key in enumerate(survey.keys):
         mask = trained.mask(key.scan)
         assert mask is not None
-        assert survey.counts[row].tolist() == np.bincount(mask[:, key.index, :].ravel(), minlength=5)[1:].tolist()
+        assert (
+            survey.counts[row].tolist()
+            == np.bincount(mask[:, key.index, :].ravel(), minlength=5)[1:].tolist()
+        )
 
 
 def test_suggesting_first_and_segmenting_first_give_the_same_masks(trained: Project) -> None:

@@ -29,13 +29,15 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    classes: tuple[ClassEntry, ...]
+    classes: tuple[ClassEntry, ...] | None = None
     spacing_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     test: tuple[str, ...] | None = None
 
     @property
     def class_map(self) -> ClassMap:
-        """The classes in the order they are listed; raises `ConfigError` when they contradict each other."""
+        """The classes in the order they are listed, HBM's where none are; raises `ConfigError` for contradictions."""
+        if self.classes is None:
+            return ClassMap.hbm()
         return ClassMap.from_entries(entry.model_dump() for entry in self.classes)
 
 
