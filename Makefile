@@ -16,7 +16,7 @@ demo: setup
 	$(RUN) voidscope demo
 
 test: setup
-	sh scripts/with_display.sh $(RUN) pytest
+	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(RUN) pytest -n 2 --dist loadfile
 
 lint: setup
 	$(RUN) ruff check src tests scripts benchmarks

@@ -54,7 +54,7 @@ def test_a_wrong_change_is_named_with_its_value(change: str, reason: str) -> Non
 
 
 def test_unknown_fields_of_a_saved_project_are_refused() -> None:
-    with pytest.raises(ConfigError, match="train.momentun"):
+    with pytest.raises(ConfigError, match=r"train\.momentun"):
         Config.parse({"train": {"momentun": 0.9}})
 
 

@@ -118,7 +118,7 @@ def test_classes_have_different_colours() -> None:
 
 
 def test_an_unknown_class_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no class 'tin'.*solder"):
+    with pytest.raises(ConfigError, match=r"no class 'tin'.*solder"):
         ClassMap.hbm().id_of("tin")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import write_scan
 
+from builders import write_scan
 from voidscope.cli.main import main
 from voidscope.volume import tiff_bytes
 

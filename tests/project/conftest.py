@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import add_scan, write_scan
 
+from builders import add_scan, write_scan
 from voidscope.project import Project
 from voidscope.vocabulary import ClassMap, Split
 

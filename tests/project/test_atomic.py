@@ -68,7 +68,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
 
 
 def test_json_never_holds_nan(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nan|NaN"):
+    with pytest.raises(ValueError, match=r"nan|NaN"):
         atomic.write_json(tmp_path / "x.json", {"a": float("nan")})
     atomic.write_json(tmp_path / "x.json", {"a": 1.5})
     assert (

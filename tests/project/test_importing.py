@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SHAPE
 
+from builders import SHAPE
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ConfigError, LabelError, ProjectError
 from voidscope.project import (

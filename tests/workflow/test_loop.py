@@ -204,7 +204,7 @@ def test_measuring_needs_masks_and_a_spacing(trained: Project, dataset: Dataset)
     with pytest.raises(NotReady, match=r"Not segmented.*Run segment first"):
         measure(trained)
     execute(segment(trained, ["a"]))
-    with pytest.raises(NotReady, match="Not segmented.*: b"):
+    with pytest.raises(NotReady, match=r"Not segmented.*: b"):
         measure(trained, ["a", "b"])
     assert [s.scan for s in execute(measure(trained)).scans] == ["a"]
 
