@@ -1,7 +1,7 @@
 """Drive the real plugin through its story and take the pictures of the README and the docs.
 
 Run: sh scripts/with_display.sh uv run python scripts/screenshots.py [FOLDER]
-Settings are reduced (few epochs), so the pictures show the product, not its best results.
+Settings are the demo's, two cycles of twelve slices, so the pictures show the product, not its best results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIZE = (1366, 768)
 STARTED = time.monotonic()
 
 
-def wait(until: Callable[[], bool], limit_s: float = 100) -> None:
+def wait(until: Callable[[], bool], limit_s: float = 300) -> None:
     """Let the window live until something holds."""
     end = time.monotonic() + limit_s
     while not until():
@@ -67,7 +67,6 @@ def main(folder: Path) -> None:
         wait(lambda: dock.view is not None)
         view = dock.view
         project, dataset = view.project, Dataset.open(Path(home) / "scans")
-        project.set_config(project.config.with_changes(["train.epochs=40", "suggest.budget=12"]))
         shoot(viewer, "scans", folder)
         view.setCurrentIndex(1)
         view.label.suggest.click()

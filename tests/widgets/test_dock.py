@@ -133,7 +133,7 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     assert view.label.table.rowCount() == 3
     assert "drawn at random" in view.label.card.text()
     import_truth(project, dataset, [s.key for s in project.suggestions])
-    assert view.label.table.item(0, 5).text() == "labelled"
+    assert view.label.table.item(0, 5).text() == "✓"
     view.train.retrain.click()
     assert not view.train.retrain.isEnabled()
     settle(dock, qtbot)

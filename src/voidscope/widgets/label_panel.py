@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 from qtpy.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -15,6 +14,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
@@ -30,7 +30,7 @@ from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import suggest
 
-HEADER = ("#", "slice", "rare", "unsure", "far", "state")
+HEADER = ("#", "slice", "rare", "unsure", "far", "")
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
 
@@ -56,8 +56,8 @@ class LabelPanel(QWidget):
         self.card.setWordWrap(True)
         self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
         self.accept, self.background = (
-            QPushButton("A  Accept prediction"),
-            QPushButton("⇧B  Rest is background"),
+            QPushButton("A  Accept"),
+            QPushButton("⇧B  Rest background"),
         )
         self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
         self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
@@ -74,7 +74,7 @@ class LabelPanel(QWidget):
         for class_id, (button, pixels) in enumerate(
             zip(self.classes, self._project.labels.counts(), strict=True), start=1
         ):
-            button.setText(f"{self._project.classes.names[class_id - 1]}  {_short(int(pixels))} px")
+            button.setText(f"{self._project.classes.names[class_id - 1]}  {_short(int(pixels))}")
         self.refresh_card()
 
     def refresh_card(self) -> None:
@@ -153,7 +153,7 @@ class LabelPanel(QWidget):
 
     def _row(self, s: Suggestion) -> tuple[object, ...]:
         terms = ("–" if v is None else f"{v:.2f}" for v in (s.r, s.u, s.d))
-        return (s.rank, str(s.key), *terms, "labelled" if s.key in self._project.labels else "to do")
+        return (s.rank, str(s.key), *terms, "✓" if s.key in self._project.labels else "")
 
     def _card(self, picks: tuple[Suggestion, ...]) -> str:
         if not picks:
@@ -206,21 +206,22 @@ class LabelPanel(QWidget):
         self._runner.ended.connect(self._enable)
 
     def _lay_out(self) -> None:
-        layout, steps, palette = QVBoxLayout(self), QHBoxLayout(), QGridLayout()
-        for widget in (self.previous, self.next):
-            steps.addWidget(widget)
+        layout, steps, palette = QVBoxLayout(self), QGridLayout(), QGridLayout()
+        for k, widget in enumerate((self.previous, self.next, self.background, self.accept)):
+            steps.addWidget(widget, k // 2, k % 2)
+            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        settings = QCollapsible("How slices are suggested")
+        settings.addWidget(self.form)
         for k, button in enumerate(self.classes):
             palette.addWidget(button, k // 2, k % 2)
-        layout.addWidget(self.form)
         layout.addWidget(self.suggest)
+        layout.addWidget(settings)
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.card)
         layout.addLayout(steps)
-        layout.addWidget(QLabel("Paint"))
+        layout.addWidget(QLabel("Paint (labelled pixels so far)"))
         layout.addLayout(palette)
-        layout.addWidget(self.accept)
-        layout.addWidget(self.background)
 
 
 def _short(n: int) -> str:
-    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.1f}k" if n >= 10_000 else str(n)
+    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.0f}k" if n >= 10_000 else str(n)

@@ -17,7 +17,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
-HEADER = ("void", "diameter, um", "volume, um³", "voxels", "size")
+HEADER = ("void", "diameter, um", "volume, um³", "voxels")
 COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
 
@@ -90,7 +90,7 @@ class MeasurePanel(QWidget):
         fill(
             self.table,
             [
-                (k, f"{v.diameter_um:.2f}", f"{v.volume_um3:.2f}", v.n_voxels, v.quality)
+                (k, f"{v.diameter_um:.2f}", f"{v.volume_um3:.2f}", v.n_voxels)
                 for k, v in enumerate(voids, start=1)
             ],
         )
