@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.acquisition import Suggestion, Survey, random_start, strategy_for
+from voidscope.acquisition import Suggestion, Survey, SurveyRow, random_start, strategy_for
 from voidscope.config import Config
 from voidscope.errors import ConfigError
 from voidscope.jobs import Job, Progress, Steps
@@ -99,13 +99,9 @@ def _survey(
     cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config
 ) -> Steps[tuple[Survey, dict[str, ScanPrediction]]]:
     """One sweep over `keys`: survey rows and masks from the same forward pass."""
-    rows: list[tuple[SliceKey, SlicePrediction]] = []
+    rows: list[SurveyRow] = []
     predictions = yield from _segmenting(cycle, reader, keys, n_classes, settings, rows)
-    summaries = (
-        (k, p.counts, p.entropy_max, p.entropy_mean, p.embedding, p.class_pixel, p.entropy_pixel)
-        for k, p in rows
-    )
-    return Survey.collect(summaries, cycle.id), predictions
+    return Survey.collect(rows, cycle.id), predictions
 
 
 def segment(
@@ -145,34 +141,38 @@ def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | 
 
 def _segmenting(
     cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config,
-    rows: list[tuple[SliceKey, SlicePrediction]] | None,
+    rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
-    """Predict `keys` scan by scan; `rows`, when given, collects what a survey needs."""
+    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice."""
     found: dict[str, ScanPrediction] = {}
-    done = 0
     yield Progress(0, len(keys), LOADING)
-    for scan in dict.fromkeys(k.scan for k in keys):
-        mine = [k for k in keys if k.scan == scan]
-        record = reader.records[scan]
-        found[scan] = ScanPrediction(np.zeros(record.shape, np.uint8), np.zeros(record.shape, np.float16))
-        for key, prediction in _predicting(cycle, reader, mine, n_classes, settings):
-            where = slice_index(record.plane, key.index)
-            found[scan].mask[where] = prediction.mask
-            found[scan].entropy[where] = prediction.entropy
-            if rows is not None:
-                rows.append((key, prediction))
-            done += 1
-            yield Progress(done, len(keys), f"segmenting {scan}", (key, prediction))
+    for done, (key, prediction) in enumerate(_predicting(cycle, reader, keys, n_classes, settings), start=1):
+        record = reader.records[key.scan]
+        if key.scan not in found:
+            found[key.scan] = ScanPrediction(
+                np.zeros(record.shape, np.uint8), np.zeros(record.shape, np.float16)
+            )
+        where = slice_index(record.plane, key.index)
+        found[key.scan].mask[where] = prediction.mask
+        found[key.scan].entropy[where] = prediction.entropy
+        if rows is not None:
+            rows.append(_survey_row(key, prediction))
+        yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
     return found
+
+
+def _survey_row(key: SliceKey, p: SlicePrediction) -> SurveyRow:
+    return (key, p.counts, p.entropy_max, p.entropy_mean, p.embedding, p.class_pixel, p.entropy_pixel)
 
 
 def _predicting(
     cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
-    """Predictions of slices of one scan, in the order of `keys`."""
+    """Predictions in the order of `keys`; the network is loaded once, and only when there is a slice to predict."""
+    if not keys:
+        return
     from voidscope.model import load_segmenter, predict_slices
 
-    trained_with = Config.parse(dict(cycle.config)).model
-    segmenter = load_segmenter(trained_with, n_classes, cycle.weights())
+    segmenter = load_segmenter(Config.parse(dict(cycle.config)).model, n_classes, cycle.weights())
     images = (reader.image(k) for k in keys)
     yield from zip(keys, predict_slices(segmenter, images, cycle.normalisation, settings.device), strict=True)
