@@ -17,7 +17,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
-HEADER = ("void", "diameter, um", "volume, um³", "voxels")
+HEADER = ("void", "⌀, um", "um³", "voxels")
 COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
 
