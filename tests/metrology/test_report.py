@@ -16,7 +16,7 @@ from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
 from voidscope.config import MeasureConfig
 from voidscope.errors import ProjectError
 from voidscope.metrology import Report, Verdict, measure_mask
-from voidscope.vocabulary import ClassMap
+from voidscope.vocabulary import ClassMap, Role, SegmentationClass
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -173,10 +173,15 @@ def test_provenance_is_escaped_wherever_it_stands() -> None:
 
 
 def test_a_colour_cannot_reach_into_the_page() -> None:
-    colours = ["red;background:url(http://x)", "#12345", "#d7263d"]
-    classes = ClassMap.from_entries(
-        {"id": k, "name": n, "colour": c}
-        for k, (n, c) in enumerate(zip(["background", "solder", "void"], colours, strict=True))
+    colours = [
+        "red;background:url(http://x)",
+        "#12345",
+        "#d7263d",
+    ]  # as a report edited by hand may hold them
+    roles = {"background": Role.BACKGROUND, "solder": Role.FOREGROUND, "void": Role.VOID}
+    entries = enumerate(zip(roles.items(), colours, strict=True))
+    classes = ClassMap(
+        tuple(SegmentationClass(name, role, colour, k) for k, ((name, role), colour) in entries)
     )
     page = Report((measure_mask(np.full((2, 2, 2), 3, np.uint8), classes, (1, 1, 1), RECIPE, "a"),)).html()
     assert re.findall(r"swatch\" style=\"background:([^\"]+)\"", page) == ["#808080", "#808080", "#d7263d"]
