@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -23,10 +23,12 @@ from voidscope.project import Project
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset
 from voidscope.widgets.job_bar import JobBar
-from voidscope.widgets.project_view import ProjectView
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import add_dataset, simulate
+
+if TYPE_CHECKING:
+    from voidscope.widgets.project_view import ProjectView
 
 WELCOME = (
     "<b>Find voids from a handful of labelled slices.</b><br><br>"
@@ -70,6 +72,10 @@ class Voidscope(QWidget):
 
     def show_project(self, project: Project) -> None:
         """Replace the project on show."""
+        from voidscope.widgets.project_view import (
+            ProjectView,
+        )  # its plots take half a second; the dock opens without
+
         self.close_project()
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
