@@ -218,6 +218,22 @@ def test_a_wrong_folder_is_told_in_the_dock(dock: Any, tmp_path: Path, project: 
     assert dock.view.project is project
 
 
+def test_a_project_with_a_lost_scan_or_a_damaged_report_opens_all_the_same(
+    dock: Any, project: Project, dataset: Dataset
+) -> None:
+    dock.close_project()
+    (dataset.folder / "a.tif").unlink()
+    project.report_folder.mkdir()
+    (project.report_folder / "report.json").write_text("{")
+    dock.open_project(project.path)
+    assert dock.view is not None
+    assert dock.view.layers.scan is None
+    dock.view.layers.show("b")
+    paint(dock, 1)
+    dock.view.strokes.flush()
+    assert SliceKey("b", 1) in dock.view.project.labels
+
+
 def test_the_dock_loads_no_torch() -> None:
     code = "import sys, voidscope.widgets.dock; print('torch' in sys.modules)"
     done = subprocess.run(

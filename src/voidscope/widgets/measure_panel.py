@@ -77,7 +77,11 @@ class MeasurePanel(QWidget):
             self._runner.failed.emit(str(error))
 
     def _measured(self) -> tuple[ScanMeasurement, ...]:
-        report = self._project.report
+        try:
+            report = self._project.report
+        except VoidscopeError as error:  # damaged or of an older layout: the project opens all the same
+            self._runner.failed.emit(str(error))
+            return ()
         return report.scans if report is not None else ()
 
     def _current(self) -> ScanMeasurement | None:

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
 
+from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.label_panel import LabelPanel
@@ -41,7 +42,7 @@ class ProjectView(QTabWidget):
             self.addTab(_scrolling(panel), title)
         self._listen(runner)
         if project.scans:
-            self.layers.show(next(iter(project.scans)))
+            self._show_first(runner)
             self.setCurrentIndex(1)
 
     def shortcuts(self) -> dict[str, Callable[[Any], None]]:
@@ -59,6 +60,13 @@ class ProjectView(QTabWidget):
         self.strokes.release()
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
         self.layers.clear()
+
+    def _show_first(self, runner: Runner) -> None:
+        """Show the first scan; one whose file is gone is told, and the project opens all the same."""
+        try:
+            self.layers.show(next(iter(self.project.scans)))
+        except VoidscopeError as error:
+            runner.failed.emit(str(error))
 
     def _listen(self, runner: Runner) -> None:
         events = self.project.events
