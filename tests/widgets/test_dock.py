@@ -17,6 +17,8 @@ from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
 
 VOID = 4
+LABEL, TRAIN, MEASURE = 1, 2, 3
+"""The tabs."""
 
 
 def paint(dock: Any, index: int, value: int = VOID) -> None:
@@ -133,7 +135,8 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     assert view.label.table.rowCount() == 3
     assert "drawn at random" in view.label.card.text()
     import_truth(project, dataset, [s.key for s in project.suggestions])
-    assert view.label.table.item(0, 5).text() == "✓"
+    assert view.label.table.item(0, 0).text() == "✓"
+    view.setCurrentIndex(TRAIN)
     view.train.retrain.click()
     assert not view.train.retrain.isEnabled()
     settle(dock, qtbot)
@@ -142,9 +145,11 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     assert project.mask(in_view) is not None
     assert (view.layers.find("prediction").data == project.mask(in_view)).all()
     assert {view.layers.find(r) is not None for r in ("rareness", "uncertainty")} == {True}
+    view.setCurrentIndex(LABEL)
     view.label.suggest.click()
     settle(dock, qtbot)
     assert all(s.r is not None for s in project.suggestions)
+    view.setCurrentIndex(MEASURE)
     view.measure.measure.click()
     settle(dock, qtbot)
     assert project.report is not None
@@ -186,6 +191,7 @@ def test_a_refused_training_is_told_and_the_button_comes_back(
     dock: Any, qtbot: Any, project: Project
 ) -> None:
     project.labels.put(SliceKey("a", 0), np.ones((24, 20), np.uint8))
+    dock.view.setCurrentIndex(TRAIN)
     dock.view.train.retrain.click()
     qtbot.waitUntil(lambda: "label a second class" in dock.jobs.message.text(), timeout=2000)
     assert dock.view.train.retrain.isEnabled()
@@ -203,11 +209,11 @@ def test_keys_reach_their_actions_and_are_taken_back(dock: Any, project: Project
 def test_spacing_is_typed_in_and_kept(dock: Any, project: Project) -> None:
     panel = dock.view.scans
     panel.table.selectRow(1)
-    panel.spacing.setText("1, 2, 3")
-    panel.set_spacing.click()
+    panel.spacing.line.setText("1, 2, 3")
+    panel.spacing.button.click()
     assert Project.open(project.path).scan("b").spacing_um == (1.0, 2.0, 3.0)
-    panel.spacing.setText("wide")
-    panel.set_spacing.click()
+    panel.spacing.line.setText("wide")
+    panel.spacing.button.click()
     assert "'wide' is no spacing" in dock.jobs.message.text()
     assert project.scan("b").spacing_um == (1.0, 2.0, 3.0)
 
@@ -227,8 +233,7 @@ def test_a_project_with_a_lost_scan_or_a_damaged_report_opens_all_the_same(
     (project.report_folder / "report.json").write_text("{")
     dock.open_project(project.path)
     assert dock.view is not None
-    assert dock.view.layers.scan is None
-    dock.view.layers.show("b")
+    assert dock.view.layers.scan == "b"
     paint(dock, 1)
     dock.view.strokes.flush()
     assert SliceKey("b", 1) in dock.view.project.labels

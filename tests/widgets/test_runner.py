@@ -147,6 +147,6 @@ def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
     qtbot.addWidget(bar)
     runner.started.emit("Training cycle 1")
     runner.progressed.emit(Progress(3, 10, "epoch 3 of 10"), "0:07 left")
-    assert bar.title.text() == "epoch 3 of 10 · 0:07 left"
+    assert bar.title.text() == "Training cycle 1 · epoch 3 of 10 · 0:07 left"
     assert (bar.bar.value(), bar.bar.maximum()) == (3, 10)
     assert not bar.cancel.isHidden()

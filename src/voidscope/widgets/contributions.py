@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from voidscope.volume import is_readable, read_scan, simulate_scan, tiff_bytes
+from voidscope.volume.folder import slice_files
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -16,7 +17,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 def scan_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
     """A reader for scans with their spacing in um, or None for files that are none of ours."""
     paths = [path] if isinstance(path, str) else list(path)
-    return read_layers if all(Path(p).is_dir() or is_readable(Path(p)) for p in paths) else None
+    return read_layers if all(_is_scan(Path(p)) for p in paths) else None
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -42,6 +43,11 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         tiff_bytes(np.asarray(data).astype(np.uint16 if np.max(data) > 255 else np.uint8), spacing)
     )
     return [path]
+
+
+def _is_scan(path: Path) -> bool:
+    """Whether a file has an ending of ours, or a folder holds slices; other folders (zarr ...) are left to others."""
+    return bool(slice_files(path)) if path.is_dir() else is_readable(path)
 
 
 def _layer(volume: Any) -> LayerData:

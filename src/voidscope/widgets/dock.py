@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
+    QApplication,
     QFileDialog,
     QHBoxLayout,
     QInputDialog,
@@ -14,13 +17,14 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 from superqt.utils import create_worker
 
 from voidscope.config import Config
 from voidscope.demo import LOGIC, MEMORY, SEED, SETTINGS
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project
-from voidscope.vocabulary import ClassMap
+from voidscope.project import Cycle, Project
+from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.runner import Runner
@@ -46,7 +50,7 @@ class Voidscope(QWidget):
         self.runner = Runner(self)
         self.jobs = JobBar(self.runner)
         self.view: ProjectView | None = None
-        self.name, self.device, self.summary = QLabel("No project"), QLabel(), QLabel()
+        self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
         self.welcome = QLabel(WELCOME)
         self.new, self.open, self.sample = (
             QPushButton("New…"),
@@ -55,13 +59,17 @@ class Voidscope(QWidget):
         )
         self.new.setToolTip("Make a project folder for your own scans.")
         self.open.setToolTip("Go on with a project folder.")
-        self.sample.setToolTip("Simulated HBM micro-bump scans, no network needed.")
+        self.sample.setToolTip("Open a sample project: simulated HBM micro-bump scans, no network needed.")
         self._lay_out()
         self.new.clicked.connect(self._make_new)
         self.open.clicked.connect(self._choose)
         self.sample.clicked.connect(lambda: self.open_sample(Path.home() / "voidscope-sample"))
         self.runner.started.connect(lambda _: self._allow(False))
         self.runner.ended.connect(lambda: self._allow(True))
+        self.runner.failed.connect(_notify)
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.runner.cancel)
 
     def open_project(self, path: str | Path) -> None:
         """Show a project folder; what is wrong with it is told in the dock."""
@@ -72,15 +80,14 @@ class Voidscope(QWidget):
 
     def show_project(self, project: Project) -> None:
         """Replace the project on show."""
-        from voidscope.widgets.project_view import (
-            ProjectView,
-        )  # its plots take half a second; the dock opens without
+        # Its plots take half a second to load; the dock opens without.
+        from voidscope.widgets.project_view import ProjectView
 
         self.close_project()
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
         self.layout().insertWidget(4, self.view, 1)
-        self.name.setText(f"<b>{project.name}</b>")
+        self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
         for key, action in self.view.shortcuts().items():
             self._viewer.bind_key(key, action, overwrite=True)
@@ -112,7 +119,9 @@ class Voidscope(QWidget):
         project = self.view.project
         cycle = project.cycle
         words = f"{len(project.scans)} scans · {len(project.labels)} of {len(project.keys())} slices labelled"
-        self.summary.setText(f"{words} · {f'cycle {cycle.number}' if cycle else 'no model yet'}")
+        self.summary.setText(
+            " · ".join([words, *(_cycle(cycle, project.classes) if cycle else ["no model yet"])])
+        )
 
     def open_sample(self, folder: Path) -> None:
         """Open the sample project in `folder`, simulating its scans first where they are not there yet."""
@@ -175,15 +184,30 @@ class Voidscope(QWidget):
         for button in (self.new, self.open, self.sample):
             button.setEnabled(allowed)
 
+    def showEvent(self, event: Any) -> None:
+        """Watch the window the dock is in, for its closing is not told to its widgets."""
+        self.window().installEventFilter(self)
+        super().showEvent(event)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Before the window closes, save the last stroke; the job goes on, for the person may yet decide to stay."""
+        if event.type() == QEvent.Type.Close and watched is self.window():
+            self._save()
+        return bool(super().eventFilter(watched, event))
+
     def closeEvent(self, event: Any) -> None:
         """Save the last stroke."""
+        self._save()
+        super().closeEvent(event)
+
+    def _save(self) -> None:
         if self.view is not None:
             self.view.strokes.flush()
-        super().closeEvent(event)
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(320)
         self.welcome.setWordWrap(True)
+        self.name.setStyleSheet("font-weight: bold;")
         self.summary.setWordWrap(True)
         top, layout = QHBoxLayout(), QVBoxLayout(self)
         top.addWidget(self.name, stretch=1)
@@ -195,6 +219,25 @@ class Voidscope(QWidget):
         layout.addWidget(self.welcome)
         layout.addStretch()
         layout.addWidget(self.jobs)
+
+
+def _notify(sentence: str) -> None:
+    """Tell it where napari tells its own problems too."""
+    show_warning(sentence)
+
+
+def _title(project: Project) -> str:
+    """The project's name, with its folder's where the name alone says nothing."""
+    name = project.name
+    return f"{project.path.resolve().parent.name}/{name}" if name == "project" else name
+
+
+def _cycle(cycle: Cycle, classes: ClassMap) -> list[str]:
+    """The cycle and, where it was judged on held-out truth, its void IoU."""
+    found = cycle.evaluation or {}
+    void = next((c.name for c in classes.classes if c.role is Role.VOID), "")
+    score = found.get("iou", {}).get(void)
+    return [f"cycle {cycle.number}"] + ([] if score is None else [f"void IoU {score:.2f}"])
 
 
 def _machine() -> tuple[str, str]:

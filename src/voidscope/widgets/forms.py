@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QCollapsible
 
 from voidscope.config import Config
 from voidscope.errors import ConfigError
@@ -77,6 +78,16 @@ class SettingsForm(QWidget):
         self._problem.setText("")
         self._problem.hide()
         self.valueChanged.emit(self._config)
+
+
+def folded(title: str, *widgets: QWidget) -> QCollapsible:
+    """Widgets under a title that opens them; closed at first."""
+    box = QCollapsible(title)
+    for layout in (box.layout(), box.content().layout()):
+        layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        box.addWidget(widget)
+    return box
 
 
 def _field_widget(name: str, field: FieldInfo, section: BaseModel) -> Any:

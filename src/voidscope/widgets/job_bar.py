@@ -8,13 +8,17 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 from voidscope.jobs import Progress
 from voidscope.widgets.runner import Runner
 
+PROBLEM = "background: #b3261e; color: white; padding: 4px 6px; border-radius: 3px;"
+"""Readable in the dark and in the light theme."""
+
 
 class JobBar(QWidget):
     """Listens to the runner and forwards Cancel to it."""
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = QLabel("Nothing is running")
+        self._job = ""
+        self.title = QLabel()
         self.title.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -30,8 +34,9 @@ class JobBar(QWidget):
         runner.progressed.connect(self._progressed)
         runner.ended.connect(self._ended)
         runner.failed.connect(self.tell_problem)
-        runner.cancelled.connect(lambda title: self.tell(f"{title}: cancelled, nothing was changed."))
-        runner.done.connect(lambda title: self.tell(f"{title}: done."))
+        runner.cancelled.connect(self._cancelled)
+        runner.done.connect(self._done)
+        runner.told.connect(self.tell)
         self._ended()
 
     def tell(self, sentence: str) -> None:
@@ -43,9 +48,16 @@ class JobBar(QWidget):
     def tell_problem(self, sentence: str) -> None:
         """Show what went wrong and the way out."""
         self.tell(sentence)
-        self.message.setStyleSheet("QLabel { color: #ff8a80; }")
+        self.message.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
+
+    def _cancelled(self, title: str) -> None:
+        self.tell(f"{title}: cancelled, nothing was changed.")
+
+    def _done(self, title: str) -> None:
+        self.tell(f"{title}: done.")
 
     def _started(self, title: str) -> None:
+        self._job = title
         self.title.setText(title)
         self.bar.setRange(0, 0)
         self.bar.show()
@@ -55,7 +67,7 @@ class JobBar(QWidget):
     def _progressed(self, progress: Progress, left: str) -> None:
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
-        self.title.setText(" · ".join(w for w in (progress.note, left) if w))
+        self.title.setText(" · ".join(w for w in (self._job, progress.note, left) if w))
 
     def _ended(self) -> None:
         self.title.setText("")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from qtpy.QtWidgets import (
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -14,24 +16,25 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
-from voidscope.volume import slice_index
 from voidscope.widgets.explain import explain
-from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.forms import SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.palette import ClassPalette
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import suggest
 
-HEADER = ("#", "slice", "rare", "unsure", "far", "")
+HEADER = ("#", "slice", "rare", "doubt", "far")
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
+NO_PREDICTION = "This slice has no prediction to accept yet; retrain, or segment this scan (Shift+P)."
+NO_SCANS = "There is no training scan yet: add one in Scans."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
 
 
@@ -49,20 +52,24 @@ class LabelPanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.suggest = QPushButton("Suggest")
-        self.suggest.setToolTip("Rank the unlabelled slices of all training scans by the strategy below.")
         self.form = SettingsForm("suggest", ("strategy", "aggregation", "budget"), project.config)
-        self.table: QTableWidget = plain_table(HEADER)
+        self.table: QTableWidget = plain_table(HEADER, wide=(0, 1))
         self.card = QLabel(EMPTY)
         self.card.setWordWrap(True)
         self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
         self.accept, self.background = (
             QPushButton("A  Accept"),
-            QPushButton("⇧B  Rest background"),
+            QPushButton("⇧B  Background"),
         )
         self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
         self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
-        self.classes = [self._class_button(k) for k in range(1, len(project.classes) + 1)]
+        self.looks = [
+            _small("D  Prediction", "Show or hide the prediction (D).", partial(layers.toggle, "prediction")),
+            _small("H  Heatmap", "Rareness, uncertainty, none, and round again (H).", layers.next_heatmap),
+            _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
+        ]
+        self.classes = ClassPalette(project.classes)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -71,18 +78,16 @@ class LabelPanel(QWidget):
         """Rebuild queue, card, palette and buttons from the project."""
         picks = self._project.suggestions
         fill(self.table, [self._row(s) for s in picks])
-        for class_id, (button, pixels) in enumerate(
-            zip(self.classes, self._project.labels.counts(), strict=True), start=1
-        ):
-            button.setText(f"{self._project.classes.names[class_id - 1]}  {_short(int(pixels))}")
+        self.classes.set_pixels(self._project.labels.counts())
         self.refresh_card()
 
     def refresh_card(self) -> None:
         """Bring card and buttons in line with the slice in view."""
         self.card.setText(self._card(self._project.suggestions))
+        self.classes.setValue(self._layers.class_id)
         self._enable()
 
-    def go(self, step: int) -> None:
+    def go(self, step: int, *_: object) -> None:
         """Jump to the next (+1) suggestion not labelled yet, or back (-1) to the one before in the queue."""
         picks = self._project.suggestions
         at = next(
@@ -108,14 +113,11 @@ class LabelPanel(QWidget):
     def accept_prediction(self) -> None:
         """Take the prediction of the slice in view into its label where nothing is painted yet."""
         key = self._layers.key
-        mask = self._project.mask(key.scan) if key else None
+        mask = self._layers.prediction(key) if key else None
         if key is None or mask is None:
-            self._runner.failed.emit(
-                "This slice has no prediction to accept; train a model, or press P to segment this scan."
-            )
+            self._runner.failed.emit(NO_PREDICTION)
             return
-        record = self._project.scan(key.scan)
-        self._fill(key, np.array(mask[slice_index(record.plane, key.index)]), Provenance.ACCEPTED)
+        self._fill(key, mask, Provenance.ACCEPTED)
 
     def rest_is_background(self) -> None:
         """Label every unlabelled pixel of the slice in view as background."""
@@ -153,7 +155,7 @@ class LabelPanel(QWidget):
 
     def _row(self, s: Suggestion) -> tuple[object, ...]:
         terms = ("–" if v is None else f"{v:.2f}" for v in (s.r, s.u, s.d))
-        return (s.rank, str(s.key), *terms, "✓" if s.key in self._project.labels else "")
+        return ("✓" if s.key in self._project.labels else s.rank, str(s.key), *terms)
 
     def _card(self, picks: tuple[Suggestion, ...]) -> str:
         if not picks:
@@ -167,61 +169,70 @@ class LabelPanel(QWidget):
             else "Press N to go to the next suggestion."
         )
 
-    def _enable(self) -> None:
+    def _enable(self, *_: object) -> None:
         picks, key = self._project.suggestions, self._layers.key
         ready = bool(self._project.keys(Split.TRAIN)) and not self._runner.busy
         self.suggest.setEnabled(ready)
+        self.suggest.setToolTip(
+            "Rank the unlabelled slices of all training scans."
+            if self._project.keys(Split.TRAIN)
+            else NO_SCANS
+        )
         self.next.setEnabled(any(s.key not in self._project.labels for s in picks))
         self.previous.setEnabled(bool(picks))
-        accepting = key is not None and self._project.mask(key.scan) is not None
+        accepting = key is not None and self._layers.prediction(key) is not None
         self.accept.setEnabled(accepting)
         self.accept.setToolTip(
-            "Take the prediction into the label where nothing is painted (A)."
-            if accepting
-            else "No prediction of this scan yet: train a model first."
+            "Take the prediction into the label where nothing is painted (A)." if accepting else NO_PREDICTION
         )
-        for button in (*self.classes, self.background):
-            button.setEnabled(key is not None)
-
-    def _class_button(self, class_id: int) -> QPushButton:
-        entry = self._project.classes.classes[class_id - 1]
-        button = QPushButton(entry.name)
-        button.setStyleSheet(
-            f"QPushButton {{ text-align: left; padding: 3px 6px; border-left: 10px solid {entry.colour}; }}"
-        )
-        button.setToolTip(f"Paint {entry.name} (id {class_id}). Labelled so far, over all slices.")
-        button.clicked.connect(partial(self._layers.paint_with, class_id))
-        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        return button
+        for widget in (self.classes, self.background):
+            widget.setEnabled(key is not None)
 
     def _connect(self) -> None:
         self.suggest.clicked.connect(self._suggest)
         self.form.valueChanged.connect(self._configured)
         self.table.itemSelectionChanged.connect(self._picked)
-        self.next.clicked.connect(lambda: self.go(+1))
-        self.previous.clicked.connect(lambda: self.go(-1))
+        self.next.clicked.connect(partial(self.go, +1))
+        self.previous.clicked.connect(partial(self.go, -1))
+        self.classes.valueChanged.connect(self._layers.paint_with)
+        self._layers.class_chosen.connect(self.classes.setValue)
         self.accept.clicked.connect(self.accept_prediction)
         self.background.clicked.connect(self.rest_is_background)
-        self._runner.started.connect(lambda _: self._enable())
+        self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
     def _lay_out(self) -> None:
-        layout, steps, palette = QVBoxLayout(self), QGridLayout(), QGridLayout()
+        layout, steps = QVBoxLayout(self), QGridLayout()
         for k, widget in enumerate((self.previous, self.next, self.background, self.accept)):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        settings = QCollapsible("How slices are suggested")
-        settings.addWidget(self.form)
-        for k, button in enumerate(self.classes):
-            palette.addWidget(button, k // 2, k % 2)
+        show = QHBoxLayout()
+        for button in self.looks:
+            show.addWidget(button)
+        layout.setSpacing(5)
+        layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.suggest)
-        layout.addWidget(settings)
+        layout.addWidget(folded("How slices are suggested", self.form))
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.card)
         layout.addLayout(steps)
         layout.addWidget(QLabel("Paint (labelled pixels so far)"))
-        layout.addLayout(palette)
+        layout.addWidget(self.classes)
+        layout.addLayout(show)
 
 
-def _short(n: int) -> str:
-    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.0f}k" if n >= 10_000 else str(n)
+def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button.clicked.connect(_ignoring_state(act))
+    return button
+
+
+def _ignoring_state(act: Callable[[], object]) -> Callable[[bool], None]:
+    """Qt tells whether a button is checked, which is none of the act's business."""
+
+    def acted(checked: bool) -> None:
+        act()
+
+    return acted

@@ -1,7 +1,8 @@
 """What the viewer shows of a scan; the only file that touches `viewer.layers`.
 
-Layers are found by the metadata put on them here, never by name, so that a person may rename, reorder or delete
-them; a deleted one comes back with the next scan or result.
+Layers are found by the metadata put on them here, never by name, so that a person may rename, reorder, duplicate or
+delete them; a deleted one comes back with the next scan, jump or result. How a person set a layer (visible, opacity,
+brush, tool, class ...) is carried over when it is made anew for another scan or model.
 """
 
 from __future__ import annotations
@@ -11,34 +12,39 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from voidscope.acquisition import pixel_rareness
 from voidscope.project import Project, ScanRecord
-from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
+from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.widgets.colours import RarenessMap, class_colours, class_shares
+from voidscope.widgets.looks import KEPT, Looks, role_of
+from voidscope.widgets.pointer import Pointer
+from voidscope.widgets.slice_view import SliceView, lengths, units
 
-ROLE = "voidscope"
-"""Metadata key that says what a layer is to us: image, labels, prediction, rareness, uncertainty or pointer."""
-POINTER_MS = 1800
-"""How long the box at the driving pixel stays."""
 HEATMAPS = ("rareness", "uncertainty")
+RESULTS = ("prediction", *HEATMAPS)
+BRUSH_PX = 4
 
 
 class ScanLayers(QObject):
-    """Shows one scan of a project at a time; `shown(scan)` after another scan came into view."""
+    """Shows one scan of a project at a time.
+
+    `shown(scan)` after another scan came into view; `class_chosen(id)` when the class painted with changed.
+    """
 
     shown = Signal(str)
+    class_chosen = Signal(int)
 
     def __init__(self, viewer: Any, project: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._view = SliceView(viewer)
         self._project = project
         self._scan: str | None = None
-        self._pointer = QTimer(self)
-        self._pointer.setSingleShot(True)
-        self._pointer.timeout.connect(self._remove_pointer)
+        self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
+        self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
+        self._pointer = Pointer(self._add, self._remove, self)
 
     @property
     def scan(self) -> str | None:
@@ -53,64 +59,81 @@ class ScanLayers(QObject):
     @property
     def key(self) -> SliceKey | None:
         """The slice in view."""
-        record = self.record
-        if record is None:
+        record, layer = self.record, self.find("image") or self.find("labels")
+        if record is None or layer is None:
             return None
-        step = int(self._viewer.dims.current_step[record.plane.axis])
-        return SliceKey(record.name, min(max(step, 0), record.n_slices - 1))
+        return SliceKey(record.name, self._view.index(record, layer))
+
+    @property
+    def class_id(self) -> int:
+        """The class that painting puts down; 0 erases."""
+        layer = self.find("labels")
+        return 0 if layer is None else int(layer.selected_label)
 
     def find(self, role: str) -> Any:
         """Our layer with this role, or None."""
-        return next((layer for layer in self._viewer.layers if layer.metadata.get(ROLE) == role), None)
+        return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
 
     def show(self, scan: str) -> None:
         """Bring a scan into view with everything known about it; nothing happens when it is there already."""
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
             return
-        record, volume = self._project.scan(scan), self._project.volume(scan)
-        self.clear()
+        record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
+        painted, back = self._painted(record), self.key
+        if not self._alike(record):
+            self.clear()
+        self._put_image(record, voxels)
+        self._pointer.hide()
+        self._remove("labels")  # its undo history belongs to the scan before
         self._scan = scan
-        limits = (record.intensity.low, record.intensity.high)
-        self._viewer.add_image(
-            volume.voxels, name=scan, contrast_limits=limits, colormap="gray", **self._placed("image")
-        )
         self.show_results()
-        self._add_labels(record)
-        self._face(record)
+        self._add_labels(painted)
+        self._view.face(record)
+        if back is not None and back.scan == scan:
+            self._view.go(record, back.index)
         self.shown.emit(scan)
 
     def clear(self) -> None:
         """Take our layers out of the viewer."""
+        for role in KEPT:
+            self._remove(role)
         self._scan = None
-        for layer in [la for la in self._viewer.layers if ROLE in la.metadata]:
-            self._viewer.layers.remove(layer)
+
+    def place(self) -> None:
+        """Show the scan in view anew if the project now has another spacing for it."""
+        image, record = self.find("image"), self.record
+        if image is not None and record is not None and tuple(image.scale) != lengths(record):
+            self._remove("image")
+            self.show(record.name)
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
         if self._scan is None:
             return
-        mask = self._project.mask(self._scan)
+        mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
         if mask is None:
-            for role in ("prediction", *HEATMAPS):
+            for role in RESULTS:
                 self._remove(role)
             return
-        entropy = self._project.uncertainty(self._scan)
-        self._show_prediction(mask, np.zeros(mask.shape, np.float32) if entropy is None else entropy)
+        shares = class_shares(mask, self._project.survey, len(self._project.classes))
+        self._put_prediction(mask.copy())
+        self._put_heat("rareness", RarenessMap(mask, shares), (math.exp(-1), 1.0), "viridis")
+        if entropy is not None:
+            self._put_uncertainty(entropy)
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
-        """Put one freshly predicted slice into the layers of the scan in view."""
+        """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
         record = self.record
-        if record is None or key.scan != self._scan:
+        if record is None or key.scan != self._scan or self._project.mask(key.scan) is not None:
             return
         if self.find("prediction") is None:
-            self._show_prediction(np.zeros(record.shape, np.uint8), np.zeros(record.shape, np.float32))
-        where = slice_index(record.plane, key.index)
+            self._put_prediction(np.zeros(record.shape, np.uint8))
+            self._put_uncertainty(np.zeros(record.shape, np.float32))
         for role, values in (("prediction", mask), ("uncertainty", entropy)):
             layer = self.find(role)
             if layer is not None:
-                layer.data[where] = values
-                if key == self.key:
-                    layer.refresh()
+                layer.data[slice_index(record.plane, key.index)] = values
+                self._refresh(layer, key)
 
     def show_label(self, key: SliceKey) -> None:
         """Bring the labels layer in line with the project's label of one slice."""
@@ -118,31 +141,45 @@ class ScanLayers(QObject):
         if layer is None or record is None or key.scan != self._scan:
             return
         label = self._project.labels.get(key)
-        where = slice_index(record.plane, key.index)
-        wanted = np.zeros(record.slice_shape, np.uint8) if label is None else label
-        if not np.array_equal(layer.data[where], wanted):
-            layer.data[where] = wanted
-            layer.refresh()
+        layer.data[slice_index(record.plane, key.index)] = 0 if label is None else label
+        self._refresh(layer, key)
+
+    def prediction(self, key: SliceKey) -> Mask | None:
+        """What the current model says of a slice, also while its scan is still being segmented; None if nothing yet."""
+        record, mask, layer = (
+            self._project.scan(key.scan),
+            self._project.mask(key.scan),
+            self.find("prediction"),
+        )
+        if mask is None and key.scan == self._scan and layer is not None:
+            mask = layer.data
+        if mask is None:
+            return None
+        found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)
+        return found if found.all() else None
 
     def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
-        """Go to a slice; with a pixel (y, x), centre on it and draw a short-lived box there.
+        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there.
 
         Contrast, tool and class stay as they are.
         """
         self.show(key.scan)
         record = self._project.scan(key.scan)
-        self._viewer.dims.set_current_step(record.plane.axis, key.index)
+        self._view.go(record, key.index)
         if pixel is not None:
-            self._centre(record, pixel)
-            self._point(record, key, pixel)
+            self._view.look_at(record, pixel)
+            self._pointer.show(record, key.index, pixel)
 
     def paint_with(self, class_id: int) -> None:
         """Choose the class that painting puts down, and make the labels layer the one painted on."""
+        if self._scan is None:
+            return
+        self.show(self._scan)
         layer = self.find("labels")
-        if layer is not None:
-            layer.selected_label = class_id
-            layer.mode = "paint"
-            self._viewer.layers.selection.active = layer
+        layer.visible = True
+        layer.selected_label = class_id
+        layer.mode = "paint"
+        self._viewer.layers.selection.active = layer
 
     def toggle(self, role: str) -> None:
         """Show or hide a layer."""
@@ -159,130 +196,105 @@ class ScanLayers(QObject):
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _placed(self, role: str) -> dict[str, Any]:
-        """Scale, units and axis names in which every layer of a scan agrees."""
-        record = self.record
-        spacing = record.spacing_um if record is not None else None
-        return {
-            "scale": spacing or (1.0, 1.0, 1.0), "units": ("um" if spacing else "pixel",) * 3,
-            "axis_labels": ("z", "y", "x"), "metadata": {ROLE: role},
-        }  # fmt: skip
+    def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:
+        """Add a layer in its scan's place, with the look a person gave the one before it."""
+        record = self._project.scan(self._scan or "")
+        active = self._viewer.layers.selection.active
+        add = getattr(self._viewer, f"add_{kind}")
+        layer = add(data, scale=lengths(record), units=units(record), axis_labels=("z", "y", "x"), **look)
+        self._looks.give(layer, role, record.name)
+        if active is not None:
+            self._viewer.layers.selection.active = active
+        return layer
 
-    def _add_labels(self, record: ScanRecord) -> None:
+    def _add_labels(self, painted: Mask) -> None:
+        colours = class_colours(self._project.classes, background=0.35)
+        layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
+        self._viewer.layers.selection.active = layer
+        layer.events.selected_label.connect(self._tell_class)
+
+    def _alike(self, record: ScanRecord) -> bool:
+        """Whether the layers in view can take another scan, which is much quicker than making them anew."""
+        before, image = self.record, self.find("image")
+        if before is None or image is None:
+            return False
+        return before.dtype == record.dtype and units(before) == units(record)
+
+    def _put_image(self, record: ScanRecord, voxels: Any) -> None:
+        limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
+        if layer is not None and self._scan is not None:
+            self._looks.remember(layer, "image", self._scan)
+            layer.data, layer.scale, layer.name = voxels, lengths(record), record.name
+            layer.contrast_limits = self._looks.contrast(record.name, limits)
+            return
+        self._scan = record.name
+        look: dict[str, Any] = {"contrast_limits": limits, "colormap": "gray", "multiscale": False}
+        self._add("image", "image", voxels, name=record.name, **look)
+
+    def _painted(self, record: ScanRecord) -> Mask:
         painted = np.zeros(record.shape, np.uint8)
         for key in self._project.labels:
             label = self._project.labels.get(key) if key.scan == record.name else None
             if label is not None:
                 painted[slice_index(record.plane, key.index)] = label
-        layer = self._viewer.add_labels(
-            painted,
-            name="labels",
-            colormap=class_colours(self._project.classes, background=0.35),
-            opacity=0.5,
-            **self._placed("labels"),
-        )
-        layer.brush_size = 4
-        layer.selected_label = min(self._project.classes.ids_with_role(Role.VOID), default=1)
+        return painted
 
-    def _show_prediction(self, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
-        survey = self._project.survey
-        shares = _shares(mask, len(self._project.classes)) if survey is None else survey.class_distribution()
-        nats = math.log(len(self._project.classes))
-        colours = class_colours(self._project.classes, background=0.0)
-        self._put_labels("prediction", mask, colours)
-        self._put_heat("rareness", pixel_rareness(mask, shares), (math.exp(-1), 1.0), "viridis")
-        self._put_heat("uncertainty", np.array(entropy, np.float32), (0.0, nats), "magma")
-
-    def _put_labels(self, role: str, data: Mask, colours: DirectLabelColormap) -> None:
-        layer = self.find(role)
-        if layer is not None:
-            layer.data = data.copy()
+    def _tell_class(self) -> None:
+        """Tell the class; napari's "new label" gives ids that no class has, so the class stays."""
+        layer = self.find("labels")
+        if layer.selected_label > len(self._project.classes):
+            layer.selected_label = self._class
             return
-        layer = self._viewer.add_labels(
-            data.copy(), name=role, colormap=colours, opacity=0.45, **self._placed(role)
-        )
+        self._class = int(layer.selected_label)
+        self.class_chosen.emit(self._class)
+
+    def _put_prediction(self, mask: Mask) -> None:
+        if self._renew("prediction", mask):
+            return
+        colours = class_colours(self._project.classes, background=0.0)
+        layer = self._add("prediction", "labels", mask, name="prediction", colormap=colours, opacity=0.45)
         layer.editable = False
         self._below_labels(layer)
 
-    def _put_heat(
-        self, role: str, data: npt.NDArray[np.float32], limits: tuple[float, float], colormap: str
-    ) -> None:
-        layer = self.find(role)
-        if layer is not None:
-            layer.data = data
+    def _put_uncertainty(self, entropy: npt.NDArray[np.float32]) -> None:
+        self._put_heat("uncertainty", entropy, (0.0, math.log(len(self._project.classes))), "magma")
+
+    def _put_heat(self, role: str, data: Any, limits: tuple[float, float], colormap: str) -> None:
+        if self._renew(role, data):
             return
-        layer = self._viewer.add_image(
-            data,
-            name=f"{role} heatmap",
-            contrast_limits=limits,
-            colormap=colormap,
-            opacity=0.6,
-            visible=False,
-            **self._placed(role),
+        look: dict[str, Any] = {"opacity": 0.6, "visible": False, "multiscale": False}
+        layer = self._add(
+            role, "image", data, name=f"{role} heatmap", contrast_limits=limits, colormap=colormap, **look
         )
         self._below_labels(layer)
 
+    def _renew(self, role: str, data: Any) -> bool:
+        """Give the layer with this role other data of the scan in view; False when there is none."""
+        layer, record = self.find(role), self.record
+        if layer is None or record is None:
+            return False
+        layer.data, layer.scale = data, lengths(record)
+        layer.editable = role != "prediction"
+        return True
+
     def _below_labels(self, layer: Any) -> None:
-        """Keep what a person paints on top, and what they had chosen active."""
+        """Keep what a person paints on top."""
         labels = self.find("labels")
         if labels is not None:
             layers = self._viewer.layers
             layers.move(layers.index(layer), layers.index(labels))
-            layers.selection.active = labels
 
-    def _face(self, record: ScanRecord) -> None:
-        """Turn the viewer so that slices along the scan's plane are in view, in 2D, starting in the middle."""
-        axis = record.plane.axis
-        self._viewer.dims.ndisplay = 2
-        self._viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
-        self._viewer.dims.set_current_step(axis, record.n_slices // 2)
-        self._viewer.reset_view()
-
-    def _centre(self, record: ScanRecord, pixel: tuple[int, int]) -> None:
-        spacing = record.spacing_um or (1.0, 1.0, 1.0)
-        shown = [a for a in range(3) if a != record.plane.axis]
-        at = tuple(p * spacing[a] for p, a in zip(pixel, shown, strict=True))
-        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari < 0.9 keeps it on the viewer
-        camera.center = (camera.center[0], *at)
-
-    def _point(self, record: ScanRecord, key: SliceKey, pixel: tuple[int, int]) -> None:
-        self._remove_pointer()
-        active = self._viewer.layers.selection.active
-        reach = max(4.0, 0.06 * max(record.slice_shape))
-        corners = [(-reach, -reach), (-reach, reach), (reach, reach), (reach, -reach)]
-        box = np.array(
-            [np.insert((pixel[0] + y, pixel[1] + x), record.plane.axis, key.index) for y, x in corners]
-        )
-        self._viewer.add_shapes(
-            [box],
-            shape_type="polygon",
-            name="suggested here",
-            edge_color="#ffe066",
-            edge_width=0.8,
-            face_color="transparent",
-            **self._placed("pointer"),
-        )
-        self._viewer.layers.selection.active = active
-        self._pointer.start(POINTER_MS)
-
-    def _remove_pointer(self) -> None:
-        self._remove("pointer")
+    def _refresh(self, layer: Any, key: SliceKey) -> None:
+        """Redraw a layer if the slice that changed can be seen."""
+        if self._view.solid or key == self.key:
+            layer.refresh()
 
     def _remove(self, role: str) -> None:
+        """Take our layer with this role out of the viewer and remember how it was set."""
         layer = self.find(role)
-        if layer is not None:
-            self._viewer.layers.remove(layer)
-
-
-def class_colours(classes: ClassMap, background: float) -> DirectLabelColormap:
-    """A label colormap of the class colours; `background` is the opacity of background classes."""
-    table: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    for class_id, entry in enumerate(classes.classes, start=1):
-        rgb = [int(entry.colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-        table[class_id] = (*rgb, background if entry.role is Role.BACKGROUND else 1.0)
-    return DirectLabelColormap(color_dict=table)
-
-
-def _shares(mask: Mask, n_classes: int) -> npt.NDArray[np.float64]:
-    counts = np.bincount(mask.ravel(), minlength=n_classes + 1)[1:]
-    return np.asarray(counts / max(1, counts.sum()), dtype=np.float64)
+        if layer is None:
+            return
+        self._looks.remember(layer, role, self._scan or "")
+        if role == "labels":
+            layer.events.selected_label.disconnect(self._tell_class)
+        self._viewer.layers.remove(layer)

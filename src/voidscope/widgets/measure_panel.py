@@ -11,9 +11,11 @@ from voidscope.errors import VoidscopeError
 from voidscope.metrology import ScanMeasurement, Verdict, Void
 from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
+from voidscope.volume import Spacing
 from voidscope.widgets.forms import SettingsForm
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
+from voidscope.widgets.spacing_editor import SpacingEditor
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
@@ -38,6 +40,8 @@ class MeasurePanel(QWidget):
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
         self.table: QTableWidget = plain_table(HEADER)
+        self.unknown, self.spacing = QLabel(), SpacingEditor()
+        self.unknown.setWordWrap(True)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -54,6 +58,7 @@ class MeasurePanel(QWidget):
         self.scans.setCurrentIndex(names.index(chosen) if chosen in names else 0)
         self.scans.blockSignals(False)
         self._show_scan()
+        self._ask_spacing()
         self._enable()
 
     def start(self) -> None:
@@ -107,19 +112,37 @@ class MeasurePanel(QWidget):
                 f"QLabel {{ background: {COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
             )
 
+    def _without_spacing(self) -> str | None:
+        """The first scan that cannot be measured for want of a spacing."""
+        return next((s.name for s in self._project.scans.values() if s.spacing_um is None), None)
+
+    def _ask_spacing(self) -> None:
+        scan = self._without_spacing()
+        self.unknown.setText(f"{scan} has no spacing, so nothing in it can be measured. What is it, in um?")
+        for widget in (self.unknown, self.spacing):
+            widget.setVisible(scan is not None)
+
+    def _set_spacing(self, spacing_um: Spacing) -> None:
+        scan = self._without_spacing()
+        if scan is not None:
+            self._project.set_spacing(scan, spacing_um)
+
     def _open_report(self) -> None:
         webbrowser.open((self._project.report_folder / "report.html").resolve().as_uri())
 
     def _configured(self, config: Config) -> None:
         self._project.set_config(config)
 
-    def _enable(self) -> None:
+    def _enable(self, *_: object) -> None:
         model = self._project.cycle is not None
-        self.measure.setEnabled(model and not self._runner.busy)
+        spaced = self._without_spacing() is None
+        self.measure.setEnabled(model and spaced and not self._runner.busy)
         self.measure.setToolTip(
             "Segment what is missing, then measure every scan."
-            if model
+            if model and spaced
             else "No model yet: label and train first."
+            if spaced
+            else "A scan has no spacing yet: give it below."
         )
         self.report.setEnabled(bool(self._measured()))
 
@@ -127,9 +150,11 @@ class MeasurePanel(QWidget):
         self.measure.clicked.connect(self.start)
         self.report.clicked.connect(self._open_report)
         self.form.valueChanged.connect(self._configured)
+        self.spacing.valueChanged.connect(self._set_spacing)
+        self.spacing.refused.connect(self._runner.failed)
         self.scans.currentIndexChanged.connect(lambda _: self._show_scan())
         self.table.itemSelectionChanged.connect(lambda: self.go(self.table.currentRow()))
-        self._runner.started.connect(lambda _: self._enable())
+        self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
     def _lay_out(self) -> None:
@@ -140,6 +165,8 @@ class MeasurePanel(QWidget):
         badge.addWidget(self.verdict)
         layout.addWidget(self.form)
         layout.addLayout(row)
+        layout.addWidget(self.unknown)
+        layout.addWidget(self.spacing)
         layout.addLayout(badge)
         layout.addWidget(self.reason)
         layout.addWidget(self.table, stretch=1)

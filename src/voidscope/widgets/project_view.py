@@ -33,17 +33,18 @@ class ProjectView(QTabWidget):
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
         self.measure = MeasurePanel(project, runner, self.layers)
-        for title, panel in (
-            ("Scans", self.scans),
-            ("Label", self.label),
-            ("Train", self.train),
-            ("Measure", self.measure),
-        ):
+        self._panels: dict[str, Any] = {
+            "Scans": self.scans,
+            "Label": self.label,
+            "Train": self.train,
+            "Measure": self.measure,
+        }
+        self._stale: set[str] = set()
+        for title, panel in self._panels.items():
             self.addTab(_scrolling(panel), title)
-        self._listen(runner)
-        if project.scans:
-            self._show_first(runner)
-            self.setCurrentIndex(1)
+        self._listeners = self._listen()
+        self._connect(runner)
+        self._show_first(runner)
 
     def shortcuts(self) -> dict[str, Callable[[Any], None]]:
         """Key in napari's words -> what it does; printed on the buttons."""
@@ -58,60 +59,89 @@ class ProjectView(QTabWidget):
     def release(self) -> None:
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.strokes.release()
+        for event, listener in self._listeners:
+            event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
         self.layers.clear()
 
-    def _show_first(self, runner: Runner) -> None:
-        """Show the first scan; one whose file is gone is told, and the project opens all the same."""
-        try:
-            self.layers.show(next(iter(self.project.scans)))
-        except VoidscopeError as error:
-            runner.failed.emit(str(error))
-
-    def _listen(self, runner: Runner) -> None:
+    def _listen(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Events of the project and who is told."""
         events = self.project.events
-        events.scans_changed.connect(self._scans_changed)
-        events.labels_changed.connect(self._label_changed)
-        events.suggestions_changed.connect(self.label.refresh)
-        events.cycles_changed.connect(self._cycles_changed)
-        events.masks_changed.connect(self._mask_changed)
-        events.config_changed.connect(self._config_changed)
-        events.report_changed.connect(self.measure.refresh)
+        listeners: list[tuple[Any, Callable[..., None]]] = [
+            (events.scans_changed, self._scans_changed),
+            (events.labels_changed, self._label_changed),
+            (events.suggestions_changed, self._suggestions_changed),
+            (events.cycles_changed, self._cycles_changed),
+            (events.masks_changed, self._mask_changed),
+            (events.config_changed, self._config_changed),
+            (events.report_changed, self._report_changed),
+        ]
+        for event, listener in listeners:
+            event.connect(listener)
+        return listeners
+
+    def _connect(self, runner: Runner) -> None:
         self.layers.shown.connect(self._shown)
         self.strokes.failed.connect(runner.failed)
+        self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
+        self.currentChanged.connect(self._refresh_panel_in_view)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.strokes.flush)
 
+    def _show_first(self, runner: Runner) -> None:
+        """Show the first scan that can be shown; one that is gone is told and does not keep the project shut."""
+        for scan in self.project.scans:
+            try:
+                self.layers.show(scan)
+            except VoidscopeError as error:
+                runner.failed.emit(str(error))
+            else:
+                self.setCurrentIndex(1)
+                return
+
+    def _refresh(self, *titles: str) -> None:
+        """Rebuild these panels: the one in view now, the others when they come into view."""
+        self._stale |= set(titles)
+        self._refresh_panel_in_view()
+
+    def _refresh_panel_in_view(self, index: int = 0) -> None:
+        title = self.tabText(self.currentIndex())
+        if title in self._stale:
+            self._stale.discard(title)
+            self._panels[title].refresh()
+
     def _scans_changed(self) -> None:
-        self.scans.refresh()
-        self.label.refresh()
+        self.layers.place()
+        self._refresh(*self._panels)
 
     def _label_changed(self, key: SliceKey) -> None:
-        self.layers.show_label(key)
-        for panel in (self.scans, self.label, self.train):
-            panel.refresh()
+        if not self.strokes.pending(key):
+            self.layers.show_label(key)
+        self._refresh("Scans", "Label", "Train")
+
+    def _suggestions_changed(self) -> None:
+        self._refresh("Label")
 
     def _cycles_changed(self) -> None:
         self.layers.show_results()
-        self.train.refresh()
-        self.label.refresh()
-        self.measure.refresh()
+        self._refresh("Label", "Train", "Measure")
 
     def _mask_changed(self, scan: str) -> None:
         if scan == self.layers.scan:
             self.layers.show_results()
-            self.label.refresh()
+            self._refresh("Label")
+
+    def _report_changed(self) -> None:
+        self._refresh("Measure")
 
     def _config_changed(self) -> None:
         for form in (self.label.form, self.train.form, self.train.pretrain_form, self.measure.form):
             form.setValue(self.project.config)
 
     def _shown(self, scan: str) -> None:
-        self.strokes.watch()
-        self.label.refresh()
-        self.train.refresh()
+        self._refresh("Scans", "Label", "Train")
 
     def _step_changed(self, event: Any = None) -> None:
         self.label.refresh_card()

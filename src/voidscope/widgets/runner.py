@@ -24,13 +24,17 @@ log = logging.getLogger(__name__)
 
 
 class Runner(QObject):
-    """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest."""
+    """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest.
+
+    `failed` also carries what went wrong outside of jobs, `told` other news for the person.
+    """
 
     started = Signal(str)
     progressed = Signal(object, str)
     failed = Signal(str)
     cancelled = Signal(str)
     done = Signal(str)
+    told = Signal(str)
     ended = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:

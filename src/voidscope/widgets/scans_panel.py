@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QTableWidget,
     QVBoxLayout,
@@ -20,12 +19,14 @@ from qtpy.QtWidgets import (
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import Split
+from voidscope.volume import Spacing
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
+from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import add_scans
 
-HEADER = ("scan", "slices", "labelled", "spacing, um", "split")
+HEADER = ("scan", "slices", "labels", "um", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
 
 
@@ -43,35 +44,37 @@ class ScansPanel(QWidget):
         self.test.setToolTip(
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
         )
-        self.table: QTableWidget = plain_table(HEADER)
+        self.table: QTableWidget = plain_table(HEADER, wide=(0,))
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)
-        self.spacing = QLineEdit()
-        self.spacing.setPlaceholderText("z, y, x in um, e.g. 0.7, 0.7, 0.7")
-        self.set_spacing = QPushButton("Set spacing")
-        self.set_spacing.setToolTip(
+        self.spacing = SpacingEditor()
+        self.spacing.button.setToolTip(
             "Edge lengths of the voxels of the selected scan; nothing is measured without them."
         )
         self._lay_out()
         self.add.clicked.connect(self._choose)
-        self.set_spacing.clicked.connect(self._set_spacing)
+        self.spacing.valueChanged.connect(self._set_spacing)
+        self.spacing.refused.connect(runner.failed)
         self.table.itemSelectionChanged.connect(self._show)
-        runner.started.connect(lambda _: self.add.setEnabled(False))
-        runner.ended.connect(lambda: self.add.setEnabled(True))
+        runner.started.connect(self._enable)
+        runner.ended.connect(self._enable)
         self.refresh()
 
     def refresh(self) -> None:
         """Rebuild from the project."""
         labelled = [k.scan for k in self._project.labels]
         rows = [
-            (s.name, s.n_slices, labelled.count(s.name), _spacing_text(s.spacing_um), s.split.value)
+            (s.name, s.n_slices, labelled.count(s.name), _short(s.spacing_um), s.split.value)
             for s in self._project.scans.values()
         ]
         fill(self.table, rows)
         self.table.setVisible(bool(rows))
         self.hint.setVisible(not rows)
-        self.set_spacing.setEnabled(bool(rows))
+        self.spacing.setEnabled(bool(rows))
+
+    def _enable(self, *_: object) -> None:
+        self.add.setEnabled(not self._runner.busy)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
@@ -97,41 +100,36 @@ class ScansPanel(QWidget):
         name = self.selected()
         if name is None:
             return
-        self.spacing.setText(_spacing_text(self._project.scan(name).spacing_um).replace("?", ""))
+        self.spacing.setValue(self._project.scan(name).spacing_um)
         try:
             self._layers.show(name)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
 
-    def _set_spacing(self) -> None:
+    def _set_spacing(self, spacing_um: Spacing) -> None:
         name = self.selected() or self._layers.scan
         if name is None:
             self._runner.failed.emit("No scan is selected; click one in the table first.")
             return
         try:
-            words = [float(w) for w in self.spacing.text().split(",")]
-            z, y, x = words if len(words) == 3 else words * 3
-            self._project.set_spacing(name, (z, y, x))
-        except ValueError:
-            self._runner.failed.emit(
-                f"{self.spacing.text()!r} is no spacing; write three numbers in um: z, y, x."
-            )
+            self._project.set_spacing(name, spacing_um)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
 
     def _lay_out(self) -> None:
-        top, bottom = QHBoxLayout(), QHBoxLayout()
+        top = QHBoxLayout()
         top.addWidget(self.add)
         top.addWidget(self.test)
         top.addStretch()
-        bottom.addWidget(self.spacing, stretch=1)
-        bottom.addWidget(self.set_spacing)
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.hint)
         layout.addWidget(self.table, stretch=1)
-        layout.addLayout(bottom)
+        layout.addWidget(self.spacing)
 
 
-def _spacing_text(spacing_um: tuple[float, float, float] | None) -> str:
-    return "?" if spacing_um is None else ", ".join(f"{s:g}" for s in spacing_um)
+def _short(spacing_um: Spacing | None) -> str:
+    """A spacing for the table: one number where it is the same along all axes."""
+    if spacing_um is None:
+        return "?"
+    return f"{spacing_um[0]:g}" if len(set(spacing_um)) == 1 else spacing_text(spacing_um)

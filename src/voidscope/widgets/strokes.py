@@ -1,12 +1,13 @@
 """Every stroke is saved: watches the labels layer and puts what changed into the project within a second.
 
 napari tells of strokes by `paint`, but of undo, redo and direct writes only by `set_data`, which also fires when
-the slider moves, and its payloads are private. So any event means "something may have changed": soon after, the
-slice in view and every slice touched before are compared with what was saved last.
+the slider moves, and its payloads are private. So an event only means "something may have changed": soon after, the
+slices in question are compared with the hash of what the project holds, and written where they differ.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -25,72 +26,102 @@ RETRY_MS = 5000
 
 
 class Strokes(QObject):
-    """Saves what is painted on the labels layer of a `ScanLayers`; `failed(sentence)` when the disk refuses."""
+    """Saves what is painted on the labels layer of a `ScanLayers`.
+
+    `failed(sentence)` when the disk refuses, once until a write succeeds again, then `recovered(sentence)`.
+    """
 
     failed = Signal(str)
+    recovered = Signal(str)
 
     def __init__(self, project: Project, layers: ScanLayers, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._project, self._layers = project, layers
         self._layer: Any = None
-        self._scan: str | None = None
+        self._scan = ""
+        self._seen: int | None = None
         self._touched: set[int] = set()
+        self._unsaved: dict[int, Provenance] = {}
+        self._held: dict[SliceKey, tuple[Mask, Provenance]] = {}
+        self._failing = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._save_all)
         layers.shown.connect(self.watch)
 
     def watch(self) -> None:
         """Save what is left of the layer watched so far, then watch the one in view."""
+        late = [self._key(index) for index in self._touched | set(self._unsaved)]
         self.release()
-        self._layer, self._scan = self._layers.find("labels"), self._layers.scan
+        self._layer, self._scan = self._layers.find("labels"), self._layers.scan or ""
+        self._seen = self._in_view()
+        for key in late:  # saved only now, after the new layer was filled
+            self._layers.show_label(key)
         if self._layer is not None:
             self._layer.events.paint.connect(self._painted)
             self._layer.events.set_data.connect(self._maybe_changed)
+            self._put_back()
 
     def release(self) -> None:
-        """Save and stop watching."""
+        """Save and stop watching; what the disk refuses is held and tried again."""
         self.flush()
         if self._layer is not None:
+            self._held |= {self._key(i): (self._label_in_viewer(i), p) for i, p in self._unsaved.items()}
             self._layer.events.paint.disconnect(self._painted)
             self._layer.events.set_data.disconnect(self._maybe_changed)
-        self._layer, self._scan = None, None
+        self._layer, self._scan = None, ""
         self._touched.clear()
+        self._unsaved.clear()
 
     def write(self, key: SliceKey, mask: Mask, provenance: Provenance) -> None:
         """Label a slice as if painted, so that undo reaches it, and save it with this provenance."""
-        record = self._layers.record
-        if record is None or self._layer is None or key.scan != self._scan:
-            return
+        self._layers.show(key.scan)
         self.flush()
-        old = self._layer.data[slice_index(record.plane, key.index)]
-        rows, columns = np.nonzero(old != mask)
+        rows, columns = np.nonzero(self._label_in_viewer(key.index) != mask)
         if len(rows):
             indices = [rows, columns]
-            indices.insert(record.plane.axis, np.full(len(rows), key.index))
+            indices.insert(self._project.scan(key.scan).plane.axis, np.full(len(rows), key.index))
             self._layer.data_setitem(tuple(indices), mask[rows, columns])
         self._touched.add(key.index)
-        self._save(key.index, provenance)
+        self._unsaved[key.index] = provenance
+        self._save_all()
 
     def flush(self) -> None:
-        """Save every touched slice that differs from what the project holds; raises nothing."""
-        self._timer.stop()
-        for index in sorted(self._touched):
-            self._save(index, Provenance.DRAWN)
+        """Save every slice of this scan that may differ from what the project holds; raises nothing."""
+        self._suspect(self._touched)
+        self._save_all()
+
+    def pending(self, key: SliceKey) -> bool:
+        """Whether the viewer may hold a label of this slice that the project does not have yet."""
+        return key.scan == self._scan and key.index in self._unsaved
 
     def _painted(self, event: Any) -> None:
-        self._touched |= self._slices_of(event.value)
-        self._maybe_changed()
+        index = self._in_view()
+        found = self._slices_of(event.value) | (set() if index is None else {index})
+        self._touched |= found
+        self._suspect(found)
+        self._timer.start(SETTLE_MS)
 
     def _maybe_changed(self, event: Any = None) -> None:
-        key = self._layers.key
-        if key is not None and key.scan == self._scan:
-            self._touched.add(key.index)
+        """A stroke, an undo (of any slice touched before), a direct write; or only the slider, which saves nothing."""
+        index = self._in_view()
+        if index is None or index != self._seen:
+            self._seen = index
+            return
+        self._suspect(self._touched | {index})
         self._timer.start(SETTLE_MS)
+
+    def _suspect(self, indices: set[int]) -> None:
+        for index in indices:
+            self._unsaved.setdefault(index, Provenance.DRAWN)
+
+    def _in_view(self) -> int | None:
+        key = self._layers.key
+        return key.index if key is not None and key.scan == self._scan else None
 
     def _slices_of(self, atoms: Any) -> set[int]:
         """Indices of the slices a paint event names, for both of napari's payloads; empty when it cannot be told."""
-        record = self._layers.record
+        record = self._project.scans.get(self._scan)
         if record is None or not isinstance(atoms, list | tuple):
             return set()
         found: set[int] = set()
@@ -100,19 +131,58 @@ class Strokes(QObject):
                 found |= _indices(where[record.plane.axis], record.n_slices)
         return found
 
-    def _save(self, index: int, provenance: Provenance) -> None:
-        record = self._project.scans.get(self._scan or "")
-        if self._layer is None or record is None:
-            return
-        key = SliceKey(record.name, index)
-        painted = np.array(self._layer.data[slice_index(record.plane, index)], dtype=np.uint8)
+    def _save_all(self) -> None:
+        self._timer.stop()
         try:
-            stored = self._project.labels.get(key)
-            if not np.array_equal(painted, np.zeros_like(painted) if stored is None else stored):
-                self._project.labels.put(key, painted, provenance)
+            for key, (label, provenance) in list(self._held.items()):
+                self._project.labels.put(key, label, provenance)
+                del self._held[key]
+            for index, provenance in sorted(self._unsaved.items()):
+                self._save(index, provenance)
+                self._unsaved.pop(index, None)
         except VoidscopeError as error:
-            self.failed.emit(f"Not saved yet, kept in the viewer: {error}")
-            self._timer.start(RETRY_MS)
+            self._tell_failure(error)
+            return
+        if self._failing:
+            self._failing = False
+            self.recovered.emit("All strokes are saved again.")
+
+    def _tell_failure(self, error: VoidscopeError) -> None:
+        self._timer.start(RETRY_MS)
+        if not self._failing:
+            self._failing = True
+            self.failed.emit(f"Not saved yet, kept in the viewer and tried again: {error}")
+
+    def _save(self, index: int, provenance: Provenance) -> None:
+        if self._layer is None or self._scan not in self._project.scans:
+            return
+        key, painted = self._key(index), self._label_in_viewer(index)
+        if self._differs(key, painted):
+            self._touched.add(index)
+            self._project.labels.put(key, painted, provenance)
+
+    def _put_back(self) -> None:
+        """Show labels of this scan again that the disk refused before."""
+        for key in [k for k in self._held if k.scan == self._scan]:
+            label, provenance = self._held.pop(key)
+            self._layer.data[self._where(key.index)] = label
+            self._layer.refresh()
+            self._unsaved[key.index] = provenance
+
+    def _key(self, index: int) -> SliceKey:
+        return SliceKey(self._scan, index)
+
+    def _where(self, index: int) -> tuple[slice | int, ...]:
+        return slice_index(self._project.scan(self._scan).plane, index)
+
+    def _label_in_viewer(self, index: int) -> Mask:
+        return np.array(self._layer.data[self._where(index)], dtype=np.uint8)
+
+    def _differs(self, key: SliceKey, painted: Mask) -> bool:
+        if key not in self._project.labels:
+            return bool(painted.any())
+        held = self._project.labels.record(key).sha256
+        return hashlib.sha256(np.ascontiguousarray(painted).tobytes()).hexdigest() != held
 
 
 def _indices(where: Any, n: int) -> set[int]:

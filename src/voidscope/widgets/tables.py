@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
 
-def plain_table(header: Sequence[str]) -> QTableWidget:
-    """An empty table whose rows are selected whole and whose columns share the width."""
-    table = QTableWidget(0, len(header))
+class RowTable(QTableWidget):
+    """A table that leaves letters to the viewer's shortcuts; arrows and the like move between rows."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt would search the rows for a typed letter and swallow N, A, D ..."""
+        if event.text().isprintable() and event.text().strip():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+def plain_table(header: Sequence[str], wide: Sequence[int] = ()) -> QTableWidget:
+    """An empty table whose rows are selected whole; the `wide` columns take what they need, the others share the rest."""
+    table = RowTable(0, len(header))
     table.setHorizontalHeaderLabels(list(header))
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setMinimumHeight(110)
+    table.setMinimumHeight(90)
+    table.setStyleSheet("QTableWidget::item { padding: 0 2px; } QHeaderView::section { padding: 2px 3px; }")
     table.setMinimumWidth(0)
     table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -22,8 +35,11 @@ def plain_table(header: Sequence[str]) -> QTableWidget:
     if sides is not None and top is not None:
         sides.hide()
         sides.setDefaultSectionSize(22)
-        top.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        top.setStretchLastSection(True)
+        top.setHighlightSections(False)
+        top.setMinimumSectionSize(20)
+        top.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        for column in wide:
+            top.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
     return table
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pyqtgraph as pg
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from voidscope.config import Config
 from voidscope.jobs import Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Role
-from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.forms import SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -43,7 +42,7 @@ class TrainPanel(QWidget):
         self.state.setWordWrap(True)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
-        self.table: QTableWidget = plain_table(HEADER)
+        self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
         self.plot = pg.PlotWidget()
         self._lay_out()
         self._connect()
@@ -101,7 +100,7 @@ class TrainPanel(QWidget):
             self.plot.plot(list(cycle.metrics["losses"]), pen=pen)
         self.plot.setVisible(bool(cycles))
 
-    def _enable(self) -> None:
+    def _enable(self, *_: object) -> None:
         labelled, idle = len(self._project.labels), not self._runner.busy
         self.retrain.setEnabled(idle and labelled > 0)
         self.retrain.setToolTip(
@@ -137,30 +136,25 @@ class TrainPanel(QWidget):
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
         self._runner.progressed.connect(self._show_partial)
-        self._runner.started.connect(lambda _: self._enable())
+        self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
     def _lay_out(self) -> None:
         self.plot.setBackground(None)
         self.plot.setLabel("left", "loss")
         self.plot.setLabel("bottom", "epoch")
-        self.plot.setMinimumHeight(120)
+        self.plot.setMinimumHeight(110)
+        self.plot.setMaximumHeight(140)
         row, layout = QHBoxLayout(), QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
         row.addWidget(self.retrain)
         row.addWidget(self.segment)
         layout.addLayout(row)
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)
-        for title, form, button in (
-            ("Training settings", self.form, None),
-            ("Pretraining", self.pretrain_form, self.pretrain),
-        ):
-            box = QCollapsible(title)
-            box.addWidget(form)
-            if button is not None:
-                box.addWidget(button)
-            layout.addWidget(box)
+        layout.addWidget(folded("Training settings", self.form))
+        layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))
 
 
 def _three(value: float | None) -> str:

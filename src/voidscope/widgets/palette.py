@@ -1,0 +1,63 @@
+"""The classes to paint with: names, colours and how many pixels of each are labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
+
+from voidscope.vocabulary import ClassMap, SegmentationClass
+
+
+class ClassPalette(QWidget):
+    """One button per class; `valueChanged(id)` when a person picks one, the one picked last included."""
+
+    valueChanged = Signal(int)
+
+    def __init__(self, classes: ClassMap, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._names = classes.names
+        self.buttons = [_button(entry) for entry in classes.classes]
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for k, button in enumerate(self.buttons):
+            layout.addWidget(button, k // 2, k % 2)
+            button.clicked.connect(partial(self._pick, k + 1))
+
+    def value(self) -> int:
+        """Id of the class painted with; 0 when it is none of them."""
+        return next((k for k, button in enumerate(self.buttons, start=1) if button.isChecked()), 0)
+
+    def setValue(self, class_id: int) -> None:
+        """Show which class is painted with, wherever it was chosen, without telling anyone."""
+        for k, button in enumerate(self.buttons, start=1):
+            button.setChecked(k == class_id)
+
+    def set_pixels(self, counts: Iterable[int]) -> None:
+        """Show the labelled pixels of each class, in id order."""
+        for name, button, n in zip(self._names, self.buttons, counts, strict=True):
+            button.setText(f"{name} {short(int(n))}")
+            button.setToolTip(f"Paint {name}. {int(n):,} pixels of it are labelled so far, over all slices.")
+
+    def _pick(self, class_id: int, *_: object) -> None:
+        self.setValue(class_id)
+        self.valueChanged.emit(class_id)
+
+
+def short(n: int) -> str:
+    """A count in few characters: 904, 17k, 1.2M."""
+    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.0f}k" if n >= 10_000 else str(n)
+
+
+def _button(entry: SegmentationClass) -> QPushButton:
+    button = QPushButton(entry.name)
+    button.setCheckable(True)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button.setStyleSheet(
+        f"QPushButton {{ text-align: left; padding: 3px 4px; border-left: 10px solid {entry.colour}; }}"
+        f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 10px; font-weight: bold; }}"
+    )
+    return button

@@ -1,0 +1,84 @@
+"""Which slice of a scan the viewer shows, and where it looks: dims and camera, no layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from voidscope.project import ScanRecord
+from voidscope.volume import Spacing
+
+CLOSE_UP_PX = 256
+"""A jump zooms in on slices larger than this; smaller ones stay whole in view."""
+
+
+class SliceView:
+    """Turns a viewer to the slices of a scan; other layers in the viewer may have more axes than a scan."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+
+    @property
+    def camera(self) -> Any:
+        """The viewer's camera; napari moved it to `scene` in 0.9."""
+        scene = getattr(self._viewer, "scene", None)
+        return self._viewer.camera if scene is None else scene.camera
+
+    @property
+    def solid(self) -> bool:
+        """Whether the volume is shown in 3-D."""
+        return int(self._viewer.dims.ndisplay) == 3
+
+    def face(self, record: ScanRecord) -> None:
+        """Show slices along the scan's plane, in 2-D, whole, starting in the middle."""
+        dims, axis = self._viewer.dims, self._axis(record)
+        others = [a for a in range(dims.ndim) if a != axis]
+        dims.ndisplay = 2
+        dims.order = (*others[:-2], axis, *others[-2:])
+        self.go(record, record.n_slices // 2)
+        self._viewer.reset_view()
+
+    def index(self, record: ScanRecord, layer: Any) -> int:
+        """Index along the scan's plane of the slice of `layer` (one of the scan's) that is in view."""
+        where = layer.world_to_data(self._viewer.dims.point)[record.plane.axis]
+        return min(max(int(np.round(where)), 0), record.n_slices - 1)
+
+    def go(self, record: ScanRecord, index: int) -> None:
+        """Show a slice."""
+        self._viewer.dims.set_point(self._axis(record), index * lengths(record)[record.plane.axis])
+
+    def look_at(self, record: ScanRecord, pixel: tuple[int, int]) -> None:
+        """Centre on a pixel (y, x): close up in large slices, from where all is seen in small ones."""
+        shown = [a for a in range(3) if a != record.plane.axis]
+        at = [p * lengths(record)[a] for p, a in zip(pixel, shown, strict=True)]
+        before = self.camera.zoom
+        self._viewer.reset_view()
+        self.camera.zoom = zoom_on(pixel, record.slice_shape, self.camera.zoom, before)
+        self.camera.center = (*self.camera.center[:-2], *at)
+
+    def _axis(self, record: ScanRecord) -> int:
+        """The scan's slice axis among the viewer's; scans use the last three."""
+        return int(self._viewer.dims.ndim) - 3 + record.plane.axis
+
+
+def lengths(record: ScanRecord) -> Spacing:
+    """What a voxel measures in the viewer: um, or pixels where the spacing is unknown."""
+    return record.spacing_um or (1.0, 1.0, 1.0)
+
+
+def units(record: ScanRecord) -> tuple[str, str, str]:
+    """The unit of `lengths` along each axis."""
+    unit = "um" if record.spacing_um else "pixel"
+    return (unit, unit, unit)
+
+
+def zoom_on(pixel: tuple[int, int], shape: tuple[int, int], whole: float, before: float) -> float:
+    """Zoom for a view centred on `pixel` of a slice of `shape` (h, w).
+
+    `whole` is the zoom that just fits the slice, `before` the one the person had: never zoom out of a large slice.
+    """
+    if max(shape) > CLOSE_UP_PX:
+        return max(before, whole * max(shape) / CLOSE_UP_PX)
+    reach = max(max(p, n - p) for p, n in zip(pixel, shape, strict=True))
+    return whole * min(1.0, max(shape) / (2 * reach))

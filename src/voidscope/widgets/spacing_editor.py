@@ -1,0 +1,56 @@
+"""Typing in a scan's spacing."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from voidscope.errors import VolumeError
+from voidscope.volume import Spacing, check_spacing
+
+
+class SpacingEditor(QWidget):
+    """Voxel edge lengths (z, y, x) in um; `valueChanged(Spacing)` when set, `refused(sentence)` when they are none."""
+
+    valueChanged = Signal(object)
+    refused = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line, self.button = QLineEdit(), QPushButton("Set spacing")
+        self.line.setPlaceholderText("z, y, x in um, e.g. 0.7, 0.7, 0.7")
+        self.line.setToolTip("One number stands for all three.")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.line, stretch=1)
+        layout.addWidget(self.button)
+        self.button.clicked.connect(self._set)
+        self.line.returnPressed.connect(self._set)
+
+    def value(self) -> Spacing:
+        """What is typed; raises `VolumeError` when it is no spacing."""
+        text = self.line.text()
+        try:
+            words = [float(word) for word in text.split(",")]
+            z, y, x = words if len(words) == 3 else words * 3
+        except ValueError as error:
+            raise VolumeError(f"{text!r} is no spacing; write three numbers in um: z, y, x.") from error
+        check_spacing((z, y, x), "the scan")
+        return z, y, x
+
+    def setValue(self, spacing_um: Spacing | None) -> None:
+        """Show a spacing; nothing when it is unknown."""
+        self.line.setText(spacing_text(spacing_um))
+
+    def _set(self) -> None:
+        try:
+            spacing = self.value()
+        except VolumeError as error:
+            self.refused.emit(str(error))
+            return
+        self.valueChanged.emit(spacing)
+
+
+def spacing_text(spacing_um: Spacing | None) -> str:
+    """A spacing as it is typed; empty when it is unknown."""
+    return "" if spacing_um is None else ", ".join(f"{s:g}" for s in spacing_um)

@@ -1,0 +1,190 @@
+"""Layers of a scan, in a viewer without a window: found whatever is done to them, set as a person set them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench import Bench, add_cycle, predict
+
+from builders import write_scan
+from voidscope.acquisition import pixel_rareness
+from voidscope.jobs import execute
+from voidscope.project import Project
+from voidscope.vocabulary import Plane, SliceKey
+from voidscope.widgets.colours import RarenessMap, class_shares
+from voidscope.widgets.slice_view import CLOSE_UP_PX, zoom_on
+from voidscope.workflow import add_scans
+
+VOID = 4
+
+
+@pytest.fixture
+def bench(qapp: object, project: Project) -> Bench:
+    made = Bench(project)
+    made.layers.show("a")
+    return made
+
+
+def test_tool_class_brush_and_looks_go_along_to_the_next_scan(bench: Bench) -> None:
+    bench.layers.paint_with(3)
+    labels = bench.find("labels")
+    labels.brush_size, labels.opacity, labels.contour = 9, 0.8, 1
+    bench.find("image").contrast_limits = (10_000.0, 20_000.0)
+    bench.layers.jump(SliceKey("b", 2))
+    labels = bench.find("labels")
+    assert (labels.mode, labels.selected_label, labels.brush_size) == ("paint", 3, 9)
+    assert (labels.opacity, labels.contour) == (0.8, 1)
+    assert bench.viewer.layers.selection.active is labels
+    own = bench.project.scan("b").intensity
+    assert bench.find("image").contrast_limits == [own.low, own.high]
+    bench.layers.show("a")
+    assert bench.find("image").contrast_limits == [10_000.0, 20_000.0]
+
+
+def test_a_hidden_prediction_stays_hidden_for_the_next_model(bench: Bench) -> None:
+    for seed in range(2):
+        add_cycle(bench.project)
+        bench.layers.show_results()
+        assert bench.find("prediction") is None
+        mask = predict(bench.project, "a", seed)
+        bench.layers.show_results()
+        assert (bench.find("prediction").data == mask).all()
+        assert bench.find("prediction").visible is (seed == 0)
+        bench.layers.toggle("prediction")
+
+
+def test_a_duplicate_of_our_layer_is_the_persons_own(bench: Bench) -> None:
+    labels = bench.find("labels")
+    copy = type(labels)(labels.data.copy(), metadata=dict(labels.metadata), name="copy")
+    bench.viewer.layers.insert(0, copy)
+    assert bench.find("labels") is labels
+    bench.layers.clear()
+    assert list(bench.viewer.layers) == [copy]
+
+
+def test_a_deleted_labels_layer_comes_back_with_its_label_when_a_class_is_picked(bench: Bench) -> None:
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    bench.viewer.layers.remove(bench.find("labels"))
+    bench.layers.paint_with(2)
+    assert bench.find("labels").data[10, 2, 10] == VOID
+    bench.paint(3, 2)
+    bench.strokes.flush()
+    assert list(bench.project.labels) == [SliceKey("a", 2), SliceKey("a", 3)]
+
+
+def test_a_deleted_image_comes_back_without_losing_the_slice(bench: Bench) -> None:
+    bench.layers.jump(SliceKey("a", 5))
+    bench.viewer.layers.remove(bench.find("image"))
+    bench.layers.show("a")
+    assert bench.find("image") is not None
+    assert bench.layers.key == SliceKey("a", 5)
+
+
+def test_other_layers_with_more_axes_or_finer_steps_do_not_lead_astray(bench: Bench) -> None:
+    bench.viewer.add_image(np.zeros((2, 8, 8, 8)), scale=(1, 0.1, 0.1, 0.1))
+    for scan, index in (("a", 4), ("b", 1)):
+        bench.layers.jump(SliceKey(scan, index), (9, 12))
+        assert bench.layers.key == SliceKey(scan, index)
+    assert bench.viewer.dims.order[-3:] == (2, 1, 3)
+
+
+def test_a_new_spacing_is_seen_at_once_on_the_same_slice(bench: Bench) -> None:
+    bench.layers.jump(SliceKey("a", 4))
+    bench.project.set_spacing("a", (3.0, 2.0, 1.0))
+    bench.layers.place()
+    for layer in bench.viewer.layers:
+        assert tuple(layer.scale) == (3.0, 2.0, 1.0)
+    assert bench.layers.key == SliceKey("a", 4)
+
+
+def test_a_scan_without_spacing_is_shown_in_pixels(bench: Bench, tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((5, 6, 7)))
+    execute(add_scans(bench.project, [tmp_path / "raw.npy"]))
+    bench.layers.show("raw")
+    assert {str(u) for u in bench.find("image").units} == {"pixel"}
+    assert bench.project.scan("raw").spacing_um is None
+
+
+def test_planes_face_the_person(bench: Bench, tmp_path: Path) -> None:
+    path = write_scan(tmp_path / "flat.tif", shape=(7, 40, 30))
+    execute(add_scans(bench.project, [path], plane=Plane.AXIS0))
+    bench.layers.jump(SliceKey("flat", 6), (3, 4))
+    assert bench.viewer.dims.order == (0, 1, 2)
+    assert bench.layers.key == SliceKey("flat", 6)
+    assert bench.project.image(SliceKey("flat", 6)).shape == (40, 30)
+
+
+def test_slices_appear_as_they_are_predicted_and_can_be_accepted_before_the_rest(bench: Bench) -> None:
+    add_cycle(bench.project)
+    key, mask = SliceKey("a", 3), np.full((24, 20), 2, np.uint8)
+    bench.layers.jump(key)
+    assert bench.layers.prediction(key) is None
+    bench.layers.show_slice(key, mask, np.full((24, 20), 0.7, np.float32))
+    assert (bench.find("prediction").data[:, 3] == 2).all()
+    assert bench.find("uncertainty").data[0, 3, 0] == pytest.approx(0.7)
+    assert (bench.layers.prediction(key) == mask).all()
+    assert bench.layers.prediction(SliceKey("a", 4)) is None
+    bench.layers.show_slice(SliceKey("b", 3), mask, np.zeros((24, 20), np.float32))
+    assert not bench.find("prediction").data[:, 4].any()
+    assert bench.project.mask("a") is None
+
+
+def test_results_are_copies_so_that_the_project_cannot_be_painted_on(bench: Bench) -> None:
+    add_cycle(bench.project)
+    mask = predict(bench.project, "a")
+    bench.layers.show_results()
+    layer = bench.find("prediction")
+    assert not layer.editable
+    layer.data[...] = 1
+    assert (bench.project.mask("a") == mask).all()
+
+
+def test_heatmaps_take_turns(bench: Bench) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    bench.layers.show_results()
+    seen = []
+    for _ in range(4):
+        bench.layers.next_heatmap()
+        seen.append([r for r in ("rareness", "uncertainty") if bench.find(r).visible])
+    assert seen == [["rareness"], ["uncertainty"], [], ["rareness"]]
+
+
+def test_the_rareness_heatmap_is_equation_2_wherever_it_is_looked_at(bench: Bench) -> None:
+    add_cycle(bench.project)
+    mask = predict(bench.project, "a")
+    shares = class_shares(mask, None, 4)
+    assert shares.sum() == pytest.approx(1)
+    lazy = RarenessMap(mask, shares)
+    assert (np.asarray(lazy) == pixel_rareness(mask, shares)).all()
+    assert (lazy[:, 2] == np.asarray(lazy)[:, 2]).all()
+    assert lazy[0, 0, 0] == np.float32(math.exp(-shares[mask[0, 0, 0] - 1]))
+
+
+def test_a_class_nobody_has_cannot_be_painted_with(bench: Bench) -> None:
+    bench.layers.paint_with(2)
+    chosen: list[int] = []
+    bench.layers.class_chosen.connect(chosen.append)
+    bench.find("labels").selected_label = 9
+    assert bench.layers.class_id == 2
+    bench.find("labels").selected_label = 0
+    assert chosen[-1] == 0
+    assert len(bench.project.classes) == 4
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (40, 30), (95, 60), (48, 32)])
+def test_small_slices_stay_whole_in_view_and_centred(pixel: tuple[int, int]) -> None:
+    shape = (96, 64)
+    zoom = zoom_on(pixel, shape, 1.0, before=7.0)
+    seen = max(shape) / zoom / 2
+    assert all(p - seen <= 1 and p + seen >= n - 1 for p, n in zip(pixel, shape, strict=True))
+    assert zoom <= 1
+
+
+def test_large_slices_are_shown_close_up_and_never_zoomed_out() -> None:
+    assert zoom_on((5, 5), (2048, 1024), 0.5, before=0.5) == 0.5 * 2048 / CLOSE_UP_PX
+    assert zoom_on((5, 5), (2048, 1024), 0.5, before=30.0) == 30.0

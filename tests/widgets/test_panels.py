@@ -1,0 +1,220 @@
+"""Panels without a viewer's window: what a person sees and clicks, and what it does to the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import Bench, add_cycle, predict
+from qtpy.QtCore import Qt
+
+from voidscope.errors import VolumeError
+from voidscope.jobs import execute
+from voidscope.project import Project
+from voidscope.vocabulary import ClassMap, SliceKey
+from voidscope.widgets.label_panel import LabelPanel
+from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.palette import ClassPalette, short
+from voidscope.widgets.project_view import ProjectView
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.scans_panel import ScansPanel
+from voidscope.widgets.spacing_editor import SpacingEditor
+from voidscope.widgets.tables import fill, plain_table
+from voidscope.workflow import add_scans
+
+
+@pytest.fixture
+def bench(qapp: object, project: Project) -> Bench:
+    made = Bench(project)
+    made.layers.show("a")
+    return made
+
+
+def sentences(runner: Runner) -> list[str]:
+    told: list[str] = []
+    runner.failed.connect(told.append)
+    return told
+
+
+def test_the_palette_shows_and_tells_the_class_painted_with(qtbot: Any) -> None:
+    palette = ClassPalette(ClassMap.hbm())
+    qtbot.addWidget(palette)
+    told: list[int] = []
+    palette.valueChanged.connect(told.append)
+    palette.setValue(3)
+    assert (palette.value(), told) == (3, [])
+    palette.buttons[3].click()
+    palette.buttons[3].click()
+    assert (palette.value(), told) == (4, [4, 4])
+    palette.setValue(0)
+    assert palette.value() == 0
+    palette.set_pixels([0, 12_345, 2_000_000, 904, 1])
+    assert [b.text().split(" ")[1] for b in palette.buttons] == ["0", "12k", "2.0M", "904", "1"]
+
+
+@pytest.mark.parametrize(("n", "text"), [(0, "0"), (9_999, "9999"), (10_000, "10k"), (1_240_000, "1.2M")])
+def test_counts_are_short(n: int, text: str) -> None:
+    assert short(n) == text
+
+
+def test_the_palette_follows_the_layer_and_the_layer_the_palette(qtbot: Any, bench: Bench) -> None:
+    panel = LabelPanel(bench.project, Runner(), bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    panel.classes.buttons[1].click()
+    assert (bench.layers.class_id, bench.find("labels").mode) == (2, "paint")
+    bench.find("labels").selected_label = 3
+    assert panel.classes.value() == 3
+
+
+def test_letters_are_left_to_the_viewer_and_arrows_move_the_row(qtbot: Any) -> None:
+    table = plain_table(("slice",))
+    qtbot.addWidget(table)
+    fill(table, [("apple",), ("night",), ("void",)])
+    table.selectRow(0)
+    qtbot.keyClick(table, Qt.Key.Key_N)
+    assert table.currentRow() == 0
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.currentRow() == 1
+
+
+@pytest.mark.parametrize(("text", "spacing"), [("1, 2, 3", (1.0, 2.0, 3.0)), ("0.7", (0.7, 0.7, 0.7))])
+def test_a_spacing_is_read_as_typed(qtbot: Any, text: str, spacing: tuple[float, ...]) -> None:
+    editor = SpacingEditor()
+    qtbot.addWidget(editor)
+    told: list[object] = []
+    editor.valueChanged.connect(told.append)
+    editor.line.setText(text)
+    editor.button.click()
+    assert told == [spacing]
+    editor.setValue((0.5, 0.25, 2.0))
+    assert editor.value() == (0.5, 0.25, 2.0)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("text", ["", "wide", "1, 2", "1, 0, 1", "nan"])
+def test_what_is_no_spacing_is_refused_in_words(qtbot: Any, text: str) -> None:
+    editor = SpacingEditor()
+    qtbot.addWidget(editor)
+    told: list[str] = []
+    editor.refused.connect(told.append)
+    editor.line.setText(text)
+    editor.button.click()
+    assert len(told) == 1
+    with pytest.raises(VolumeError):
+        editor.value()
+
+
+def test_measuring_asks_for_the_spacing_it_lacks(qtbot: Any, bench: Bench, tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((5, 6, 7)))
+    execute(add_scans(bench.project, [tmp_path / "raw.npy"]))
+    add_cycle(bench.project)
+    panel = MeasurePanel(bench.project, Runner(), bench.layers)
+    qtbot.addWidget(panel)
+    assert not panel.measure.isEnabled()
+    assert "raw has no spacing" in panel.unknown.text()
+    panel.spacing.line.setText("0.7, 0.7, 0.7")
+    panel.spacing.button.click()
+    panel.refresh()
+    assert bench.project.scan("raw").spacing_um == (0.7, 0.7, 0.7)
+    assert panel.measure.isEnabled()
+    assert panel.spacing.isHidden()
+
+
+def test_panels_say_what_is_missing(qtbot: Any, tmp_path: Path) -> None:
+    empty = Bench(Project.create(tmp_path / "empty", ClassMap.hbm()))
+    runner = Runner()
+    label = LabelPanel(empty.project, runner, empty.layers, empty.strokes)
+    measure, scans = (P(empty.project, runner, empty.layers) for P in (MeasurePanel, ScansPanel))
+    for panel in (label, measure, scans):
+        qtbot.addWidget(panel)
+    assert not label.suggest.isEnabled()
+    assert "add one in Scans" in label.suggest.toolTip()
+    assert "train first" in measure.measure.toolTip()
+    assert not scans.hint.isHidden()
+    assert len(empty.project.scans) == 0
+
+
+def test_accepting_without_a_prediction_says_what_to_do(qtbot: Any, bench: Bench) -> None:
+    runner = Runner()
+    told, panel = sentences(runner), LabelPanel(bench.project, runner, bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    panel.accept_prediction()
+    assert "retrain, or segment this scan" in told[0]
+    assert not panel.accept.isEnabled()
+    assert len(bench.project.labels) == 0
+
+
+def test_accepting_takes_a_slice_that_has_just_been_predicted(qtbot: Any, bench: Bench) -> None:
+    add_cycle(bench.project)
+    panel = LabelPanel(bench.project, Runner(), bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    key = SliceKey("a", 1)
+    bench.layers.jump(key)
+    bench.layers.show_slice(key, np.full((24, 20), 3, np.uint8), np.zeros((24, 20), np.float32))
+    panel.accept_prediction()
+    assert (bench.project.labels.get(key) == 3).all()
+    assert bench.project.mask("a") is None
+
+
+def test_a_scan_that_was_moved_is_told_and_the_others_are_shown(qtbot: Any, project: Project) -> None:
+    Path(project.scan("a").path).unlink()
+    runner, empty = Runner(), Bench(project)
+    told = sentences(runner)
+    view = ProjectView(Project.open(project.path), runner, empty.viewer)
+    qtbot.addWidget(view)
+    assert "The file of a is gone" in told[0]
+    assert view.layers.scan == "b"
+    view.release()
+
+
+def test_closing_a_project_leaves_nothing_that_listens(qtbot: Any, project: Project) -> None:
+    runner, viewer = Runner(), Bench(project).viewer
+    view = ProjectView(project, runner, viewer)
+    view.release()
+    view.deleteLater()
+    qtbot.wait(20)
+    project.labels.put(SliceKey("a", 0), np.ones((24, 20), np.uint8))
+    project.set_config(project.config.with_changes(["train.epochs=9"]))
+    runner.started.emit("a job")
+    runner.ended.emit()
+    viewer.dims.set_current_step(1, 1)
+    assert len(viewer.layers) == 0
+
+
+def test_panels_out_of_view_are_rebuilt_when_they_come_into_view(qtbot: Any, project: Project) -> None:
+    view = ProjectView(project, Runner(), Bench(project).viewer)
+    qtbot.addWidget(view)
+    view.setCurrentIndex(0)
+    project.labels.put(SliceKey("a", 0), np.ones((24, 20), np.uint8))
+    assert not view.train.retrain.isEnabled()
+    view.setCurrentIndex(2)
+    assert view.train.retrain.isEnabled()
+    view.release()
+
+
+def test_a_label_from_elsewhere_does_not_touch_a_slice_being_painted(qtbot: Any, project: Project) -> None:
+    bench = Bench(project)
+    view = ProjectView(project, Runner(), bench.viewer)
+    qtbot.addWidget(view)
+    key = SliceKey("a", 2)
+    view.layers.jump(key)
+    view.layers.find("labels").paint((10, 2, 10), 4)
+    project.labels.put(key, np.full((24, 20), 1, np.uint8))
+    assert view.layers.find("labels").data[10, 2, 10] == 4
+    view.strokes.flush()
+    assert project.labels.get(key)[10, 10] == 4
+    view.release()
+
+
+def test_a_void_is_gone_to_where_it_lies(qtbot: Any, bench: Bench) -> None:
+    from voidscope.metrology import measure_mask
+    from voidscope.widgets.measure_panel import place
+
+    add_cycle(bench.project)
+    mask = predict(bench.project, "a")
+    mask[:] = 1
+    mask[4:7, 3:4, 11:14] = 4
+    found = measure_mask(mask, bench.project.classes, (0.7, 0.5, 0.7), bench.project.config.measure, "a")
+    assert place(found.voids[0], bench.project, "a") == (SliceKey("a", 3), (5, 12))

@@ -1,0 +1,160 @@
+"""No stroke is lost: not to a full disk, a changed scan, an undo elsewhere or a label from somewhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import Bench
+
+from voidscope.errors import ProjectError
+from voidscope.project import Labels, Project
+from voidscope.vocabulary import Provenance, SliceKey
+
+VOID = 4
+
+
+@pytest.fixture
+def bench(qapp: object, project: Project) -> Bench:
+    made = Bench(project)
+    made.layers.show("a")
+    return made
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """A disk that can be full, and how often it was written to."""
+    put, state = Labels.put, {"full": False, "writes": 0}
+
+    def guarded(self: Labels, *args: Any, **kwargs: Any) -> None:
+        if state["full"]:
+            raise ProjectError("Cannot write a: No space left on device.")
+        state["writes"] += 1
+        put(self, *args, **kwargs)
+
+    monkeypatch.setattr(Labels, "put", guarded)
+    return state
+
+
+def test_a_slice_is_written_once_per_change_and_never_for_looking(
+    bench: Bench, disk: dict[str, bool]
+) -> None:
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    assert disk["writes"] == 1
+    for index in range(6):
+        bench.layers.jump(SliceKey("a", index))
+    bench.strokes.flush()
+    assert disk["writes"] == 1
+    bench.paint(2, 1)
+    bench.strokes.flush()
+    assert disk["writes"] == 2
+
+
+def test_moving_the_slider_suspects_nothing(bench: Bench) -> None:
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    bench.layers.jump(SliceKey("a", 4))
+    assert not any(bench.strokes.pending(SliceKey("a", k)) for k in range(6))
+
+
+def test_strokes_refused_by_the_disk_outlive_a_change_of_scan(bench: Bench, disk: dict[str, bool]) -> None:
+    disk["full"] = True
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    bench.layers.show("b")
+    bench.paint(1, 3)
+    bench.layers.show("a")
+    assert bench.find("labels").data[10, 2, 10] == VOID
+    assert len(bench.told) == 1
+    assert "No space left" in bench.told[0]
+    disk["full"] = False
+    bench.strokes.flush()
+    assert bench.told[1:] == ["All strokes are saved again."]
+    again = Project.open(bench.project.path)
+    assert again.labels.get(SliceKey("a", 2))[10, 10] == VOID
+    assert again.labels.get(SliceKey("b", 1))[10, 10] == 3
+
+
+def test_an_accepted_label_that_had_to_wait_is_still_called_accepted(
+    bench: Bench, disk: dict[str, bool]
+) -> None:
+    disk["full"] = True
+    key = SliceKey("a", 3)
+    bench.strokes.write(key, np.full((24, 20), 2, np.uint8), Provenance.ACCEPTED)
+    disk["full"] = False
+    bench.layers.show("b")
+    assert bench.project.labels.record(key).provenance is Provenance.ACCEPTED
+
+
+def test_undo_reaches_an_accepted_label_and_is_saved(bench: Bench) -> None:
+    key = SliceKey("a", 3)
+    bench.paint(3, VOID)
+    bench.strokes.flush()
+    drawn = bench.project.labels.get(key)
+    bench.strokes.write(key, np.where(drawn == 0, 1, drawn).astype(np.uint8), Provenance.ACCEPTED)
+    bench.layers.jump(SliceKey("a", 0))
+    bench.find("labels").undo()
+    bench.strokes.flush()
+    assert (bench.project.labels.get(key) == drawn).all()
+    bench.find("labels").undo()
+    bench.strokes.flush()
+    assert key not in bench.project.labels
+
+
+def test_a_slice_being_painted_is_known_as_pending(bench: Bench) -> None:
+    bench.paint(2, VOID)
+    assert bench.strokes.pending(SliceKey("a", 2))
+    assert not bench.strokes.pending(SliceKey("b", 2))
+    bench.strokes.flush()
+    assert not bench.strokes.pending(SliceKey("a", 2))
+    assert SliceKey("a", 2) in bench.project.labels
+
+
+def test_what_is_drawn_in_three_dimensions_is_saved_in_every_slice(bench: Bench) -> None:
+    layer = bench.find("labels")
+    bench.layers.jump(SliceKey("a", 2))
+    layer.n_edit_dimensions, layer.brush_size = 3, 3
+    layer.paint((10, 2, 10), VOID)
+    bench.strokes.flush()
+    assert {k.index for k in bench.project.labels} == {1, 2, 3}
+
+
+def test_a_direct_write_to_the_layer_is_saved(bench: Bench) -> None:
+    bench.layers.jump(SliceKey("a", 2))
+    bench.find("labels").data[4, 2, 5] = 3
+    bench.find("labels").refresh()
+    bench.strokes.flush()
+    assert bench.project.labels.get(SliceKey("a", 2))[4, 5] == 3
+
+
+def test_a_stroke_made_just_before_the_labels_layer_is_made_anew_is_in_the_new_one(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    from test_dock import VOID, paint
+
+    paint(dock, 2)
+    layers = dock.view.layers
+    dock._viewer.layers.remove(layers.find("labels"))
+    layers.show("a")
+    assert SliceKey("a", 2) in project.labels
+    assert layers.find("labels").data[10, 2, 10] == VOID
+    layers.find("labels").paint((15.0, 2.0, 15.0), VOID)
+    dock.view.strokes.flush()
+    label = project.labels.get(SliceKey("a", 2))
+    assert label is not None
+    assert label[10, 10] == label[15, 15] == VOID
+
+
+def test_a_window_that_only_asks_to_close_leaves_the_job_running(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    from qtpy.QtCore import QEvent
+
+    cancelled: list[bool] = []
+    dock.runner.cancel = lambda: cancelled.append(True)
+    dock.eventFilter(dock.window(), QEvent(QEvent.Type.Close))
+    del dock.runner.cancel
+    assert cancelled == []
+    assert len(project.labels) == 0
