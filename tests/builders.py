@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from voidscope.config import Config
+from voidscope.jobs import execute
 from voidscope.project import Project, record_scan
 from voidscope.vocabulary import Plane, Split
-from voidscope.volume import read_scan, tiff_bytes
+from voidscope.volume import Dataset, read_scan, tiff_bytes
+from voidscope.workflow import add_dataset
 
 SHAPE = (6, 4, 5)
 """(z, y, x) of the test scans: 4 coronal slices of 6 x 5 pixels."""
@@ -25,3 +29,37 @@ def write_scan(path: Path, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -
 def add_scan(project: Project, path: Path, split: Split = Split.TRAIN, plane: Plane | None = None) -> None:
     """Add a file to a project."""
     project.add([record_scan(read_scan(path), project.path, split=split, plane=plane)])
+
+
+QUICK = (
+    "model.encoder=tu-mobilenetv3_small_050", "train.epochs=3", "train.batch_size=4", "train.crop=32",
+    "train.learning_rate=1e-3", "suggest.budget=3", "pretrain.epochs=2", "pretrain.batch_size=4", "pretrain.crop=32", "device=cpu",
+)  # fmt: skip
+"""Settings that train in a second."""
+
+
+def bump_dataset(folder: Path) -> Dataset:
+    """Scans a, b and c (the last for testing) with truth: 6 coronal slices, 24 x 20 pixels, of solder on a pillar.
+
+    Every second slice has a void.
+    """
+    folder.mkdir()
+    names = ["background", "copper_pillar", "solder", "void"]
+    classes = [{"id": k, "name": n} for k, n in enumerate(names)]
+    described = {"classes": classes, "spacing_um": [0.7, 0.5, 0.7], "test": ["c"]}
+    (folder / "dataset.json").write_text(json.dumps(described))
+    ids = np.zeros((24, 6, 20), np.uint8)
+    ids[12:20, :, 4:16], ids[5:12, :, 4:16], ids[7:10, ::2, 8:12] = 1, 2, 3
+    for seed, name in enumerate("abc"):
+        noise = np.random.default_rng(seed).normal(0, 1_500, ids.shape)
+        voxels = (np.array([8_000, 40_000, 55_000, 12_000])[ids] + noise).astype(np.uint16)
+        (folder / f"{name}.tif").write_bytes(tiff_bytes(voxels, None))
+        (folder / f"{name}_labels.tif").write_bytes(tiff_bytes(ids, None))
+    return Dataset.open(folder)
+
+
+def quick_project(path: Path, dataset: Dataset) -> Project:
+    """The dataset's scans in a project with quick settings; nothing labelled."""
+    made = Project.create(path, dataset.classes, config=Config().with_changes(QUICK))
+    execute(add_dataset(made, dataset))
+    return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voidscope.errors import ConfigError, NotReady, ProjectError, StaleResult
+from voidscope.errors import CannotReadFile, ConfigError, NotReady, ProjectError, StaleResult
 from voidscope.evaluation import confusion_matrix, iou
 from voidscope.jobs import Progress, execute
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
@@ -276,7 +276,7 @@ def test_one_bad_file_and_no_scan_is_added(project: Project, dataset: Dataset) -
     bad.write_text("not a scan")
     good = dataset.folder.parent / "good.npy"
     np.save(good, np.arange(24.0).reshape(2, 3, 4))
-    with pytest.raises(Exception, match=r"bad\.txm"):
+    with pytest.raises(CannotReadFile, match=r"bad\.txm"):
         execute(add_scans(project, [good, bad]))
     assert list(project.scans) == ["a", "b", "c"]
 

@@ -31,6 +31,7 @@ from voidscope.metrology import Report, measure_mask
 from voidscope.project import fingerprint, parse_map
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset, read_label_file, read_scan
+from voidscope.workflow.snapshot import made_with
 
 
 @app.command()
@@ -185,5 +186,9 @@ def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: 
     spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
     recipe = Config().with_changes(words).measure
     measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
-    provenance = {"mask": str(mask), "mask_hash": fingerprint(mask), "recipe": recipe.model_dump(mode="json")}
+    provenance = made_with() | {
+        "mask": str(mask),
+        "mask_hash": fingerprint(mask),
+        "recipe": recipe.model_dump(mode="json"),
+    }
     return Report((measured,), provenance)

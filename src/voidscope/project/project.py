@@ -277,10 +277,9 @@ class Project:
         """Weights of the contrastive pretraining; the file exists once it has run."""
         return self.path / "pretrained" / "weights.safetensors"
 
-    @property
-    def pretrain_state_path(self) -> Path:
-        """State from which an unfinished pretraining resumes; the file exists while there is one."""
-        return self.path / "pretrained" / "state.pt"
+    def pretrain_state_path(self, recipe: str) -> Path:
+        """State from which the pretraining with this recipe (a hash of data and settings) resumes, once it has begun."""
+        return self.path / "pretrained" / f"state-{recipe}.pt"
 
     def set_pretrained(self, weights: bytes, record: Mapping[str, object]) -> None:
         """Keep pretrained weights and what made them."""

@@ -51,7 +51,7 @@ class JobBar(QWidget):
         self.message.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
 
     def _cancelled(self, title: str) -> None:
-        self.tell(f"{title}: cancelled, nothing was changed.")
+        self.tell(f"{title}: cancelled; what was saved before stays.")
 
     def _done(self, title: str) -> None:
         self.tell(f"{title}: done.")

@@ -110,7 +110,7 @@ def segment(
     first: SliceKey | None = None,
     config: Config | None = None,
 ) -> Job[dict[str, ScanPrediction], tuple[str, ...]]:
-    """Segment scans with the current model; returns the names of those now segmented, skipping none that need it.
+    """Segment scans with the current model; returns their names; those it has segmented already are not predicted again.
 
     Slice `first` is predicted first, then its neighbours, then the other scans. Each `Progress.partial` is
     ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.

@@ -31,19 +31,19 @@ def pretrain(
     settings = config or project.config
     keys = training_keys(project, scans)
     reader = project.reader(k.scan for k in keys)
-    normalisation, state_path = project.normalisation(), project.pretrain_state_path
+    normalisation = project.normalisation()
     recipe = fingerprint_of(
         settings.pretrain,
         settings.model.encoder,
         settings.seed,
         *(r.fingerprint for r in reader.records.values()),
     )
+    path = project.pretrain_state_path(recipe)
 
     def steps() -> Steps[Pretrained]:
         yield Progress(0, settings.pretrain.epochs, LOADING)
         from voidscope.training import pretrain_steps
 
-        path = state_path.with_name(f"state-{recipe}.pt")
         resume = path.read_bytes() if path.exists() else None
         images = [reader.image(k) for k in keys]
         running = pretrain_steps(images, settings, normalisation=normalisation, resume=resume)
@@ -64,15 +64,17 @@ def pretrain(
 
 def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
     """Pass progress on and keep each state the pretraining offers, so that a killed run goes on from there."""
-    while True:
-        try:
+    try:
+        while True:
             progress = next(running)
-        except StopIteration as end:
-            result: Pretrained = end.value
-            return result
-        if isinstance(progress.partial, bytes):
-            write_bytes(path, progress.partial)
-        yield Progress(progress.done, progress.total, progress.note)
+            if isinstance(progress.partial, bytes):
+                write_bytes(path, progress.partial)
+            yield Progress(progress.done, progress.total, progress.note)
+    except StopIteration as end:
+        result: Pretrained = end.value
+        return result
+    finally:
+        running.close()
 
 
 def train(

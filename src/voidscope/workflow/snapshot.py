@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from voidscope.errors import NotReady
-from voidscope.project import Cycle, Project, SliceReader, package_version
+from voidscope.project import Cycle, Project, ScanRecord, SliceReader, package_version
 from voidscope.vocabulary import SliceKey, Split
 
 LOADING = "loading torch"
 """Note shown while the learning libraries are imported, which takes seconds the first time."""
+PACKAGES = (
+    "voidscope", "torch", "segmentation-models-pytorch", "numpy", "scikit-image", "connected-components-3d",
+)  # fmt: skip
+"""Distributions whose versions a result records."""
 
 
 def training_keys(project: Project, scans: Iterable[str] | None = None) -> tuple[SliceKey, ...]:
@@ -35,23 +39,25 @@ def current_cycle(project: Project) -> Cycle:
     return project.cycle
 
 
-def provenance_of(reader: SliceReader) -> dict[str, Any]:
-    """What a result was made with: time, machine, versions, and the scans' files with their hashes."""
-    names = (
-        "voidscope",
-        "torch",
-        "segmentation-models-pytorch",
-        "numpy",
-        "scikit-image",
-        "connected-components-3d",
-    )
+def made_with() -> dict[str, Any]:
+    """When, on what and with which versions a result is made."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {n: package_version(n) for n in names},
-        "scans": {n: {"file": r.path, "fingerprint": r.fingerprint, "spacing_um": r.spacing_um and list(r.spacing_um), "spacing_source": r.spacing_source} for n, r in reader.records.items()},
-    }  # fmt: skip
+        "versions": {name: package_version(name) for name in PACKAGES},
+    }
+
+
+def provenance_of(reader: SliceReader) -> dict[str, Any]:
+    """`made_with`, and the scans' files with their hashes and spacing."""
+    return made_with() | {"scans": {name: _scan_facts(record) for name, record in reader.records.items()}}
+
+
+def _scan_facts(record: ScanRecord) -> dict[str, Any]:
+    spacing_um = None if record.spacing_um is None else list(record.spacing_um)
+    facts = {"file": record.path, "fingerprint": record.fingerprint, "spacing_um": spacing_um}
+    return facts | {"spacing_source": record.spacing_source}
 
 
 def fingerprint_of(*parts: object) -> str:
