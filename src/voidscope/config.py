@@ -258,16 +258,26 @@ class Config(_Section):
     measure: MeasureConfig = MeasureConfig()
 
     @classmethod
-    def preset(cls, name: str) -> Self:
-        """The settings called ``paper`` or ``product``; raises `ConfigError` for another name."""
-        if name not in PRESETS:
-            raise ConfigError(f"There is no preset {name!r}; choose {' or '.join(PRESETS)}.")
-        return cls().with_changes(PRESETS[name])
+    def product(cls) -> Self:
+        """The settings a new project has: those that experiments show to be best (docs/product-recipe.md)."""
+        return cls().with_changes(["preset=product"])
+
+    @property
+    def preset(self) -> str | None:
+        """Name of the preset that these settings follow, or None when some of its settings are set otherwise."""
+        return next((name for name in PRESETS if self == self.with_changes([f"preset={name}"])), None)
 
     def with_changes(self, changes: Iterable[str]) -> Self:
-        """A copy with ``section.field=value`` words applied, e.g. ``train.epochs=5``; raises `ConfigError`."""
+        """A copy with ``section.field=value`` words applied one after another, e.g. ``train.epochs=5``.
+
+        ``preset=paper`` or ``preset=product`` puts every setting that presets differ in to what that preset says.
+
+        Raises
+        ------
+        ConfigError : a word is no setting, or its value is refused.
+        """
         tree = self.model_dump()
-        for change in changes:
+        for change in _spelled_out(changes):
             path, separator, text = change.partition("=")
             if not separator:
                 raise ConfigError(
@@ -293,6 +303,21 @@ class Config(_Section):
                 yield from ((f"{name}.{inner}", v) for inner, v in value)
             else:
                 yield name, value
+
+
+def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
+    """The changes with each ``preset=name`` replaced by the settings it stands for."""
+    for change in changes:
+        word, _, name = (part.strip() for part in change.partition("="))
+        if word != "preset":
+            yield change
+        elif name in PRESETS:
+            plain = dict(Config().settings())
+            differing = {c.partition("=")[0] for settings in PRESETS.values() for c in settings}
+            yield from (f"{path}={json.dumps(plain[path])}" for path in sorted(differing))
+            yield from PRESETS[name]
+        else:
+            raise ConfigError(f"There is no preset {name!r}; choose {' or '.join(PRESETS)}.")
 
 
 def _put(tree: dict[str, Any], path: str, value: object) -> None:

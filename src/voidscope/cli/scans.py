@@ -67,7 +67,9 @@ def create(
 ) -> None:
     """Make a project, from a dataset folder or with the classes named."""
     source = Dataset.open(dataset) if dataset else None
-    project = Project.create(path, _classes(source, classes), config=Config().with_changes(changes or []))
+    project = Project.create(
+        path, _classes(source, classes), config=Config.product().with_changes(changes or [])
+    )
     if source:
         _fill(project, source)
     entry = {
