@@ -44,7 +44,8 @@ def class_weights(pixels: npt.NDArray[np.int64], *, balance: bool = True) -> npt
     weighs 1.
     """
     share = pixels / pixels.sum() * len(pixels) if balance else (pixels > 0).astype(np.float64)
-    return np.divide(1.0, share, out=np.zeros(len(pixels)), where=share > 0)
+    weights: npt.NDArray[np.float64] = np.divide(1.0, share, out=np.zeros(len(pixels)), where=share > 0)
+    return weights
 
 
 def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
