@@ -52,6 +52,15 @@ def test_a_prediction_is_what_the_network_says_about_the_normalised_slice() -> N
     np.testing.assert_allclose(found.embedding, features.mean((0, 2, 3)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_slices_of_another_precision_are_predicted_too(dtype: type) -> None:
+    images = [i.astype(dtype) for i in _images(2, (40, 40))]
+    segmenter = build_segmenter(SMALL, 3)
+    same = _predict(segmenter, [i.astype(np.float32) for i in images])
+    for found, expected in zip(_predict(segmenter, images), same, strict=True):
+        np.testing.assert_array_equal(found.mask, expected.mask)
+
+
 def _with_flips(segmenter: Segmenter, images: list[np.ndarray]) -> list[SlicePrediction]:
     return list(predict_slices(segmenter, images, NORMALISATION, "cpu", flips=True))
 

@@ -106,7 +106,7 @@ class _Sweep:
 
     @torch.inference_mode()
     def _forward(self, images: list[Image]) -> tuple[SlicePrediction, ...]:
-        scaled = (np.stack(images) - np.float32(self.mean)) / np.float32(self.std)
+        scaled = (np.stack(images, dtype=np.float32) - np.float32(self.mean)) / np.float32(self.std)
         batch = torch.from_numpy(scaled[:, None]).to(self.compute.device)
         passes = [self._look(batch, axes) for axes in self.mirrored]
         logits, features = passes[0]
