@@ -20,7 +20,10 @@ STYLES = ("-", "--", ":", "-.")
 
 
 def draw_curves(rows: Sequence[Row], scores: Mapping[str, str], title: str) -> bytes:
-    """A PNG with one panel per score (key in a point -> its name), one curve per row; a single budget is a point."""
+    """A PNG with one panel per score (key in a point -> its name), one curve per row.
+
+    A row with a single budget where others have more, full supervision, is a level across the panel.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -45,12 +48,13 @@ def draw_curves(rows: Sequence[Row], scores: Mapping[str, str], title: str) -> b
 
 def _curve(panel: Any, row: Row, score: str, k: int, n_rows: int) -> None:
     """Mean and interval of one row; curves stand a little apart so that their bars can be told."""
-    table = row.by_budget(score)
-    found = {b: summarise(list(v.values())) for b, v in table.items()}
-    x = np.array(list(found), dtype=np.float64) * (1 + 0.012 * (k - n_rows / 2))
+    found = {b: summarise(list(v.values())) for b, v in row.by_budget(score).items()}
     mean = np.array([s.mean for s in found.values()])
     half = np.nan_to_num([s.high - s.mean for s in found.values()])
-    panel.errorbar(
-        x, mean, yerr=half, label=row.name, color=COLOURS[k % len(COLOURS)], linestyle=STYLES[k // len(COLOURS) % 4],
-        marker="o", markersize=4, capsize=2, linewidth=1.5,
-    )  # fmt: skip
+    look = {"color": COLOURS[k % len(COLOURS)], "linestyle": STYLES[k // len(COLOURS) % 4], "label": row.name}
+    if len(found) == 1 and n_rows > 1:
+        panel.axhline(mean[0], linewidth=1.2, **look)
+        panel.axhspan(mean[0] - half[0], mean[0] + half[0], color=look["color"], alpha=0.12, linewidth=0)
+        return
+    x = np.array(list(found), dtype=np.float64) * (1 + 0.012 * (k - n_rows / 2))
+    panel.errorbar(x, mean, yerr=half, marker="o", markersize=4, capsize=2, linewidth=1.5, **look)
