@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,8 +53,18 @@ def test_a_batch_of_views_is_what_one_by_one_gives(monkeypatch: pytest.MonkeyPat
     for b, which in enumerate(views.which):
         expected = (_twin(images[which], views, b, 64) - 0.3) / 0.5
         np.testing.assert_allclose(batch[b, 0], expected, atol=2e-5)
-    monkeypatch.setattr(module, "MOST_PIXELS", 1)
+    monkeypatch.setattr(module, "MOST_PIXELS", {True: 1, False: 1})
     torch.testing.assert_close(cut_views(pool, views, CONFIG, (0.3, 0.5)), batch)
+
+
+def test_parts_hold_every_view_once_and_small_ones_first() -> None:
+    sizes = np.random.default_rng(0).integers(1, 90, (50, 2))
+    parts = module._of_like_size(sizes, 3 * 89 * 89)
+    assert sorted(np.concatenate(parts)) == list(range(50))
+    areas = sizes.prod(axis=1)
+    assert all(areas[a].max() <= areas[b].min() for a, b in pairwise(parts))
+    assert all(len(p) * areas[p].max() <= 3 * 89 * 89 for p in parts)
+    assert len(module._of_like_size(sizes, 1)) == 50
 
 
 def test_crops_lie_inside_their_slice(drawn: Views) -> None:
