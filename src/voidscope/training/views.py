@@ -1,6 +1,7 @@
 """Two random views of each slice for contrastive pretraining, made in batches on the device (METHODS 2.2).
 
-A view is a random crop of random area and aspect resized to a square, mirrored, and changed in brightness and contrast.
+A view is a random crop of random area and aspect resized to a square, mirrored, changed in brightness and contrast, and
+on request blurred.
 Resizing is antialiased bilinear where the reference uses Pillow's bicubic: on these views they differ by less than
 the jitter, and two matrix products replace a loader.
 """
@@ -22,6 +23,8 @@ ASPECTS = (3 / 4, 4 / 3)
 """Width to height of a crop."""
 ATTEMPTS = 10
 """Crops drawn until one fits into the slice; then the largest central one is taken."""
+BLUR_PX = (0.1, 2.0)
+"""Standard deviation of a blurred view's Gaussian, in pixels."""
 JITTERED = 0.8
 """Share of views whose brightness and contrast change."""
 MOST_PIXELS = {True: 2**19, False: 2**23}
@@ -30,9 +33,10 @@ MOST_PIXELS = {True: 2**19, False: 2**23}
 
 @dataclass(frozen=True)
 class Views:
-    """What was drawn for B views: slice (B,); first pixel, size and mirroring of the crop (B, 2); and the jitter.
+    """What was drawn for B views: slice (B,); first pixel, size and mirroring of the crop (B, 2); jitter and blur.
 
-    `brightness` and `contrast` (B,) are factors, 1 for no change; `brightness_first` (B,) is their order.
+    `brightness` and `contrast` (B,) are factors, 1 for no change; `brightness_first` (B,) is their order. `blur` (B,) is
+    the standard deviation of a Gaussian in pixels of the view, 0 for none.
     """
 
     which: Indices
@@ -42,6 +46,7 @@ class Views:
     brightness: npt.NDArray[np.float64]
     contrast: npt.NDArray[np.float64]
     brightness_first: npt.NDArray[np.bool_]
+    blur: npt.NDArray[np.float64]
 
     def part(self, chosen: Indices) -> Views:
         """Views `chosen`, in that order."""
@@ -65,7 +70,10 @@ def draw_views(rng: np.random.Generator, which: Indices, sizes: Indices, config:
     changed = rng.random(len(which)) < JITTERED
     factors = rng.uniform(1 - config.jitter, 1 + config.jitter, (2, len(which)))
     brightness, contrast = np.where(changed, factors, 1.0)
-    return Views(which, first, size, mirrored, brightness, contrast, rng.random(len(which)) < 0.5)
+    brightness_first = rng.random(len(which)) < 0.5
+    blurred = rng.random(len(which)) < config.blur
+    blur = np.where(blurred, rng.uniform(*BLUR_PX, len(which)), 0.0)
+    return Views(which, first, size, mirrored, brightness, contrast, brightness_first, blur)
 
 
 def cut_views(
@@ -77,7 +85,8 @@ def cut_views(
     for part in _of_like_size(views.size, MOST_PIXELS[pool.device.type == "cpu"]):
         chosen = views.part(part)
         made = resize(pool, chosen.which, chosen.axis(config.crop, 0), chosen.axis(config.crop, 1))
-        batch.index_copy_(0, pool.put(part), _jittered(pool, made, chosen).sub_(mean).div_(std))
+        changed = _blurred(pool, _jittered(pool, made, chosen), chosen.blur)
+        batch.index_copy_(0, pool.put(part), changed.sub_(mean).div_(std))
     return batch[:, None]
 
 
@@ -103,6 +112,19 @@ def _jittered(pool: SlicePool, batch: torch.Tensor, views: Views) -> torch.Tenso
     grey = batch.mean((1, 2), keepdim=True).mul_(1 - contrast)
     batch.mul_(contrast).add_(grey).clamp_(0, 1)
     return batch.mul_(column(np.where(views.brightness_first, 1.0, views.brightness))).clamp_(0, 1)
+
+
+def _blurred(pool: SlicePool, batch: torch.Tensor, sigma: npt.NDArray[np.float64]) -> torch.Tensor:
+    """Smooth the views whose `sigma` is not 0, in place; at the border only pixels of the view count."""
+    chosen = np.flatnonzero(sigma)
+    if len(chosen) == 0:
+        return batch
+    pixel = np.arange(batch.shape[1])
+    distance = (pixel[:, None] - pixel) / sigma[chosen, None, None]
+    weights = np.exp(-(distance**2) / 2)
+    smooth = pool.put((weights / weights.sum(2, keepdims=True)).astype(np.float32))
+    at = pool.put(chosen)
+    return batch.index_copy_(0, at, torch.bmm(torch.bmm(smooth, batch[at]), smooth.transpose(1, 2)))
 
 
 def _crop_sizes(rng: np.random.Generator, sizes: Indices, min_area: float) -> Indices:
