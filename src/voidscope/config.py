@@ -138,6 +138,11 @@ class TrainConfig(_Section):
 class PretrainConfig(_Section):
     """Contrastive pretraining of encoder and decoder on unlabelled slices (paper 3.1, Eq. 1)."""
 
+    method: Literal["contrastive", "mae"] = _field(
+        "contrastive", "Method",
+        "contrastive tells slices apart, as in the paper; mae fills in masked patches and wants a lower learning rate, "
+        "about 0.05.", paper="3.1",
+    )  # fmt: skip
     epochs: int = _field(
         2000,
         "Epochs",
@@ -178,7 +183,42 @@ class PretrainConfig(_Section):
     jitter: float = _field(
         0.4, "Brightness and contrast", "Views vary by up to this share, 8 times in 10.", ge=0, lt=1
     )
+    blur: float = _field(
+        0.0, "Blur",
+        "Share of views smoothed by a Gaussian of 0.1 to 2 pixels; makes learning blind to fine texture.", ge=0, le=1,
+    )  # fmt: skip
+    recipe: Literal["cifar", "imagenet"] = _field(
+        "cifar", "Recipe of views",
+        "The paper's library has two: imagenet sets blur to 0.5 and the smallest crop to 0.08; cifar, which fits the "
+        "paper's 2000 epochs, leaves both settings as they are.",
+    )  # fmt: skip
     projection_dim: int = _field(128, "Projection width", "Length of the contrasted vectors.", ge=2, le=4096)
+    hidden_dim: int = _field(
+        0, "Hidden width",
+        "Width of the projection head's hidden layer; 0 is as wide as its input, 16 channels, which may be a bottleneck.",
+        ge=0, le=4096,
+    )  # fmt: skip
+    one_slice_per_scan: bool = _field(
+        False, "Spread scans over steps",
+        "At most one slice of a scan in a step where there are scans enough, so that hardly any two near-identical slices "
+        "are pushed apart.",
+    )  # fmt: skip
+    local_weight: float = _field(
+        0.0, "Weight of places",
+        "Adds this much of a loss that tells places inside a slice apart; 0 is the paper's.", ge=0, le=100,
+    )  # fmt: skip
+    masked: float = _field(
+        0.6, "Masked share", "Share of patches hidden from the network (method mae).", gt=0, lt=1
+    )
+    patch: Literal[4, 8, 16, 32] = _field(
+        8, "Patch size", "Side of the patches that are hidden (method mae).", unit="px"
+    )
+
+    def spelled_out(self) -> Self:
+        """These settings with what `recipe` stands for put in."""
+        if self.recipe == "cifar":
+            return self
+        return self.model_copy(update={"blur": 0.5, "min_crop_area": 0.08})
 
 
 class SuggestConfig(_Section):

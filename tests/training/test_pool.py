@@ -27,6 +27,25 @@ def test_any_pixel_of_any_slice_is_found_again(sizes: list[tuple[int, int]], see
     np.testing.assert_array_equal(pool.cut(which, rows, columns).numpy(), expected)
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6), st.integers(0, 2**31)
+)
+def test_runs_of_a_row_hold_its_pixels_as_far_as_it_goes(sizes: list[tuple[int, int]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    slices = [rng.integers(0, 255, size, dtype=np.uint8) for size in sizes]
+    pool = SlicePool(slices, torch.uint8, CPU)
+    which = rng.integers(0, len(slices), 5)
+    rows = rng.integers(0, pool.sizes[which, 0, None], (5, 3))
+    left = rng.integers(0, pool.sizes[which, 1])
+    n = int(rng.integers(1, pool.sizes[:, 1].max() + 1))
+    found = pool.rows(which, rows, left, n).numpy()
+    assert found.shape == (5, 3, n)
+    for runs, w, r, x in zip(found, which, rows, left, strict=True):
+        expected = slices[w][r, x : x + n]
+        np.testing.assert_array_equal(runs[:, : expected.shape[1]], expected)
+
+
 def test_sizes_and_length_are_those_of_the_slices() -> None:
     pool = SlicePool([np.zeros((3, 5), np.float32), np.zeros((7, 2), np.float32)], torch.float16, CPU)
     assert len(pool) == 2

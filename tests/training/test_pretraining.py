@@ -11,10 +11,11 @@ import torch
 
 from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
-from voidscope.errors import JobFailed, NotReady, ProjectError
+from voidscope.errors import ConfigError, JobFailed, NotReady, ProjectError
 from voidscope.model import Segmenter, build_segmenter, load_backbone
-from voidscope.training import Pretrained, learning_rate_at, pretrain_steps
+from voidscope.training import Pretrained, gradients, learning_rate_at, pretext, pretrain_steps, states
 from voidscope.training import pretraining as module
+from voidscope.training.gradients import Gradients, Loss, Recording
 
 
 def _pretrain(config: Config, n: int = 9, resume: bytes | None = None) -> Pretrained:
@@ -32,7 +33,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def _states(config: Config, n: int = 9) -> list[bytes]:
     """A state after every epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SECONDS_BETWEEN_STATES", 0.0)
+        patch.setattr(states, "SECONDS_BETWEEN_STATES", 0.0)
         run = finish(pretrain_steps(discs(n)[0], config, normalisation=NORMALISATION))
     return [p.partial for p in run.progress if isinstance(p.partial, bytes)]
 
@@ -132,6 +133,139 @@ def test_a_run_killed_after_any_epoch_and_resumed_is_the_uninterrupted_run_to_th
     assert len(run.progress) == 2 * (2 - epoch) + (1 if epoch < 2 else 0) + (1 if epoch == 0 else 0)
 
 
+OPTIONS = {
+    "blur": ["pretrain.blur=0.5"],
+    "recipe": ["pretrain.recipe=imagenet"],
+    "hidden": ["pretrain.hidden_dim=32"],
+    "spread": ["pretrain.one_slice_per_scan=true"],
+    "local": ["pretrain.local_weight=0.5"],
+    "mae": ["pretrain.method=mae", "pretrain.learning_rate=0.05"],
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_changes_what_is_learnt_and_resumes_to_the_bit(option: str, tiny: None) -> None:
+    config, groups = quick(*OPTIONS[option]), [k % 5 for k in range(9)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(states, "SECONDS_BETWEEN_STATES", 0.0)
+        run = finish(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups))
+    whole = run.result
+    state = next(p.partial for p in run.progress if isinstance(p.partial, bytes))
+    again = finish(
+        pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups, resume=state)
+    ).result
+    assert again.weights == whole.weights != _pretrain(quick()).weights
+    assert again.losses == whole.losses
+    assert all(math.isfinite(loss) for loss in whole.losses)
+    assert whole.weights.count(b"heads.") == 0
+
+
+def test_the_imagenet_recipe_is_blur_and_smaller_crops(tiny: None) -> None:
+    spelled_out = quick("pretrain.recipe=imagenet").pretrain.spelled_out()
+    assert (spelled_out.blur, spelled_out.min_crop_area) == (0.5, 0.08)
+    assert quick("pretrain.blur=0.2").pretrain.spelled_out().blur == 0.2
+    by_hand = _pretrain(quick("pretrain.blur=0.5", "pretrain.min_crop_area=0.08"))
+    assert _pretrain(quick("pretrain.recipe=imagenet")).weights == by_hand.weights
+
+
+def test_no_step_holds_two_slices_of_a_scan_when_there_are_scans_enough(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[int]] = []
+    real = module.draw_views
+
+    def views(rng: object, which: np.ndarray, *rest: object) -> object:
+        drawn.append(which[::2].tolist())
+        return real(rng, which, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "draw_views", views)
+    groups = ["abcd"[k // 3] for k in range(12)]
+    config = quick("pretrain.one_slice_per_scan=true")
+    finish(pretrain_steps(discs(12)[0], config, normalisation=NORMALISATION, groups=groups))
+    assert len(drawn) == 9
+    assert all(sorted(groups[k] for k in step) == list("abcd") for step in drawn)
+    assert all(sorted(np.concatenate(drawn[k : k + 3])) == list(range(12)) for k in (0, 3, 6))
+
+
+@pytest.mark.parametrize("groups", [None, ["a"] * 8])
+def test_spreading_scans_over_steps_needs_the_scan_of_each_slice(groups: list[str] | None) -> None:
+    config = quick("pretrain.one_slice_per_scan=true")
+    with pytest.raises(ConfigError, match="scan of each of the 9 slices, got"):
+        next(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups))
+
+
+def test_a_state_of_other_scans_is_refused_where_scans_matter(tiny: None) -> None:
+    config, groups = quick("pretrain.one_slice_per_scan=true", "pretrain.epochs=1"), ["a", "b", "c"] * 3
+    state = finish(
+        pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups)
+    ).result.state
+    with pytest.raises(ProjectError, match="other slices or settings than this"):
+        next(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=[*groups[1:], "b"], resume=state))  # fmt: skip
+
+
+def test_filling_in_comes_to_beat_the_mean() -> None:
+    config = quick(
+        "pretrain.method=mae", "pretrain.epochs=20", "pretrain.learning_rate=0.05", "pretrain.batch_size=8"
+    )
+    run = finish(pretrain_steps(discs(8)[0], config, normalisation=NORMALISATION))
+    steps = [p.note for p in run.progress if p.partial is None]
+    by_the_mean = [float(note.split("by the mean ")[1].rstrip(")")) for note in steps]
+    assert np.mean(run.result.losses[-3:]) < 0.8 * np.mean(by_the_mean)
+
+
+def test_a_step_goes_through_the_recorded_way_where_there_is_one(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[int] = []
+
+    def record(network: torch.nn.Module, loss: Loss, given: tuple[torch.Tensor, ...]) -> Recording:
+        recorded.append(len(given[0]))
+        return Gradients(network, loss, torch.device("cpu"))
+
+    monkeypatch.setattr(gradients, "record", record)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+        )
+        found = _pretrain(quick("pretrain.epochs=6"), n=8)
+    assert recorded == [8]
+    assert found.weights == _pretrain(quick("pretrain.epochs=6"), n=8).weights
+
+
+def test_a_step_that_cannot_be_recorded_is_told_as_a_warning_and_changes_nothing(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record(*_: object) -> Recording:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(gradients, "record", record)
+    plain = _pretrain(quick("pretrain.epochs=6"), n=8)
+    monkeypatch.setattr(
+        module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+    )
+    found = _pretrain(quick("pretrain.epochs=6"), n=8)
+    assert found.weights == plain.weights
+    assert plain.warnings == ()
+    assert ["stream is capturing" in w for w in found.warnings] == [True]
+
+
+def test_one_loss_that_is_not_a_number_sends_the_run_back_with_half_the_rate(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[float] = []
+    real = pretext.nt_xent
+
+    def nt_xent(views: torch.Tensor, temperature: float) -> torch.Tensor:
+        calls.append(temperature)
+        return real(views, temperature) * (math.nan if len(calls) == 3 else 1.0)
+
+    monkeypatch.setattr(pretext, "nt_xent", nt_xent)
+    found = _pretrain(quick(), n=8)
+    assert len(calls) == 3 + 6
+    assert len(found.losses) == 3
+    assert ["half the learning rate" in w for w in found.warnings] == [True]
+
+
 def test_a_real_network_resumes_to_the_bit_too() -> None:
     config = quick("pretrain.epochs=2")
     whole = _pretrain(config, n=8)
@@ -210,13 +344,13 @@ def test_running_out_of_memory_names_the_setting(tiny: None, monkeypatch: pytest
 
 
 def test_a_loss_that_stays_not_a_number_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "nt_xent", lambda views, temperature: views.sum() * math.nan)
+    monkeypatch.setattr(pretext, "nt_xent", lambda views, temperature: views.sum() * math.nan)
     with pytest.raises(JobFailed, match=r"lower pretrain\.learning_rate"):
         _pretrain(quick())
 
 
 def test_large_slices_are_reduced_only_as_far_as_no_view_can_tell() -> None:
-    config = quick("pretrain.crop=64")
+    config = quick("pretrain.crop=64").pretrain
     small, large = (
         np.zeros((96, 96), np.float32),
         np.random.default_rng(0).random((1025, 1030), dtype=np.float32),

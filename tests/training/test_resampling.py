@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch.nn import functional
 
 from voidscope.training.pool import SlicePool
@@ -61,6 +62,13 @@ def test_resizing_agrees_with_torchs_antialiased_bilinear_resize(height: int, wi
         align_corners=False,
     )
     np.testing.assert_allclose(_resize(image, height, width), expected[0, 0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (20, 31), (96, 150), (7, 200)])
+def test_resizing_agrees_with_pillows_bilinear_resize(height: int, width: int) -> None:
+    image = np.random.default_rng(0).random((57, 96), dtype=np.float32)
+    expected = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(_resize(image, height, width), np.asarray(expected), atol=1e-5)
 
 
 def test_the_same_size_changes_nothing() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from training.scenes import discs
@@ -52,8 +54,18 @@ def test_a_batch_of_views_is_what_one_by_one_gives(monkeypatch: pytest.MonkeyPat
     for b, which in enumerate(views.which):
         expected = (_twin(images[which], views, b, 64) - 0.3) / 0.5
         np.testing.assert_allclose(batch[b, 0], expected, atol=2e-5)
-    monkeypatch.setattr(module, "MOST_PIXELS", 1)
+    monkeypatch.setattr(module, "MOST_PIXELS", {True: 1, False: 1})
     torch.testing.assert_close(cut_views(pool, views, CONFIG, (0.3, 0.5)), batch)
+
+
+def test_parts_hold_every_view_once_and_small_ones_first() -> None:
+    sizes = np.random.default_rng(0).integers(1, 90, (50, 2))
+    parts = module._of_like_size(sizes, 3 * 89 * 89)
+    assert sorted(np.concatenate(parts)) == list(range(50))
+    areas = sizes.prod(axis=1)
+    assert all(areas[a].max() <= areas[b].min() for a, b in pairwise(parts))
+    assert all(len(p) * areas[p].max() <= 3 * 89 * 89 for p in parts)
+    assert len(module._of_like_size(sizes, 1)) == 50
 
 
 def test_crops_lie_inside_their_slice(drawn: Views) -> None:
@@ -121,3 +133,43 @@ def test_jittered_intensities_stay_within_zero_and_one() -> None:
     assert batch.min() >= 0
     assert batch.max() <= 1
     assert math.isclose(float(batch.max()), 1.0)
+
+
+def test_blurred_views_are_what_a_gaussian_over_each_pixels_neighbours_gives() -> None:
+    pool = SlicePool([np.zeros((1, 1), np.float32)], torch.float32, CPU)
+    rng = np.random.default_rng(0)
+    images, sigma = rng.random((3, 12, 12), dtype=np.float32), np.array([0.5, 0.0, 1.7])
+    found = module._blurred(pool, torch.from_numpy(images.copy()), sigma).numpy()
+    np.testing.assert_array_equal(found[1], images[1])
+    for b in (0, 2):
+        for y, x in ((0, 0), (5, 6), (11, 3)):
+            rows, columns = np.indices((12, 12))
+            weights = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * sigma[b] ** 2))
+            assert found[b, y, x] == pytest.approx((weights * images[b]).sum() / weights.sum(), rel=1e-4)
+
+
+def test_blurring_agrees_with_scipys_gaussian_away_from_the_border() -> None:
+    pool = SlicePool([np.zeros((1, 1), np.float32)], torch.float32, CPU)
+    image = np.random.default_rng(0).random((1, 64, 64), dtype=np.float32)
+    found = module._blurred(pool, torch.from_numpy(image.copy()), np.array([2.0]))[0].numpy()
+    expected = gaussian_filter(image[0], 2.0, truncate=8)
+    np.testing.assert_allclose(found[14:-14, 14:-14], expected[14:-14, 14:-14], atol=1e-4)
+
+
+def test_views_are_blurred_as_often_and_as_far_as_asked() -> None:
+    which = np.arange(6000) % 3
+    blurry = draw_views(np.random.default_rng(0), which, SIZES, PretrainConfig(blur=0.5))
+    assert (blurry.blur > 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert 0.1 <= blurry.blur[blurry.blur > 0].min() < 0.12
+    assert 1.98 < blurry.blur.max() <= 2.0
+    plain = draw_views(np.random.default_rng(0), which, SIZES, CONFIG)
+    assert (plain.blur == 0).all()
+    np.testing.assert_array_equal(plain.first, blurry.first)
+    np.testing.assert_array_equal(plain.brightness_first, blurry.brightness_first)
+
+
+def test_a_constant_view_stays_constant_when_blurred() -> None:
+    pool = SlicePool([np.full((70, 70), 0.25, np.float32)], torch.float16, CPU)
+    blurry = PretrainConfig(jitter=0.0, blur=1.0)
+    views = draw_views(np.random.default_rng(0), np.zeros(9, int), pool.sizes, blurry)
+    torch.testing.assert_close(cut_views(pool, views, blurry, (0.0, 1.0)), torch.full((9, 1, 64, 64), 0.25))

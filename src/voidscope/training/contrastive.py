@@ -35,16 +35,17 @@ def nt_xent(views: torch.Tensor, temperature: float) -> torch.Tensor:
 class ProjectionHead(nn.Sequential):
     """Two layers between the pooled decoder output and the contrasted vector; thrown away afterwards.
 
-    Linear, batch norm, ReLU, linear without bias, batch norm, as in the reference implementation; the hidden layer is as
-    wide as the input.
+    Linear, batch norm, ReLU, linear without bias, batch norm, as in the reference implementation; there the hidden layer
+    is as wide as the input, here so with `hidden` 0.
     """
 
-    def __init__(self, width: int, projection_dim: int) -> None:
+    def __init__(self, width: int, projection_dim: int, hidden: int = 0) -> None:
+        hidden = hidden or width
         super().__init__(
-            nn.Linear(width, width),
-            nn.BatchNorm1d(width),
+            nn.Linear(width, hidden),
+            nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(width, projection_dim, bias=False),
+            nn.Linear(hidden, projection_dim, bias=False),
             nn.BatchNorm1d(projection_dim),
         )
 

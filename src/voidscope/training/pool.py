@@ -24,7 +24,8 @@ class SlicePool:
         self.sizes: Indices = np.array([s.shape for s in slices], dtype=np.int64).reshape(-1, 2)
         pixels = self.sizes.prod(axis=1)
         self._starts = np.concatenate(([0], np.cumsum(pixels)))[:-1]
-        self._flat = torch.empty(int(pixels.sum()), dtype=dtype, device=device)
+        spare = int(self.sizes[:, 1].max(initial=0))
+        self._flat = torch.zeros(int(pixels.sum()) + spare, dtype=dtype, device=device)
         for start, count, image in zip(self._starts, pixels, slices, strict=True):
             self._flat[start : start + count] = torch.from_numpy(np.ascontiguousarray(image)).flatten()
 
@@ -46,6 +47,15 @@ class SlicePool:
         row_starts = self._starts[which, None] + rows * self.sizes[which, 1, None]
         across = self.put(row_starts)[:, :, None] + self.put(columns)[:, None, :]
         return self._flat[across]
+
+    def rows(self, which: Indices, rows: Indices, left: Indices, n: int) -> torch.Tensor:
+        """`n` pixels (B, h, n) of the slices `which` (B,) from `left` (B,) on in rows (B, h), which are copied whole.
+
+        Where a row ends earlier, what follows is arbitrary but finite; `n` is at most the width of the widest slice.
+        """
+        starts = self._starts[which, None] + rows * self.sizes[which, 1, None] + left[:, None]
+        every_run = self._flat.as_strided((len(self._flat) - n + 1, n), (1, 1))
+        return every_run[self.put(starts)]
 
     def put(self, array: npt.NDArray[Any]) -> torch.Tensor:
         """A NumPy array as a tensor beside the slices."""

@@ -14,6 +14,8 @@ import torch
 
 from voidscope.training.pool import Indices, SlicePool
 
+FAR = 1e9
+"""Farther than any triangle reaches, in half-widths."""
 Reals = npt.NDArray[np.float64]
 
 
@@ -54,7 +56,7 @@ class Axis:
 def resize(pool: SlicePool, which: Indices, rows: Axis, columns: Axis) -> torch.Tensor:
     """Resampled slices `which`, (B, out_y, out_x) float32; padding is 0."""
     (top, row_indices), (left, column_indices) = rows.window(), columns.window()
-    source = pool.cut(which, row_indices, column_indices).float()
+    source = pool.rows(which, row_indices, left, column_indices.shape[1]).float()
     down = _triangles(pool, rows, top, row_indices.shape[1])
     across = _triangles(pool, columns, left, column_indices.shape[1])
     return torch.bmm(torch.bmm(down, source), across.transpose(1, 2))
@@ -66,15 +68,21 @@ def inside(pool: SlicePool, rows: Axis, columns: Axis) -> torch.Tensor:
 
 
 def _triangles(pool: SlicePool, axis: Axis, start: Indices, n: int) -> torch.Tensor:
-    """Weights (B, out, n) of n source pixels from `start` for each output pixel; each row sums to 1, or to 0 in padding."""
-    reach = np.maximum(axis.scale, 1.0)
-    centres = pool.put((axis.centres - start[:, None]).astype(np.float32))[:, :, None]
-    width = pool.put(reach.astype(np.float32))[:, None, None]
-    k = torch.arange(n, device=pool.device)
-    weights = (1 - (k + 0.5 - centres).abs() / width).clamp_min_(0)
-    weights = weights * (k < pool.put(axis.high - start)[:, None])[:, None, :]
-    total = weights.sum(2, keepdim=True).clamp_min_(torch.finfo(torch.float32).tiny)
-    return weights / total * pool.put(axis.inside)[:, :, None]
+    """Weights (B, out, n) of n source pixels from `start` for each output pixel; each row sums to 1, or to 0 in padding.
+
+    Distances are in triangle half-widths; what must not count is put out of reach.
+    """
+    reach = np.maximum(axis.scale, 1.0)[:, None]
+    k = np.arange(n)
+    sources = np.where(k < (axis.high - start)[:, None], (k + 0.5) / reach, FAR)
+    centres = np.where(axis.inside, (axis.centres - start[:, None]) / reach, -FAR)
+    weights = _single(pool, sources)[:, None, :] - _single(pool, centres)[:, :, None]
+    weights.abs_().neg_().add_(1).clamp_min_(0)
+    return weights.div_(weights.sum(2, keepdim=True).clamp_min_(torch.finfo(torch.float32).tiny))
+
+
+def _single(pool: SlicePool, values: Reals) -> torch.Tensor:
+    return pool.put(values.astype(np.float32))
 
 
 def _within(indices: Indices, low: Indices, high: Indices) -> Indices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 def pretrain(
     project: Project, config: Config | None = None, scans: Iterable[str] | None = None
-) -> Job[Pretrained, Path]:
+) -> Job[Pretrained | None, Path]:
     """Contrastive pretraining of encoder and decoder on all training slices (Eq. 1); returns the weights' path.
 
-    Resumes where an earlier run with the same data and settings stopped.
+    Resumes where an earlier run with the same data and settings stopped; after one that was completed it has nothing to do.
     """
     settings = config or project.config
     keys = training_keys(project, scans)
@@ -36,30 +37,52 @@ def pretrain(
         settings.pretrain,
         settings.model.encoder,
         settings.seed,
+        normalisation,
         *(r.fingerprint for r in reader.records.values()),
     )
     path = project.pretrain_state_path(recipe)
+    done = _is_pretrained(project, recipe)
 
-    def steps() -> Steps[Pretrained]:
+    def steps() -> Steps[Pretrained | None]:
+        if done:
+            yield Progress(1, 1, "these scans and settings are already pretrained")
+            return None
         yield Progress(0, settings.pretrain.epochs, LOADING)
         from voidscope.training import pretrain_steps
 
         resume = path.read_bytes() if path.exists() else None
         images = [reader.image(k) for k in keys]
-        running = pretrain_steps(images, settings, normalisation=normalisation, resume=resume)
+        running = pretrain_steps(
+            images, settings, normalisation=normalisation, resume=resume, groups=[k.scan for k in keys]
+        )
         return (yield from _keeping_state(running, path))
 
-    def commit(result: Pretrained) -> Path:
+    def commit(result: Pretrained | None) -> Path:
+        if result is None:
+            return project.pretrained_path
         record = {
             "config": settings.pretrain.model_dump(),
             "losses": list(result.losses),
+            "warnings": list(result.warnings),
             "provenance": provenance_of(reader),
             "recipe": recipe,
+            "sha256": hashlib.sha256(result.weights).hexdigest(),
         }
         project.set_pretrained(result.weights, record)
         return project.pretrained_path
 
     return Job("Pretraining", steps, commit)
+
+
+def _is_pretrained(project: Project, recipe: str) -> bool:
+    """Whether the project's pretrained weights are intact and of this recipe."""
+    path = project.pretrained_path
+    try:
+        record = json.loads((path.parent / "pretrained.json").read_bytes())
+        found = (record["recipe"], record["sha256"])
+        return found == (recipe, hashlib.sha256(path.read_bytes()).hexdigest())
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:

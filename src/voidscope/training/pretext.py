@@ -1,0 +1,128 @@
+"""What encoder and decoder learn by without labels: telling slices apart (the paper's), or filling in what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from voidscope.config import PretrainConfig
+from voidscope.model.randomness import rng_at, torch_seeded
+from voidscope.training.contrastive import ProjectionHead, chance_loss, nt_xent
+from voidscope.training.places import POINTS, draw_places, features_at, local_contrast
+from voidscope.training.pool import SlicePool
+from voidscope.training.views import Views
+
+Features = Callable[[torch.Tensor], torch.Tensor]
+"""The network up to the decoder's output: images (B, 1, h, w) to features (B, D, h, w)."""
+
+PROJECTION, PLACES, LOCAL_PROJECTION, MASKS, REGRESSION = 13, 15, 16, 17, 18
+"""What random numbers are for, so that no two uses share any."""
+
+
+class Pretext(Protocol):
+    """A task that needs no label."""
+
+    heads: nn.ModuleList
+    """What stands on the decoder's output while pretraining, and is thrown away."""
+
+    def given(
+        self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
+    ) -> tuple[torch.Tensor, ...]:
+        """All a step depends on, `batch` of `views` first, with what is drawn at a `place` in the run."""
+
+    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
+        """The loss of what `given` returned."""
+
+    def compared(self, *given: torch.Tensor) -> str:
+        """Words about the loss of a network that has learnt nothing."""
+
+
+class Contrastive:
+    """Views of one slice are alike and unlike those of other slices (Eq. 1); optionally so are places inside a slice.
+
+    L = NT-Xent(projected means of the decoder's output) + local_weight * `local_contrast`(projected pixels of it)
+    """
+
+    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
+        self._config, self._seed = config, seed
+        uses = (PROJECTION, LOCAL_PROJECTION) if config.local_weight else (PROJECTION,)
+        self.heads = nn.ModuleList()
+        for use in uses:
+            with torch_seeded(torch.device("cpu"), seed, use):
+                self.heads.append(ProjectionHead(width, config.projection_dim, config.hidden_dim))
+
+    def given(
+        self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
+    ) -> tuple[torch.Tensor, ...]:
+        """The batch; with a local term also pixels, nearness and overlap of `Places`."""
+        if not self._config.local_weight:
+            return (batch,)
+        places = draw_places(rng_at(self._seed, PLACES, *place), views, self._config.crop)
+        return batch, pool.put(places.pixels), pool.put(places.near), pool.put(places.overlap)
+
+    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
+        """NT-Xent of the pooled features, plus the weighted local term."""
+        batch, *places = given
+        features = features_of(batch)
+        pooled = features.mean((2, 3), dtype=torch.float32)
+        loss = nt_xent(self.heads[0](pooled), self._config.temperature)
+        return loss + self._config.local_weight * self._local(features, *places) if places else loss
+
+    def _local(
+        self, features: torch.Tensor, pixels: torch.Tensor, near: torch.Tensor, overlap: torch.Tensor
+    ) -> torch.Tensor:
+        at = features_at(features, pixels).float()
+        vectors = self.heads[1](at.flatten(0, 1)).unflatten(0, (-1, POINTS))
+        return local_contrast(vectors, near, overlap, self._config.temperature)
+
+    def compared(self, *given: torch.Tensor) -> str:
+        """The loss of vectors that say nothing about slices."""
+        return f"chance {chance_loss(len(given[0]) // 2):.2f}"
+
+
+class Masked:
+    """Patches of a view are hidden and filled in from the rest: mean over hidden pixels of (x - x')^2.
+
+    Hidden pixels are 0, the mean of normalised intensities; x' is a linear function of the decoder's output per pixel.
+    """
+
+    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
+        self._config, self._seed = config, seed
+        with torch_seeded(torch.device("cpu"), seed, REGRESSION):
+            self.heads = nn.ModuleList([nn.Conv2d(width, 1, kernel_size=1)])
+
+    def given(
+        self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
+    ) -> tuple[torch.Tensor, ...]:
+        """The batch and which of its pixels are hidden, (B, 1, h, w)."""
+        rng = rng_at(self._seed, MASKS, *place)
+        return batch, pool.put(draw_masks(rng, len(batch), self._config))
+
+    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
+        """Mean squared error over the hidden pixels."""
+        batch, hidden = given
+        found = self.heads[0](features_of(batch.masked_fill(hidden, 0.0)).float())
+        return mean_square(found - batch, hidden)
+
+    def compared(self, *given: torch.Tensor) -> str:
+        """The loss of answering with the mean everywhere."""
+        return f"by the mean {float(mean_square(*given)):.2f}"
+
+
+def draw_masks(rng: np.random.Generator, n: int, config: PretrainConfig) -> npt.NDArray[np.bool_]:
+    """Which pixels (n, 1, crop, crop) of n views are hidden: the same number of whole patches in each."""
+    side = config.crop // config.patch
+    count = min(max(1, round(config.masked * side**2)), side**2 - 1)
+    hidden = rng.random((n, side**2)).argsort(axis=1) < count
+    patches = hidden.reshape(n, 1, side, side)
+    return patches.repeat(config.patch, axis=2).repeat(config.patch, axis=3)
+
+
+def mean_square(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Mean of the squares of `values` at `where`."""
+    return (values.square() * where).sum() / where.sum()
