@@ -224,14 +224,27 @@ class PretrainConfig(_Section):
 class SuggestConfig(_Section):
     """Which slices to label next (paper 3.2, Eq. 2-5, Algorithm 1)."""
 
-    strategy: Literal["rareness", "rareness-normalised", "random", "entropy", "coreset"] = _field(
+    strategy: Literal[
+        "rareness", "rareness-normalised", "rareness-product", "entropy", "coreset", "coregcn", "badge", "clasp", "vaal",
+        "foreground", "stratified", "strided", "random",
+    ] = _field(
         "rareness",
         "Strategy",
         "How slices are ranked: rareness is the paper's plain sum r + u + d.",
         paper="3.2",
-    )
-    aggregation: Literal["max", "mean"] = _field(
-        "max", "Aggregation", "How pixel scores become one score per slice.", paper="4.2"
+    )  # fmt: skip
+    first: Literal["random", "stratified", "strided", "k-means", "typiclust"] = _field(
+        "random", "First batch",
+        "How slices are chosen while there is no model: random is the paper's; k-means and typiclust take one of each kind "
+        "of slice, as the pretrained network sees them, or by their grey levels where nothing is pretrained.", paper="4.1",
+    )  # fmt: skip
+    aggregation: Literal["max", "mean", "top", "patch"] = _field(
+        "max", "Aggregation",
+        "How pixel scores become one score per slice: their maximum, mean, mean of the top few per cent, or greatest mean "
+        "over a patch of 8 x 8 pixels.", paper="4.2",
+    )  # fmt: skip
+    top_percent: float = _field(
+        1.0, "Top share", "Share of the pixels that aggregation top averages.", gt=0, le=100, unit="%"
     )
     budget: int = _field(
         50,
@@ -250,6 +263,30 @@ class SuggestConfig(_Section):
     )
     distance: float = _field(
         1.0, "Weight of distance", "0 leaves diversity out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
+    )
+    max_per_scan: int = _field(
+        0,
+        "Most per scan",
+        "Slices suggested of one scan at most, per cycle; 0 sets no limit.",
+        ge=0,
+        le=100_000,
+        unit="slices",
+    )
+    min_slice_gap: int = _field(
+        0, "Gap",
+        "Slices left out between two of a scan that are labelled or suggested; 0 sets no limit. Gap, then cap, are given up "
+        "when they leave too few slices, and the suggestion says so.", ge=0, le=10_000, unit="slices",
+    )  # fmt: skip
+    clasp_cycles: int = _field(
+        5,
+        "ClaSP cycles",
+        "Cycles over which the noise of strategy clasp fades.",
+        ge=1,
+        le=1000,
+        unit="cycles",
+    )
+    vaal_epochs: int = _field(
+        100, "VAAL epochs", "Passes over the slices when strategy vaal trains its networks.", ge=1, le=100_000
     )
 
 

@@ -78,7 +78,7 @@ def test_mean_rareness_of_slices_with_the_same_shares_ties_exactly() -> None:
 
 
 def test_an_unknown_aggregation_is_refused() -> None:
-    with pytest.raises(ConfigError, match="aggregation is 'median'; use max or mean"):
+    with pytest.raises(ConfigError, match="aggregation is 'median'; use max, mean, top or patch"):
         rareness(flat_survey(2, np.zeros((2, 1))), "median")  # type: ignore[arg-type]
 
 

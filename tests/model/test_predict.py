@@ -21,7 +21,8 @@ def _images(n: int, shape: tuple[int, int] = (20, 31), seed: int = 0) -> list[np
 
 
 def _predict(segmenter: Segmenter, images: object, batch_size: int | None = None) -> list[SlicePrediction]:
-    return list(predict_slices(segmenter, images, NORMALISATION, "cpu", batch_size))  # type: ignore[arg-type]
+    found = predict_slices(segmenter, images, NORMALISATION, "cpu", batch_size, gradients=True)  # type: ignore[arg-type]
+    return list(found)
 
 
 @pytest.fixture

@@ -26,22 +26,28 @@ from voidscope.acquisition.distances import (
     nearest_square,
     square_ceilings,
 )
+from voidscope.acquisition.room import Room
 from voidscope.acquisition.survey import SurveyError
 from voidscope.errors import ConfigError
 
 
 @dataclass(frozen=True, eq=False)
 class Picks:
-    """Chosen rows in order, (K,), with each one's distance to the labelled and earlier picks, and its score, then."""
+    """Chosen rows in order, (K,), with each one's distance to the labelled and earlier picks, and its score, then.
+
+    There is no score where slices are drawn at random. `relaxed` names for each pick the limits that had been given up before it.
+    """
 
     rows: Rows
     distances: Floats
-    scores: Floats
+    scores: Floats | None
+    relaxed: tuple[tuple[str, ...], ...]
 
 
 def greedy(
-    base: Floats, embedding: Embedding, candidates: Rows, anchors: Rows, budget: int, weight: float = 1.0
-) -> Picks:
+    base: Floats, embedding: Embedding, candidates: Rows, anchors: Rows, budget: int, weight: float = 1.0,
+    room: Room | None = None,
+) -> Picks:  # fmt: skip
     """Pick `budget` candidates, each maximising base + weight * distance to the anchors and earlier picks.
 
     Ties go to the lowest row. With no anchor the first pick is `opening`, at distance 0.
@@ -54,6 +60,7 @@ def greedy(
     anchors : rows already labelled; the order of neither list matters
     budget : how many to pick, at most the number of candidates
     weight : of the distance, >= 0
+    room : what limits leave open as picks are made; None leaves every candidate open
 
     Raises
     ------
@@ -62,17 +69,18 @@ def greedy(
     """
     _check(base, embedding, weight)
     check_budget(budget, len(candidates))
-    race = _Race(base, embedding, weight)
+    race, room = _Race(base, embedding, weight), room or Room(len(base), candidates)
     picks = []
     if len(anchors) == 0:
-        first = opening(base, embedding, candidates)
-        picks.append((first, 0.0, float(base[first])))
-        anchors, candidates = np.array([first]), candidates[candidates != first]
-    race.start(candidates, anchors)
+        first = opening(base, embedding, room.rows())
+        picks.append((first, 0.0, float(base[first]), room.take(first)))
+        anchors = np.array([first])
+    race.start(anchors)
     while len(picks) < budget:
-        picks.append(race.pick())
-    rows, distances, scores = zip(*picks, strict=True)
-    return Picks(np.array(rows, dtype=np.int64), np.array(distances), np.array(scores))
+        found = race.pick(room.open())
+        picks.append((*found, room.take(found[0])))
+    rows, distances, scores, relaxed = zip(*picks, strict=True)
+    return Picks(np.array(rows, dtype=np.int64), np.array(distances), np.array(scores), relaxed)
 
 
 def opening(base: Floats, embedding: Embedding, candidates: Rows) -> int:
@@ -106,22 +114,26 @@ class _Race:
         self._square = np.full(len(base), np.inf)  # at least the squared distance to the first `seen` anchors
         self._seen = np.zeros(len(base), dtype=np.int32)
         self._exact = np.zeros(len(base), dtype=bool)  # whether `square` is that squared distance
-        self._ceiling = np.full(len(base), -np.inf)  # stays so for all but the candidates
+        self._open = np.zeros(len(base), dtype=bool)
+        self._ceiling = np.full(len(base), -np.inf)  # stays so for all that are not open
 
-    def start(self, candidates: Rows, anchors: Rows) -> None:
-        """Give the candidates their first ceilings."""
+    def start(self, anchors: Rows) -> None:
+        """Measure from these slices."""
         self._anchors = self._embedding[anchors].astype(np.float64)
         self._seen[:] = len(anchors)
-        self._ceiling[candidates] = self._base[candidates]
         if self._weight:
             self._square = square_ceilings(self._embedding, self._anchors)
-            self._ceiling[candidates] += self._weight * np.sqrt(self._square[candidates])
 
-    def pick(self) -> tuple[int, float, float]:
-        """The best candidate, its distance and its score; it becomes an anchor."""
+    def pick(self, now_open: npt.NDArray[np.bool_]) -> tuple[int, float, float]:
+        """The best of the open slices, (N,), its distance and its score; it becomes an anchor."""
+        self._ceiling[self._open & ~now_open] = -np.inf
+        opened = np.flatnonzero(now_open & ~self._open)
+        self._ceiling[opened] = self._base[opened]
+        if self._weight:
+            self._ceiling[opened] += self._weight * np.sqrt(self._square[opened])
+        self._open = now_open
         top = self._settle()
         found = top, math.sqrt(self._square[top]), float(self._ceiling[top])
-        self._ceiling[top] = -np.inf
         self._anchors = np.concatenate([self._anchors, self._embedding[[top]].astype(np.float64)])
         return found
 

@@ -1,26 +1,42 @@
-"""Strategies: which unlabelled slices to label next, all by one greedy selection over one survey."""
+"""Strategies: which unlabelled slices to label next, each a rule applied to one survey."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
-from voidscope.acquisition.distances import Floats, Rows, nearest_distance
+from voidscope.acquisition.clusters import badge
+from voidscope.acquisition.coldstart import k_means_start, typiclust_start
+from voidscope.acquisition.distances import Embedding, Floats, Rows
+from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
+from voidscope.acquisition.room import Limits
+from voidscope.acquisition.rules import Rule, Scale, Sum, core_gcn, drawn, scored
 from voidscope.acquisition.scores import Aggregation, rareness, rarest_class, uncertainty
-from voidscope.acquisition.select import Picks, check_budget, greedy, opening
-from voidscope.acquisition.suggestions import Suggestion, shuffled
+from voidscope.acquisition.select import Picks, check_budget
+from voidscope.acquisition.strata import clasp, foreground_aware
+from voidscope.acquisition.suggestions import Suggestion, told
 from voidscope.acquisition.survey import Survey
 from voidscope.config import SuggestConfig
 from voidscope.errors import ConfigError
 from voidscope.vocabulary import SliceKey
 
-_SAMPLE = 10_000
-"""Candidates among which the spread of the distance is measured; all of them in a pool of the paper's size."""
-_NOISE = 1e-6
-"""Terms that vary by a smaller share of their size do so by single precision rounding: they are constant."""
+ORDERS: dict[str, Order] = {"random": uniform, "strided": strided, "stratified": stratified}
+"""Orders in which slices can be drawn; strategies and first batches of their names follow them."""
+UNASKED = frozenset({*ORDERS, "vaal"})
+"""Strategies that do not ask the model."""
+RARENESS: dict[str, Scale] = {
+    "rareness": "raw", "rareness-normalised": "normalised", "rareness-product": "product",
+}  # fmt: skip
+"""Strategies that sum or multiply the weighted terms, and how those are scaled."""
+_NEEDS = {
+    "badge": ("gradient",), "clasp": ("class_entropy",), "top": ("entropy_local", "top_percent"),
+    "patch": ("entropy_local", "patch_share"),
+}  # fmt: skip
+"""Arrays of a survey that a strategy or an aggregation needs and not every survey has."""
 
 
 class Strategy(Protocol):
@@ -38,19 +54,128 @@ class Strategy(Protocol):
         """The chosen slices, first to label first."""
 
 
-def strategy_for(config: SuggestConfig) -> Strategy:
-    """The strategy a configuration names.
+def strategy_for(
+    config: SuggestConfig, foreground: Sequence[int] | None = None, scores: Floats | None = None
+) -> Strategy:
+    """The strategy a configuration names, with its aggregation and limits.
 
     ``rareness`` is the paper's plain sum r + u + d (Eq. 4), each term with its weight, 0 to leave it out;
-    ``rareness-normalised`` puts the three on one scale first; ``entropy`` is u alone; ``coreset`` is d alone, k-center
-    greedy; ``random`` draws uniformly.
+    ``rareness-normalised`` and ``rareness-product`` scale the three first (`rules.Sum`); ``entropy`` is u alone;
+    ``coreset`` is d alone, k-center greedy; ``coregcn``, ``badge``, ``clasp`` and ``foreground`` are described with
+    `rules.core_gcn`, `clusters.badge`, `strata.clasp` and `strata.foreground_aware`; ``random``, ``strided`` and
+    ``stratified`` with `pool`.
+
+    Parameters
+    ----------
+    foreground : columns of the classes that are not background; None for all but the first
+    scores : (N,), a number for each surveyed slice; ``vaal`` takes the lowest first
 
     Raises
     ------
-    ConfigError : all three weights are 0.
+    ConfigError : all three weights are 0, or ``vaal`` has no scores.
     """
-    if config.strategy == "random":
-        return RandomStrategy(config.aggregation)
+    rule = _rule(config, foreground, scores)
+    at_class = config.strategy in RARENESS and config.rareness > 0
+    return SurveyStrategy(config.strategy, config.aggregation, limits_of(config), rule, at_class)
+
+
+def limits_of(config: SuggestConfig) -> Limits:
+    """The limits a configuration sets."""
+    return Limits(config.max_per_scan, config.min_slice_gap)
+
+
+def serves(survey: Survey, config: SuggestConfig) -> bool:
+    """Whether a survey has what the configuration needs; one of an older version or for another strategy may lack it."""
+    wanted = _NEEDS.get(config.strategy, ()) + _NEEDS.get(config.aggregation, ())
+    if any(getattr(survey, name) is None for name in wanted):
+        return False
+    return config.aggregation != "top" or survey.top_percent == config.top_percent
+
+
+def draw_unasked(
+    config: SuggestConfig, pool: Pool, budget: int, rng: np.random.Generator, scores: Floats | None = None
+) -> tuple[Suggestion, ...]:
+    """What a strategy of `UNASKED` chooses, without a survey; with one it chooses the same and tells r, u and d.
+
+    Raises
+    ------
+    ConfigError : the budget exceeds the candidates.
+    """
+    check_budget(budget, len(pool.candidates))
+    order = by_score(_given(scores)) if config.strategy == "vaal" else ORDERS[config.strategy]
+    return told(pool.keys, in_order(pool, budget, order(pool, budget, rng)), config.strategy)
+
+
+def draw_first(
+    config: SuggestConfig,
+    pool: Pool,
+    budget: int,
+    rng: np.random.Generator,
+    features: Embedding | None = None,
+) -> tuple[Suggestion, ...]:
+    """The first slices to label, as ``suggest.first`` says; `features`, (N, D), are what clusters are made of.
+
+    Raises
+    ------
+    ConfigError : the budget exceeds the candidates, or clusters are asked for without features.
+    """
+    check_budget(budget, len(pool.candidates))
+    if config.first in ORDERS:
+        chosen = in_order(pool, budget, ORDERS[config.first](pool, budget, rng))
+    elif features is None:
+        raise ConfigError(f"suggest.first={config.first} clusters slices by features; pass a row for each.")
+    else:
+        start = k_means_start if config.first == "k-means" else typiclust_start
+        chosen = start(features, pool, budget, rng)
+    return told(pool.keys, chosen, config.first)
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyStrategy:
+    """A rule with a name, an aggregation and limits; `at_class` lets a rare class drive where to look first."""
+
+    name: str
+    aggregation: Aggregation
+    limits: Limits
+    rule: Rule
+    at_class: bool
+
+    def __call__(
+        self, survey: Survey, labelled: Set[SliceKey], budget: int, rng: np.random.Generator,
+        excluded: Set[SliceKey] = frozenset(),
+    ) -> tuple[Suggestion, ...]:  # fmt: skip
+        """The chosen slices in order, with their raw terms."""
+        pool = Pool.of(survey.keys, labelled, excluded, self.limits)
+        check_budget(budget, len(pool.candidates))
+        picks = self.rule(survey, pool, budget, rng)
+        r, u = rareness(survey, self.aggregation), uncertainty(survey, self.aggregation)
+        scores = [None] * budget if picks.scores is None else picks.scores.tolist()
+        pixels = _driving_pixels(survey, pool.candidates, picks, self.at_class)
+        terms = zip(
+            picks.rows.tolist(), r[picks.rows].tolist(), u[picks.rows].tolist(), picks.distances.tolist(), scores, pixels,
+            picks.relaxed, strict=True,
+        )  # fmt: skip
+        return tuple(
+            Suggestion(survey.keys[row], rank, r_, u_, d, score, pixel, self.name, relaxed)
+            for rank, (row, r_, u_, d, score, pixel, relaxed) in enumerate(terms, start=1)
+        )
+
+
+def _rule(config: SuggestConfig, foreground: Sequence[int] | None, scores: Floats | None) -> Rule:
+    """The rule of a configuration's strategy."""
+    rules: dict[str, Rule] = {
+        "coregcn": core_gcn,
+        "badge": badge,
+        "foreground": partial(foreground_aware, foreground=foreground),
+        "clasp": partial(clasp, foreground=foreground, cycles=config.clasp_cycles),
+        **{name: drawn(order) for name, order in ORDERS.items()},
+    }
+    if config.strategy == "vaal":
+        return scored(_given(scores))
+    return rules.get(config.strategy) or _sum(config)
+
+
+def _sum(config: SuggestConfig) -> Rule:
     weights = {"entropy": (0.0, 1.0, 0.0), "coreset": (0.0, 0.0, 1.0)}.get(
         config.strategy, (config.rareness, config.uncertainty, config.distance)
     )
@@ -58,88 +183,13 @@ def strategy_for(config: SuggestConfig) -> Strategy:
         raise ConfigError(
             f"suggest.rareness, uncertainty and distance weigh {weights}; give one a weight above 0 or use the random strategy."
         )
-    return ScoreStrategy(config.strategy, config.aggregation, *weights)
+    return Sum(config.aggregation, *weights, RARENESS.get(config.strategy, "raw"))
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreStrategy:
-    """Greedy selection by a weighted sum of rareness, uncertainty and distance (Eq. 4, Algorithm 1).
-
-    While nothing is labelled there is no distance: the first pick has the highest r + u, among equals the most
-    central embedding, and the others keep their distance from it. Named ``rareness-normalised``, r and u
-    are z-scored over the candidates and d is divided by its standard deviation over them, seen from the labelled
-    slices (or from the first pick where there are none) and kept for the whole batch; a constant term counts nothing.
-    """
-
-    name: str
-    aggregation: Aggregation
-    rareness: float
-    uncertainty: float
-    distance: float
-
-    def __call__(
-        self, survey: Survey, labelled: Set[SliceKey], budget: int, rng: np.random.Generator,
-        excluded: Set[SliceKey] = frozenset(),
-    ) -> tuple[Suggestion, ...]:  # fmt: skip
-        """The chosen slices, highest score first; `rng` is not used."""
-        anchors, candidates = _split(survey, labelled, excluded)
-        check_budget(budget, len(candidates))
-        r, u = rareness(survey, self.aggregation), uncertainty(survey, self.aggregation)
-        weight = self.distance
-        if self.name == "rareness-normalised":
-            r, u = _standardised(r, candidates), _standardised(u, candidates)
-        base = self.rareness * r + self.uncertainty * u
-        if self.name == "rareness-normalised":
-            spread = _distance_spread(survey, base, candidates, anchors)
-            weight = self.distance / spread if spread else 0.0
-        picks = greedy(base, survey.embedding, candidates, anchors, budget, weight)
-        return _suggestions(
-            self, survey, picks, _driving_pixels(survey, candidates, picks, bool(self.rareness))
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RandomStrategy:
-    """Slices drawn uniformly, as `random_start` draws them; r, u and d are told but rank nothing."""
-
-    aggregation: Aggregation
-    name: str = "random"
-
-    def __call__(
-        self, survey: Survey, labelled: Set[SliceKey], budget: int, rng: np.random.Generator,
-        excluded: Set[SliceKey] = frozenset(),
-    ) -> tuple[Suggestion, ...]:  # fmt: skip
-        """The drawn slices, without a score."""
-        anchors, candidates = _split(survey, labelled, excluded)
-        order = np.zeros(len(survey))
-        order[candidates[shuffled(len(candidates), rng)]] = -np.arange(len(candidates))
-        picks = greedy(order, survey.embedding, candidates, anchors, budget, weight=0.0)
-        return _suggestions(self, survey, picks, _driving_pixels(survey, candidates, picks, False))
-
-
-def _split(survey: Survey, labelled: Set[SliceKey], excluded: Set[SliceKey]) -> tuple[Rows, Rows]:
-    """Rows of the labelled slices, and ascending rows of those that may be suggested."""
-    anchors = survey.rows(labelled)
-    taken = np.concatenate([anchors, survey.rows(key for key in excluded if survey.holds(key))])
-    return anchors, np.setdiff1d(np.arange(len(survey)), taken)
-
-
-def _standardised(values: Floats, candidates: Rows) -> Floats:
-    """z-scores over the candidates; 0 for all where they do not vary."""
-    spread = _spread(values[candidates])
-    return (values - values[candidates].mean()) / spread if spread else np.zeros_like(values)
-
-
-def _distance_spread(survey: Survey, base: Floats, candidates: Rows, anchors: Rows) -> float:
-    """Standard deviation of the candidates' distances before the batch, over at most 10,000 evenly spread ones."""
-    start = anchors if len(anchors) else np.array([opening(base, survey.embedding, candidates)])
-    sample = candidates[:: -(-len(candidates) // _SAMPLE)]
-    return _spread(nearest_distance(survey.embedding, sample, survey.embedding[start]))
-
-
-def _spread(values: Floats) -> float:
-    constant = np.ptp(values) <= _NOISE * np.abs(values).max()
-    return 0.0 if constant else float(values.std())
+def _given(scores: Floats | None) -> Floats:
+    if scores is None:
+        raise ConfigError("suggest.strategy=vaal ranks slices by given scores; pass one for each slice.")
+    return scores
 
 
 def _driving_pixels(
@@ -155,21 +205,3 @@ def _driving_pixels(
     at_class = survey.class_pixel[picks.rows, rarest_class(survey)[picks.rows]]
     pixels = np.where((apart & rareness_counts)[:, np.newaxis], at_class, survey.entropy_pixel[picks.rows])
     return [(int(y), int(x)) for y, x in pixels]
-
-
-def _suggestions(
-    strategy: ScoreStrategy | RandomStrategy, survey: Survey, picks: Picks, pixels: list[tuple[int, int]]
-) -> tuple[Suggestion, ...]:
-    """The picks with their raw terms, in order."""
-    r, u = (
-        rareness(survey, strategy.aggregation)[picks.rows],
-        uncertainty(survey, strategy.aggregation)[picks.rows],
-    )
-    scores = [None] * len(r) if isinstance(strategy, RandomStrategy) else picks.scores.tolist()
-    terms = zip(
-        picks.rows.tolist(), r.tolist(), u.tolist(), picks.distances.tolist(), scores, pixels, strict=True
-    )
-    return tuple(
-        Suggestion(survey.keys[row], rank, r_, u_, d, score, pixel, strategy.name)
-        for rank, (row, r_, u_, d, score, pixel) in enumerate(terms, start=1)
-    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from voidscope.acquisition.pool import Draw, Pool, in_order, uniform
 from voidscope.acquisition.select import check_budget
 from voidscope.acquisition.survey import SurveyError
 from voidscope.errors import ConfigError
@@ -29,6 +29,7 @@ class Suggestion:
     score : what it was ranked by; None for slices drawn at random
     pixel : (y, x) that drove the choice, where to look first; None when no model has been asked
     strategy : name of the strategy that chose it
+    relaxed : settings of limits that had been given up before it, as they left too few slices to fill the batch
     """
 
     key: SliceKey
@@ -39,12 +40,14 @@ class Suggestion:
     score: float | None
     pixel: tuple[int, int] | None
     strategy: str
+    relaxed: tuple[str, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """The suggestion as plain values for JSON."""
         return {
             "scan": self.key.scan, "slice": self.key.index, "rank": self.rank, "r": self.r, "u": self.u, "d": self.d,
             "score": self.score, "pixel": None if self.pixel is None else list(self.pixel), "strategy": self.strategy,
+            "relaxed": list(self.relaxed),
         }  # fmt: skip
 
     @classmethod
@@ -56,9 +59,12 @@ class Suggestion:
                 name: None if entry[name] is None else float(entry[name]) for name in ("r", "u", "d", "score")
             }
             rank, pixel, strategy = int(entry["rank"]), _pixel(entry["pixel"]), str(entry["strategy"])
+            relaxed = tuple(
+                str(name) for name in entry.get("relaxed", ())
+            )  # queues of older versions have none
         except (KeyError, TypeError, ValueError) as error:
             raise SurveyError(f"{entry!r} is not a stored suggestion ({error!r}); suggest again.") from error
-        return cls(key, rank, **terms, pixel=pixel, strategy=strategy)
+        return cls(key, rank, **terms, pixel=pixel, strategy=strategy, relaxed=relaxed)
 
 
 def _pixel(stored: Iterable[Any] | None) -> tuple[int, int] | None:
@@ -66,6 +72,14 @@ def _pixel(stored: Iterable[Any] | None) -> tuple[int, int] | None:
         return None
     y, x = stored
     return int(y), int(x)
+
+
+def told(keys: Sequence[SliceKey], chosen: Draw, strategy: str) -> tuple[Suggestion, ...]:
+    """What was drawn from `keys` without asking a model."""
+    return tuple(
+        Suggestion(keys[row], rank, None, None, None, None, None, strategy, relaxed)
+        for rank, (row, relaxed) in enumerate(zip(chosen.rows, chosen.relaxed, strict=True), start=1)
+    )
 
 
 def random_start(keys: Iterable[SliceKey], budget: int, rng: np.random.Generator) -> tuple[Suggestion, ...]:
@@ -81,13 +95,5 @@ def random_start(keys: Iterable[SliceKey], budget: int, rng: np.random.Generator
             f"{len(ordered) - len(set(ordered))} of {len(ordered)} slices are repeated; pass each slice once."
         )
     check_budget(budget, len(ordered))
-    chosen = shuffled(len(ordered), rng)[:budget]
-    return tuple(
-        Suggestion(ordered[i], rank, None, None, None, None, None, "random")
-        for rank, i in enumerate(chosen, start=1)
-    )
-
-
-def shuffled(n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """0..n-1 in random order: how random slices are drawn, with a survey or without."""
-    return rng.permutation(n)
+    pool = Pool.of(ordered, frozenset())
+    return told(pool.keys, in_order(pool, budget, uniform(pool, budget, rng)), "random")

@@ -7,17 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import VoidscopeError
 from voidscope.vocabulary import SliceKey
-
-SurveyRow = tuple[SliceKey, npt.ArrayLike, float, float, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]
-"""One surveyed slice: key, counts (C,), greatest and mean entropy in nats, embedding (D,), class pixels (C, 2),
-entropy pixel (2,)."""
 
 _DTYPES: dict[str, npt.DTypeLike] = {
     "counts": np.int64,
@@ -26,12 +22,36 @@ _DTYPES: dict[str, npt.DTypeLike] = {
     "class_pixel": np.int32,
     "entropy_pixel": np.int32,
 }
+_EXTRAS: dict[str, npt.DTypeLike] = {
+    "entropy_local": np.float64,
+    "class_entropy": np.float64,
+    "patch_share": np.float64,
+    "gradient": np.float32,
+    "top_percent": np.float64,
+}
+"""Arrays that a survey of an older version, or one made for another strategy, may lack."""
 _NATS_TOLERANCE = 1e-3
 """Entropies come from single precision arithmetic; beyond this they are not entropies in nats."""
 
 
 class SurveyError(VoidscopeError):
     """A survey, or what was stored of one, is damaged or does not hold the slice asked for."""
+
+
+class SurveyRow(NamedTuple):
+    """One surveyed slice; the arrays are rows of those of `Survey`, where they are described."""
+
+    key: SliceKey
+    counts: npt.ArrayLike
+    entropy_max: float
+    entropy_mean: float
+    embedding: npt.ArrayLike
+    class_pixel: npt.ArrayLike
+    entropy_pixel: npt.ArrayLike
+    entropy_local: npt.ArrayLike | None = None
+    class_entropy: npt.ArrayLike | None = None
+    patch_share: npt.ArrayLike | None = None
+    gradient: npt.ArrayLike | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +69,12 @@ class Survey:
     class_pixel : (N, C, 2) int32, (y, x) of the most confident pixel of each predicted class, -1 where absent
     entropy_pixel : (N, 2) int32, (y, x) of the most uncertain pixel
     model_id : the model that was asked
+    entropy_local : (N, 2) float64 or None, mean entropy in nats of the `top_percent` % most uncertain pixels, and the
+        greatest mean over any 8 x 8 patch
+    class_entropy : (N, C) float64 or None, mean over the slice of H(x) p_c(x) in nats; a row's sum is its mean entropy
+    patch_share : (N, C) float64 or None, the greatest share of each predicted class in any 8 x 8 patch
+    gradient : (N, G) float32 or None, gradient of the head's kernel for the slice's own pseudo-label (BADGE)
+    top_percent : (1,) float64 or None, what share of the pixels `entropy_local` speaks of, in percent
 
     Raises
     ------
@@ -62,11 +88,18 @@ class Survey:
     class_pixel: npt.NDArray[np.int32]
     entropy_pixel: npt.NDArray[np.int32]
     model_id: str
+    entropy_local: npt.NDArray[np.float64] | None = None
+    class_entropy: npt.NDArray[np.float64] | None = None
+    patch_share: npt.NDArray[np.float64] | None = None
+    gradient: npt.NDArray[np.float32] | None = None
+    top_percent: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", tuple(self.keys))
-        for name in _DTYPES:
-            object.__setattr__(self, name, _frozen_copy(name, getattr(self, name)))
+        for name, dtype in (_DTYPES | _EXTRAS).items():
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, _frozen_copy(name, given, dtype))
         _check_keys(self.keys)
         _check_shapes(self)
         _check_values(self)
@@ -99,41 +132,46 @@ class Survey:
         return key in self._row_of
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays by name, for a file; keys and model are kept apart."""
-        return {name: getattr(self, name) for name in _DTYPES}
+        """The arrays there are, by name, for a file; keys and model are kept apart."""
+        named = {name: getattr(self, name) for name in _DTYPES | _EXTRAS}
+        return {name: array for name, array in named.items() if array is not None}
 
     @classmethod
     def from_arrays(
         cls, keys: Iterable[SliceKey], arrays: Mapping[str, npt.NDArray[Any]], model_id: str
     ) -> Self:
-        """The inverse of `arrays`; raises `SurveyError` when one is missing or does not fit."""
+        """The inverse of `arrays`; raises `SurveyError` when one that every survey has is missing, or does not fit."""
         missing = [name for name in _DTYPES if name not in arrays]
         if missing:
             raise SurveyError(
                 f"The stored survey of model {model_id} lacks {', '.join(missing)}; suggest again to make it anew."
             )
-        return cls(keys=tuple(keys), **{name: arrays[name] for name in _DTYPES}, model_id=model_id)
+        known = {name: arrays[name] for name in _DTYPES | _EXTRAS if name in arrays}
+        return cls(keys=tuple(keys), **known, model_id=model_id)
 
     @classmethod
-    def collect(cls, rows: Iterable[SurveyRow], model_id: str) -> Self:
-        """Gather surveyed slices, in any order, into one survey.
+    def collect(cls, rows: Iterable[SurveyRow], model_id: str, top_percent: float | None = None) -> Self:
+        """Gather surveyed slices, in any order, into one survey; what only some rows have is left out.
 
         Raises
         ------
         SurveyError : no slice, one slice twice, or slices that differ in their number of classes or features.
         """
-        ordered = sorted(rows, key=lambda row: row[0])
-        keys = tuple(row[0] for row in ordered)
+        ordered = sorted((SurveyRow(*row) for row in rows), key=lambda row: row.key)
+        keys = tuple(row.key for row in ordered)
         _check_keys(keys)
-        _, counts, highest, mean, embedding, class_pixel, entropy_pixel = zip(*ordered, strict=True)
+        columns = dict(zip(SurveyRow._fields, zip(*ordered, strict=True), strict=True))
+        stacked = {
+            name: _stack(name, columns[name], keys)
+            for name in (*_DTYPES, *_EXTRAS)
+            if name in columns and not any(row is None for row in columns[name])
+        }
         return cls(
-            keys,
-            _stack("counts", counts, keys),
-            np.column_stack([highest, mean]),
-            _stack("embedding", embedding, keys),
-            _stack("class_pixel", class_pixel, keys),
-            _stack("entropy_pixel", entropy_pixel, keys),
-            model_id,
+            keys=keys,
+            entropy=np.column_stack([columns["entropy_max"], columns["entropy_mean"]]),
+            model_id=model_id,
+            top_percent=None if top_percent is None else np.array([top_percent]),
+            **stacked,
         )
 
     @cached_property
@@ -141,8 +179,8 @@ class Survey:
         return {key: row for row, key in enumerate(self.keys)}
 
 
-def _frozen_copy(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    given, wanted = np.asarray(values), np.dtype(_DTYPES[name])
+def _frozen_copy(name: str, values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    given, wanted = np.asarray(values), np.dtype(dtype)
     if not np.can_cast(given.dtype, wanted, "same_kind"):
         raise SurveyError(f"Survey {name} is {given.dtype}; it must be {wanted}.")
     with np.errstate(over="ignore"):
@@ -174,15 +212,13 @@ def _check_keys(keys: tuple[SliceKey, ...]) -> None:
 def _check_shapes(survey: Survey) -> None:
     n, c = len(survey.keys), survey.counts.shape[-1] if survey.counts.ndim else 0
     d = survey.embedding.shape[-1] if survey.embedding.ndim else 0
-    shapes = {
-        "counts": (n, c),
-        "entropy": (n, 2),
-        "embedding": (n, d),
-        "class_pixel": (n, c, 2),
-        "entropy_pixel": (n, 2),
-    }
-    for name, shape in shapes.items():
-        found = getattr(survey, name).shape
+    g = survey.gradient.shape[-1] if survey.gradient is not None and survey.gradient.ndim else 0
+    shapes: dict[str, tuple[int, ...]] = {
+        "counts": (n, c), "entropy": (n, 2), "embedding": (n, d), "class_pixel": (n, c, 2), "entropy_pixel": (n, 2),
+        "entropy_local": (n, 2), "class_entropy": (n, c), "patch_share": (n, c), "gradient": (n, g), "top_percent": (1,),
+    }  # fmt: skip
+    for name, array in survey.arrays().items():
+        found, shape = array.shape, shapes[name]
         if found != shape or 0 in shape:
             raise SurveyError(
                 f"Survey {name} has shape {found}; {n} slices of {c} classes and {d} features need {shape}."
@@ -208,7 +244,28 @@ def _check_values(survey: Survey) -> None:
         ).all(axis=1),
         "entropy_pixel must be (y, x) inside the slice": (survey.entropy_pixel >= 0).all(axis=1),
     }
-    for rule, holds in sound.items():
+    _insist(survey, sound)
+    _insist(survey, _rules_of_extras(survey, ceiling))
+
+
+def _rules_of_extras(survey: Survey, ceiling: float) -> dict[str, npt.NDArray[np.bool_]]:
+    """What must hold, per slice, for the arrays that not every survey has."""
+    bounds = {"entropy_local": ceiling, "class_entropy": ceiling, "patch_share": 1.0 + _NATS_TOLERANCE}
+    rules = {}
+    for name, highest in bounds.items():
+        values = getattr(survey, name)
+        if values is not None:
+            rules[f"{name} must be 0..{highest:.4f}"] = ((values >= 0) & (values <= highest)).all(axis=1)
+    if survey.gradient is not None:
+        rules["gradient must be finite; train again with a lower learning rate"] = np.isfinite(
+            survey.gradient
+        ).all(axis=1)
+    return rules
+
+
+def _insist(survey: Survey, rules: Mapping[str, npt.NDArray[np.bool_]]) -> None:
+    """Raise `SurveyError` naming the first slice that breaks a rule; a rule's first word names its array."""
+    for rule, holds in rules.items():
         if not holds.all():
             row = int(np.flatnonzero(~holds)[0])
             name = rule.partition(" ")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from torch.nn import functional
 from voidscope.errors import JobFailed
 from voidscope.model.devices import Compute
 from voidscope.model.failures import is_out_of_memory, told_in_one_line
+from voidscope.model.gradients import kernel_gradients
 from voidscope.model.segmenter import STRIDE, Segmenter
 from voidscope.model.summary import SlicePrediction, summarise
 
@@ -34,6 +36,9 @@ def predict_slices(
     device: str = "auto",
     batch_size: int | None = None,
     flips: bool = False,
+    *,
+    top_percent: float = 1.0,
+    gradients: bool = False,
 ) -> Iterator[SlicePrediction]:
     """Predict slices in order; slices of one shape that follow each other share a batch.
 
@@ -46,12 +51,15 @@ def predict_slices(
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``
     batch_size : slices per forward pass; None chooses by device and slice size
     flips : average probabilities and features over the four mirror images of each slice, which takes four times as long
+    top_percent : what share of the pixels the predictions' `entropy_local` averages, in percent
+    gradients : also give the gradient of the head's kernel, which BADGE needs; it is of the slice as it is, not mirrored
 
     Raises
     ------
     JobFailed : torch failed, in one line.
     """
-    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), MIRRORED if flips else MIRRORED[:1])
+    mirrored = MIRRORED if flips else MIRRORED[:1]
+    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients)
     with told_in_one_line("Segmenting"):
         for batch in _batches(images, sweep.compute.device.type, batch_size):
             yield from sweep.predict(batch)
@@ -82,10 +90,10 @@ class _Sweep:
 
     def __init__(
         self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute,
-        mirrored: Sequence[tuple[int, ...]],
+        mirrored: Sequence[tuple[int, ...]], top_percent: float, gradients: bool,
     ) -> None:  # fmt: skip
         self.segmenter = compute.place(segmenter).eval()
-        self.mirrored = mirrored
+        self.mirrored, self.top_percent, self.gradients = mirrored, top_percent, gradients
         self.mean, self.std = normalisation
         self.compute = compute
         self.most: int | None = None
@@ -108,23 +116,36 @@ class _Sweep:
     def _forward(self, images: list[Image]) -> tuple[SlicePrediction, ...]:
         scaled = (np.stack(images, dtype=np.float32) - np.float32(self.mean)) / np.float32(self.std)
         batch = torch.from_numpy(scaled[:, None]).to(self.compute.device)
-        passes = [self._look(batch, axes) for axes in self.mirrored]
+        shape = (batch.shape[2], batch.shape[3])
+        looks = [self._look(batch, axes) for axes in self.mirrored]
+        passes = [_mirrored_back(one, axes, shape) for one, axes in zip(looks, self.mirrored, strict=True)]
         logits, features = passes[0]
         if len(passes) > 1:
             mean = torch.stack([one.softmax(1) for one, _ in passes]).mean(0)
             logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
             features = torch.stack([one.float() for _, one in passes]).mean(0)
-        return summarise(logits, features, (batch.shape[2], batch.shape[3]))
+        found = summarise(logits, features, shape, self.top_percent)
+        return self._with_gradients(found, *looks[0]) if self.gradients else found
 
     def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and features of a batch (B, 1, h, w) from its image mirrored along `axes`, mirrored back, (B, _, h, w)."""
+        """Logits and features of a batch (B, 1, h, w) from its image mirrored along `axes`, as padded and mirrored."""
         height, width = batch.shape[2:]
         rows, columns = padded_shape((height, width))
         padded = functional.pad(batch.flip(axes), (0, columns - width, 0, rows - height))
         with self.compute.running():
-            found = self.segmenter(padded.contiguous(memory_format=self.compute.layout))
-        logits, features = (f[:, :, :height, :width].flip(axes) for f in found)
-        return logits.float(), features
+            found: tuple[torch.Tensor, torch.Tensor] = self.segmenter(
+                padded.contiguous(memory_format=self.compute.layout)
+            )
+        return found
+
+    def _with_gradients(
+        self, found: tuple[SlicePrediction, ...], logits: torch.Tensor, features: torch.Tensor
+    ) -> tuple[SlicePrediction, ...]:
+        """The predictions with the gradients of what the network said of the slices as they are."""
+        kernel: torch.Tensor = next(self.segmenter.head.parameters())
+        height, width = found[0].mask.shape
+        gradients = kernel_gradients(logits, features, kernel.shape[-1], (height, width))
+        return tuple(replace(p, gradient=g) for p, g in zip(found, gradients.cpu().numpy(), strict=True))
 
     def _make_do(self, tried: int, shape: tuple[int, ...]) -> None:
         """Halve the batch, or leave the GPU; `JobFailed` when one slice does not fit in the machine's memory."""
@@ -137,3 +158,11 @@ class _Sweep:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
             )
+
+
+def _mirrored_back(
+    found: tuple[torch.Tensor, torch.Tensor], axes: tuple[int, ...], shape: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and features (B, _, h, w) of the slices, without padding and as they lie."""
+    logits, features = (f[:, :, : shape[0], : shape[1]].flip(axes) for f in found)
+    return logits.float(), features

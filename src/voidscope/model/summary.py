@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
-from voidscope.vocabulary import Mask
+from voidscope.acquisition import SurveyRow, top_pixels
+from voidscope.vocabulary import Mask, SliceKey
+
+PATCH = 8
+"""Side of the patches over which scores are averaged, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,14 @@ class SlicePrediction:
     entropy : (h, w) float32, nats, within [0, ln C] (Eq. 5)
     counts : (C,) int64, pixels per class of `mask`
     entropy_max, entropy_mean : nats, over all pixels
+    entropy_local : (2,) float32, nats, mean of the most uncertain pixels (`top_percent` of `summarise`), and the greatest
+        mean over any 8 x 8 patch
     embedding : (D,) float32, mean of the decoder's output over the slice (f in Eq. 4)
     class_pixel : (C, 2) int32, (y, x) of the surest pixel of each class of `mask`, -1 where the class is absent
     entropy_pixel : (2,) int32, (y, x) of the pixel with the largest entropy
+    class_entropy : (C,) float32, nats, mean over the slice of the entropy times the probability of each class
+    patch_share : (C,) float32, the greatest share of each class of `mask` in any 8 x 8 patch
+    gradient : (G,) float32, of the head's kernel for the slice's own mask (BADGE); None unless it was asked for
     """
 
     mask: Mask
@@ -35,38 +45,69 @@ class SlicePrediction:
     embedding: npt.NDArray[np.float32]
     class_pixel: npt.NDArray[np.int32]
     entropy_pixel: npt.NDArray[np.int32]
+    entropy_local: npt.NDArray[np.float32]
+    class_entropy: npt.NDArray[np.float32]
+    patch_share: npt.NDArray[np.float32]
+    gradient: npt.NDArray[np.float32] | None = None
+
+    def survey_row(self, key: SliceKey) -> SurveyRow:
+        """What a survey keeps of the slice `key`."""
+        return SurveyRow(
+            key, self.counts, self.entropy_max, self.entropy_mean, self.embedding, self.class_pixel, self.entropy_pixel,
+            self.entropy_local, self.class_entropy, self.patch_share, self.gradient,
+        )  # fmt: skip
 
 
 def summarise(
-    logits: torch.Tensor, features: torch.Tensor, shape: tuple[int, int]
+    logits: torch.Tensor, features: torch.Tensor, shape: tuple[int, int], top_percent: float = 1.0
 ) -> tuple[SlicePrediction, ...]:
     """Summarise logits (B, C, H, W) and features (B, D, H, W) over the top left (h, w) = `shape` pixels.
 
     Ties go to the lowest class and to the lowest pixel in reading order. The entropy comes from log-softmax, so a
-    pixel whose probabilities are exactly 0 and 1 has entropy 0, not NaN.
+    pixel whose probabilities are exactly 0 and 1 has entropy 0, not NaN. A slice smaller than a patch is one patch.
+
+    Parameters
+    ----------
+    top_percent : what share of the pixels `entropy_local` averages first, in percent
     """
     height, width = shape
     log_p = logits[:, :, :height, :width].float().log_softmax(1)
-    entropy = _entropy(log_p).flatten(1)
+    plane = _entropy(log_p)
+    entropy = plane.flatten(1)
     surest, best = log_p.max(1)
     counts, class_pixel = _per_class(surest.flatten(1), best.flatten(1), log_p.shape[1], width)
     columns = (
         (best + 1).to(torch.uint8),
-        entropy.reshape(-1, height, width),
+        plane,
         counts,
         entropy.amax(1),
         entropy.mean(1),
         features[:, :, :height, :width].mean((2, 3), dtype=torch.float32),
         class_pixel,
         _position(entropy.argmax(1), width),
-    )
+        torch.stack((_top(entropy, top_percent), _patches(plane[:, None]).flatten(1).amax(1)), 1),
+        (log_p.exp() * plane[:, None]).mean((2, 3)),
+        torch.stack([_patches((best == c).float()[:, None]).flatten(1).amax(1) for c in range(log_p.shape[1])], 1),
+    )  # fmt: skip
     rows = zip(*(c.cpu().numpy() for c in columns), strict=True)
-    return tuple(SlicePrediction(m, e, n, float(x), float(y), f, c, p) for m, e, n, x, y, f, c, p in rows)
+    return tuple(SlicePrediction(m, e, n, float(x), float(y), *rest) for m, e, n, x, y, *rest in rows)
 
 
 def _entropy(log_p: torch.Tensor) -> torch.Tensor:
     """-sum p log p (Eq. 5) in nats, (B, h, w); rounding is kept within what an entropy can be."""
     return (log_p.exp() * log_p).sum(1).neg().clamp_(0.0, math.log(log_p.shape[1]))
+
+
+def _top(entropy: torch.Tensor, percent: float) -> torch.Tensor:
+    """Mean of the highest `percent` % of each slice's entropies (B, h*w), (B,)."""
+    return entropy.topk(int(top_pixels(entropy.shape[1], percent)), dim=1, sorted=False).values.mean(1)
+
+
+def _patches(planes: torch.Tensor) -> torch.Tensor:
+    """Means over all patches of (B, 1, h, w): along the rows first, then along the columns."""
+    height, width = (min(PATCH, n) for n in planes.shape[2:])
+    along = functional.avg_pool2d(planes, (1, width), stride=1)
+    return functional.avg_pool2d(along, (height, 1), stride=1)
 
 
 def _per_class(

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.acquisition import Suggestion, Survey, SurveyRow, random_start, strategy_for
+from voidscope.acquisition import (
+    ORDERS,
+    UNASKED,
+    Pool,
+    Suggestion,
+    Survey,
+    SurveyRow,
+    appearance,
+    draw_first,
+    draw_unasked,
+    limits_of,
+    serves,
+    strategy_for,
+)
 from voidscope.config import Config
 from voidscope.errors import ConfigError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
-from voidscope.vocabulary import Mask, SliceKey
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
     from voidscope.model import SlicePrediction
+
+Eyes = tuple[bytes, tuple[float, float]]
+"""Pretrained encoder and decoder, with mean and standard deviation of the intensities."""
 
 
 @dataclass(frozen=True)
@@ -44,44 +61,120 @@ def suggest(
 ) -> Job[Suggested, tuple[Suggestion, ...]]:
     """Rank the unlabelled training slices and return the queue of what to label next (Algorithm 1).
 
-    Before the first training the queue is random, as in the paper. Otherwise one sweep of the current model over
-    all training slices gives the survey and, on the way, their masks; a second call re-ranks at once.
+    Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
+    all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
+    asks no model sweeps none.
     """
     settings = config or project.config
     keys = training_keys(project)
     everything, labelled = frozenset(keys), frozenset(project.labels)
-    chosen = frozenset(training_keys(project, scans))
-    free = [k for k in keys if k in chosen and k not in labelled]
-    budget = settings.suggest.budget
-    if budget > len(free):
+    excluded, known = everything - frozenset(training_keys(project, scans)), labelled & everything
+    pool = Pool.of(keys, known, excluded, limits_of(settings.suggest))
+    budget, free = settings.suggest.budget, len(pool.candidates)
+    if budget > free:
         raise ConfigError(
-            f"suggest.budget is {budget}, but only {len(free)} training slices are unlabelled; "
-            f"set suggest.budget={len(free)} or less."
+            f"suggest.budget is {budget}, but only {free} training slices are unlabelled; "
+            f"set suggest.budget={free} or less."
         )
     rng = np.random.default_rng([settings.seed, len(labelled)])
-    cycle, surveyed = project.cycle, _survey_of(project, keys)
-    reader, n_classes = project.reader(k.scan for k in keys), len(project.classes)
+    cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
+    reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
         if cycle is None:
-            yield Progress(0, 1, "no model yet: drawing at random")
-            return Suggested(random_start(free, budget, rng))
-        rank = strategy_for(settings.suggest)
+            features = yield from _features(reader, keys, settings, eyes)
+            return Suggested(draw_first(settings.suggest, pool, budget, rng, features))
+        scores = yield from _scores(reader, pool, settings)
+        if surveyed is None and settings.suggest.strategy in UNASKED:
+            return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
+        rank = strategy_for(settings.suggest, _foreground(classes), scores)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
-            return Suggested(rank(surveyed, labelled & everything, budget, rng, everything - chosen))
-        survey, predictions = yield from _survey(cycle, reader, keys, n_classes, settings)
-        return Suggested(
-            rank(survey, labelled & everything, budget, rng, everything - chosen), survey, predictions
-        )
+            return Suggested(rank(surveyed, known, budget, rng, excluded))
+        survey, predictions = yield from _survey(cycle, reader, keys, len(classes), settings)
+        return Suggested(rank(survey, known, budget, rng, excluded), survey, predictions)
 
-    return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
+    return Job(
+        "Suggesting", lambda: _saying_what_gave_way(steps()), lambda result: _keep(project, cycle, result)
+    )
 
 
-def _survey_of(project: Project, keys: tuple[SliceKey, ...]) -> Survey | None:
-    """The stored survey of the current model if it covers exactly these slices."""
+def _survey_of(project: Project, keys: tuple[SliceKey, ...], settings: Config) -> Survey | None:
+    """The stored survey of the current model if it covers exactly these slices and holds what the strategy needs."""
     survey = project.survey
-    return survey if survey is not None and survey.keys == keys else None
+    fits = survey is not None and survey.keys == keys and serves(survey, settings.suggest)
+    return survey if fits else None
+
+
+def _foreground(classes: ClassMap) -> list[int]:
+    """Columns of a survey that belong to classes other than background."""
+    return [k for k, c in enumerate(classes.classes) if c.role is not Role.BACKGROUND]
+
+
+def _eyes(project: Project, settings: Config) -> Eyes | None:
+    """What looks at slices before there is a model; None when nothing is pretrained or nobody needs to look."""
+    path = project.pretrained_path
+    if project.cycle is not None or settings.suggest.first in ORDERS or not path.is_file():
+        return None
+    return path.read_bytes(), project.normalisation()
+
+
+def _features(
+    reader: SliceReader, keys: Sequence[SliceKey], settings: Config, eyes: Eyes | None
+) -> Steps[npt.NDArray[np.float32] | None]:
+    """What the slices look like, (N, D), for a first batch that clusters them: to the pretrained network, else by grey level."""
+    if settings.suggest.first in ORDERS:
+        yield Progress(0, 1, f"no model yet: drawing by {settings.suggest.first}")
+        return None
+    note = "looking at grey levels" if eyes is None else "asking the pretrained network"
+    yield Progress(0, len(keys), note)
+    images = (reader.image(k) for k in keys)
+    rows = (appearance(i) for i in images) if eyes is None else _embeddings(images, settings, *eyes)
+    found = []
+    for row in rows:
+        found.append(row)
+        yield Progress(len(found), len(keys), note)
+    return np.stack(found)
+
+
+def _embeddings(
+    images: Iterable[npt.NDArray[np.float32]],
+    settings: Config,
+    weights: bytes,
+    normalisation: tuple[float, float],
+) -> Iterator[npt.NDArray[np.float32]]:
+    """The pooled decoder output of each slice (D,), by the pretrained network; its head, which knows nothing, is not used."""
+    from voidscope.model import build_segmenter, predict_slices
+
+    model = settings.model.model_copy(update={"initialisation": "contrastive"})
+    segmenter = build_segmenter(model, 2, settings.seed, weights)
+    yield from (p.embedding for p in predict_slices(segmenter, images, normalisation, settings.device))
+
+
+def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDArray[np.float64] | None]:
+    """How labelled each slice looks to VAAL, (N,), where that strategy is chosen; None otherwise."""
+    if settings.suggest.strategy != "vaal":
+        return None
+    yield Progress(0, settings.suggest.vaal_epochs, LOADING)
+    vaal = import_module("voidscope.training.vaal")
+    running: Steps[npt.NDArray[np.float64]] = vaal.vaal_steps(
+        [reader.image(k) for k in pool.keys], np.isin(np.arange(len(pool.keys)), pool.anchors).tolist(),
+        seed=settings.seed, device=settings.device, epochs=settings.suggest.vaal_epochs,
+    )  # fmt: skip
+    return (yield from running)
+
+
+def _saying_what_gave_way(running: Steps[Suggested]) -> Steps[Suggested]:
+    """Pass on the steps, and say at the end which limits were given up to fill the batch."""
+    result = yield from running
+    given_up = result.suggestions[-1].relaxed
+    if given_up:
+        n = sum(bool(s.relaxed) for s in result.suggestions)
+        names = " and ".join(f"suggest.{name}" for name in given_up)
+        yield Progress(
+            0, 1, f"{names} left too few slices: {n} of {len(result.suggestions)} suggestions break it"
+        )
+    return result
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:
@@ -101,7 +194,7 @@ def _survey(
     """One sweep over `keys`: survey rows and masks from the same forward pass."""
     rows: list[SurveyRow] = []
     predictions = yield from _segmenting(cycle, reader, keys, n_classes, settings, rows)
-    return Survey.collect(rows, cycle.id), predictions
+    return Survey.collect(rows, cycle.id, settings.suggest.top_percent), predictions
 
 
 def segment(
@@ -146,7 +239,9 @@ def _segmenting(
     """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice."""
     found: dict[str, ScanPrediction] = {}
     yield Progress(0, len(keys), LOADING)
-    for done, (key, prediction) in enumerate(_predicting(cycle, reader, keys, n_classes, settings), start=1):
+    gradients = rows is not None and settings.suggest.strategy == "badge"
+    predicting = _predicting(cycle, reader, keys, n_classes, settings, gradients)
+    for done, (key, prediction) in enumerate(predicting, start=1):
         record = reader.records[key.scan]
         if key.scan not in found:
             found[key.scan] = ScanPrediction(
@@ -156,17 +251,18 @@ def _segmenting(
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
         if rows is not None:
-            rows.append(_survey_row(key, prediction))
+            rows.append(prediction.survey_row(key))
         yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
     return found
 
 
-def _survey_row(key: SliceKey, p: SlicePrediction) -> SurveyRow:
-    return (key, p.counts, p.entropy_max, p.entropy_mean, p.embedding, p.class_pixel, p.entropy_pixel)
-
-
 def _predicting(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config
+    cycle: Cycle,
+    reader: SliceReader,
+    keys: Sequence[SliceKey],
+    n_classes: int,
+    settings: Config,
+    gradients: bool,
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
     """Predictions in the order of `keys`; the network is loaded once, and only when there is a slice to predict."""
     if not keys:
@@ -176,5 +272,8 @@ def _predicting(
     model = Config.parse(dict(cycle.config)).model
     segmenter = load_segmenter(model, n_classes, cycle.weights())
     images = (reader.image(k) for k in keys)
-    found = predict_slices(segmenter, images, cycle.normalisation, settings.device, flips=model.flips)
+    found = predict_slices(
+        segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
+        top_percent=settings.suggest.top_percent, gradients=gradients,
+    )  # fmt: skip
     yield from zip(keys, found, strict=True)

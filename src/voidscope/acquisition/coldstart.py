@@ -1,0 +1,118 @@
+"""The first slices to label, before there is a model: one from each part of what the slices look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.acquisition.clusters import Clusters, k_means
+from voidscope.acquisition.distances import BLOCK, Floats
+from voidscope.acquisition.pool import Draw, Pool, in_order, in_turns
+
+MOST_CLUSTERS = 500
+"""TypiClust makes no more clusters than this."""
+SMALL = 5
+"""TypiClust asks clusters of no more slices than this last, where the others are larger on average."""
+NEIGHBOURS = 20
+"""Nearest neighbours that make a slice typical, or half its cluster where that is less."""
+BINS, THUMBNAIL = 16, 8
+"""Grey levels and side of the picture in `appearance`."""
+
+
+def k_means_start(
+    features: npt.NDArray[np.float32], pool: Pool, budget: int, rng: np.random.Generator
+) -> Draw:
+    """ALPS: as many clusters as slices are wanted, of each the slice nearest its centre, the largest cluster first.
+
+    Where slices are labelled already, as many clusters more are made, and those without a labelled slice come first.
+
+    Parameters
+    ----------
+    features : (N, D), a row per slice of the pool
+    """
+    clusters = k_means(features, _clusters_wanted(pool, budget), rng)
+    return _one_of_each(clusters, clusters.square, pool, budget)
+
+
+def typiclust_start(
+    features: npt.NDArray[np.float32], pool: Pool, budget: int, rng: np.random.Generator
+) -> Draw:
+    """TypiClust: of each cluster the most typical slice, the one with the nearest neighbours [Hacohen et al. 2022].
+
+    Typicality is 1 / mean distance to the min(20, size / 2) nearest of the cluster. Clusters with fewest labelled slices
+    come first, of those the largest. Clusters of 5 slices or fewer, which the authors leave out, come last where slices
+    are many enough that the average cluster is larger.
+    """
+    clusters = k_means(features, min(_clusters_wanted(pool, budget), MOST_CLUSTERS), rng)
+    return _one_of_each(clusters, _strangeness(features, clusters), pool, budget, last=SMALL)
+
+
+def appearance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """What a slice (h, w), scaled to [0, 1], looks like at a glance: (80,), when there is no network to say it.
+
+    16 shares of grey levels, and an 8 x 8 picture of block means divided by 8, so that a picture that differs by 0.1
+    everywhere is 0.1 away.
+    """
+    levels = np.clip((image * BINS).astype(np.int64), 0, BINS - 1)
+    shares = np.bincount(levels.ravel(), minlength=BINS) / levels.size
+    picture = _block_means(_block_means(image.astype(np.float64)).T).T
+    return np.concatenate([shares, picture.ravel() / THUMBNAIL]).astype(np.float32)
+
+
+def appearances(images: Iterable[npt.NDArray[np.floating]]) -> npt.NDArray[np.float32]:
+    """`appearance` of each slice, (N, 80)."""
+    return np.stack([appearance(image) for image in images])
+
+
+def _block_means(rows: Floats) -> Floats:
+    """Means of 8 runs of rows as equal as can be; with fewer rows some are taken more than once."""
+    edges = np.linspace(0, len(rows), THUMBNAIL + 1).astype(np.int64)
+    means: Floats = np.add.reduceat(rows, edges[:-1]) / np.maximum(np.diff(edges), 1)[:, np.newaxis]
+    return means
+
+
+def _clusters_wanted(pool: Pool, budget: int) -> int:
+    return min(len(pool.anchors) + budget, len(pool.keys))
+
+
+def _one_of_each(clusters: Clusters, preference: Floats, pool: Pool, budget: int, last: int = 0) -> Draw:
+    """Slices of lowest preference from clusters in turn; scans have no more than their share where no cap is set."""
+    sizes = np.bincount(clusters.members, minlength=len(clusters.centres))
+    turn = np.empty(len(sizes), dtype=np.int64)
+    turn[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    order = in_turns(pool, clusters.members, turn, preference)
+    if len(clusters.members) > last * len(sizes):
+        order = order[np.argsort(sizes[clusters.members[order]] <= last, kind="stable")]
+    if pool.limits.max_per_scan:
+        return in_order(pool, budget, order)
+    n_scans = len({pool.keys[row].scan for row in pool.candidates})
+    shared = replace(pool, limits=replace(pool.limits, max_per_scan=-(-budget // n_scans)))
+    found = in_order(shared, budget, order)
+    # Nobody asked for this cap, so that nobody need be told that it was given up.
+    return replace(found, relaxed=tuple(tuple(r for r in x if r != "max_per_scan") for x in found.relaxed))
+
+
+def _strangeness(features: npt.NDArray[np.float32], clusters: Clusters) -> Floats:
+    """Mean distance of each slice, (N,), to its nearest neighbours in its cluster: low where it is typical."""
+    strange = np.zeros(len(features))
+    for cluster in np.unique(clusters.members):
+        rows = np.flatnonzero(clusters.members == cluster)
+        near = min(NEIGHBOURS, len(rows) // 2)
+        if near:
+            x = features[rows].astype(np.float64)
+            for start in range(0, len(rows), BLOCK // 8):
+                part = slice(start, start + BLOCK // 8)
+                strange[rows[part]] = _mean_of_nearest(x[part], x, near)
+    return strange
+
+
+def _mean_of_nearest(some: Floats, x: Floats, near: int) -> Floats:
+    """Mean distance of `some` of `x` to their `near` nearest others."""
+    norms = np.einsum("ij,ij->i", x, x)
+    square = np.einsum("ij,ij->i", some, some)[:, np.newaxis] + norms - 2 * some @ x.T
+    nearest = np.partition(np.maximum(square, 0), near, axis=1)[:, : near + 1]
+    means: Floats = np.sqrt(np.sort(nearest, axis=1)[:, 1:]).mean(axis=1)
+    return means
