@@ -119,7 +119,7 @@ PLANS: Mapping[str, Plan] = {
     "cpu": Plan(
         (10, 20, 30),
         seeds=2,
-        settings=("pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=30", "train.drop_epoch=15"),
+        settings=("pretrain.epochs=12", "pretrain.batch_size=64", "suggest.vaal_epochs=10", "train.epochs=30", "train.drop_epoch=15"),
         train_scans=5,
         test_scans=2,
         reduced="5 training and 2 test scans, 10/20/30 labels, 30 epochs, 12 epochs of pretraining with batches of 64, 2 seeds",
