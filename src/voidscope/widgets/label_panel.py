@@ -37,6 +37,8 @@ NO_PREDICTION = "This slice has no prediction to accept yet; retrain, or segment
 NO_SCANS = "There is no training scan yet: add one in Scans."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
 
+FIELDS = ("strategy", "aggregation", "budget", "first", "max_per_scan", "min_slice_gap")
+
 
 class LabelPanel(QWidget):
     """The queue of suggestions, the card of the current one, and the class palette."""
@@ -52,7 +54,7 @@ class LabelPanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.suggest = QPushButton("Suggest")
-        self.form = SettingsForm("suggest", ("strategy", "aggregation", "budget"), project.config)
+        self.form = SettingsForm("suggest", FIELDS, project.config)
         self.table: QTableWidget = plain_table(HEADER, wide=(0, 1))
         self.card = QLabel(EMPTY)
         self.card.setWordWrap(True)
