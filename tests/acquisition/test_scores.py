@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pools import Pixels, flat_survey, pool, survey_of, with_counts
+from pools import TOP_PERCENT, Pixels, flat_survey, pool, survey_of, with_counts
 
-from voidscope.acquisition import SurveyError, pixel_rareness, rareness, uncertainty
+from voidscope.acquisition import SurveyError, pixel_rareness, rareness, top_pixels, uncertainty
 from voidscope.errors import ConfigError, LabelError
+
+
+def top(scores: list[float]) -> float:
+    """Mean of the highest `TOP_PERCENT` %, at least one."""
+    n = max(1, math.ceil(len(scores) * TOP_PERCENT / 100))
+    return math.fsum(sorted(scores, reverse=True)[:n]) / n
 
 
 def rareness_from_pixels(slices: list[Pixels], how: str) -> list[float]:
@@ -17,7 +23,13 @@ def rareness_from_pixels(slices: list[Pixels], how: str) -> list[float]:
     pixels = [c for s in slices for c in s.classes.ravel().tolist()]
     share = {c: pixels.count(c) / len(pixels) for c in set(pixels)}
     scores = [[math.exp(-share[c]) for c in s.classes.ravel().tolist()] for s in slices]
-    return [max(s) if how == "max" else math.fsum(s) / len(s) for s in scores]
+    return [{"max": max, "mean": np.mean, "top": top}[how](s) for s in scores]
+
+
+def rareness_of_patches(slices: list[Pixels]) -> list[float]:
+    """The greatest mean rareness of any patch, exactly."""
+    shares = survey_of(slices).class_distribution()
+    return [s.patches(np.exp(-shares[s.classes])).max() for s in slices]
 
 
 def uncertainty_from_pixels(slices: list[Pixels], how: str) -> list[float]:
@@ -28,23 +40,65 @@ def uncertainty_from_pixels(slices: list[Pixels], how: str) -> list[float]:
             -sum(p * math.log(p) for p in x if p > 0)
             for x in s.probabilities.reshape(-1, s.probabilities.shape[2])
         ]
-        scores.append(max(of_pixels) if how == "max" else math.fsum(of_pixels) / len(of_pixels))
+        scores.append({"max": max, "mean": np.mean, "top": top}[how](of_pixels))
     return scores
 
 
-@pytest.mark.parametrize("how", ["max", "mean"])
+@pytest.mark.parametrize("how", ["max", "mean", "top"])
 @pytest.mark.parametrize("seed", range(4))
 def test_rareness_from_counts_equals_rareness_from_pixels(how: str, seed: int) -> None:
     slices = pool(15, seed=seed, absent=2 if seed == 3 else None)
     assert rareness(survey_of(slices), how) == pytest.approx(rareness_from_pixels(slices, how), abs=1e-14)
 
 
-@pytest.mark.parametrize("how", ["max", "mean"])
+@pytest.mark.parametrize("how", ["max", "mean", "top"])
 def test_uncertainty_equals_the_entropy_of_the_pixels(how: str) -> None:
     slices = pool(15, seed=5)
     assert uncertainty(survey_of(slices), how) == pytest.approx(
         uncertainty_from_pixels(slices, how), abs=1e-12
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rareness_of_patches_is_a_floor_of_the_exact_one(seed: int) -> None:
+    slices = pool(15, seed=seed, largest=30)
+    floor, exact = rareness(survey_of(slices), "patch"), np.array(rareness_of_patches(slices))
+    assert np.all(floor <= exact + 1e-12) and np.all(floor >= math.exp(-1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rareness_of_patches_is_exact_where_there_are_two_classes(seed: int) -> None:
+    slices = pool(15, n_classes=2, seed=seed, largest=30)
+    assert rareness(survey_of(slices), "patch") == pytest.approx(rareness_of_patches(slices), abs=1e-12)
+
+
+def test_uncertainty_of_patches_is_the_greatest_mean_of_any() -> None:
+    slices = pool(15, seed=5, largest=30)
+    assert uncertainty(survey_of(slices), "patch").tolist() == [s.patches(s.entropy).max() for s in slices]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "percent", "expected"),
+    [
+        (100, 1, 1),
+        (100, 29, 29),
+        (100, 1.5, 2),
+        (30, 1, 1),
+        (1, 0.01, 1),
+        (12345, 100, 12345),
+        (7000, 7, 490),
+    ],
+)
+def test_the_top_pixels_are_rounded_up_and_at_least_one(pixels: int, percent: float, expected: int) -> None:
+    assert top_pixels(pixels, percent) == expected
+
+
+def test_top_rareness_by_hand() -> None:
+    survey = with_counts(flat_survey(2, np.zeros((2, 1))), np.array([[85, 0, 15], [100, 0, 0]]))
+    common, rare = math.exp(-185 / 200), math.exp(-15 / 200)
+    assert rareness(survey, "top") == pytest.approx(
+        [(15 * rare + 5 * common) / 20, common]
+    )  # 20 of 100 pixels
 
 
 def test_rareness_of_known_shares() -> None:
@@ -69,6 +123,9 @@ def test_scores_stay_within_their_bounds_and_max_is_at_least_mean(seed: int, n_c
         highest, mean = score(survey, "max"), score(survey, "mean")
         assert np.all(mean >= low - 1e-12) and np.all(highest <= high + 1e-12)
         assert np.all(highest >= mean - 1e-12)
+        between = score(survey, "top")
+        assert np.all(between <= highest + 1e-12) and np.all(between >= mean - 1e-12)
+        assert np.all(score(survey, "patch") <= highest + 1e-12) and np.all(score(survey, "patch") >= low)
 
 
 def test_mean_rareness_of_slices_with_the_same_shares_ties_exactly() -> None:

@@ -2,31 +2,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from pools import flat_survey, pool, survey_of, with_counts
+from makers import NAMES, make
+from pools import EXTRAS, TOP_PERCENT, flat_survey, pool, spread_over, survey_of, with_counts
 
 from voidscope.acquisition import (
+    UNASKED,
+    Pool,
     Strategy,
     Suggestion,
     Survey,
     SurveyError,
+    draw_unasked,
+    limits_of,
     random_start,
     rareness,
+    serves,
     strategy_for,
     uncertainty,
 )
 from voidscope.config import SuggestConfig
 from voidscope.errors import ConfigError
 from voidscope.vocabulary import SliceKey
-
-NAMES = ("rareness", "rareness-normalised", "random", "entropy", "coreset")
-
-
-def make(name: str, **settings: Any) -> Strategy:
-    return strategy_for(SuggestConfig(strategy=name, **settings))
 
 
 def rng() -> np.random.Generator:
@@ -47,7 +48,12 @@ def labelled(survey: Survey) -> Set[SliceKey]:
     return frozenset(survey.keys[i] for i in (3, 17, 29))
 
 
-@pytest.fixture(params=[(n, a) for n in NAMES for a in ("max", "mean")], ids=lambda p: "-".join(p))
+VARIANTS = [(n, "max") for n in NAMES] + [
+    (n, a) for n in NAMES if n.startswith(("rareness", "entropy")) for a in ("mean", "top", "patch")
+]
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda p: "-".join(p))
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     name, aggregation = request.param
     return make(name, aggregation=aggregation)
@@ -142,6 +148,25 @@ class TestContract:
         assert sorted(keys_of(chosen)) == list(survey.keys[1:])
         assert all(s.pixel is not None and min(s.pixel) >= 0 for s in chosen)
 
+    def test_the_survey_is_left_as_it_was(self, strategy: Strategy, survey: Survey) -> None:
+        before = {name: array.copy() for name, array in survey.arrays().items()}
+        strategy(survey, frozenset(survey.keys[:3]), 9, rng())
+        assert all(np.array_equal(array, before[name]) for name, array in survey.arrays().items())
+
+    def test_slices_that_are_there_twice_are_both_suggested_in_the_end(self, strategy: Strategy) -> None:
+        survey = spread_over(2, 6)
+        twice = replace(
+            survey,
+            **{n: np.concatenate([a[:6], a[:6]]) for n, a in survey.arrays().items() if n != "top_percent"},
+        )
+        chosen = strategy(twice, frozenset(twice.keys[:1]), 11, rng())
+        assert sorted(keys_of(chosen)) == list(twice.keys[1:])
+
+    def test_without_limits_nothing_is_said_to_have_given_way(
+        self, strategy: Strategy, survey: Survey
+    ) -> None:
+        assert {s.relaxed for s in strategy(survey, frozenset(), 40, rng())} == {()}
+
     @pytest.mark.parametrize("budget", [0, 38, 500])
     def test_a_budget_that_cannot_be_met_names_both_numbers_and_the_way_out(
         self, strategy: Strategy, survey: Survey, labelled: Set[SliceKey], budget: int
@@ -181,7 +206,7 @@ def plain_sum(
     return picks
 
 
-@pytest.mark.parametrize("how", ["max", "mean"])
+@pytest.mark.parametrize("how", ["max", "mean", "top", "patch"])
 @pytest.mark.parametrize("weights", [(1, 1, 1), (0, 1, 0), (1, 1, 0), (0, 1, 1), (1, 0, 0), (0.3, 2, 0.7)])
 def test_rareness_is_the_papers_plain_sum_with_every_ablation(
     survey: Survey, labelled: Set[SliceKey], how: str, weights: tuple[float, float, float]
@@ -270,6 +295,43 @@ def test_the_normalised_sum_equals_a_slow_twin(seed: int) -> None:
     assert [s.score for s in chosen] == pytest.approx([score for _, score in expected], rel=1e-9)
 
 
+def product_reference(survey: Survey, labelled: Set[SliceKey], budget: int, a: float, b: float) -> Any:
+    """r^a times u^b, u between 0 and 1 over the candidates, plus d as a share of the greatest d at the start."""
+    x, done = survey.embedding.astype(np.float64), [int(i) for i in survey.rows(labelled)]
+    left = [i for i in range(len(survey)) if i not in done]
+    u = uncertainty(survey)
+    low, high = min(u[i] for i in left), max(u[i] for i in left)
+    base = {i: rareness(survey)[i] ** a * ((u[i] - low) / (high - low)) ** b for i in left}
+    unit = max(min(np.linalg.norm(x[i] - x[j]) for j in done) for i in left)
+    picks = []
+    for _ in range(budget):
+        score = {i: base[i] + min(np.linalg.norm(x[i] - x[j]) for j in done) / unit for i in left}
+        best = max(score, key=lambda i: score[i])
+        picks.append((survey.keys[best], score[best]))
+        done.append(best)
+        left.remove(best)
+    return picks
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_product_equals_a_slow_twin(seed: int, weights: tuple[float, float]) -> None:
+    survey = survey_of(pool(25, seed=seed))
+    labelled = frozenset(survey.keys[2:6])
+    strategy = make("rareness-product", rareness=weights[0], uncertainty=weights[1])
+    chosen = strategy(survey, labelled, 12, rng())
+    expected = product_reference(survey, labelled, 12, *weights)
+    assert keys_of(chosen) == [key for key, _ in expected]
+    assert [s.score for s in chosen] == pytest.approx([score for _, score in expected], rel=1e-9)
+
+
+def test_in_the_product_a_constant_uncertainty_leaves_rareness_to_decide() -> None:
+    counts = np.tile([90, 10, 0], (8, 1))
+    counts[5] = [89, 10, 1]
+    survey = with_counts(flat_survey(8, np.zeros((8, 2))), counts)
+    assert make("rareness-product")(survey, frozenset(), 1, rng())[0].key.index == 5
+
+
 @pytest.mark.parametrize("factor", [1e-3, 512.0])
 def test_the_scale_of_the_embedding_does_not_matter_once_normalised(
     labelled: Set[SliceKey], factor: float
@@ -321,6 +383,71 @@ def test_random_draws_as_the_random_start_does_and_has_no_score(
     start = random_start(set(survey.keys) - labelled, 10, rng())
     assert keys_of(drawn) == keys_of(start)
     assert all(s.score is None and s.d > 0 for s in drawn)  # type: ignore[operator]
+
+
+def test_the_lowest_given_score_is_suggested_first(survey: Survey, labelled: Set[SliceKey]) -> None:
+    scores = np.random.default_rng(5).permutation(40) / 40
+    chosen = strategy_for(SuggestConfig(strategy="vaal"), scores=scores)(survey, labelled, 10, rng())
+    left = [i for i in np.argsort(scores) if survey.keys[i] not in labelled]
+    assert keys_of(chosen) == [survey.keys[i] for i in left[:10]]
+    assert [s.score for s in chosen] == [scores[i] for i in left[:10]]
+
+
+def test_a_strategy_of_given_scores_without_scores_is_refused(survey: Survey) -> None:
+    with pytest.raises(ConfigError, match="vaal ranks slices by given scores"):
+        strategy_for(SuggestConfig(strategy="vaal"))
+    for wrong in (np.zeros(3), np.full(40, np.nan)):
+        with pytest.raises(SurveyError, match="do not rank 40 slices"):
+            strategy_for(SuggestConfig(strategy="vaal"), scores=wrong)(survey, frozenset(), 1, rng())
+
+
+@pytest.mark.parametrize("name", sorted(UNASKED))
+def test_a_strategy_that_asks_no_model_chooses_the_same_without_a_survey(name: str) -> None:
+    survey = spread_over(4, 9)
+    labelled, excluded = frozenset(survey.keys[2:6]), frozenset(survey.keys[27:])
+    config = SuggestConfig(strategy=name, max_per_scan=3, min_slice_gap=1)
+    scores = np.random.default_rng(1).random(len(survey))
+    pool_ = Pool.of(survey.keys, labelled, excluded, limits_of(config))
+    asked = strategy_for(config, scores=scores)(survey, labelled, 8, rng(), excluded)
+    unasked = draw_unasked(config, pool_, 8, rng(), scores)
+    assert [(s.key, s.rank, s.relaxed, s.strategy) for s in asked] == [
+        (s.key, s.rank, s.relaxed, s.strategy) for s in unasked
+    ]
+    assert {(s.r, s.u, s.d, s.pixel) for s in unasked} == {(None, None, None, None)}
+    with pytest.raises(ConfigError, match="but 23 slices are left"):
+        draw_unasked(config, pool_, 24, rng(), scores)
+
+
+class TestServes:
+    """Whether a stored survey answers what is asked now."""
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("how", ["max", "mean", "top", "patch"])
+    def test_a_full_survey_serves_every_strategy(self, name: str, how: str) -> None:
+        assert serves(
+            survey_of(pool(4)), SuggestConfig(strategy=name, aggregation=how, top_percent=TOP_PERCENT)
+        )
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("how", ["max", "mean", "top", "patch"])
+    def test_what_a_survey_of_an_older_version_serves_it_answers(self, name: str, how: str) -> None:
+        old = replace(survey_of(pool(8)), **dict.fromkeys(EXTRAS))
+        if serves(old, SuggestConfig(strategy=name, aggregation=how)):
+            assert len(make(name, aggregation=how)(old, frozenset(old.keys[:2]), 3, rng())) == 3
+        else:
+            with pytest.raises(SurveyError, match=r"lacks .*; suggest again to make it anew"):
+                make(name, aggregation=how)(old, frozenset(old.keys[:2]), 3, rng())
+
+    def test_the_papers_strategies_are_served_by_every_survey(self) -> None:
+        old = replace(survey_of(pool(8)), **dict.fromkeys(EXTRAS))
+        assert all(serves(old, SuggestConfig(strategy=n)) for n in ("rareness", "entropy", "coreset"))
+        assert not serves(old, SuggestConfig(strategy="badge"))
+
+    def test_another_top_share_needs_another_survey(self) -> None:
+        survey = survey_of(pool(4))
+        asked = SuggestConfig(aggregation="top", top_percent=TOP_PERCENT + 1)
+        assert not serves(survey, asked)
+        assert serves(survey, asked.model_copy(update={"aggregation": "max"}))
 
 
 class TestDrivingPixel:

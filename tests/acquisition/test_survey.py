@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pools import pool, survey_of, with_counts
+from pools import EXTRAS, pool, survey_of, with_counts
 
 from voidscope.acquisition import Survey, SurveyError
 from voidscope.errors import VoidscopeError
@@ -117,6 +117,14 @@ def test_a_slice_never_surveyed_is_named(survey: Survey) -> None:
         (lambda s: changed(s, embedding=s.embedding.astype(np.float64) * 1e300), "must be finite"),
         (lambda s: changed(s, class_pixel=np.full_like(s.class_pixel, -1)), "where a class is predicted"),
         (lambda s: with_value(s, "entropy_pixel", (1, 0), -1), "inside the slice"),
+        (lambda s: changed(s, entropy_local=s.entropy_local[:, :1]), r"entropy_local has shape \(12, 1\)"),
+        (lambda s: changed(s, class_entropy=s.class_entropy[:, :2]), "class_entropy has shape"),
+        (lambda s: changed(s, gradient=s.gradient[:, :0]), r"gradient has shape \(12, 0\)"),
+        (lambda s: changed(s, top_percent=np.ones(2)), r"top_percent has shape \(2,\)"),
+        (lambda s: with_value(s, "entropy_local", (2, 1), 1.7), r"scan00/0002 has entropy_local .* 0\.\.1\.6"),
+        (lambda s: with_value(s, "class_entropy", (2, 1), np.nan), "scan00/0002 has class_entropy"),
+        (lambda s: with_value(s, "patch_share", (2, 1), -0.1), "scan00/0002 has patch_share"),
+        (lambda s: with_value(s, "gradient", (2, 1), np.inf), "gradient must be finite"),
     ],
 )  # fmt: skip
 def test_a_survey_that_cannot_be_true_is_refused_in_one_line(
@@ -154,3 +162,22 @@ def test_a_stored_survey_with_an_array_missing_says_which(survey: Survey) -> Non
     del arrays["entropy_pixel"]
     with pytest.raises(SurveyError, match="model lacks entropy_pixel; suggest again"):
         Survey.from_arrays(survey.keys, arrays, "model")
+
+
+def test_a_survey_of_an_older_version_is_read_without_what_it_lacks(survey: Survey) -> None:
+    arrays = {name: array for name, array in survey.arrays().items() if name not in EXTRAS}
+    old = Survey.from_arrays(survey.keys, arrays, "model")
+    assert all(getattr(old, name) is None for name in EXTRAS)
+    assert set(old.arrays()) == set(arrays) and np.array_equal(old.counts, survey.counts)
+
+
+def test_collecting_leaves_out_what_only_some_slices_have() -> None:
+    first, second = (p.row() for p in pool(2))
+    partly = Survey.collect([first, second._replace(gradient=None, patch_share=None)], "model")
+    assert partly.gradient is None and partly.patch_share is None and partly.top_percent is None
+    assert partly.class_entropy is not None
+
+
+def test_rows_of_the_seven_first_values_make_a_survey() -> None:
+    survey = Survey.collect([tuple(p.row())[:7] for p in pool(3)], "model")  # type: ignore[misc]
+    assert len(survey) == 3 and survey.entropy_local is None

@@ -1,0 +1,175 @@
+"""The first batch: one slice of each kind, spread over the scans."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voidscope.acquisition import Limits, Pool, appearance, draw_first, random_start
+from voidscope.acquisition.clusters import k_means
+from voidscope.acquisition.coldstart import k_means_start, typiclust_start
+from voidscope.acquisition.pool import Draw
+from voidscope.config import SuggestConfig
+from voidscope.errors import ConfigError
+from voidscope.vocabulary import SliceKey
+
+STARTS = {"k-means": k_means_start, "typiclust": typiclust_start}
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def keys(n: int, n_scans: int = 1) -> tuple[SliceKey, ...]:
+    return tuple(sorted(SliceKey(f"scan{i % n_scans}", i) for i in range(n)))
+
+
+def kinds(n_each: int = 20, n_kinds: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, 2) of slices of a few kinds far apart, and the kind of each."""
+    kind = rng(seed).permutation(np.repeat(np.arange(n_kinds), n_each))
+    return (kind[:, None] * [20.0, -7] + rng(seed).normal(size=(len(kind), 2))).astype(np.float32), kind
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_the_batch_holds_one_slice_of_each_kind(name: str) -> None:
+    features, kind = kinds()
+    for seed in range(5):
+        rows = STARTS[name](features, Pool.of(keys(80), frozenset()), 4, rng(seed)).rows
+        assert sorted(kind[rows]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_kinds_that_are_labelled_come_last(name: str) -> None:
+    features, kind = kinds()
+    pool = Pool.of(
+        keys(80), frozenset(keys(80)[i] for i in (np.flatnonzero(kind == 0)[0], np.flatnonzero(kind == 2)[0]))
+    )
+    for seed in range(5):
+        rows = STARTS[name](features, pool, 2, rng(seed)).rows
+        assert sorted(kind[rows]) == [1, 3]
+
+
+def test_k_means_takes_the_slice_nearest_each_centre() -> None:
+    features = rng(1).normal(size=(50, 3)).astype(np.float32)
+    clusters = k_means(features, 6, rng(2))
+    nearest = {
+        int(np.flatnonzero(clusters.members == k)[clusters.square[clusters.members == k].argmin()])
+        for k in range(6)
+    }
+    rows = k_means_start(features, Pool.of(keys(50), frozenset()), 6, rng(2)).rows
+    assert set(rows.tolist()) == nearest
+
+
+def test_the_largest_cluster_comes_first() -> None:
+    features = np.repeat([0.0, 50, 100], [5, 20, 10])[:, None].astype(np.float32) + rng(1).normal(
+        size=(35, 1)
+    ).astype(np.float32)
+    rows = k_means_start(features, Pool.of(keys(35), frozenset()), 3, rng(2)).rows
+    assert [int(r) for r in np.searchsorted([5, 25], rows, side="right")] == [1, 2, 0]
+
+
+def slow_typicality(x: np.ndarray) -> np.ndarray:
+    """1 / mean distance to the min(20, size / 2) nearest, of each of a cluster's slices."""
+    near = min(20, len(x) // 2)
+    return np.array([1 / np.mean(sorted(np.linalg.norm(x - p, axis=1))[1 : near + 1]) for p in x])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_typiclust_takes_the_most_typical_slice_of_each_cluster(seed: int) -> None:
+    features = rng(seed).normal(size=(120, 3)).astype(np.float32)
+    clusters = k_means(features, 4, rng(seed))
+    expected = set()
+    for k in range(4):
+        mine = np.flatnonzero(clusters.members == k)
+        expected.add(int(mine[slow_typicality(features[mine].astype(float)).argmax()]))
+    rows = typiclust_start(features, Pool.of(keys(120), frozenset()), 4, rng(seed)).rows
+    assert set(rows.tolist()) == expected
+
+
+def test_typiclust_asks_clusters_of_a_few_slices_last() -> None:
+    features = np.concatenate([np.zeros((40, 1)), np.full((40, 1), 50), np.full((3, 1), 1000)])
+    features = (features + rng(1).normal(size=(83, 1))).astype(np.float32)
+    pool = Pool.of(keys(83), frozenset())
+    lonely = [bool((typiclust_start(features, pool, 3, rng(seed)).rows >= 80).any()) for seed in range(10)]
+    assert (
+        sum(lonely) <= 1 < sum((k_means_start(features, pool, 3, rng(s)).rows >= 80).any() for s in range(10))
+    )
+
+
+@pytest.mark.parametrize("name", STARTS)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 4), st.integers(1, 30))
+def test_scans_have_an_equal_share_where_they_have_the_slices(
+    name: str, seed: int, n_scans: int, budget: int
+) -> None:
+    pool = Pool.of(keys(32, n_scans), frozenset())
+    features = rng(seed).normal(size=(32, 2)).astype(np.float32)
+    chosen: Draw = STARTS[name](features, pool, budget, rng(seed))
+    often = Counter(pool.keys[row].scan for row in chosen.rows)
+    assert len(set(chosen.rows.tolist())) == budget
+    assert max(often.values()) <= max(-(-budget // n_scans), budget - 32 + 32 // n_scans + 1)
+    assert set(chosen.relaxed) == {()}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_cap_that_was_asked_for_is_kept_or_said_to_have_given_way(name: str) -> None:
+    features = rng().normal(size=(30, 2)).astype(np.float32)
+    pool = Pool.of(keys(30, 3), frozenset(), (), Limits(max_per_scan=2))
+    chosen: Draw = STARTS[name](features, pool, 8, rng())
+    assert chosen.relaxed == ((),) * 6 + (("max_per_scan",),) * 2
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_slices_that_look_all_alike_are_drawn_without_repeats(name: str) -> None:
+    chosen = STARTS[name](np.zeros((9, 3), np.float32), Pool.of(keys(9, 2), frozenset()), 9, rng())
+    assert sorted(chosen.rows) == list(range(9))
+
+
+@pytest.mark.parametrize("name", ["random", "stratified", "strided", *STARTS])
+def test_a_first_batch_tells_no_scores_and_depends_on_nothing_but_the_generator(name: str) -> None:
+    features = rng().normal(size=(30, 2)).astype(np.float32)
+    pool, config = Pool.of(keys(30, 3), frozenset()), SuggestConfig(first=name)
+    chosen = draw_first(config, pool, 7, rng(5), features)
+    assert chosen == draw_first(config, pool, 7, rng(5), features)
+    assert [s.rank for s in chosen] == [*range(1, 8)] and len({s.key for s in chosen}) == 7
+    assert {(s.r, s.u, s.d, s.score, s.pixel, s.strategy) for s in chosen} == {(None,) * 5 + (name,)}
+    with pytest.raises(ConfigError, match="but 30 slices are left"):
+        draw_first(config, pool, 31, rng(), features)
+
+
+def test_the_random_first_batch_is_the_random_start() -> None:
+    pool = Pool.of(keys(30, 3), frozenset(keys(30, 3)[:4]))
+    assert draw_first(SuggestConfig(), pool, 7, rng(5)) == random_start(pool.keys[4:], 7, rng(5))
+
+
+def test_clusters_without_features_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"suggest\.first=k-means clusters slices by features"):
+        draw_first(SuggestConfig(first="k-means"), Pool.of(keys(3), frozenset()), 1, rng())
+
+
+class TestAppearance:
+    """What a slice looks like at a glance."""
+
+    @pytest.mark.parametrize("shape", [(57, 96), (8, 8), (5, 3), (1, 1), (300, 9)])
+    def test_it_is_eighty_numbers_of_any_slice(self, shape: tuple[int, int]) -> None:
+        seen = appearance(rng().random(shape, dtype=np.float32))
+        assert seen.shape == (80,) and seen.dtype == np.float32
+        assert seen[:16].sum() == pytest.approx(1)
+
+    def test_it_is_what_loops_over_pixels_find(self) -> None:
+        image = rng().random((16, 24), dtype=np.float32)
+        shares = [np.mean((image >= k / 16) & (image < (k + 1) / 16)) for k in range(16)]
+        blocks = [image[2 * i : 2 * i + 2, 3 * j : 3 * j + 3].mean() / 8 for i in range(8) for j in range(8)]
+        np.testing.assert_allclose(appearance(image), [*shares, *blocks], rtol=1e-6)
+
+    def test_a_picture_that_differs_by_a_tenth_everywhere_is_a_tenth_away(self) -> None:
+        dark, light = (np.full((20, 30), v, np.float32) for v in (0.3125, 0.35))
+        assert np.linalg.norm(appearance(dark) - appearance(light)) == pytest.approx(0.0375, rel=1e-5)
+
+    def test_intensities_beyond_the_scale_count_as_its_ends(self) -> None:
+        seen = appearance(np.array([[-0.5, 0.0], [1.0, 1.7]], np.float32))
+        assert seen[[0, 15]].tolist() == [0.5, 0.5]
