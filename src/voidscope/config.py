@@ -50,22 +50,13 @@ class TrainConfig(_Section):
     """The supervised recipe of each cycle (paper 4.1)."""
 
     epochs: int = _field(
-        50,
-        "Epochs",
-        "Passes over the labelled slices; fewer is faster and less exact.",
-        ge=1,
-        le=100_000,
+        50, "Epochs", "Passes over the labelled slices; fewer is faster and less exact.", ge=1, le=100_000,
         paper="4.1",
-    )
+    )  # fmt: skip
     batch_size: int = _field(
-        16,
-        "Batch size",
-        "Crops per step; smaller needs less memory.",
-        ge=1,
-        le=4096,
-        paper="4.1",
-        unit="crops",
-    )
+        16, "Batch size", "Crops per step; smaller needs less memory.", ge=1, le=4096, paper="4.1", unit=
+        "crops"
+    )  # fmt: skip
     steps: int = _field(
         0, "Steps",
         "Length of a training in steps, however few slices are labelled, shared out over the epochs; 0 makes one pass "
@@ -75,48 +66,31 @@ class TrainConfig(_Section):
         "rmsprop", "Optimiser", "rmsprop is the paper's; adamw learns faster from few slices.", paper="4.1"
     )
     learning_rate: float = _field(
-        1e-4,
-        "Learning rate",
-        "Largest step size; rmsprop wants about 1e-4, adamw about 1e-3.",
-        gt=0,
-        le=1,
+        1e-4, "Learning rate", "Largest step size; rmsprop wants about 1e-4, adamw about 1e-3.", gt=0, le=1,
         paper="4.1",
-    )
+    )  # fmt: skip
     schedule: Literal["drop", "one-cycle"] = _field(
         "drop", "Schedule",
         "drop divides the learning rate by ten once, as in the paper; one-cycle warms up over the first fifth of the "
         "training and falls to zero along a cosine.", paper="4.1",
     )  # fmt: skip
     drop_epoch: int = _field(
-        25,
-        "Lower the rate after",
-        "Epoch after which the learning rate falls to a tenth (schedule drop).",
-        ge=0,
-        paper="4.1",
-        unit="epochs",
-    )
+        25, "Lower the rate after", "Epoch after which the learning rate falls to a tenth (schedule drop).",
+        ge=0, paper="4.1", unit="epochs",
+    )  # fmt: skip
     momentum: float = _field(0.9, "Momentum", "RMSprop momentum.", ge=0, lt=1, paper="4.1")
     weight_decay: float = _field(1e-8, "Weight decay", "L2 penalty on the weights.", ge=0, le=1, paper="4.1")
     crop: int = _field(
-        96,
-        "Crop size",
-        "Side of the training crops; a multiple of 32.",
-        ge=32,
-        le=2048,
-        multiple_of=32,
-        paper="4.1",
-        unit="px",
-    )
+        96, "Crop size", "Side of the training crops; a multiple of 32.", ge=32, le=2048, multiple_of=32,
+        paper="4.1", unit="px",
+    )  # fmt: skip
     crops_per_slice: int = _field(
-        0, "Crops per slice", "Crops drawn from each labelled slice per epoch; 0 draws as many as cover its area.", ge=0, le=10_000
+        0, "Crops per slice", "Crops drawn from each labelled slice per epoch; 0 draws as many as cover its area.", ge=0, le=10_000,
     )  # fmt: skip
     resize_factors: tuple[float, ...] = _field(
-        (0.5, 0.75, 1.0, 1.25, 1.5),
-        "Resize factors",
-        "Random magnifications before cropping.",
-        min_length=1,
+        (0.5, 0.75, 1.0, 1.25, 1.5), "Resize factors", "Random magnifications before cropping.", min_length=1,
         paper="4.1",
-    )
+    )  # fmt: skip
     flips: bool = _field(
         True, "Flips", "Mirror crops left-right and up-down, each half of the time.", paper="4.1"
     )
@@ -144,20 +118,13 @@ class PretrainConfig(_Section):
         "about 0.05.", paper="3.1",
     )  # fmt: skip
     epochs: int = _field(
-        2000,
-        "Epochs",
-        "Passes over all training slices; the paper's 2000 take hours without a GPU.",
-        ge=1,
+        2000, "Epochs", "Passes over all training slices; the paper's 2000 take hours without a GPU.", ge=1,
         paper="4.1",
-    )
+    )  # fmt: skip
     batch_size: int = _field(
-        256,
-        "Batch size",
-        "Slices per step, two views each; the others are the negatives.",
-        ge=2,
-        paper="4.1",
-        unit="slices",
-    )
+        256, "Batch size", "Slices per step, two views each; the others are the negatives.", ge=2, paper=
+        "4.1", unit="slices"
+    )  # fmt: skip
     learning_rate: float = _field(
         0.5, "Learning rate", "Peak step size of SGD after warm-up.", gt=0, le=10, paper="4.1"
     )
@@ -170,15 +137,9 @@ class PretrainConfig(_Section):
         0.2, "Temperature", "Lower punishes near negatives harder (tau in Eq. 1).", gt=0, le=10, paper="3.1"
     )
     crop: int = _field(
-        64,
-        "View size",
-        "Side to which the random crops are resized; a multiple of 32.",
-        ge=32,
-        le=512,
-        multiple_of=32,
-        paper="4.1",
-        unit="px",
-    )
+        64, "View size", "Side to which the random crops are resized; a multiple of 32.", ge=32, le=512,
+        multiple_of=32, paper="4.1", unit="px",
+    )  # fmt: skip
     min_crop_area: float = _field(0.1, "Smallest crop", "Least share of the slice a view shows.", gt=0, le=1)
     jitter: float = _field(
         0.4, "Brightness and contrast", "Views vary by up to this share, 8 times in 10.", ge=0, lt=1
@@ -247,14 +208,9 @@ class SuggestConfig(_Section):
         1.0, "Top share", "Share of the pixels that aggregation top averages.", gt=0, le=100, unit="%"
     )
     budget: int = _field(
-        50,
-        "How many",
-        "Slices suggested per cycle; small batches learn more per label.",
-        ge=1,
-        le=100_000,
-        paper="4.2",
-        unit="slices",
-    )
+        50, "How many", "Slices suggested per cycle; small batches learn more per label.", ge=1, le=100_000,
+        paper="4.2", unit="slices",
+    )  # fmt: skip
     rareness: float = _field(
         1.0, "Weight of rareness", "0 leaves rareness out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
     )
@@ -265,26 +221,18 @@ class SuggestConfig(_Section):
         1.0, "Weight of distance", "0 leaves diversity out (Table 1a).", ge=0, le=1000, paper="Eq. 4"
     )
     max_per_scan: int = _field(
-        0,
-        "Most per scan",
-        "Slices suggested of one scan at most, per cycle; 0 sets no limit.",
-        ge=0,
-        le=100_000,
-        unit="slices",
-    )
+        0, "Most per scan", "Slices suggested of one scan at most, per cycle; 0 sets no limit.", ge=0,
+        le=100_000, unit="slices",
+    )  # fmt: skip
     min_slice_gap: int = _field(
         0, "Gap",
         "Slices left out between two of a scan that are labelled or suggested; 0 sets no limit. Gap, then cap, are given up "
         "when they leave too few slices, and the suggestion says so.", ge=0, le=10_000, unit="slices",
     )  # fmt: skip
     clasp_cycles: int = _field(
-        5,
-        "ClaSP cycles",
-        "Cycles over which the noise of strategy clasp fades.",
-        ge=1,
-        le=1000,
-        unit="cycles",
-    )
+        5, "ClaSP cycles", "Cycles over which the noise of strategy clasp fades.", ge=1, le=1000, unit=
+        "cycles"
+    )  # fmt: skip
     vaal_epochs: int = _field(
         100, "VAAL epochs", "Passes over the slices when strategy vaal trains its networks.", ge=1, le=100_000
     )
@@ -298,13 +246,9 @@ class MeasureConfig(_Section):
         "The number the verdict looks at. Foreground is every class but background, void included.", paper="1",
     )  # fmt: skip
     limit: float = _field(
-        0.05,
-        "Limit",
-        "FAIL when the ratio is above this; agree on it with your customer.",
-        ge=0,
-        le=1,
+        0.05, "Limit", "FAIL when the ratio is above this; agree on it with your customer.", ge=0, le=1,
         paper="1",
-    )
+    )  # fmt: skip
     min_voxels: int = _field(
         1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
     )

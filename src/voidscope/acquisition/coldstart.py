@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -60,11 +59,6 @@ def appearance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     shares = np.bincount(levels.ravel(), minlength=BINS) / levels.size
     picture = _block_means(_block_means(image.astype(np.float64)).T).T
     return np.concatenate([shares, picture.ravel() / THUMBNAIL]).astype(np.float32)
-
-
-def appearances(images: Iterable[npt.NDArray[np.floating]]) -> npt.NDArray[np.float32]:
-    """`appearance` of each slice, (N, 80)."""
-    return np.stack([appearance(image) for image in images])
 
 
 def _block_means(rows: Floats) -> Floats:

@@ -53,7 +53,7 @@ class Gradients:
         if self._may_record and self._seen[shapes] > STEPS_BEFORE_RECORDING:
             try:
                 return self._recording(shapes, given)(*given)
-            except Exception as error:  # noqa: BLE001 - whatever CUDA says, the ordinary way is there
+            except RuntimeError as error:  # whatever CUDA says, the ordinary way is there
                 self._give_up(error)
         return self._ordinary(*given)
 
@@ -62,7 +62,7 @@ class Gradients:
             self._recorded[shapes] = record(self._network, self._loss, given)
         return self._recorded[shapes]
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: RuntimeError) -> None:
         self._may_record = False
         self._recorded.clear()
         self.warnings.append(f"Steps are launched one kernel at a time, which is slower: {one_line(error)}.")
