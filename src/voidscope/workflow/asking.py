@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,8 +155,9 @@ def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDAr
     if settings.suggest.strategy != "vaal":
         return None
     yield Progress(0, settings.suggest.vaal_epochs, LOADING)
-    vaal = import_module("voidscope.training.vaal")
-    running: Steps[npt.NDArray[np.float64]] = vaal.vaal_steps(
+    from voidscope.training.vaal import vaal_steps
+
+    running = vaal_steps(
         [reader.image(k) for k in pool.keys], np.isin(np.arange(len(pool.keys)), pool.anchors).tolist(),
         seed=settings.seed, device=settings.device, epochs=settings.suggest.vaal_epochs,
     )  # fmt: skip
