@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from voidscope.benchmark import EXPERIMENTS, PLANS, Cell, Method, Plan, cells_of, reduced_plan
+from voidscope.benchmark import EXPERIMENTS, PLANS, Cell, Method, Plan, cells_of, plan_for
+from voidscope.benchmark.protocol import PUBLISHED, REFERENCES
 from voidscope.config import Config
 from voidscope.errors import ConfigError
 
@@ -14,7 +15,7 @@ def test_the_papers_rows_are_all_there() -> None:
     assert {"random", "entropy", "coreset", "coregcn", "vaal", "badge", "rareness"} <= set(
         EXPERIMENTS["fig3b"]
     )
-    assert [m.terms for m in EXPERIMENTS["table1a"].values()] == ["u", "ru", "ud", "rud"]
+    assert [m.terms for m in EXPERIMENTS["table1a"].values()][1:] == ["ru", "ud", "rud"]
     assert [m.aggregation for m in EXPERIMENTS["table1b"].values()] == ["mean", "max"]
     assert PLANS["paper"].budgets == (50, 100, 150, 200)
     assert not PLANS["paper"].reduced
@@ -40,6 +41,18 @@ def test_a_method_says_its_settings() -> None:
     )
 
 
+def test_entropy_alone_is_the_same_cell_in_the_figure_and_in_the_table() -> None:
+    assert EXPERIMENTS["table1a"]["entropy"] == EXPERIMENTS["fig3b"]["entropy"]
+    assert EXPERIMENTS["table1a"]["entropy + feature + rareness"] == EXPERIMENTS["fig3a"]["contrastive"]
+
+
+def test_rows_are_compared_with_a_row_there_is_and_the_papers_numbers_belong_to_rows_there_are() -> None:
+    assert all(REFERENCES[name] in rows for name, rows in EXPERIMENTS.items())
+    for name, rows in PUBLISHED.items():
+        assert set(rows) == set(EXPERIMENTS[name])
+    assert PUBLISHED["table1a"]["entropy + feature + rareness"] == {200: PUBLISHED["table1b"]["max"][200]}
+
+
 def test_only_some_strategies_can_be_run() -> None:
     cells = cells_of(["fig3b"], 2, only=["random", "forest"])
     assert {c.method.strategy for c in cells} == {"random"}
@@ -57,11 +70,39 @@ def test_unknown_experiments_and_impossible_plans_are_refused() -> None:
         Plan((50,), seeds=0)
 
 
-def test_what_differs_from_the_papers_protocol_is_said() -> None:
-    assert reduced_plan(PLANS["paper"]) == PLANS["paper"]
-    assert reduced_plan(PLANS["paper"], budgets=(12, 25), seeds=None).reduced == "budgets (12, 25)"
-    assert reduced_plan(PLANS["cpu"], seeds=3).reduced.startswith(PLANS["cpu"].reduced)
-    assert not reduced_plan(PLANS["paper"], seeds=5).reduced
+def test_what_is_cut_from_the_papers_protocol_is_said() -> None:
+    assert plan_for("paper") == PLANS["paper"]
+    assert (
+        plan_for("paper", budgets=(12, 25)).reduced == "12, 25 labelled slices in place of 50, 100, 150, 200"
+    )
+    said = plan_for("cpu").reduced
+    assert said.startswith("at most 5 training and 2 test scans; 10, 20, 30 labelled slices in place of 50")
+    assert all(word in said for word in PLANS["cpu"].settings)
+
+
+def test_more_than_the_papers_protocol_is_no_cut() -> None:
+    assert not plan_for("paper", seeds=10).reduced
+    assert not plan_for("paper", budgets=(50, 100, 150, 200, 300)).reduced
+    assert plan_for("paper", budgets=(25, 50, 100, 150, 200)).reduced  # other batches
+
+
+def test_what_a_person_sets_is_said_but_not_where_it_runs() -> None:
+    plan = plan_for("paper", changed=("train.epochs=3", "device=cpu", "model.imagenet_file=w.pth"))
+    assert (plan.reduced, plan.departures) == ("", "train.epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"preset": "gpu"}, "no preset 'gpu'; choose paper or cpu"),
+        ({"preset": "cpu", "changed": ("train.epoch=3",)}, "no setting 'train.epoch'"),
+        ({"preset": "cpu", "changed": ("seed=3",)}, "say how many with --seeds"),
+        ({"preset": "cpu", "seeds": 0}, "0 seeds are none"),
+    ],
+)
+def test_a_plan_of_impossible_words_is_refused(given: dict[str, object], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        plan_for(**given)  # type: ignore[arg-type]
 
 
 def test_cells_of_one_method_and_seed_are_one_cell() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from voidscope.benchmark.statistics import aubc, compare, summarise
+from voidscope.benchmark.statistics import aubc, compare, holm, summarise
 
 
 def test_the_interval_of_five_runs_is_students() -> None:
@@ -75,3 +76,29 @@ def test_without_two_different_pairs_there_is_no_p() -> None:
     assert math.isnan(compare({0: 1.0}, {0: 0.5}).p)
     assert math.isnan(compare({0: 1.0, 1: 2.0}, {0: 0.5, 1: 1.5}).p)
     assert compare({0: 1.0}, {1: 1.0}).difference.n == 0
+
+
+def test_holm_of_the_textbook() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_a_comparison_without_p_is_no_test() -> None:
+    found = holm([math.nan, 0.01, 0.5])
+    assert math.isnan(found[0])
+    assert found[1:] == pytest.approx([0.02, 0.5])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.randoms(use_true_random=False))
+def test_holm_rejects_what_its_step_down_procedure_rejects_in_any_order(ps: list[float], random: Any) -> None:
+    random.shuffle(ps)
+    found = holm(ps)
+    for level in (0.01, 0.05, 0.3):
+        rejected, left = set(), sorted(range(len(ps)), key=lambda k: ps[k])
+        while left and ps[left[0]] * len(left) <= level:
+            rejected.add(left.pop(0))
+        assert {k for k in range(len(ps)) if found[k] <= level} == rejected
+    assert all(p <= q <= 1 for p, q in zip(ps, found, strict=True))
+    assert [found[k] for k in np.argsort(ps, kind="stable")] == sorted(found)

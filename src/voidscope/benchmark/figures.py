@@ -5,56 +5,86 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from voidscope.benchmark.rows import LOWER_IS_BETTER, Row, curves_of, levels_of
 from voidscope.benchmark.statistics import summarise
 from voidscope.errors import NotReady
-from voidscope.vocabulary import COLOURS
 
-if TYPE_CHECKING:
-    from voidscope.benchmark.report import Row
-
-STYLES = ("-", "--", ":", "-.")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5b6770", "#000000")
+"""Okabe-Ito colours that stand out on white (its yellow does not), and a grey."""
+MARKERS, STYLES = ("o", "s", "^", "D", "v", "P", "X"), ("-", "--", ":")
+"""Curves are told apart by these where colours are not seen."""
+LEVELS = ("-.", (0, (1, 3)))
+"""Line styles of full supervision, which is no curve."""
+WIDTH_IN, HEIGHT_IN, LEGEND_ROW_IN, DPI = 4.8, 4.2, 0.22, 120
 
 
 def draw_curves(rows: Sequence[Row], scores: Mapping[str, str], title: str) -> bytes:
-    """A PNG with one panel per score (key in a point -> its name), one curve per row.
+    """A PNG with one panel per score (key in a point -> its name), one curve per row; full supervision is a level.
 
-    A row with a single budget where others have more, full supervision, is a level across the panel.
+    Raises
+    ------
+    NotReady : matplotlib is not installed.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NotReady('Pictures need matplotlib: pip install "voidscope[benchmark]".') from error
-    figure = Figure(figsize=(5.2 * len(scores), 5.2), layout="constrained")
+    columns = min(5, max(2, len(rows)))
+    extra = LEGEND_ROW_IN * (-(-len(rows) // columns) + 2)
+    height = HEIGHT_IN * (1.3 if len(rows) > 8 else 1)
+    figure = Figure(figsize=(WIDTH_IN * len(scores), height + extra), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(scores), squeeze=False)[0]
-    for panel, (score, name) in zip(panels, scores.items(), strict=True):
-        for k, row in enumerate(rows):
-            _curve(panel, row, score, k, len(rows))
-        panel.set_xlabel("labelled slices")
-        panel.set_ylabel(name)
-        panel.grid(alpha=0.25)
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(5, len(rows)), frameon=False)
-    figure.suptitle("\n".join(textwrap.wrap(title, 120)), fontsize=10)
+    for panel, (score, name) in zip(
+        figure.subplots(1, len(scores), squeeze=False)[0], scores.items(), strict=True
+    ):
+        _panel(panel, rows, score, name)
+    handles, names = panel.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    figure.suptitle("\n".join(textwrap.wrap(title, 55 * len(scores))), fontsize=11)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    figure.savefig(file, format="png", dpi=DPI)
     return file.getvalue()
 
 
-def _curve(panel: Any, row: Row, score: str, k: int, n_rows: int) -> None:
+def _panel(panel: Any, rows: Sequence[Row], score: str, name: str) -> None:
+    curves, levels = curves_of(rows), levels_of(rows)
+    for k, row in enumerate(curves):
+        _curve(panel, row, score, k, len(curves))
+    for k, row in enumerate(levels):
+        s = summarise(list(row.last(score).values()))
+        look = {
+            "color": "#000000",
+            "linestyle": LEVELS[k % 2],
+            "linewidth": 1.2,
+            "label": f"{row.name} (all {row.budgets[-1]})",
+        }
+        panel.axhline(s.mean, **look)
+    panel.set_xticks(sorted({b for row in curves for b in row.budgets}))
+    panel.set_xlabel("labelled slices")
+    panel.set_ylabel(f"{name} ({'lower' if score in LOWER_IS_BETTER else 'higher'} is better)")
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.grid(alpha=0.25)
+
+
+def _curve(panel: Any, row: Row, score: str, k: int, n_curves: int) -> None:
     """Mean and interval of one row; curves stand a little apart so that their bars can be told."""
     found = {b: summarise(list(v.values())) for b, v in row.by_budget(score).items()}
     mean = np.array([s.mean for s in found.values()])
     half = np.nan_to_num([s.high - s.mean for s in found.values()])
-    look = {"color": COLOURS[k % len(COLOURS)], "linestyle": STYLES[k // len(COLOURS) % 4], "label": row.name}
-    if len(found) == 1 and n_rows > 1:
-        panel.axhline(mean[0], linewidth=1.2, **look)
-        panel.axhspan(mean[0] - half[0], mean[0] + half[0], color=look["color"], alpha=0.12, linewidth=0)
-        return
-    x = np.array(list(found), dtype=np.float64) * (1 + 0.012 * (k - n_rows / 2))
-    panel.errorbar(x, mean, yerr=half, marker="o", markersize=4, capsize=2, linewidth=1.5, **look)
+    x = np.array(list(found), dtype=np.float64)
+    gap = np.diff(x).min() if len(x) > 1 else 1.0
+    x += 0.5 * gap * ((k + 0.5) / n_curves - 0.5)
+    bars = half if half.any() else None
+    panel.errorbar(x, mean, yerr=bars, capsize=2, elinewidth=0.8, label=row.name, **look_of(k))
+
+
+def look_of(k: int) -> dict[str, Any]:
+    """How curve number k is drawn: up to 21 are told apart by marker and line, without colour."""
+    marker, style = MARKERS[k % len(MARKERS)], STYLES[k // len(MARKERS) % len(STYLES)]
+    colour = COLOURS[k % len(COLOURS)]
+    return {"marker": marker, "linestyle": style, "color": colour, "markersize": 5, "linewidth": 1.4}

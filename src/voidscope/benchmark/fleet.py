@@ -1,72 +1,110 @@
-"""Cells side by side in processes of their own, so that a crash in one ends only that one."""
+"""Cells side by side in processes of their own, so that a crash in one ends that one and no other."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
-from voidscope.benchmark.points import points_path
 from voidscope.benchmark.protocol import Cell
-from voidscope.benchmark.running import Bench, run_cell
-from voidscope.errors import VoidscopeError
-from voidscope.progress import time_left
 
-Tell = Callable[[str], object]
+Work = Callable[[Cell], str]
+"""Runs a cell; the reason in one line when it cannot be done, else nothing. Picklable, for other processes."""
 
 
-def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:
-    """Run cells; returns the reason of each that failed, by cell id. The others go on and keep their points.
+def finished(work: Work, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, str], None, None]:
+    """Cells with the reason why they failed, or an empty one, as they end.
 
-    With several workers each has one thread: two processes of one thread do more than one of two.
+    One worker is this process. Several are processes with one thread each, as two of one thread do more than one of two;
+    closing the iterator ends them.
     """
-    started, failed = time.monotonic(), {}
-    for done, (cell, reason) in enumerate(_finished(bench, cells, workers), start=1):
-        if reason:
-            failed[cell.id] = reason
-        left = time_left(time.monotonic() - started, done, len(cells))
-        tell(f"{done}/{len(cells)}  {cell.id}: {reason or 'done'}  {left}".rstrip())
-        _keep_reason(bench, cell, reason)
-    return failed
-
-
-def _finished(bench: Bench, cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, str]]:
-    """Cells with the reason why they failed, or an empty one, as they end."""
     if workers == 1:
         for cell in cells:
-            yield cell, _attempt(bench, cell)
+            yield cell, work(cell)
         return
-    with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running: dict[Future[str], Cell] = {pool.submit(_attempt, bench, cell): cell for cell in cells}
-        try:
-            for future in as_completed(running):
-                error = future.exception()
-                yield running[future], future.result() if error is None else f"its process ended: {error}"
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _attempt(bench: Bench, cell: Cell) -> str:
-    """Run a cell; the reason in one line when it cannot be done."""
+    waiting = list(reversed(cells))
+    busy = [_hired(work, waiting.pop()) for _ in range(min(workers, len(cells)))]
     try:
-        run_cell(bench, cell, lambda _: None)
-    except VoidscopeError as error:
-        return str(error)
-    return ""
+        while busy:
+            for worker in _ready(busy):
+                busy.remove(worker)
+                cell, reason = worker.cell, worker.outcome()
+                if waiting:
+                    busy.append(worker.given(waiting.pop()) if worker.alive else _hired(work, waiting.pop()))
+                else:
+                    worker.dismiss()
+                yield cell, reason
+    finally:
+        for worker in busy:
+            worker.process.terminate()
+            worker.dismiss()
 
 
-def _keep_reason(bench: Bench, cell: Cell, reason: str) -> None:
-    """A file beside the points says why a cell failed; it goes when the cell succeeds."""
-    path = points_path(bench.out, cell).with_suffix(".failed")
-    if reason:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(reason + "\n", encoding="utf-8")
-    else:
-        path.unlink(missing_ok=True)
+@dataclass(eq=False)
+class _Worker:
+    """A process that runs one cell after another, and the cell it is at."""
+
+    process: BaseProcess
+    line: Connection
+    cell: Cell
+    alive: bool = True
+
+    def given(self, cell: Cell) -> _Worker:
+        """The same worker, at its next cell."""
+        with suppress(OSError):  # one that ended meanwhile says so when it is asked for the outcome
+            self.line.send(cell)
+        self.cell = cell
+        return self
+
+    def outcome(self) -> str:
+        """Why the cell failed; a process that is gone says it by its exit code."""
+        try:
+            return str(self.line.recv())
+        except (EOFError, OSError):
+            self.alive = False
+            self.process.join()
+            return _told(self.process.exitcode)
+
+    def dismiss(self) -> None:
+        """End the process when it is done with its cell."""
+        self.line.close()
+        self.process.join()
+
+
+def _hired(work: Work, cell: Cell) -> _Worker:
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, work), daemon=True)
+    with _single_threaded():
+        process.start()
+    there.close()  # so that the end of the process is the end of the line
+    return _Worker(process, here, cell).given(cell)
+
+
+def _serve(line: Connection, work: Work) -> None:
+    """What a worker does until its line is closed; an interrupt is for its master, who ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError), closing(line):
+        while True:
+            line.send(work(line.recv()))
+
+
+def _ready(busy: Sequence[_Worker]) -> list[_Worker]:
+    lines = wait([w.line for w in busy])
+    return [w for w in busy if w.line in lines]
+
+
+def _told(exit_code: int | None) -> str:
+    if exit_code == -9:
+        return (
+            "its process was killed (signal 9), perhaps for want of memory; run it again with fewer --workers"
+        )
+    return f"its process ended with exit code {exit_code}; run it again with --workers 1 to see why"
 
 
 @contextmanager

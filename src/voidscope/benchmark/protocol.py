@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from voidscope.config import Config
 from voidscope.errors import ConfigError
 
 EVERYTHING = "all"
@@ -80,7 +81,7 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
         "product, full supervision": Method(strategy=EVERYTHING, preset="product"),
     },
     "table1a": {
-        "entropy": Method(terms="u"),
+        "entropy": Method(strategy="entropy"),
         "entropy + rareness": Method(terms="ru"),
         "entropy + feature": Method(terms="ud"),
         "entropy + feature + rareness": Method(),
@@ -90,12 +91,29 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
 """Experiment -> row -> method; a method that several experiments name runs once."""
 
 
+REFERENCES = {"fig3a": "contrastive", "fig3b": "random", "table1a": "entropy", "table1b": "mean"}
+"""Experiment -> the row that its other rows are compared with."""
+PUBLISHED: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]] = {
+    "table1a": {
+        "entropy": {200: (76.86, 1.44)},
+        "entropy + rareness": {200: (77.92, 0.79)},
+        "entropy + feature": {200: (78.00, 0.65)},
+        "entropy + feature + rareness": {200: (78.19, 0.40)},
+    },
+    "table1b": {
+        "mean": {100: (74.23, 1.48), 150: (76.31, 1.53), 200: (77.29, 0.88)},
+        "max": {100: (74.63, 1.71), 150: (76.91, 0.49), 200: (78.19, 0.40)},
+    },
+}
+"""The paper's own mIoU in percent, mean and standard deviation of 5 runs, by experiment, row and labelled slices (Table 1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much is run: labelled slices at each point, seeds, settings, and how many scans of the dataset.
 
-    `reduced` says in words what was cut from the paper's protocol; empty for all of it. `train_scans` and `test_scans` of
-    None mean every one.
+    `settings` are the plan's own cuts, `changed` what a person set on top. `train_scans` and `test_scans` of None mean
+    every one.
     """
 
     budgets: tuple[int, ...]
@@ -103,7 +121,7 @@ class Plan:
     settings: tuple[str, ...] = ()
     train_scans: int | None = None
     test_scans: int | None = None
-    reduced: str = ""
+    changed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.budgets or list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < 1:
@@ -113,7 +131,28 @@ class Plan:
         if self.seeds < 1:
             raise ConfigError(f"{self.seeds} seeds are none; run at least 1, better 10.")
 
+    @property
+    def reduced(self) -> str:
+        """What was cut from the paper's protocol, in words; empty for all of it. Further budgets are no cut, and seeds, which
+        may be added later, are counted by the report.
+        """
+        full, said = PLANS["paper"], []
+        if self.train_scans or self.test_scans:
+            said.append(
+                f"at most {self.train_scans or 'all'} training and {self.test_scans or 'all'} test scans"
+            )
+        if self.budgets[: len(full.budgets)] != full.budgets:
+            said.append(f"{_listed(self.budgets)} labelled slices in place of {_listed(full.budgets)}")
+        return "; ".join([*said, *self.settings])
 
+    @property
+    def departures(self) -> str:
+        """What a person set otherwise than the protocol has it; where it runs is no departure."""
+        return ", ".join(word for word in self.changed if word.partition("=")[0].strip() not in NEUTRAL)
+
+
+NEUTRAL = frozenset({"device", "model.imagenet_file"})
+"""Settings that change where a run happens, not what it computes."""
 PLANS: Mapping[str, Plan] = {
     "paper": Plan((50, 100, 150, 200), seeds=5),
     "cpu": Plan(
@@ -122,10 +161,36 @@ PLANS: Mapping[str, Plan] = {
         settings=("pretrain.epochs=12", "pretrain.batch_size=64", "suggest.vaal_epochs=10", "train.epochs=30", "train.drop_epoch=15"),
         train_scans=5,
         test_scans=2,
-        reduced="5 training and 2 test scans, 10/20/30 labels, 30 epochs, 12 epochs of pretraining with batches of 64, 2 seeds",
     ),
 }  # fmt: skip
 """``paper`` is the published protocol; ``cpu`` ends on two cores while one waits, and is no substitute for it."""
+
+
+def plan_for(
+    preset: str,
+    budgets: tuple[int, ...] | None = None,
+    seeds: int | None = None,
+    changed: tuple[str, ...] = (),
+) -> Plan:
+    """The plan of a preset with one's own budgets, seeds and settings in place of its own.
+
+    Raises
+    ------
+    ConfigError : there is no such preset or setting, or the numbers are impossible.
+    """
+    if preset not in PLANS:
+        raise ConfigError(f"There is no preset {preset!r}; choose {' or '.join(PLANS)}.")
+    plan = PLANS[preset]
+    Config().with_changes(changed)
+    if any(word.partition("=")[0].strip() == "seed" for word in changed):
+        raise ConfigError("A benchmark runs seeds 0, 1, 2 ...; say how many with --seeds.")
+    return replace(
+        plan, budgets=budgets or plan.budgets, seeds=plan.seeds if seeds is None else seeds, changed=changed
+    )
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def cells_of(experiments: Iterable[str], seeds: int, only: Iterable[str] = ()) -> tuple[Cell, ...]:
@@ -160,11 +225,3 @@ def _expanded(experiments: Iterable[str]) -> list[str]:
             raise ConfigError(f"There is no experiment {name!r}; run {', '.join(EXPERIMENTS)} or all.")
         names += EXPERIMENTS if name == "all" else [name]
     return names
-
-
-def reduced_plan(plan: Plan, **changes: object) -> Plan:
-    """A plan with other budgets, seeds or settings; what differs from the paper's protocol is said in `reduced`."""
-    given = {name: value for name, value in changes.items() if value}
-    changed = replace(plan, **given)  # type: ignore[arg-type]
-    said = [f"{name} {value}" for name, value in given.items() if getattr(PLANS["paper"], name) != value]
-    return replace(changed, reduced="; ".join(filter(None, [plan.reduced, *said])))

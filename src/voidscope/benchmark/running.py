@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,9 @@ from voidscope.benchmark.points import add_point, points_path, read_points
 from voidscope.benchmark.protocol import EVERYTHING, FOREST, Cell, Plan
 from voidscope.benchmark.scoring import score
 from voidscope.config import Config
-from voidscope.errors import NotReady
 from voidscope.jobs import Progress, execute
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
-from voidscope.vocabulary import Mask, Role, SliceKey, Split
+from voidscope.vocabulary import Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import add_dataset, pretrain, segment, suggest, train
 from voidscope.workflow.snapshot import made_with
@@ -29,17 +29,19 @@ Show = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What all cells of a run share: the dataset, the plan, the folder for everything made, further settings."""
+    """What all cells of a run share: the dataset, the plan, the folder for everything made."""
 
     dataset: Dataset
     plan: Plan
     out: Path
-    settings: tuple[str, ...] = ()
 
     def config(self, cell: Cell) -> Config:
-        """The settings of a cell; further settings count last, the seed is the cell's."""
-        words = [*cell.method.changes(), *self.plan.settings, *self.settings, f"seed={cell.seed}"]
-        return Config().with_changes(words)
+        """The settings of a cell; a person's count last, the seed is the cell's."""
+        return Config().with_changes([*self.words(cell), f"seed={cell.seed}"])
+
+    def words(self, cell: Cell) -> list[str]:
+        """How a cell's settings differ from the paper's, its seed apart."""
+        return [*cell.method.changes(), *self.plan.settings, *self.plan.changed]
 
     @property
     def pretrained(self) -> Path:
@@ -47,30 +49,9 @@ class Bench:
         return self.out / "pretraining"
 
 
-def part_of(dataset: Dataset, plan: Plan) -> Dataset:
-    """The scans of a dataset that a plan uses: those with truth, evenly over the names.
-
-    Raises
-    ------
-    NotReady : no training or no test scan has labels.
-    """
-    labelled = [s for s in dataset.scans if s.labels_path is not None]
-    chosen = []
-    for split, most in ((Split.TRAIN, plan.train_scans), (Split.TEST, plan.test_scans)):
-        scans = [s for s in labelled if s.split is split]
-        if not scans:
-            raise NotReady(
-                f"{dataset.folder} has no {split} scan with labels, so there is nothing to compare; name test scans in "
-                "dataset.json and put NAME_labels.tif beside each scan."
-            )
-        count = len(scans) if most is None else min(most, len(scans))
-        chosen += [scans[k * len(scans) // count] for k in range(count)]
-    return replace(dataset, scans=tuple(sorted(chosen, key=lambda s: s.name)))
-
-
 def pretrain_once(bench: Bench, show: Show) -> None:
     """Contrastive pretraining for all cells; returns at once when it is done, goes on where it was stopped."""
-    config = Config().with_changes([*bench.plan.settings, *bench.settings])
+    config = Config().with_changes([*bench.plan.settings, *bench.plan.changed])
     project = _opened(bench.pretrained, bench.dataset, config)
     if not project.pretrained_path.exists():
         execute(pretrain(project), show)
@@ -87,20 +68,16 @@ def run_cell(bench: Bench, cell: Cell, show: Show) -> None:
     _start_from(project, bench, cell)
     truths = {n: project_truth(project, bench.dataset, n) for n in _test_scans(project)}
     for budget in budgets:
-        seconds = {"suggest": _timed(lambda b=budget: _label(project, bench, cell, b, show))}  # type: ignore[misc]
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "suggest"):
+            _label(project, bench, cell, budget, show)
+        with _timed(seconds, "train"):  # where the point is known too: the next batch asks this model
+            forest = _trained(project, cell, show)
         if budget not in done:
-            masks = _learnt(project, cell, seconds, show)
-            add_point(
-                path,
-                _point(
-                    bench,
-                    cell,
-                    budget,
-                    project,
-                    score(masks, truths, project.classes, project.config.measure),
-                    seconds,
-                ),
-            )
+            with _timed(seconds, "segment"):
+                masks = _masks(project, forest, show)
+            scores = score(masks, truths, project.classes, project.config.measure)
+            add_point(path, _point(bench, cell, budget, project, scores, seconds))
     shutil.rmtree(project.path)
 
 
@@ -143,34 +120,34 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show) 
         answer_suggestions(project, bench.dataset)
 
 
-def _learnt(project: Project, cell: Cell, seconds: dict[str, float], show: Show) -> dict[str, Mask]:
-    """Masks (z, y, x) of the test scans by a model trained on all labels there are."""
+def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | None:
+    """A model of all labels there are: a forest, or None for the network, which is in the project."""
     if cell.method.learner == FOREST:
-        return _forest_masks(project, cell.seed, seconds)
+        labels = {k: project.labels.get(k) for k in project.labels}
+        masks = [m for m in labels.values() if m is not None]
+        return PixelForest([project.image(k) for k in labels], masks, cell.seed)
     if project.cycle is None or len(project.cycle.labelled) != len(project.labels):
-        seconds["train"] = _timed(lambda: execute(train(project), show))
+        execute(train(project), show)
+    return None
+
+
+def _masks(project: Project, forest: PixelForest | None, show: Show) -> dict[str, Mask]:
+    """The model's masks (z, y, x) of the test scans."""
     names = _test_scans(project)
-    seconds["segment"] = _timed(lambda: execute(segment(project, names), show))
+    if forest is not None:
+        return {n: _forest_mask(project, forest, n) for n in names}
+    execute(segment(project, names), show)
     found = {n: project.mask(n) for n in names}
     return {n: m for n, m in found.items() if m is not None}
 
 
-def _forest_masks(project: Project, seed: int, seconds: dict[str, float]) -> dict[str, Mask]:
-    started = time.monotonic()
-    masks = {k: project.labels.get(k) for k in project.labels}
-    forest = PixelForest(
-        [project.image(k) for k in masks], [m for m in masks.values() if m is not None], seed
-    )
-    seconds["train"] = time.monotonic() - started
-    found: dict[str, Mask] = {}
-    for name in _test_scans(project):
-        record = project.scan(name)
-        found[name] = np.zeros(record.shape, np.uint8)
-        keys = [SliceKey(name, k) for k in range(record.n_slices)]
-        for key, mask in zip(keys, forest.predict(project.image(k) for k in keys), strict=True):
-            found[name][slice_index(record.plane, key.index)] = mask
-    seconds["segment"] = time.monotonic() - started - seconds["train"]
-    return found
+def _forest_mask(project: Project, forest: PixelForest, scan: str) -> Mask:
+    record = project.scan(scan)
+    mask = np.zeros(record.shape, np.uint8)
+    keys = record.slice_keys()
+    for key, found in zip(keys, forest.predict(project.image(k) for k in keys), strict=True):
+        mask[slice_index(record.plane, key.index)] = found
+    return mask
 
 
 def _point(
@@ -191,14 +168,17 @@ def _point(
     trained = project.cycle.provenance if project.cycle else {}
     return {
         "cell": cell.id, "method": cell.method.name, "seed": cell.seed, "budget": budget, "n_labelled": len(labelled),
-        "pool": len(project.keys(Split.TRAIN)), "reduced": bench.plan.reduced, **scores, "seconds": dict(seconds),
+        "pool": len(project.keys(Split.TRAIN)), "reduced": bench.plan.reduced, "changed": bench.plan.departures,
+        **scores, "seconds": dict(seconds),
         "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
-        "settings": [*cell.method.changes(), *bench.plan.settings, *bench.settings], "dataset": bench.dataset.folder.name,
+        "settings": bench.words(cell), "dataset": bench.dataset.folder.name,
         "device": trained.get("device", "cpu"), "threads": trained.get("threads"), **made_with(),
     }  # fmt: skip
 
 
-def _timed(work: Callable[[], object]) -> float:
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Write down how long the work inside took."""
     started = time.monotonic()
-    work()
-    return time.monotonic() - started
+    yield
+    seconds[name] = time.monotonic() - started

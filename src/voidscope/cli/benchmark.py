@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from voidscope.benchmark import (
-    PLANS,
     Bench,
     cells_of,
+    check_scans,
+    claim,
+    estimate,
     part_of,
-    pretrain_once,
-    reduced_plan,
-    run_cells,
+    plan_for,
+    run_all,
     write_report,
 )
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, Changes, Device
 from voidscope.cli.output import say
 from voidscope.errors import ConfigError
-from voidscope.progress import StderrProgress
 from voidscope.volume import Dataset
 
 bench_app = typer.Typer(
@@ -59,35 +60,40 @@ def run(
     ] = 1,
     changes: Changes = None,
     device: Device = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be run and what it costs.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every cell that is not finished yet, then write the report. Stop it whenever you like and run it again."""
-    if preset not in PLANS:
-        raise ConfigError(f"There is no preset {preset!r}; choose {' or '.join(PLANS)}.")
-    words = [*(changes or []), *([] if device is None else [f"device={device}"])]
-    plan = reduced_plan(PLANS[preset], budgets=_numbers(budgets), seeds=seeds)
+    words = (*(changes or []), *([] if device is None else [f"device={device}"]))
+    plan = plan_for(preset, _numbers(budgets), seeds, words)
     cells = cells_of([experiment], plan.seeds, strategies.split(",") if strategies else ())
+    dataset = part_of(Dataset.open(data), plan)
+    pool = check_scans(dataset, plan)
+    bench = Bench(dataset, plan, out)
     if dry_run:
-        say(
-            {"cells": [c.id for c in cells], "budgets": plan.budgets}, as_json, "\n".join(c.id for c in cells)
-        )
+        cost = estimate(bench, cells)
+        entry = {
+            "cells": [c.id for c in cells],
+            "budgets": plan.budgets,
+            "reduced": plan.reduced,
+            "estimate": asdict(cost),
+        }
+        say(entry, as_json, "\n".join([*(c.id for c in cells), cost.text()]))
         return
-    bench = Bench(part_of(Dataset.open(data), plan), plan, out, tuple(words))
-    if any(c.method.initialisation == "contrastive" for c in cells):
-        with StderrProgress("Pretraining") as show:
-            pretrain_once(bench, show)
-    failed = run_cells(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
+    claim(out, dataset, plan, pool, ["voidscope", *sys.argv[1:]])
+    failed = run_all(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
     page = write_report(out)
-    entry = {"report": str(page), "cells": len(cells), "failed": failed}
-    say(entry, as_json, f"{len(cells) - len(failed)} of {len(cells)} cells done; report: {page}")
+    done = {"report": str(page), "cells": len(cells), "failed": failed}
+    say(done, as_json, f"{len(cells) - len(failed)} of {len(cells)} cells done; report: {page}")
 
 
 @bench_app.command()
 def report(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")], as_json: AsJson = False
 ) -> None:
-    """Write the report of what is finished so far: report.md, points.csv and pictures."""
+    """Write the report of what is finished so far: report.md, tables and pictures."""
     page = write_report(out)
     say({"report": str(page)}, as_json, f"report: {page}")
 

@@ -1,0 +1,62 @@
+"""A whole run: every cell attempted, progress told, failures kept beside the points with their reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from voidscope.benchmark.fleet import finished
+from voidscope.benchmark.points import points_path
+from voidscope.benchmark.protocol import Cell
+from voidscope.benchmark.running import Bench, pretrain_once, run_cell
+from voidscope.errors import VoidscopeError
+from voidscope.progress import StderrProgress, time_left
+from voidscope.project.atomic import remove, write_bytes
+
+Tell = Callable[[str], object]
+
+
+def run_all(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:
+    """Pretrain where a cell needs it, then run the cells; returns the reason of each that failed, by cell id."""
+    if any(c.method.initialisation == "contrastive" for c in cells):
+        with StderrProgress("Pretraining") as show:
+            pretrain_once(bench, show)
+    return run_cells(bench, cells, workers, tell)
+
+
+def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:
+    """Run cells; returns the reason of each that failed, by cell id. The others go on and keep their points."""
+    started, failed = time.monotonic(), {}
+    _forget_failures(bench, cells)
+    with closing(finished(partial(_attempt, bench), cells, workers)) as ended:
+        for done, (cell, reason) in enumerate(ended, start=1):
+            if reason:
+                failed[cell.id] = reason
+                write_bytes(_reason_path(bench, cell), f"{reason}\n".encode())
+            left = time_left(time.monotonic() - started, done, len(cells))
+            tell(f"{done}/{len(cells)}  {cell.id}: {reason or 'done'}  {left}".rstrip())
+    return failed
+
+
+def _attempt(bench: Bench, cell: Cell) -> str:
+    """Run a cell; the reason in one line when it cannot be done."""
+    try:
+        run_cell(bench, cell, lambda _: None)
+    except VoidscopeError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - hours of other cells must not end with a fault in one
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
+
+
+def _forget_failures(bench: Bench, cells: Iterable[Cell]) -> None:
+    """What failed before is about to be tried again."""
+    for cell in cells:
+        remove(_reason_path(bench, cell))
+
+
+def _reason_path(bench: Bench, cell: Cell) -> Path:
+    return points_path(bench.out, cell).with_suffix(".failed")

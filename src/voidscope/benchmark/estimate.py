@@ -1,0 +1,83 @@
+"""What a run will cost, counted before it starts: trainings, steps, slices predicted, and hours on one CPU core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+from voidscope.acquisition import UNASKED
+from voidscope.benchmark.protocol import EVERYTHING, FOREST, Cell
+from voidscope.benchmark.running import Bench
+from voidscope.config import Config
+from voidscope.vocabulary import Split
+
+TRAINED_PIXEL_S = 4.1e-6
+PREDICTED_PIXEL_S = 1.6e-6
+"""Seconds per pixel through a ResNet-18 U-Net on one core of the machine in docs/measurements.md (bf16), forward and backward,
+and forward alone with what a survey keeps. Another encoder or machine costs otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Work of a run; the forest and VAAL's own networks are not counted."""
+
+    cells: int
+    trainings: int
+    steps: int
+    predicted: int
+    core_hours: float
+
+    def text(self) -> str:
+        """The estimate in a line."""
+        return (
+            f"{self.cells} cells, {self.trainings} trainings with {self.steps} steps, {self.predicted} slices predicted: "
+            f"roughly {self.core_hours:.1f} hours on one CPU core with ResNet-18, much less on a GPU"
+        )
+
+
+def estimate(bench: Bench, cells: Sequence[Cell]) -> Estimate:
+    """Count the work of all cells, finished or not, and of one pretraining where a cell needs it."""
+    pixels = {split: _pixels(bench, split) for split in Split}
+    parts = [_cell(bench, cell, pixels) for cell in cells if cell.method.learner != FOREST]
+    pretraining = any(c.method.initialisation == "contrastive" for c in cells)
+    first = Config().with_changes([*bench.plan.settings, *bench.plan.changed]).pretrain
+    views = 2 * first.epochs * len(pixels[Split.TRAIN]) * pretraining
+    seconds = sum(p.core_hours for p in parts) * 3600 + views * first.crop**2 * TRAINED_PIXEL_S
+    return Estimate(
+        len(cells), sum(p.trainings for p in parts), sum(p.steps for p in parts), sum(p.predicted for p in parts), seconds / 3600
+    )  # fmt: skip
+
+
+def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
+    pool = len(pixels[Split.TRAIN])
+    budgets = (pool,) if cell.method.strategy == EVERYTHING else bench.plan.budgets
+    settings = bench.config(cell)
+    steps = sum(_steps(settings, n) for n in budgets)
+    sweeps = 0 if settings.suggest.strategy in UNASKED else len(budgets) - 1
+    predicted = sweeps * sum(pixels[Split.TRAIN]) + len(budgets) * sum(pixels[Split.TEST])
+    seconds = sum(_crops(settings, n) for n in budgets) * settings.train.crop**2 * TRAINED_PIXEL_S
+    seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1)
+    slices = sweeps * pool + len(budgets) * len(pixels[Split.TEST])
+    return Estimate(1, len(budgets), steps, slices, seconds / 3600)
+
+
+def _steps(settings: Config, n_labelled: int) -> int:
+    """Steps of one training, of one crop per slice where the settings do not say how many steps."""
+    return settings.train.steps or settings.train.epochs * ceil(n_labelled / settings.train.batch_size)
+
+
+def _crops(settings: Config, n_labelled: int) -> int:
+    """Crops of one training; last batches are not filled up."""
+    return settings.train.steps * settings.train.batch_size or settings.train.epochs * n_labelled
+
+
+def _pixels(bench: Bench, split: Split) -> list[int]:
+    """Pixels of each slice of a split."""
+    found = []
+    for scan in bench.dataset.scans:
+        if scan.split is split:
+            volume = bench.dataset.volume(scan.name)
+            n = volume.n_slices(volume.default_plane)
+            found += [prod(volume.shape) // n] * n
+    return found

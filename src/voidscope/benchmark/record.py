@@ -1,0 +1,103 @@
+"""``run.json``: what all points of a folder have in common, so that points of different runs never meet in one curve."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from voidscope.benchmark.protocol import Plan
+from voidscope.errors import ConfigError
+from voidscope.project import fingerprint
+from voidscope.project.atomic import read_json, write_json
+from voidscope.vocabulary import Split
+from voidscope.volume import Dataset
+from voidscope.workflow.snapshot import made_with
+
+NAME = "run.json"
+
+
+def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[str]) -> None:
+    """Note in `out` what is run there and by which command; seeds and experiments may be added by later commands.
+
+    Raises
+    ------
+    ConfigError : the folder holds points of other data, settings or budgets.
+    """
+    mine, path = _common(dataset, plan, pool), out / NAME
+    kept = read_record(out)
+    if kept and (other := [name for name in mine if mine[name] != kept["common"].get(name)]):
+        name = other[0]
+        raise ConfigError(
+            f"{out} holds points of another run: its {name} is {_short(kept['common'].get(name))}, yours is {_short(mine[name])}. "
+            "Choose another --out, or repeat that run's options."
+        )
+    commands = [
+        *(kept.get("commands") or []),
+        {"command": " ".join(command), "commit": _commit(), **made_with()},
+    ]
+    write_json(path, {"common": mine, "commands": commands})
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """What `claim` noted; empty where nothing was run."""
+    return read_json(out / NAME) if (out / NAME).exists() else {}
+
+
+def _common(dataset: Dataset, plan: Plan, pool: int) -> dict[str, Any]:
+    """What must not differ between points that are compared, by the name a person knows it by."""
+    count = {split: sum(s.split is split for s in dataset.scans) for split in Split}
+    return {
+        "dataset": f"{dataset.folder.name}: {count[Split.TRAIN]} training scans with {pool} slices, {count[Split.TEST]} test scans",
+        "content hash": _content(dataset),
+        "classes": ", ".join(dataset.classes.names),
+        "budgets": list(plan.budgets),
+        "plan": list(plan.settings),
+        "settings": plan.departures,
+    }  # fmt: skip
+
+
+def _content(dataset: Dataset) -> str:
+    """A hash of all voxels and labels; where they lie does not matter."""
+    digest = hashlib.sha256()
+    for scan in dataset.scans:
+        digest.update(f"{scan.name} {scan.split} {fingerprint(scan.path)}".encode())
+        digest.update(fingerprint(scan.labels_path).encode() if scan.labels_path else b"")
+    return digest.hexdigest()[:16]
+
+
+def _short(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if text else "none"
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that voidscope runs from; None when it was installed."""
+    mine = Path(__file__)
+    if _git(mine.parent, "ls-files", mine.name) is None:
+        return None
+    return _git(mine.parent, "describe", "--always", "--dirty", "--abbrev=12")
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git says about a folder; None when it says nothing or is not there."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+def facts_of(record: Mapping[str, Any]) -> list[str]:
+    """The record in lines for a report."""
+    if not record:
+        return []
+    common = [f"- {name}: {_short(value)}" for name, value in record["common"].items()]
+    commands = [
+        f"- `{c['command']}` ({c['created']}, commit {c['commit'] or 'unknown'})" for c in record["commands"]
+    ]
+    return [*common, *commands]

@@ -1,0 +1,61 @@
+"""Which scans of a dataset a plan runs on, and whether it can: told before hours are spent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from voidscope.benchmark.protocol import Plan
+from voidscope.errors import ConfigError, LabelError, NotReady
+from voidscope.vocabulary import Split
+from voidscope.volume import Dataset, DatasetScan
+
+
+def part_of(dataset: Dataset, plan: Plan) -> Dataset:
+    """The scans of a dataset that a plan uses: those with truth, evenly over the names.
+
+    Raises
+    ------
+    NotReady : no training or no test scan has labels.
+    """
+    labelled = [s for s in dataset.scans if s.labels_path is not None]
+    chosen: list[DatasetScan] = []
+    for split, most in ((Split.TRAIN, plan.train_scans), (Split.TEST, plan.test_scans)):
+        scans = [s for s in labelled if s.split is split]
+        if not scans:
+            raise NotReady(
+                f"{dataset.folder} has no {split} scan with labels, so there is nothing to compare; name test scans in "
+                "dataset.json and put NAME_labels.tif beside each scan."
+            )
+        count = len(scans) if most is None else min(most, len(scans))
+        chosen += [scans[k * len(scans) // count] for k in range(count)]
+    return replace(dataset, scans=tuple(sorted(chosen, key=lambda s: s.name)))
+
+
+def check_scans(dataset: Dataset, plan: Plan) -> int:
+    """Look through all truths once; returns how many slices there are to choose from.
+
+    Raises
+    ------
+    LabelError : labels have another shape than their scan or ids the dataset's classes do not name, or test scans show a
+        class that no training scan has.
+    ConfigError : there are fewer slices to learn from than the plan labels.
+    """
+    seen: dict[Split, set[int]] = {Split.TRAIN: set(), Split.TEST: set()}
+    pool = 0
+    for scan in dataset.scans:
+        seen[scan.split] |= {int(k) for k in np.unique(dataset.truth(scan.name))}
+        volume = dataset.volume(scan.name)
+        pool += volume.n_slices(volume.default_plane) if scan.split is Split.TRAIN else 0
+    if unknown := sorted(seen[Split.TEST] - seen[Split.TRAIN]):
+        names = ", ".join(dataset.classes.names[k - 1] for k in unknown)
+        raise LabelError(
+            f"Test scans of {dataset.folder} show {names}, which no training scan has; divide the scans otherwise in dataset.json."
+        )
+    if plan.budgets[-1] > pool:
+        raise ConfigError(
+            f"The plan labels {plan.budgets[-1]} slices, the training scans of {dataset.folder} have {pool}; "
+            "pass fewer with --budgets."
+        )
+    return pool

@@ -1,0 +1,182 @@
+"""Rows as tables: means by budget, paired differences, wins and shares of full supervision, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from voidscope.benchmark.protocol import PUBLISHED, REFERENCES
+from voidscope.benchmark.rows import LOWER_IS_BETTER, SCORES, BySeed, Point, Row, curves_of, levels_of
+from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
+
+COMPARED = ("miou", "void_iou")
+"""Scores of which differences are told."""
+
+
+def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
+    """Mean (standard deviation) and number of seeds of a score by labelled slices, beside the paper's own where it has any."""
+    tables = {row.name: row.by_budget(score) for row in rows}
+    budgets = sorted({b for table in tables.values() for b in table})
+    published = PUBLISHED.get(experiment, {}) if score == "miou" else {}
+    lines = [[name, *(_mean(table.get(b)) for b in budgets)] for name, table in tables.items()]
+    if published:
+        lines = [[*line, _published(published.get(line[0], {}))] for line in lines]
+    heads = [
+        "labelled slices",
+        *map(str, budgets),
+        *(["in the paper, on its own scans"] if published else []),
+    ]
+    better = "lower" if score in LOWER_IS_BETTER else "higher"
+    return f"**{SCORES[score]}**, mean (standard deviation), n seeds; {better} is better\n\n" + markdown(
+        heads, lines
+    )
+
+
+def differences(experiment: str, rows: Sequence[Row]) -> str:
+    """Each row against the experiment's reference, in pairs of seeds: over the whole curve and at the last budget."""
+    curves = {row.name: row for row in curves_of(rows)}
+    reference = curves.pop(REFERENCES[experiment], None)
+    if reference is None or not curves:
+        return ""
+    columns: list[tuple[str, Callable[[Row], BySeed]]] = []
+    for score in COMPARED:
+        columns += [(f"{SCORES[score]}, area", _area(score)), (f"{SCORES[score]}, last", _last(score))]
+    told = [_against(reference, curves.values(), value) for _, value in columns]
+    lines = [[name, *(column[k] for column in told)] for k, name in enumerate(curves)]
+    title = (
+        f"**Difference to {reference.name}** in pairs of seeds: mean [95 % interval], seeds won, p of a paired t-test "
+        f"(after Holm for the {len(curves)} rows)"
+    )
+    return f"{title}\n\n" + markdown(["", *(name for name, _ in columns)], lines)
+
+
+def wins(rows: Sequence[Row], score: str) -> str:
+    """In how many seeds each row's area under the curve beats each other row's."""
+    areas = {row.name: row.area(score) for row in curves_of(rows)}
+    if len(areas) < 2:
+        return ""
+    lines = [
+        [f"{k}. {name}", *("" if other is mine else _won(mine, other, score) for other in areas.values())]
+        for k, (name, mine) in enumerate(areas.items(), start=1)
+    ]
+    title = f"**Wins**: seeds in which the row beats the column, by area under {SCORES[score]}"
+    return f"{title}\n\n" + markdown(["", *(f"{k}." for k in range(1, len(areas) + 1))], lines)
+
+
+def shares(rows: Sequence[Row]) -> str:
+    """How much of full supervision's mIoU each row reaches with its last budget; the paper claims 98 % with 4.9 % of labels."""
+    lines = []
+    for level in levels_of(rows):
+        full = level.last("miou")
+        for row in curves_of(rows):
+            part = {s: v / full[s] for s, v in row.last("miou").items() if full.get(s)}
+            found = summarise(list(part.values()))
+            if found.n and _comparable(row, level):
+                labels = 100 * row.budgets[-1] / level.budgets[-1]
+                lines.append(
+                    [row.name, level.name, f"{labels:.1f} %", f"{100 * found.mean:.1f} %", str(found.n)]
+                )
+    if not lines:
+        return ""
+    heads = ["", "of", "labels", "mIoU reached", "seeds"]
+    return "**Share of full supervision** (the paper: 98 % with 4.9 % of the labels)\n\n" + markdown(
+        heads, lines
+    )
+
+
+def markdown(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def points_csv(points: Sequence[Point]) -> str:
+    """One line per point with every number that is one."""
+    classes = sorted({name for p in points for name in p["iou"]})
+    plain = ("cell", "method", "seed", "n_labelled", "pool", "void_slices", *SCORES)
+    timed = ("suggest", "train", "segment")
+    heads = [*plain, *(f"iou_{c}" for c in classes), *(f"seconds_{k}" for k in timed), "reduced", "changed"]
+    lines = (
+        [
+            *(p[k] for k in plain), *(p["iou"].get(c) for c in classes),
+            *(round(p["seconds"].get(k, 0.0), 2) for k in timed), p["reduced"], p["changed"],
+        ]
+        for p in points
+    )  # fmt: skip
+    return _csv(heads, lines)
+
+
+def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
+    """One line per experiment, row, score and number of labelled slices, and one per area under a curve (``area``)."""
+    lines: list[list[object]] = []
+    for experiment, rows in shown.items():
+        for row in rows:
+            for score in SCORES:
+                values = [*row.by_budget(score).items(), ("area", row.area(score))]
+                lines += [
+                    [experiment, row.name, score, at, *_numbers(summarise(list(v.values())))]
+                    for at, v in values
+                ]
+    return _csv(["experiment", "row", "score", "labelled", "n", "mean", "std", "low95", "high95"], lines)
+
+
+def _area(score: str) -> Callable[[Row], BySeed]:
+    return lambda row: row.area(score)
+
+
+def _last(score: str) -> Callable[[Row], BySeed]:
+    return lambda row: row.last(score)
+
+
+def _against(reference: Row, others: Iterable[Row], value: Callable[[Row], BySeed]) -> list[str]:
+    """How each row differs from the reference in a value, with p adjusted over the rows."""
+    found = [compare(value(row), value(reference)) for row in others]
+    return [_difference(c, p) for c, p in zip(found, holm([c.p for c in found]), strict=True)]
+
+
+def _difference(found: Comparison, adjusted: float) -> str:
+    d = found.difference
+    if d.n == 0:
+        return "no pair"
+    interval = "" if math.isnan(d.low) else f" [{d.low:+.3f}, {d.high:+.3f}]"
+    p = "" if math.isnan(found.p) else f", p {found.p:.2g} ({adjusted:.2g})"
+    return f"{d.mean:+.3f}{interval}, {found.wins}/{d.n}{p}"
+
+
+def _won(mine: BySeed, other: BySeed, score: str) -> str:
+    found = compare(other, mine) if score in LOWER_IS_BETTER else compare(mine, other)
+    return f"{found.wins}/{found.difference.n}" if found.difference.n else "-"
+
+
+def _comparable(row: Row, level: Row) -> bool:
+    """Whether learner, recipe and initial weights are the same, so that only the labels differ."""
+    mine, its = (r.points[0]["method"].split("-")[:3] for r in (row, level))
+    return bool(mine == its)
+
+
+def _mean(values: BySeed | None) -> str:
+    if values is None:
+        return ""
+    s = summarise(list(values.values()))
+    if s.n == 0:
+        return "undefined"
+    spread = "" if math.isnan(s.std) else f" ({s.std:.3f})"
+    return f"{s.mean:.3f}{spread} n={s.n}"
+
+
+def _published(budgets: Mapping[int, tuple[float, float]]) -> str:
+    return ", ".join(f"{b}: {mean / 100:.4f} ({std / 100:.4f})" for b, (mean, std) in budgets.items())
+
+
+def _numbers(s: Summary) -> list[object]:
+    return [s.n, *("" if math.isnan(v) else round(v, 6) for v in (s.mean, s.std, s.low, s.high))]
+
+
+def _csv(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows(lines)
+    return file.getvalue()

@@ -1,0 +1,60 @@
+"""Cells in processes: all of them end, whatever one does, and none is left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import closing
+
+import pytest
+
+from voidscope.benchmark.fleet import finished
+from voidscope.benchmark.protocol import Cell, Method
+
+CELLS = [Cell(Method(strategy=name), 0) for name in ("good", "bad", "deadly", "killed", "late")]
+
+
+def _work(cell: Cell) -> str:
+    """Ends its process, or says why it cannot be done, as its name has it."""
+    if cell.method.strategy == "deadly":
+        os._exit(3)
+    if cell.method.strategy == "killed":
+        os.kill(os.getpid(), 9)
+    return "no luck" if cell.method.strategy == "bad" else ""
+
+
+def _threads(cell: Cell) -> str:
+    return f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_process_that_dies_ends_its_cell_and_no_other() -> None:
+    found = {cell.method.strategy: reason for cell, reason in finished(_work, CELLS, 2)}
+    assert found["good"] == found["late"] == ""
+    assert found["bad"] == "no luck"
+    assert "exit code 3" in found["deadly"]
+    assert "killed (signal 9), perhaps for want of memory" in found["killed"]
+    assert not multiprocessing.active_children()
+
+
+def test_workers_are_other_processes_with_one_thread_and_leave_no_trace_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    said = [reason.split() for _, reason in finished(_threads, CELLS[:3], 2)]
+    assert [threads for _, threads in said] == ["1"] * 3
+    assert str(os.getpid()) not in {pid for pid, _ in said}
+    assert len({pid for pid, _ in said}) <= 2
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_who_stops_listening_ends_the_workers() -> None:
+    with pytest.raises(KeyboardInterrupt), closing(finished(_threads, CELLS, 2)) as ended:
+        next(ended)
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+
+
+def test_one_worker_is_this_process_and_no_cell_is_no_work() -> None:
+    assert [cell for cell, _ in finished(_work, CELLS[:2], 1)] == CELLS[:2]
+    assert list(finished(_work, [], 3)) == []

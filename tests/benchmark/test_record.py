@@ -1,0 +1,79 @@
+"""What a folder of points is of: points of different runs never meet in one curve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import bump_dataset
+from voidscope.benchmark import Plan, claim, part_of, plan_for
+from voidscope.benchmark.record import facts_of, read_record
+from voidscope.errors import ConfigError
+from voidscope.volume import Dataset, tiff_bytes
+
+PLAN = Plan((2, 4), seeds=1)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return bump_dataset(tmp_path / "scans")
+
+
+def test_what_was_run_and_by_which_commands_is_kept(dataset: Dataset, tmp_path: Path) -> None:
+    claim(tmp_path / "out", dataset, PLAN, 12, ["voidscope", "benchmark", "first"])
+    claim(tmp_path / "out", dataset, replace(PLAN, seeds=3), 12, ["voidscope", "benchmark", "more", "seeds"])
+    record = read_record(tmp_path / "out")
+    assert [c["command"] for c in record["commands"]] == [
+        "voidscope benchmark first",
+        "voidscope benchmark more seeds",
+    ]
+    assert all({"commit", "created", "versions", "platform"} <= set(c) for c in record["commands"])
+    told = "\n".join(facts_of(record))
+    assert "- dataset: scans: 2 training scans with 12 slices, 1 test scans" in told
+    assert "- budgets: 2, 4" in told
+    assert "- settings: none" in told
+    assert "voidscope benchmark more seeds" in told
+
+
+def test_nothing_was_run_in_a_new_folder(tmp_path: Path) -> None:
+    assert read_record(tmp_path) == {}
+    assert facts_of({}) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (plan_for("cpu", budgets=(2, 4)), "its plan is none, yours is pretrain.epochs="),
+        (Plan((2, 6), seeds=1), "its budgets is 2, 4, yours is 2, 6"),
+        (Plan((2, 4), seeds=1, changed=("train.epochs=9",)), "its settings is none, yours is train.epochs=9"),
+    ],
+)
+def test_another_run_is_refused_a_folder_with_points(
+    dataset: Dataset, tmp_path: Path, plan: Plan, reason: str
+) -> None:
+    claim(tmp_path / "out", dataset, PLAN, 12, [])
+    with pytest.raises(ConfigError, match=f"{reason}.* Choose another --out"):
+        claim(tmp_path / "out", dataset, plan, 12, [])
+    assert len(read_record(tmp_path / "out")["commands"]) == 1
+
+
+def test_another_device_is_the_same_run(dataset: Dataset, tmp_path: Path) -> None:
+    claim(tmp_path / "out", dataset, PLAN, 12, [])
+    claim(tmp_path / "out", dataset, replace(PLAN, changed=("device=cpu",)), 12, [])
+    assert len(read_record(tmp_path / "out")["commands"]) == 2
+
+
+def test_other_voxels_labels_or_scans_are_another_run(dataset: Dataset, tmp_path: Path) -> None:
+    claim(tmp_path / "out", dataset, PLAN, 12, [])
+    fewer = part_of(dataset, Plan((2, 4), 1, train_scans=1))
+    with pytest.raises(
+        ConfigError, match=r"its dataset is scans: 2 training scans .* yours is scans: 1 training scans"
+    ):
+        claim(tmp_path / "out", fewer, PLAN, 6, [])
+    ids = np.zeros((24, 6, 20), np.uint8)
+    (dataset.folder / "b_labels.tif").write_bytes(tiff_bytes(ids, None))
+    with pytest.raises(ConfigError, match="its content hash is"):
+        claim(tmp_path / "out", dataset, PLAN, 12, [])

@@ -1,0 +1,130 @@
+"""The page and its pictures: a run that is not the paper's protocol never looks like one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished import curve, point
+
+from voidscope.benchmark import EXPERIMENTS, Cell, figures, write_report
+from voidscope.benchmark.points import points_path
+from voidscope.benchmark.report import headline_of
+from voidscope.benchmark.rows import rows_of
+from voidscope.errors import NotReady
+
+FIG3B = EXPERIMENTS["fig3b"]
+POINTS = [
+    *(p for seed in range(5) for name in ("random", "rareness") for p in curve(FIG3B[name], seed, 0.4 + seed / 50, 0.6)),
+    *(point(FIG3B["full supervision"], seed, 400, miou=0.8) for seed in range(5)),
+]  # fmt: skip
+
+
+def _keep(out: Path, points: list[dict[str, Any]]) -> None:
+    for p in points:
+        method = next(m for rows in EXPERIMENTS.values() for m in rows.values() if m.name == p["method"])
+        path = points_path(out, Cell(method, p["seed"]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(p) + "\n")
+
+
+def test_a_full_run_is_called_by_its_data_and_seeds_alone() -> None:
+    assert headline_of(POINTS) == "scans, 5 seeds"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"reduced": "at most 5 training scans"}, "REDUCED run (at most 5 training scans), scans, 5 seeds"),
+        ({"changed": "train.epochs=3"}, "CHANGED settings (train.epochs=3), scans, 5 seeds"),
+        ({"reduced": "a", "changed": "b=1"}, "REDUCED run (a), CHANGED settings (b=1), scans, 5 seeds"),
+    ],
+)
+def test_what_was_cut_or_changed_is_said_first(given: dict[str, str], said: str) -> None:
+    assert headline_of([p | given for p in POINTS]) == said
+
+
+def test_fewer_seeds_than_the_papers_are_a_cut_until_they_are_added() -> None:
+    assert (
+        headline_of([p for p in POINTS if p["seed"] < 2])
+        == "REDUCED run (2 seeds in place of 5), scans, 2 seeds"
+    )
+    assert (
+        headline_of([p for p in POINTS if p["seed"] < 1])
+        == "REDUCED run (1 seed in place of 5), scans, 1 seed"
+    )
+
+
+def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None:
+    _keep(tmp_path, [p | {"reduced": "a cut"} for p in POINTS])
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert page.startswith("# Benchmark: REDUCED run (a cut), scans, 5 seeds")
+    assert "none of the differences in its Tables 1a and 1b is significant" in page
+    assert "25.00 hours" in page
+    for part in (
+        "**mIoU**",
+        "**void IoU**",
+        "**Difference to random**",
+        "**Wins**",
+        "**Share of full supervision**",
+    ):
+        assert part in page
+    assert "## fig3a" in page  # its contrastive row is fig3b's rareness
+    assert "## table1b" in page
+    for name in ("fig3a", "fig3b", "table1b"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == len(POINTS) + 1
+    assert len((tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()) == len(POINTS)
+    assert (tmp_path / "summary.csv").is_file()
+
+
+def test_every_picture_is_titled_with_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+
+    def spy(rows: object, scores: object, title: str) -> bytes:
+        titles.append(title)
+        return b""
+
+    monkeypatch.setattr(figures, "draw_curves", spy)
+    _keep(tmp_path, [p | {"reduced": "a cut"} for p in POINTS])
+    write_report(tmp_path)
+    assert len(titles) >= 3
+    assert all("REDUCED run (a cut)" in title for title in titles)
+
+
+def test_a_report_of_nothing_says_how_to_make_something(tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match="no finished point; run: voidscope benchmark run"):
+        write_report(tmp_path)
+
+
+def test_curves_show_means_and_intervals_and_full_supervision_is_a_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from matplotlib.axes import Axes
+
+    drawn: dict[str, Any] = {}
+    real = Axes.errorbar
+
+    def spy(axes: Axes, x: Any, y: Any, **look: Any) -> Any:
+        drawn[look["label"]] = (list(y), look["yerr"], list(x))
+        return real(axes, x, y, **look)
+
+    monkeypatch.setattr(Axes, "errorbar", spy)
+    rows = rows_of("fig3b", POINTS)
+    picture = figures.draw_curves(rows, {"miou": "mIoU"}, "title")
+    assert picture.startswith(b"\x89PNG")
+    assert set(drawn) == {"random", "rareness"}
+    mean, half, x = drawn["random"]
+    assert mean == pytest.approx([0.44, 0.6])
+    assert half == pytest.approx([2.776445 * 0.0316228 / 5**0.5, 0], abs=1e-5)
+    assert x != drawn["rareness"][2]  # side by side
+    assert x == pytest.approx([10, 20], abs=3)
+
+
+def test_rows_are_told_apart_without_colour() -> None:
+    looks = [figures.look_of(k) for k in range(21)]
+    assert len({(look["marker"], look["linestyle"]) for look in looks}) == 21
+    assert len({look["color"] for look in looks}) == 8

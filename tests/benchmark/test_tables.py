@@ -1,0 +1,113 @@
+"""Tables say what the points say: by hand on a few points."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from finished import curve, point
+
+from voidscope.benchmark import EXPERIMENTS, tables
+from voidscope.benchmark.rows import curves_of, levels_of, rows_of
+
+FIG3B = EXPERIMENTS["fig3b"]
+POINTS = [
+    *curve(FIG3B["random"], 0, 0.4, 0.6), *curve(FIG3B["random"], 1, 0.5, 0.7),
+    *curve(FIG3B["coreset"], 0, 0.5, 0.7), *curve(FIG3B["coreset"], 1, 0.4, 0.7),
+    point(FIG3B["full supervision"], 0, 400, miou=0.8), point(FIG3B["full supervision"], 1, 400, miou=1.0),
+]  # fmt: skip
+ROWS = rows_of("fig3b", POINTS)
+
+
+def _cells(table: str) -> dict[str, list[str]]:
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {line[0].strip(): [c.strip() for c in line[1:]] for line in lines}
+
+
+def test_rows_collect_budgets_and_seeds_and_full_supervision_is_a_level() -> None:
+    assert [row.name for row in ROWS] == ["random", "coreset", "full supervision"]
+    assert ROWS[0].by_budget("miou") == {10: {0: 0.4, 1: 0.5}, 20: {0: 0.6, 1: 0.7}}
+    assert ROWS[0].area("miou") == pytest.approx({0: 0.5, 1: 0.6})
+    assert ROWS[0].last("miou") == {0: 0.6, 1: 0.7}
+    assert [row.name for row in levels_of(ROWS)] == ["full supervision"]
+    assert [row.name for row in curves_of(ROWS)] == ["random", "coreset"]
+
+
+def test_a_seed_that_lacks_a_budget_has_no_area() -> None:
+    (row,) = rows_of("fig3b", [*curve(FIG3B["random"], 0, 0.4, 0.6), *curve(FIG3B["random"], 1, 0.5)])
+    assert set(row.area("miou")) == {0}
+
+
+def test_means_stand_under_their_budget_with_their_spread_and_number() -> None:
+    cells = _cells(tables.by_budget("fig3b", ROWS, "miou"))
+    assert cells["random"][:2] == ["0.450 (0.071) n=2", "0.650 (0.071) n=2"]
+    assert cells["full supervision"][-1] == "0.900 (0.141) n=2"
+    assert "lower is better" in tables.by_budget("fig3b", ROWS, "void_ratio_error")
+
+
+def test_a_score_that_is_nowhere_defined_is_undefined_not_zero() -> None:
+    rows = rows_of("fig3b", [point(FIG3B["random"], 0, 10, void_iou=None)])
+    assert _cells(tables.by_budget("fig3b", rows, "void_iou"))["random"] == ["undefined"]
+
+
+def test_the_papers_numbers_stand_beside_ours_for_miou_only() -> None:
+    rows = rows_of("table1b", curve(EXPERIMENTS["table1b"]["max"], 0, 0.5))
+    assert "100: 0.7463 (0.0171), 150: 0.7691 (0.0049), 200: 0.7819 (0.0040)" in tables.by_budget(
+        "table1b", rows, "miou"
+    )
+    assert "paper" not in tables.by_budget("table1b", rows, "void_iou")
+
+
+def test_differences_are_of_pairs_with_their_interval_wins_and_p() -> None:
+    cells = _cells(tables.differences("fig3b", ROWS))
+    assert "random" not in cells
+    assert "full supervision" not in cells
+    area, last = cells["coreset"][:2]
+    assert area.startswith("+0.025 [")
+    assert ", 1/2, p 0.8" in area  # differences +0.10 and -0.05
+    assert last.startswith("+0.050 [")
+    assert ", 1/2, p 0.5 (0.5)" in last  # differences +0.10 and 0
+
+
+def test_without_the_reference_there_are_no_differences() -> None:
+    assert tables.differences("fig3b", rows_of("fig3b", curve(FIG3B["coreset"], 0, 0.5))) == ""
+
+
+def test_wins_of_a_pair_of_rows_are_all_seeds_but_the_ties() -> None:
+    cells = _cells(tables.wins(ROWS, "miou"))
+    assert cells["2. coreset"][0] == "1/2"
+    assert cells["1. random"][1] == "1/2"
+    tied = rows_of("fig3b", [*curve(FIG3B["random"], 0, 0.5), *curve(FIG3B["coreset"], 0, 0.5)])
+    assert _cells(tables.wins(tied, "miou"))["1. random"][1] == "0/1"
+
+
+def test_a_lower_error_wins() -> None:
+    points = [
+        point(FIG3B["random"], 0, 10, void_ratio_error=0.1),
+        point(FIG3B["coreset"], 0, 10, void_ratio_error=0.2),
+    ]
+    assert _cells(tables.wins(rows_of("fig3b", points), "void_ratio_error"))["1. random"][1] == "1/1"
+
+
+def test_the_share_of_full_supervision_is_taken_seed_by_seed_and_within_one_recipe() -> None:
+    product = curve(FIG3B["product"], 0, 0.9, 0.9)
+    cells = _cells(tables.shares(rows_of("fig3b", [*POINTS, *product])))
+    assert cells["random"][1:] == ["5.0 %", "72.5 %", "2"]  # 0.6 / 0.8 and 0.7 / 1.0
+    assert "product" not in cells
+
+
+def test_both_csv_files_hold_every_number() -> None:
+    (first, *_) = csv.DictReader(io.StringIO(tables.points_csv(POINTS)))
+    assert (first["miou"], first["iou_solder"], first["iou_void"], first["seconds_train"]) == (
+        "0.4",
+        "0.7",
+        "",
+        "1800.0",
+    )
+    lines = list(csv.DictReader(io.StringIO(tables.summary_csv({"fig3b": ROWS}))))
+    (area,) = [
+        line for line in lines if (line["row"], line["score"], line["labelled"]) == ("random", "miou", "area")
+    ]
+    assert (area["n"], float(area["mean"]), float(area["std"])) == ("2", 0.55, pytest.approx(0.070711))
+    assert len(lines) == 5 * (3 + 3 + 2)
