@@ -61,6 +61,15 @@ def test_only_some_strategies_can_be_run() -> None:
         cells_of(["fig3b"], 2, only=["coresett"])
 
 
+def test_a_plan_leaves_strategies_out_unless_they_are_named_and_says_so() -> None:
+    without = PLANS["cpu"].without
+    assert {c.method.strategy for c in cells_of(["fig3b"], 1, without=without)} == {
+        m.strategy for m in EXPERIMENTS["fig3b"].values()
+    } - {"vaal"}
+    assert {c.method.strategy for c in cells_of(["fig3b"], 1, ["vaal"], without)} == {"vaal"}
+    assert "without vaal" in PLANS["cpu"].reduced
+
+
 def test_unknown_experiments_and_impossible_plans_are_refused() -> None:
     with pytest.raises(ConfigError, match="no experiment 'fig4'; run fig3a, fig3b"):
         cells_of(["fig4"], 1)

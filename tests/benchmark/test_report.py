@@ -72,13 +72,22 @@ def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None
         "**Share of full supervision**",
     ):
         assert part in page
-    assert "## fig3a" in page  # its contrastive row is fig3b's rareness
-    assert "## table1b" in page
-    for name in ("fig3a", "fig3b", "table1b"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "fig3b.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == len(POINTS) + 1
     assert len((tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()) == len(POINTS)
     assert (tmp_path / "summary.csv").is_file()
+
+
+def test_experiments_that_share_one_row_with_those_run_are_not_shown(tmp_path: Path) -> None:
+    _keep(tmp_path, POINTS)
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "## fig3b" in page
+    assert "## fig3a" not in page  # its contrastive row is fig3b's rareness
+
+
+def test_a_single_row_is_shown_all_the_same(tmp_path: Path) -> None:
+    _keep(tmp_path, curve(FIG3B["strided"], 0, 0.5, 0.6))
+    assert "| strided |" in write_report(tmp_path).read_text(encoding="utf-8")
 
 
 def test_every_picture_is_titled_with_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,9 +98,10 @@ def test_every_picture_is_titled_with_the_headline(tmp_path: Path, monkeypatch: 
         return b""
 
     monkeypatch.setattr(figures, "draw_curves", spy)
-    _keep(tmp_path, [p | {"reduced": "a cut"} for p in POINTS])
+    other = curve(EXPERIMENTS["fig3a"]["none"], 0, 0.3, 0.4)
+    _keep(tmp_path, [p | {"reduced": "a cut"} for p in (*POINTS, *other)])
     write_report(tmp_path)
-    assert len(titles) >= 3
+    assert len(titles) == 2
     assert all("REDUCED run (a cut)" in title for title in titles)
 
 

@@ -45,7 +45,9 @@ def draw_curves(rows: Sequence[Row], scores: Mapping[str, str], title: str) -> b
         _panel(panel, rows, score, name)
     handles, names = panel.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-    figure.suptitle("\n".join(textwrap.wrap(title, 55 * len(scores))), fontsize=11)
+    figure.suptitle(
+        "\n".join(textwrap.wrap(f"{title}; mean and 95 % interval", 55 * len(scores))), fontsize=11
+    )
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI)
     return file.getvalue()
@@ -78,7 +80,7 @@ def _curve(panel: Any, row: Row, score: str, k: int, n_curves: int) -> None:
     half = np.nan_to_num([s.high - s.mean for s in found.values()])
     x = np.array(list(found), dtype=np.float64)
     gap = np.diff(x).min() if len(x) > 1 else 1.0
-    x += 0.5 * gap * ((k + 0.5) / n_curves - 0.5)
+    x += min(0.5, 0.04 * n_curves) * gap * ((k + 0.5) / n_curves - 0.5)
     bars = half if half.any() else None
     panel.errorbar(x, mean, yerr=bars, capsize=2, elinewidth=0.8, label=row.name, **look_of(k))
 

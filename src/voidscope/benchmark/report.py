@@ -41,8 +41,7 @@ def write_report(out: Path) -> Path:
     points, failed = list(all_points(out)), failures(out)
     if not points:
         raise NotReady(_nothing(out, failed))
-    rows = {name: rows_of(name, points) for name in EXPERIMENTS}
-    shown = {name: found for name, found in rows.items() if found}
+    shown = _shown(points)
     write_bytes(out / "results.jsonl", "".join(json.dumps(p) + "\n" for p in points).encode())
     write_bytes(out / "points.csv", tables.points_csv(points).encode())
     write_bytes(out / "summary.csv", tables.summary_csv(shown).encode())
@@ -81,6 +80,13 @@ def _nothing(out: Path, failed: Mapping[str, str]) -> str:
         cell, reason = next(iter(failed.items()))
         return f"{out} holds no finished point; all {len(failed)} cells failed, {cell} because: {reason}"
     return f"{out} holds no finished point; run: voidscope benchmark run fig3b --data DIR --out {out}"
+
+
+def _shown(points: Sequence[Point]) -> dict[str, tuple[Row, ...]]:
+    """Experiments with rows to compare; where there is none, all that have a row."""
+    rows = {name: rows_of(name, points) for name in EXPERIMENTS}
+    several = {name: found for name, found in rows.items() if len(found) > 1}
+    return several or {name: found for name, found in rows.items() if found}
 
 
 def _draw(out: Path, name: str, rows: Sequence[Row], headline: str) -> str:

@@ -172,7 +172,7 @@ def _point(
         **scores, "seconds": dict(seconds),
         "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
         "settings": bench.words(cell), "dataset": bench.dataset.folder.name,
-        "device": trained.get("device", "cpu"), "threads": trained.get("threads"), **made_with(),
+        "device": trained.get("device", "cpu"), "threads": trained.get("threads", 1), **made_with(),
     }  # fmt: skip
 
 

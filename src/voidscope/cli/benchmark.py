@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +68,9 @@ def run(
     """Run every cell that is not finished yet, then write the report. Stop it whenever you like and run it again."""
     words = (*(changes or []), *([] if device is None else [f"device={device}"]))
     plan = plan_for(preset, _numbers(budgets), seeds, words)
-    cells = cells_of([experiment], plan.seeds, strategies.split(",") if strategies else ())
+    if strategies:
+        plan = replace(plan, without=())
+    cells = cells_of([experiment], plan.seeds, strategies.split(",") if strategies else (), plan.without)
     dataset = part_of(Dataset.open(data), plan)
     pool = check_scans(dataset, plan)
     bench = Bench(dataset, plan, out)
