@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from voidscope.config import Config
+from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
 
 
@@ -74,3 +74,21 @@ def test_every_field_has_a_title_and_says_what_changing_it_does() -> None:
     fields = [f for s in sections for f in type(s).model_fields.values()]
     assert len(sections) == 5
     assert all(f.title and f.description for f in fields)
+
+
+def test_a_preset_is_one_switch_that_leaves_all_else_alone() -> None:
+    mine = Config().with_changes(["suggest.budget=7", "train.dice=3", "seed=2"])
+    product = mine.with_changes(["preset=product"])
+    assert product.preset == "product"
+    assert (product.suggest.budget, product.seed, product.train.dice) == (7, 2, 1)
+    assert product.with_changes(["preset=paper"]) == Config().with_changes(["suggest.budget=7", "seed=2"])
+    assert product.with_changes(["train.steps=401"]).preset is None
+    assert Config().preset == "paper"
+    assert Config.product() == Config().with_changes(PRESETS["product"])
+
+
+def test_words_apply_in_their_order_and_an_unknown_preset_is_named() -> None:
+    assert Config().with_changes(["train.dice=3", "preset=product"]).train.dice == 1
+    assert Config().with_changes(["preset=product", "train.dice=3"]).train.dice == 3
+    with pytest.raises(ConfigError, match="no preset 'papre'; choose paper or product"):
+        Config().with_changes(["preset=papre"])

@@ -7,7 +7,7 @@ comes from. Defaults are the paper's. Models are frozen and refuse unknown field
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,11 @@ class ModelConfig(_Section):
         "Where each cycle starts: this project's contrastive pretraining, ImageNet, or random. auto takes the "
         "pretraining when there is one, else random.", paper="3.1",
     )  # fmt: skip
+    flips: bool = _field(
+        False, "Average over flips",
+        "Ask the network about the four mirror images of each slice and average: surer about small voids, four times slower. "
+        "Belongs to a model: set it before training.",
+    )  # fmt: skip
     imagenet_file: str = _field(
         "", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub."
     )
@@ -61,13 +66,31 @@ class TrainConfig(_Section):
         paper="4.1",
         unit="crops",
     )
-    learning_rate: float = _field(
-        1e-4, "Learning rate", "Step size of RMSprop in the first part.", gt=0, le=1, paper="4.1"
+    steps: int = _field(
+        0, "Steps",
+        "Length of a training in steps, however few slices are labelled, shared out over the epochs; 0 makes one pass "
+        "over the labelled slices per epoch, as in the paper.", ge=0, le=1_000_000, unit="steps",
+    )  # fmt: skip
+    optimiser: Literal["rmsprop", "adamw"] = _field(
+        "rmsprop", "Optimiser", "rmsprop is the paper's; adamw learns faster from few slices.", paper="4.1"
     )
+    learning_rate: float = _field(
+        1e-4,
+        "Learning rate",
+        "Largest step size; rmsprop wants about 1e-4, adamw about 1e-3.",
+        gt=0,
+        le=1,
+        paper="4.1",
+    )
+    schedule: Literal["drop", "one-cycle"] = _field(
+        "drop", "Schedule",
+        "drop divides the learning rate by ten once, as in the paper; one-cycle warms up over the first fifth of the "
+        "training and falls to zero along a cosine.", paper="4.1",
+    )  # fmt: skip
     drop_epoch: int = _field(
         25,
         "Lower the rate after",
-        "Epoch after which the learning rate falls to a tenth.",
+        "Epoch after which the learning rate falls to a tenth (schedule drop).",
         ge=0,
         paper="4.1",
         unit="epochs",
@@ -97,9 +120,19 @@ class TrainConfig(_Section):
     flips: bool = _field(
         True, "Flips", "Mirror crops left-right and up-down, each half of the time.", paper="4.1"
     )
+    focus: float = _field(
+        0.0, "Focus on rare classes",
+        "Share of crops centred on a labelled pixel of a class drawn with a preference for the rare ones; 0 crops anywhere, "
+        "as in the paper.", ge=0, le=1,
+    )  # fmt: skip
     balance_classes: bool = _field(
         True, "Weight classes", "Weight the loss inversely to class frequency in the labels.", paper="4.1"
     )
+    dice: float = _field(
+        0.0, "Weight of Dice",
+        "Adds this much of the soft Dice loss, in which a rare class counts as much as a common one; 0 is the paper's.",
+        ge=0, le=100,
+    )  # fmt: skip
 
 
 class PretrainConfig(_Section):
@@ -243,6 +276,17 @@ class MeasureConfig(_Section):
     )
 
 
+PRESETS: Mapping[str, tuple[str, ...]] = {
+    "paper": (),
+    "product": (
+        "train.steps=300", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
+        "train.weight_decay=0.01", "train.crop=64", "train.resize_factors=[0.75, 1.0, 1.25]", "train.focus=0.5",
+        "train.balance_classes=false", "train.dice=1", "model.flips=true",
+    ),
+}  # fmt: skip
+"""What each preset changes in the defaults, which are the paper's; the reasons are in docs/product-recipe.md."""
+
+
 class Config(_Section):
     """All settings of a project."""
 
@@ -258,10 +302,27 @@ class Config(_Section):
     suggest: SuggestConfig = SuggestConfig()
     measure: MeasureConfig = MeasureConfig()
 
+    @classmethod
+    def product(cls) -> Self:
+        """The settings a new project has: those that experiments show to be best (docs/product-recipe.md)."""
+        return cls().with_changes(["preset=product"])
+
+    @property
+    def preset(self) -> str | None:
+        """Name of the preset that these settings follow, or None when some of its settings are set otherwise."""
+        return next((name for name in PRESETS if self == self.with_changes([f"preset={name}"])), None)
+
     def with_changes(self, changes: Iterable[str]) -> Self:
-        """A copy with ``section.field=value`` words applied, e.g. ``train.epochs=5``; raises `ConfigError`."""
+        """A copy with ``section.field=value`` words applied one after another, e.g. ``train.epochs=5``.
+
+        ``preset=paper`` or ``preset=product`` puts every setting that presets differ in to what that preset says.
+
+        Raises
+        ------
+        ConfigError : a word is no setting, or its value is refused.
+        """
         tree = self.model_dump()
-        for change in changes:
+        for change in _spelled_out(changes):
             path, separator, text = change.partition("=")
             if not separator:
                 raise ConfigError(
@@ -287,6 +348,21 @@ class Config(_Section):
                 yield from ((f"{name}.{inner}", v) for inner, v in value)
             else:
                 yield name, value
+
+
+def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
+    """The changes with each ``preset=name`` replaced by the settings it stands for."""
+    for change in changes:
+        word, _, name = (part.strip() for part in change.partition("="))
+        if word != "preset":
+            yield change
+        elif name in PRESETS:
+            plain = dict(Config().settings())
+            differing = {c.partition("=")[0] for settings in PRESETS.values() for c in settings}
+            yield from (f"{path}={json.dumps(plain[path])}" for path in sorted(differing))
+            yield from PRESETS[name]
+        else:
+            raise ConfigError(f"There is no preset {name!r}; choose {' or '.join(PRESETS)}.")
 
 
 def _put(tree: dict[str, Any], path: str, value: object) -> None:

@@ -44,7 +44,7 @@ def test_a_healthy_machine_is_described() -> None:
     assert all(bool(f.remedy) is not f.ok for f in findings)
     assert _named(findings, "torch").value == torch.__version__
     assert _named(findings, "Python").value in sys.version
-    assert f"{torch.get_num_threads()} threads" in _named(findings, "processor").value
+    assert f"{torch.get_num_threads()} thread" in _named(findings, "processor").value
 
 
 def test_a_torchvision_for_another_torch_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

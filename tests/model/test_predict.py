@@ -52,6 +52,55 @@ def test_a_prediction_is_what_the_network_says_about_the_normalised_slice() -> N
     np.testing.assert_allclose(found.embedding, features.mean((0, 2, 3)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_slices_of_another_precision_are_predicted_too(dtype: type) -> None:
+    images = [i.astype(dtype) for i in _images(2, (40, 40))]
+    segmenter = build_segmenter(SMALL, 3)
+    same = _predict(segmenter, [i.astype(np.float32) for i in images])
+    for found, expected in zip(_predict(segmenter, images), same, strict=True):
+        np.testing.assert_array_equal(found.mask, expected.mask)
+
+
+def _with_flips(segmenter: Segmenter, images: list[np.ndarray]) -> list[SlicePrediction]:
+    return list(predict_slices(segmenter, images, NORMALISATION, "cpu", flips=True))
+
+
+@pytest.mark.usefixtures("exact")
+def test_flips_average_the_probabilities_of_the_four_mirror_images_by_loops() -> None:
+    segmenter, (image,) = build_segmenter(SMALL, 3, seed=1).eval(), _images(1, (40, 70))
+    total, features = np.zeros((3, 40, 70)), np.zeros(16)
+    for down, across in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        padded = np.zeros((96, 96), np.float32)
+        padded[:40, :70] = ((image - 0.4) / 0.25)[::down, ::across]
+        with torch.no_grad():
+            logits, f = segmenter(torch.from_numpy(padded)[None, None])
+        total += logits.double().softmax(1)[0, :, :40, :70].numpy()[:, ::down, ::across] / 4
+        features += f[0, :, :40, :70].mean((1, 2)).double().numpy() / 4
+    (found,) = _with_flips(segmenter, [image])
+    np.testing.assert_array_equal(found.mask, total.argmax(0) + 1)
+    np.testing.assert_allclose(found.entropy, -(total * np.log(total)).sum(0), atol=1e-4)
+    np.testing.assert_allclose(found.embedding, features, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.usefixtures("exact")
+def test_with_flips_a_mirrored_slice_has_the_mirrored_mask_and_the_same_embedding() -> None:
+    segmenter, (image,) = build_segmenter(SMALL, 3, seed=1), _images(1, (64, 96))
+    (found,) = _with_flips(segmenter, [image])
+    (other,) = _with_flips(segmenter, [image[::-1].copy()])
+    np.testing.assert_allclose(other.entropy[::-1], found.entropy, atol=1e-5)
+    np.testing.assert_allclose(other.embedding, found.embedding, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("exact")
+def test_with_flips_a_certain_pixel_has_no_entropy_and_no_nan() -> None:
+    segmenter = pixelwise_segmenter()
+    with torch.no_grad():
+        segmenter.head[0].weight.mul_(1e6)  # type: ignore[operator,union-attr]
+    (found,) = _with_flips(segmenter, _images(1))
+    assert np.isfinite(found.entropy).all()
+    assert found.entropy.max() < 1e-3
+
+
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("smallest", [96, 160, 224])
 def test_padding_never_changes_a_score(smallest: int, monkeypatch: pytest.MonkeyPatch) -> None:

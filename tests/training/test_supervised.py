@@ -8,17 +8,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
-from voidscope.config import Config
-from voidscope.errors import JobFailed, LabelError, NotReady
+from voidscope.config import PRESETS, Config
+from voidscope.errors import JobFailed, LabelError
 from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
-from voidscope.training import Trained, class_weights, train_steps
+from voidscope.training import Trained, train_steps
 from voidscope.training import supervised as module
-from voidscope.training.supervised import weighted_loss
+from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 
 
 def _train(config: Config, n: int = 5, n_classes: int = 3, **given: object) -> Trained:
@@ -41,84 +39,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[Segmenter]:
 
     monkeypatch.setattr(module, "build_segmenter", build)
     return built
-
-
-# --- class weights
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 2**31))
-def test_class_weights_are_n_over_c_n_c_by_loops(n_classes: int, n: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    masks = [rng.integers(0, n_classes + 1, (3, 4), dtype=np.uint8) for _ in range(n)]
-    masks[0][0, 0] = 1
-    said = [int(v) for mask in masks for v in mask.flat if v]
-    expected = [
-        len(said) / (n_classes * said.count(c)) if c in said else 0.0 for c in range(1, n_classes + 1)
-    ]
-    np.testing.assert_allclose(class_weights(masks, n_classes), expected, rtol=1e-12)
-
-
-def test_equally_frequent_classes_weigh_one_each() -> None:
-    assert class_weights([np.array([[1, 2], [3, 4]], np.uint8)], 4).tolist() == [1, 1, 1, 1]
-
-
-def test_an_absent_class_weighs_zero_never_infinity() -> None:
-    weights = class_weights([np.array([[1, 1, 1, 4]], np.uint8)], 5)
-    assert weights[[1, 2, 4]].tolist() == [0, 0, 0]
-    assert np.isfinite(weights).all()
-
-
-def test_unlabelled_pixels_do_not_count() -> None:
-    mask = np.array([[1, 2, 2]], np.uint8)
-    padded = np.pad(mask, ((0, 5), (0, 5)))
-    assert class_weights([padded], 2).tolist() == class_weights([mask], 2).tolist()
-
-
-def test_without_balance_every_class_that_occurs_weighs_one() -> None:
-    assert class_weights([np.array([[1, 1, 1, 3]], np.uint8)], 3, balance=False).tolist() == [1, 0, 1]
-
-
-@pytest.mark.parametrize("masks", [[], [np.zeros((4, 4), np.uint8)]])
-def test_no_label_at_all_is_refused(masks: list[np.ndarray]) -> None:
-    with pytest.raises(NotReady, match=f"None of the {len(masks)} label masks has a labelled pixel"):
-        class_weights(masks, 3)
-
-
-def test_unknown_ids_are_named() -> None:
-    with pytest.raises(LabelError, match=r"Label ids \[4, 200\] are unknown; classes are 1\.\.3"):
-        class_weights([np.array([[1, 4, 200]], np.uint8)], 3)
-
-
-# --- loss
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31))
-def test_the_loss_is_weighted_cross_entropy_over_labelled_pixels_by_loops(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    logits, labels, weights = (
-        rng.normal(0, 3, (2, 4, 3, 5)),
-        rng.integers(0, 5, (2, 3, 5)),
-        rng.uniform(0, 3, 4),
-    )
-    expected = 0.0
-    for b, y, x in np.ndindex(labels.shape):
-        if labels[b, y, x]:
-            z, c = logits[b, :, y, x], labels[b, y, x] - 1
-            expected += weights[c] * (math.log(sum(math.exp(v) for v in z)) - z[c])
-    found = weighted_loss(torch.from_numpy(logits), torch.from_numpy(labels), torch.from_numpy(weights))
-    assert found.item() == pytest.approx(expected)
-
-
-def test_unlabelled_pixels_have_no_gradient_whatever_the_network_says_there() -> None:
-    logits = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    labels = torch.ones(1, 4, 4, dtype=torch.int64)
-    labels[:, 2:] = 0
-    weighted_loss(logits, labels, torch.ones(3)).backward()
-    assert logits.grad is not None
-    assert not logits.grad[:, :, 2:].any()
-    assert logits.grad[:, :, :2].any()
 
 
 # --- the recipe
@@ -203,7 +123,53 @@ def test_the_result_says_what_repetition_depends_on(tiny: list[Segmenter]) -> No
     assert found.dtype in ("bfloat16", "float32")
     assert len(found.losses) == 3
     assert found.seconds > 0
-    assert found.class_weights == pytest.approx(class_weights(discs(5)[1], 3))
+    assert found.class_weights == pytest.approx(class_weights(pixels_per_class(discs(5)[1], 3)))
+
+
+def test_the_product_recipe_takes_its_steps_however_few_slices_there_are(
+    tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[tuple[float, int]] = []
+    real = torch.optim.AdamW.step
+
+    def step(self: torch.optim.AdamW) -> None:
+        rates.append((self.param_groups[0]["lr"], len(self.param_groups[0]["params"])))
+        real(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    config = quick(*PRESETS["product"], "train.steps=20", "train.epochs=5", "train.batch_size=4")
+    found = _train(config, n=2)
+    assert len(found.losses) == 5
+    assert len(rates) == 20
+    assert max(r for r, _ in rates) == pytest.approx(1e-3)
+    assert rates[-1][0] < 1e-8
+    assert found.class_weights == (1, 1, 0)
+
+
+def test_the_first_loss_of_the_product_recipe_is_cross_entropy_plus_dice_of_the_drawn_batch(
+    tiny: list[Segmenter],
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = module.cut_crops
+
+    def cut(*given: object) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(real(*given))  # type: ignore[arg-type]
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "cut_crops", cut)
+        patch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
+        patch.setattr(nn.Dropout, "forward", lambda self, x: x)
+        config = quick(*PRESETS["product"], "train.steps=1", "train.epochs=1", "train.dice=0.7")
+        found = _train(config, n=4)
+        fresh = tiny_segmenter(config.model, 3, config.seed).train()
+        with torch.no_grad():
+            logits, _ = fresh(seen[0][0])
+    plain = nn.functional.cross_entropy(
+        logits, seen[0][1] - 1, weight=torch.tensor([1.0, 1.0, 0.0]), ignore_index=-1
+    )
+    expected = plain + 0.7 * dice_loss(logits, seen[0][1])
+    assert found.losses[0] == pytest.approx(expected.item(), rel=1e-4)
 
 
 # --- repetition
@@ -215,6 +181,11 @@ def test_two_runs_with_one_seed_are_bitwise_equal_and_another_seed_is_not() -> N
     np.random.default_rng(5)
     assert _train(quick("train.epochs=2")).weights == first.weights
     assert _train(quick("train.epochs=2", "seed=1")).weights != first.weights
+
+
+def test_two_runs_of_the_product_recipe_are_bitwise_equal(tiny: list[Segmenter]) -> None:
+    config = quick(*PRESETS["product"], "train.steps=6", "train.batch_size=4")
+    assert _train(config).weights == _train(config).weights
 
 
 def test_dropout_repeats_too_and_the_worlds_random_numbers_are_left_alone(tiny: list[Segmenter]) -> None:

@@ -13,6 +13,8 @@ from voidscope.jobs import Job, execute
 from voidscope.vocabulary import Split
 from voidscope.volume import Dataset, read_scan, simulate_dataset, simulate_scan
 from voidscope.volume.phantom import physics
+from voidscope.volume.phantom.acquisition import random_acquisition
+from voidscope.volume.phantom.bump import random_bump
 from voidscope.volume.phantom.geometry import (
     BACKGROUND,
     PAD,
@@ -20,7 +22,6 @@ from voidscope.volume.phantom.geometry import (
     SOLDER,
     VOID,
     ellipsoid,
-    random_bump,
     random_shape,
 )
 
@@ -166,7 +167,7 @@ def test_more_photons_give_less_noise() -> None:
     from dataclasses import replace
 
     fractions = random_bump("logic", SMALL, np.random.default_rng(0), 0.0).fractions
-    how = replace(physics.random_acquisition(np.random.default_rng(0)), ring=0.0, texture=0.0, gain=1.0)
+    how = replace(random_acquisition(np.random.default_rng(0)), ring=0.0, texture=0.0, gain=1.0)
     noise = [
         physics.scan(fractions, 0.7, replace(how, photons=p), np.random.default_rng(1))[:3]
         .astype(float)
@@ -179,7 +180,7 @@ def test_more_photons_give_less_noise() -> None:
 def test_rings_are_the_columns_gains() -> None:
     from dataclasses import replace
 
-    how = replace(physics.random_acquisition(np.random.default_rng(0)), ring=0.02, photons=1e9)
+    how = replace(random_acquisition(np.random.default_rng(0)), ring=0.02, photons=1e9)
     flat = np.zeros((30, 40, 5), np.float32)
     found = physics._detect(flat, how, np.random.default_rng(0))
     assert found.std(axis=0).max() < 1e-3
@@ -239,3 +240,16 @@ def test_no_scans_and_unknown_dies_are_refused(tmp_path: Path) -> None:
         make(tmp_path / "d", 0, 0)
     with pytest.raises(ConfigError, match="no 'flash' die"):
         simulate_scan("flash", 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("difficulty", ["ordinary", "hard"])
+def test_a_harder_scan_is_the_same_for_the_same_seed(difficulty: str) -> None:
+    one, again = (simulate_scan("memory", 5, 1, shape=SMALL, difficulty=difficulty) for _ in range(2))
+    assert (np.asarray(one.volume.voxels) == np.asarray(again.volume.voxels)).all()
+    assert (one.labels == again.labels).all()
+
+
+def test_a_folder_of_another_difficulty_is_refused(tmp_path: Path) -> None:
+    execute(Job("", lambda: simulate_dataset(tmp_path, logic=1, memory=0, seed=0), lambda r: r))
+    with pytest.raises(ProjectError, match="another data set"):
+        list(simulate_dataset(tmp_path, logic=1, memory=0, seed=0, difficulty="hard"))

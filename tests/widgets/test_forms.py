@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from voidscope.config import Config
-from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.forms import PresetBox, SettingsForm
 
 SECTIONS = {
     name: list(type(getattr(Config(), name)).model_fields)
@@ -69,3 +69,19 @@ def test_choices_are_those_of_the_settings(qtbot: Any) -> None:
     qtbot.addWidget(form)
     annotation = type(Config().measure).model_fields["ratio"].annotation
     assert tuple(form.widget("ratio").choices) == typing.get_args(annotation)
+
+
+def test_choosing_a_preset_changes_all_its_settings_and_any_own_value_is_called_own(qtbot: Any) -> None:
+    box = PresetBox(Config())
+    qtbot.addWidget(box)
+    assert box.box.currentText() == "paper"
+    heard: list[Config] = []
+    box.valueChanged.connect(heard.append)
+    box.box.setCurrentText("product")
+    box.box.activated.emit(box.box.currentIndex())
+    assert heard == [Config.product()] == [box.value()]
+    box.setValue(Config.product().with_changes(["train.dice=0.5", "suggest.budget=3"]))
+    assert box.box.currentText() == "own"
+    box.box.setCurrentText("paper")
+    box.box.activated.emit(box.box.currentIndex())
+    assert heard[-1] == Config().with_changes(["suggest.budget=3"])

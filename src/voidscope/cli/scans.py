@@ -35,6 +35,7 @@ from voidscope.project import (
 )
 from voidscope.vocabulary import ClassMap, Plane, Split
 from voidscope.volume import Dataset, read_label_file
+from voidscope.volume.phantom import Difficulty
 
 
 @app.command()
@@ -43,10 +44,14 @@ def simulate(
     logic: Annotated[int, typer.Option(min=0, help="Number of logic-die scans (paper: 25).")] = 2,
     memory: Annotated[int, typer.Option(min=0, help="Number of memory-die scans (paper: 53).")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same scans.")] = 0,
+    difficulty: Annotated[
+        Difficulty,
+        typer.Option(help="plain: lone bumps; ordinary, hard: surroundings, small voids, domain shift."),
+    ] = Difficulty.PLAIN,
     as_json: AsJson = False,
 ) -> None:
     """Write simulated XRM scans of HBM micro-bumps with exact labels: NAME.tif, NAME_labels.tif, dataset.json."""
-    dataset = run(workflow.simulate(folder, logic=logic, memory=memory, seed=seed))
+    dataset = run(workflow.simulate(folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty))
     test = [s.name for s in dataset.scans if s.split is Split.TEST]
     entry = {"folder": str(folder), "scans": [s.name for s in dataset.scans], "test": test}
     say(entry, as_json, f"{len(dataset.scans)} scans in {folder}, {len(test)} of them for testing")
@@ -67,7 +72,9 @@ def create(
 ) -> None:
     """Make a project, from a dataset folder or with the classes named."""
     source = Dataset.open(dataset) if dataset else None
-    project = Project.create(path, _classes(source, classes), config=Config().with_changes(changes or []))
+    project = Project.create(
+        path, _classes(source, classes), config=Config.product().with_changes(changes or [])
+    )
     if source:
         _fill(project, source)
     entry = {

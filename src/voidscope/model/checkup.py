@@ -111,4 +111,5 @@ def _processor() -> Finding:
     speed = (
         "bfloat16 in hardware" if cpu_has_bfloat16() else "float32 only, about half as fast as with bfloat16"
     )
-    return Finding("processor", f"{torch.get_num_threads()} threads, {speed}")
+    n = torch.get_num_threads()
+    return Finding("processor", f"{n} thread{'s' if n > 1 else ''}, {speed}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 from voidscope.errors import JobFailed
 from voidscope.model.devices import Compute
@@ -21,6 +22,8 @@ SMALLEST = 96
 """Slices are padded to at least this many pixels each way: the size the network is trained at (paper 4.1)."""
 MOST_PIXELS = {"cpu": 2**20, "cuda": 2**24, "mps": 2**21}
 """Padded pixels in one batch, so that large slices go one by one."""
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
+"""Axes along which a batch (B, 1, h, w) is flipped; the slice as it is comes first."""
 MOST_SLICES = {"cpu": 16, "cuda": 128, "mps": 16}
 
 
@@ -30,6 +33,7 @@ def predict_slices(
     normalisation: tuple[float, float],
     device: str = "auto",
     batch_size: int | None = None,
+    flips: bool = False,
 ) -> Iterator[SlicePrediction]:
     """Predict slices in order; slices of one shape that follow each other share a batch.
 
@@ -41,12 +45,13 @@ def predict_slices(
     normalisation : mean and standard deviation of the intensities the network was trained with
     device : ``auto``, ``cpu``, ``cuda`` or ``mps``
     batch_size : slices per forward pass; None chooses by device and slice size
+    flips : average probabilities and features over the four mirror images of each slice, which takes four times as long
 
     Raises
     ------
     JobFailed : torch failed, in one line.
     """
-    sweep = _Sweep(segmenter, normalisation, Compute.choose(device))
+    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), MIRRORED if flips else MIRRORED[:1])
     with told_in_one_line("Segmenting"):
         for batch in _batches(images, sweep.compute.device.type, batch_size):
             yield from sweep.predict(batch)
@@ -75,8 +80,12 @@ def padded_shape(shape: Sequence[int]) -> tuple[int, int]:
 class _Sweep:
     """A network on its device that makes do with the memory there is."""
 
-    def __init__(self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute) -> None:
+    def __init__(
+        self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute,
+        mirrored: Sequence[tuple[int, ...]],
+    ) -> None:  # fmt: skip
         self.segmenter = compute.place(segmenter).eval()
+        self.mirrored = mirrored
         self.mean, self.std = normalisation
         self.compute = compute
         self.most: int | None = None
@@ -97,13 +106,25 @@ class _Sweep:
 
     @torch.inference_mode()
     def _forward(self, images: list[Image]) -> tuple[SlicePrediction, ...]:
-        height, width = images[0].shape
-        padded = np.zeros((len(images), 1, *padded_shape((height, width))), np.float32)
-        padded[:, 0, :height, :width] = (np.stack(images) - np.float32(self.mean)) / np.float32(self.std)
-        batch = torch.from_numpy(padded).to(self.compute.device, memory_format=self.compute.layout)
+        scaled = (np.stack(images, dtype=np.float32) - np.float32(self.mean)) / np.float32(self.std)
+        batch = torch.from_numpy(scaled[:, None]).to(self.compute.device)
+        passes = [self._look(batch, axes) for axes in self.mirrored]
+        logits, features = passes[0]
+        if len(passes) > 1:
+            mean = torch.stack([one.softmax(1) for one, _ in passes]).mean(0)
+            logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
+            features = torch.stack([one.float() for _, one in passes]).mean(0)
+        return summarise(logits, features, (batch.shape[2], batch.shape[3]))
+
+    def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and features of a batch (B, 1, h, w) from its image mirrored along `axes`, mirrored back, (B, _, h, w)."""
+        height, width = batch.shape[2:]
+        rows, columns = padded_shape((height, width))
+        padded = functional.pad(batch.flip(axes), (0, columns - width, 0, rows - height))
         with self.compute.running():
-            logits, features = self.segmenter(batch)
-        return summarise(logits, features, (height, width))
+            found = self.segmenter(padded.contiguous(memory_format=self.compute.layout))
+        logits, features = (f[:, :, :height, :width].flip(axes) for f in found)
+        return logits.float(), features
 
     def _make_do(self, tried: int, shape: tuple[int, ...]) -> None:
         """Halve the batch, or leave the GPU; `JobFailed` when one slice does not fit in the machine's memory."""

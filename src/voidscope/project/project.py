@@ -65,7 +65,7 @@ class Project:
             raise ProjectError(f"{folder} exists and is not empty. Choose a new folder for the project.")
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        Manifest(classes=classes.entries(), config=config or Config()).write(folder)
+        Manifest(classes=classes.entries(), config=config or Config.product()).write(folder)
         return cls.open(folder)
 
     @classmethod

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voidscope.training.contrastive import ProjectionHead, learning_rate_at, nt_xent
     from voidscope.training.pretraining import Pretrained, pretrain_steps
-    from voidscope.training.supervised import Trained, class_weights, train_steps
+    from voidscope.training.supervised import Trained, train_steps
 
 _HOMES = {
     "contrastive": ("ProjectionHead", "learning_rate_at", "nt_xent"),
     "pretraining": ("Pretrained", "pretrain_steps"),
-    "supervised": ("Trained", "class_weights", "train_steps"),
+    "supervised": ("Trained", "train_steps"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -21,7 +21,6 @@ __all__ = [
     "Pretrained",
     "ProjectionHead",
     "Trained",
-    "class_weights",
     "learning_rate_at",
     "nt_xent",
     "pretrain_steps",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from voidscope.config import TrainConfig
+from voidscope.training.focus import Focus
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.resampling import Axis, inside, resize
 
@@ -37,13 +38,38 @@ class Crops:
         return Axis(centres, scale, np.zeros_like(size), size, position < resized[:, None])
 
 
-def draw_crops(rng: np.random.Generator, which: Indices, sizes: Indices, config: TrainConfig) -> Crops:
-    """Draw magnification, place and mirroring of one crop from each slice in `which`."""
-    factor = rng.choice(np.array(config.resize_factors), len(which))
-    resized = np.maximum(1, np.round(sizes[which] * factor[:, None])).astype(np.int64)
-    first = rng.integers(0, np.maximum(0, resized - config.crop) + 1)
+def draw_crops(
+    rng: np.random.Generator, which: Indices, sizes: Indices, config: TrainConfig, focus: Focus | None = None
+) -> Crops:
+    """Draw magnification, place and mirroring of one crop from each slice in `which`.
+
+    With a `focus`, a share `config.focus` of the crops comes from the slices it draws instead, each with the pixel it
+    draws in its middle half.
+    """
+    factor = rng.choice(np.array(config.resize_factors), len(which))[:, None]
+    if focus is None:
+        resized = _resized(sizes[which], factor)
+        first = rng.integers(0, _room(resized, config.crop) + 1)
+    else:
+        focused = rng.random(len(which)) < config.focus
+        drawn, centre = focus.draw(rng, len(which))
+        which = np.where(focused, drawn, which)
+        resized = _resized(sizes[which], factor)
+        room = _room(resized, config.crop)
+        near = np.round((centre + 0.5) * factor - config.crop * rng.uniform(0.25, 0.75, (len(which), 2)))
+        around = np.clip(near.astype(np.int64), 0, room)
+        first = np.where(focused[:, None], around, rng.integers(0, room + 1))
     mirrored = rng.random((len(which), 2)) < (0.5 if config.flips else 0.0)
     return Crops(which, resized, first, mirrored)
+
+
+def _resized(sizes: Indices, factor: npt.NDArray[np.float64]) -> Indices:
+    return np.maximum(1, np.round(sizes * factor)).astype(np.int64)
+
+
+def _room(resized: Indices, crop: int) -> Indices:
+    """How far a crop can be moved inside a resized slice."""
+    return np.maximum(0, resized - crop)
 
 
 def cut_crops(

@@ -19,6 +19,11 @@ def entries_of(sizes: Indices, crops_per_slice: int, crop: int) -> Indices:
     return np.repeat(np.arange(len(sizes)), np.maximum(1, cover) if crops_per_slice == 0 else crops_per_slice)
 
 
+def cycled(order: Indices, n: int) -> Indices:
+    """The first `n` of `order` repeated without end: each entry comes as often as any other, give or take one."""
+    return np.resize(order, n)
+
+
 def batches_of(entries: Indices, size: int, least: int = 1) -> list[Indices]:
     """Entries in batches of `size`; a partial last batch is kept, but one smaller than `least` joins its neighbour.
 

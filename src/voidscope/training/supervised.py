@@ -1,6 +1,9 @@
-"""The paper's supervised recipe (4.1): RMSprop, weighted cross-entropy, random crops, last weights kept.
+"""Supervised training on labelled slices: the paper's recipe (4.1), or the product's, by the settings alone.
 
-Every cycle starts anew: initial weights, a fresh head and a fresh optimiser.
+The paper: RMSprop, weighted cross-entropy, random crops, one pass over the labelled slices per epoch. The product
+(`config.PRESETS`): AdamW on one cycle of the learning rate, plain cross-entropy plus Dice, crops that look for rare classes,
+and as many steps as it takes however few slices are labelled. Every cycle starts anew: initial weights, a fresh head and
+a fresh optimiser; the last weights are kept.
 """
 
 from __future__ import annotations
@@ -13,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
-from voidscope.config import Config
-from voidscope.errors import LabelError, NotReady
+from voidscope.config import Config, TrainConfig
+from voidscope.errors import LabelError
 from voidscope.jobs import Steps
 from voidscope.model.devices import Compute
 from voidscope.model.failures import told_in_one_line
@@ -24,18 +26,19 @@ from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import STRIDE, Segmenter, build_segmenter
 from voidscope.model.weights import weights_bytes
 from voidscope.training.augment import cut_crops, draw_crops
-from voidscope.training.batches import batches_of, entries_of, parts_of
+from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
 from voidscope.training.course import Course, Diverged, follow
+from voidscope.training.focus import Focus
+from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
-from voidscope.vocabulary import UNLABELLED, Mask
+from voidscope.training.schedules import supervised_rate
+from voidscope.vocabulary import Mask
 
 Image = npt.NDArray[np.float32]
 
 ALPHA = 0.99
 """Smoothing of RMSprop's squared gradients; PyTorch's default, which the paper did not change."""
-DROP = 0.1
-"""Factor on the learning rate after `drop_epoch`."""
-ORDER, CROPS, DROPOUT = 1, 2, 3
+ORDER, CROPS, DROPOUT, FOCUS = 1, 2, 3, 4
 """What random numbers are for, so that no two uses share any."""
 
 
@@ -61,33 +64,6 @@ class Trained:
     dtype: str
     warnings: tuple[str, ...]
     seconds: float
-
-
-def class_weights(labels: Sequence[Mask], n_classes: int, *, balance: bool = True) -> npt.NDArray[np.float64]:
-    """Weight of each class in the loss, (C,): w_c = N / (C N_c) over the labelled pixels, 0 where N_c is 0.
-
-    N counts all labelled pixels and N_c those of class c (paper 4.1; METHODS D12). Without `balance` every class that
-    occurs weighs 1.
-
-    Raises
-    ------
-    LabelError : a label is no class id 1..C.
-    NotReady : no pixel is labelled.
-    """
-    counts = np.zeros(256, np.int64)
-    for mask in labels:
-        counts += np.bincount(mask.ravel(), minlength=256)
-    unknown = [k for k in range(n_classes + 1, 256) if counts[k]]
-    if unknown:
-        raise LabelError(f"Label ids {unknown[:8]} are unknown; classes are 1..{n_classes}, 0 is unlabelled.")
-    pixels = counts[1 : n_classes + 1].astype(np.float64)
-    if not pixels.any():
-        raise NotReady(
-            f"None of the {len(labels)} label masks has a labelled pixel; label some before training."
-        )
-    share = pixels / pixels.sum() * n_classes if balance else (pixels > 0).astype(np.float64)
-    weights: npt.NDArray[np.float64] = np.divide(1.0, share, out=np.zeros(n_classes), where=share > 0)
-    return weights
 
 
 def train_steps(
@@ -156,18 +132,24 @@ class _Supervised:
         normalisation: tuple[float, float],
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.train, normalisation
-        self.weights = class_weights(labels, segmenter.n_classes, balance=config.train.balance_classes)
+        self.weights = class_weights(
+            pixels_per_class(labels, segmenter.n_classes), balance=config.train.balance_classes
+        )
         self.compute = Compute.choose(config.device)
         self.segmenter = self.compute.place(segmenter)
         self.images = SlicePool(images, torch.float16, self.compute.device)
         self.labels = SlicePool(labels, torch.uint8, self.compute.device)
+        self.focus = Focus(labels, rng_at(config.seed, FOCUS)) if config.train.focus else None
         self.entries = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
-        self.n_steps = len(batches_of(self.entries, config.train.batch_size, self._least))
+        self.n_steps = self._steps_per_epoch()
         self.most = self._largest
-        self.optimiser = torch.optim.RMSprop(
-            segmenter.parameters(), lr=config.train.learning_rate, alpha=ALPHA, momentum=config.train.momentum,
-            weight_decay=config.train.weight_decay,
-        )  # fmt: skip
+        self.optimiser = _optimiser(segmenter, config.train)
+
+    def _steps_per_epoch(self) -> int:
+        """One pass over all slices, or an even share of `train.steps`."""
+        if self.config.steps:
+            return math.ceil(self.config.steps / self.config.epochs)
+        return len(batches_of(self.entries, self.config.batch_size, self._least))
 
     @property
     def _least(self) -> int:
@@ -180,18 +162,25 @@ class _Supervised:
         return max(self.config.batch_size, self._least) + self._least - 1
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
-        """One pass over all slices in a new order."""
-        dropped = DROP if epoch >= self.config.drop_epoch else 1.0
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * dropped * rate
+        """One pass over all slices in a new order, or this epoch's share of the steps."""
         order = rng_at(self.seed, ORDER, epoch).permutation(self.entries)
+        if self.config.steps:
+            order = cycled(order, self.n_steps * max(self.config.batch_size, self._least))
         self.segmenter.train()
         for k, which in enumerate(batches_of(order, self.config.batch_size, self._least)):
+            self._set_rate(epoch, k, rate)
             yield self._step(which, epoch, k), ""
+
+    def _set_rate(self, epoch: int, k: int, rate: float) -> None:
+        now = rate * supervised_rate(self.config, epoch, k, self.n_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = now
 
     def _step(self, which: Indices, epoch: int, k: int) -> float | None:
         """One optimiser step on one crop of each slice in `which`; returns the loss, None where nothing is labelled."""
-        crops = draw_crops(rng_at(self.seed, CROPS, epoch, k), which, self.images.sizes, self.config)
+        crops = draw_crops(
+            rng_at(self.seed, CROPS, epoch, k), which, self.images.sizes, self.config, self.focus
+        )
         images, labels = cut_crops(self.images, self.labels, crops, self.config.crop, self.normalisation)
         weights = torch.tensor([0.0, *self.weights], dtype=torch.float32, device=images.device)
         total = weights[labels].sum()
@@ -201,7 +190,7 @@ class _Supervised:
         loss = torch.zeros((), device=images.device)
         with torch_seeded(images.device, self.seed, DROPOUT, epoch, k):
             for part in parts_of(len(which), self.most, self._least):
-                loss += self._learn_from(images[part], labels[part], weights[1:], total)
+                loss += self._learn_from(images[part], labels[part], weights[1:], total, len(which))
         value = float(loss)
         if not math.isfinite(value):
             raise Diverged("The loss")
@@ -209,12 +198,23 @@ class _Supervised:
         return value
 
     def _learn_from(
-        self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, total: torch.Tensor
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        weights: torch.Tensor,
+        total: torch.Tensor,
+        batch: int,
     ) -> torch.Tensor:
-        """Add the gradient of these crops' share of the batch's loss; returns the share."""
+        """Add the gradient of these crops' share of the loss of a batch of `batch` crops; returns the share.
+
+        Dice is of these crops alone: it cannot be added up from parts of a batch.
+        """
         with self.compute.running():
             logits, _ = self.segmenter(images.contiguous(memory_format=self.compute.layout))
         loss = weighted_loss(logits, labels, weights) / total
+        if self.config.dice:
+            share = len(labels) / batch
+            loss = loss + self.config.dice * share * dice_loss(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -233,14 +233,10 @@ class _Supervised:
         return "training goes on without the GPU, which takes longer"
 
 
-def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum over labelled pixels of w_y times cross-entropy; labels (B, h, w) hold 1..C, or 0 where unlabelled.
-
-    Divided by the sum of w_y over the batch it is the paper's weighted cross-entropy. Pixel terms are summed last, which
-    CUDA does in the same order each time.
-    """
-    ignored = UNLABELLED - 1
-    terms = functional.cross_entropy(
-        logits, labels - 1, weight=weights, ignore_index=ignored, reduction="none"
-    )
-    return terms.sum()
+def _optimiser(segmenter: Segmenter, config: TrainConfig) -> torch.optim.Optimizer:
+    parameters = segmenter.parameters()
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.RMSprop(
+        parameters, lr=config.learning_rate, alpha=ALPHA, momentum=config.momentum, weight_decay=config.weight_decay
+    )  # fmt: skip

@@ -9,11 +9,14 @@ from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from voidscope.config import Config
+from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
+
+OWN = "own"
+"""Shown where the settings follow no preset."""
 
 
 class SettingsForm(QWidget):
@@ -77,6 +80,43 @@ class SettingsForm(QWidget):
             return
         self._problem.setText("")
         self._problem.hide()
+        self.valueChanged.emit(self._config)
+
+
+class PresetBox(QWidget):
+    """Which preset the settings follow; choosing one puts all its settings in place: `valueChanged(Config)`."""
+
+    valueChanged = Signal(object)
+
+    def __init__(self, config: Config, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._config = config
+        self.box = QComboBox()
+        self.box.addItems([*PRESETS, OWN])
+        self.box.setToolTip(
+            "product: what experiments show to be best. paper: Cai et al. 2022 as published. "
+            f"{OWN}: some setting below differs from both."
+        )
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addRow("Preset", self.box)
+        self.setValue(config)
+        self.box.activated.connect(self._chosen)
+
+    def value(self) -> Config:
+        """The settings with the preset chosen last."""
+        return self._config
+
+    def setValue(self, config: Config) -> None:
+        """Show which preset other settings follow without telling anyone."""
+        self._config = config
+        self.box.setCurrentText(config.preset or OWN)
+
+    def _chosen(self) -> None:
+        if self.box.currentText() == OWN:
+            self.setValue(self._config)
+            return
+        self._config = self._config.with_changes([f"preset={self.box.currentText()}"])
         self.valueChanged.emit(self._config)
 
 

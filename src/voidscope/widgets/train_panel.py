@@ -11,7 +11,7 @@ from voidscope.config import Config
 from voidscope.jobs import Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Role
-from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -19,7 +19,10 @@ from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import pretrain, segment, train
 
 HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
-FIELDS = ("epochs", "learning_rate", "drop_epoch", "batch_size", "crop", "crops_per_slice", "balance_classes")
+FIELDS = (
+    "steps", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
+    "balance_classes", "dice",
+)  # fmt: skip
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
 
@@ -40,6 +43,7 @@ class TrainPanel(QWidget):
         self.segment = QPushButton("⇧P  Segment this scan")
         self.state = QLabel()
         self.state.setWordWrap(True)
+        self.preset = PresetBox(project.config)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
         self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
@@ -50,6 +54,7 @@ class TrainPanel(QWidget):
 
     def refresh(self) -> None:
         """Rebuild from the project."""
+        self.preset.setValue(self._project.config)
         self.form.setValue(self._project.config)
         self.pretrain_form.setValue(self._project.config)
         cycles = self._project.cycles
@@ -79,6 +84,8 @@ class TrainPanel(QWidget):
 
     def _configured(self, config: Config) -> None:
         self._project.set_config(config)
+        self.preset.setValue(config)
+        self.form.setValue(config)
 
     def _row(self, cycle: Cycle) -> tuple[object, ...]:
         found = cycle.evaluation
@@ -133,6 +140,7 @@ class TrainPanel(QWidget):
         self.retrain.clicked.connect(self.start)
         self.pretrain.clicked.connect(self._pretrain)
         self.segment.clicked.connect(self.segment_view)
+        self.preset.valueChanged.connect(self._configured)
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
         self._runner.progressed.connect(self._show_partial)
@@ -153,7 +161,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)
-        layout.addWidget(folded("Training settings", self.form))
+        layout.addWidget(folded("Training settings", self.preset, self.form))
         layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))
 
 

@@ -173,6 +173,8 @@ def _predicting(
         return
     from voidscope.model import load_segmenter, predict_slices
 
-    segmenter = load_segmenter(Config.parse(dict(cycle.config)).model, n_classes, cycle.weights())
+    model = Config.parse(dict(cycle.config)).model
+    segmenter = load_segmenter(model, n_classes, cycle.weights())
     images = (reader.image(k) for k in keys)
-    yield from zip(keys, predict_slices(segmenter, images, cycle.normalisation, settings.device), strict=True)
+    found = predict_slices(segmenter, images, cycle.normalisation, settings.device, flips=model.flips)
+    yield from zip(keys, found, strict=True)

@@ -10,6 +10,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, ScanRecord, record_scan
 from voidscope.vocabulary import Plane, Split
 from voidscope.volume import Dataset, DatasetScan, Spacing, read_scan, simulate_dataset
+from voidscope.volume.phantom import Difficulty
 
 AddingJob = Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]
 
@@ -61,10 +62,18 @@ def _adding(
     return Job("Adding scans", steps, commit)
 
 
-def simulate(folder: Path, *, logic: int = 2, memory: int = 2, seed: int = 0) -> Job[object, Dataset]:
+def simulate(
+    folder: Path,
+    *,
+    logic: int = 2,
+    memory: int = 2,
+    seed: int = 0,
+    difficulty: Difficulty | str = Difficulty.PLAIN,
+) -> Job[object, Dataset]:
     """Write simulated XRM scans of HBM micro-bumps with their exact labels; returns the dataset.
 
-    `logic` and `memory` are numbers of scans of each kind of die; the paper's set is 25 and 53.
+    `logic` and `memory` are numbers of scans of each kind of die; the paper's set is 25 and 53. `difficulty` is plain,
+    ordinary or hard: how much surrounds the bumps, how small their voids are and how much the scans differ.
     """
-    steps = partial(simulate_dataset, folder, logic=logic, memory=memory, seed=seed)
+    steps = partial(simulate_dataset, folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty)
     return Job("Simulating scans", steps, lambda _: Dataset.open(folder))

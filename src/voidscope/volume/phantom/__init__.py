@@ -1,5 +1,6 @@
 """Simulated XRM scans of HBM micro-bumps with exact labels: geometry, physics, and data sets of them."""
 
+from voidscope.volume.phantom.difficulty import Difficulty
 from voidscope.volume.phantom.simulate import VOXEL_UM, PhantomScan, simulate_dataset, simulate_scan
 
-__all__ = ["VOXEL_UM", "PhantomScan", "simulate_dataset", "simulate_scan"]
+__all__ = ["VOXEL_UM", "Difficulty", "PhantomScan", "simulate_dataset", "simulate_scan"]

@@ -1,4 +1,4 @@
-"""The shape of one HBM micro-bump: pillar, solder, voids and, on memory dies, a pad, with random geometry.
+"""Volumes of voxels, the bump's own frame in them, and the bodies everything is made of.
 
 All lengths here are in voxels, z being the stack axis. Every body is a signed distance (negative inside), from which
 come both the exact labels (its sign at the voxel centre) and soft material fractions (partial volume at its surface).
@@ -6,7 +6,7 @@ come both the exact labels (its sign at the voxel centre) and soft material frac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 Kind = Literal["logic", "memory"]
 Shape = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
 Field = npt.NDArray[np.float32]
 
 BACKGROUND, PILLAR, SOLDER, VOID, PAD = range(5)
 """File ids of the classes."""
-WALL = 1.5
-"""Solder left between a void and the solder's surface, at least."""
 
 
 @dataclass(frozen=True)
@@ -36,36 +35,63 @@ class Bump:
     fractions: dict[str, Field]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Voxel coordinates (z, y, x) in a bump's own frame: z from the field's edge, y and x from its axis, tilted.
+
+    Attributes
+    ----------
+    grid : own z, y and x of every voxel
+    middle : voxel (z, y, x) about which the frame is tilted, on the bump's axis
+    lean : slope of the axis along y and x
+    """
+
+    grid: tuple[Field, Field, Field]
+    middle: tuple[float, float, float]
+    lean: tuple[float, float]
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels (z, y, x)."""
+        z, y, x = self.grid[0].shape
+        return z, y, x
+
+    def beside(self, dy: float, dx: float) -> Frame:
+        """The frame of a bump that stands so far to the side, as straight as this one."""
+        z, y, x = self.grid
+        middle = (self.middle[0], self.middle[1] + dy, self.middle[2] + dx)
+        return replace(self, grid=(z, y - np.float32(dy), x - np.float32(dx)), middle=middle)
+
+    def near(self, point: npt.ArrayLike, reach: float) -> Box:
+        """Voxels that surely hold all that is within `reach` of a point of the frame; may be none."""
+        z, y, x = (float(v) for v in np.asarray(point))
+        up = z - self.middle[0] - self.lean[0] * y - self.lean[1] * x
+        at = (
+            self.middle[0] + up,
+            self.middle[1] + y + self.lean[0] * up,
+            self.middle[2] + x + self.lean[1] * up,
+        )
+        reach += 2  # the tilt is undone to first order only, and a surface's partial volume reaches half a voxel further
+        low = [max(0, int(np.floor(c - reach))) for c in at]
+        high = [max(0, int(np.ceil(c + reach)) + 1) for c in at]
+        return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+
 def random_shape(rng: np.random.Generator) -> Shape:
     """Voxels (z, y, x) such that coronal slices are 57-96 high, 51-96 wide and 48-82 in number (paper 4.1)."""
     return int(rng.integers(57, 97)), int(rng.integers(48, 83)), int(rng.integers(51, 97))
 
 
-def random_bump(kind: Kind, shape: Shape, rng: np.random.Generator, void_level: float | None = None) -> Bump:
-    """A micro-bump standing in a volume of this shape.
-
-    `void_level` scales the number and size of the voids: 0 is none, 1 ordinary; None draws it.
-    """
-    z, y, x = _tilted_grid(shape, rng)
-    height, radius = shape[0], min(shape[1:]) * rng.uniform(0.28, 0.38)
-    foot, shoulder, top = height * np.cumsum(
-        [rng.uniform(0.06, 0.16), rng.uniform(0.28, 0.4), rng.uniform(0.16, 0.26)]
-    )
-    pillar = _cylinder(z, np.hypot(y, x), foot, shoulder, radius)
-    solder = _solder(z, y, x, shoulder, top, radius, rng)
-    bodies = {"pillar": pillar, "solder": solder}
-    if kind == "memory":
-        across = np.hypot(y - rng.normal(0, 0.05) * radius, x - rng.normal(0, 0.05) * radius)
-        bodies["pad"] = _cylinder(
-            z,
-            across,
-            top,
-            min(top + height * rng.uniform(0.1, 0.18), height * 0.94),
-            radius * rng.uniform(0.95, 1.2),
-        )
-    level = _void_level(rng) if void_level is None else void_level
-    voids = _voids(solder, (z, y, x), (shoulder, top, radius), level, rng)
-    return _assemble(bodies, voids)
+def random_frame(shape: Shape, off_centre_sd: float, lean_sd_deg: float, rng: np.random.Generator) -> Frame:
+    """The frame of a bump about the middle of the field, off by some voxels and tilted by some degrees."""
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij")
+    middle = (np.asarray(shape) - 1) / 2
+    axis = middle[1] + rng.normal(0, off_centre_sd), middle[2] + rng.normal(0, off_centre_sd)
+    y, x = y - np.float32(axis[0]), x - np.float32(axis[1])
+    lean = np.deg2rad(rng.normal(0, lean_sd_deg, 2)).astype(np.float32)
+    up = z - np.float32(middle[0])
+    grid = (z + lean[0] * y + lean[1] * x, y - lean[0] * up, x - lean[1] * up)
+    return Frame(grid, (float(middle[0]), *axis), (float(lean[0]), float(lean[1])))
 
 
 def ellipsoid(grid: tuple[Field, Field, Field], centre: npt.ArrayLike, radii: npt.ArrayLike) -> Field:
@@ -77,84 +103,31 @@ def ellipsoid(grid: tuple[Field, Field, Field], centre: npt.ArrayLike, radii: np
     return np.asarray(np.where(k1 > 0, k0 * (k0 - 1) / np.maximum(k1, 1e-6), -r.min()), dtype=np.float32)
 
 
-def _tilted_grid(shape: Shape, rng: np.random.Generator) -> tuple[Field, Field, Field]:
-    """Voxel coordinates in the bump's own frame: z from its foot, y and x from its axis, tilted by some degrees."""
-    z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij")
-    middle = (np.asarray(shape) - 1) / 2
-    y, x = y - np.float32(middle[1] + rng.normal(0, 1.5)), x - np.float32(middle[2] + rng.normal(0, 1.5))
-    lean = np.deg2rad(rng.normal(0, 1.8, 2)).astype(np.float32)
-    up = z - np.float32(middle[0])
-    return z + lean[0] * y + lean[1] * x, y - lean[0] * up, x - lean[1] * up
+@dataclass(frozen=True)
+class Ellipsoid:
+    """A small body in a bump's frame, (z, y, x) in voxels."""
+
+    centre: tuple[float, float, float]
+    radii: tuple[float, float, float]
 
 
-def _cylinder(z: Field, across: Field, low: float, high: float, radius: float) -> Field:
-    return _between(across - np.float32(radius), z, low, high)
+def union(bodies: list[Ellipsoid], frame: Frame) -> Field:
+    """Signed distance to many small bodies, each looked at only near itself; infinite far from all."""
+    found = np.full(frame.shape, np.inf, dtype=np.float32)
+    for body in bodies:
+        near = frame.near(body.centre, max(body.radii))
+        z, y, x = (g[near] for g in frame.grid)
+        if z.size:
+            found[near] = np.minimum(found[near], ellipsoid((z, y, x), body.centre, body.radii))
+    return found
 
 
-def _solder(
-    z: Field, y: Field, x: Field, low: float, high: float, radius: float, rng: np.random.Generator
-) -> Field:
-    """A barrel between pillar and die: bulging or squeezed, sometimes pressed out to one side."""
-    t = np.clip((z - low) / (high - low), 0, 1).astype(np.float32)
-    arch = 4 * t * (1 - t)
-    bulge = rng.uniform(-0.06, 0.2)
-    extrusion = rng.choice([0.0, rng.uniform(0.05, 0.3)], p=[0.75, 0.25])
-    towards = rng.uniform(0, 2 * np.pi)
-    side = np.maximum(0, np.cos(np.arctan2(y, x) - towards)) ** 4
-    wobble = 1 + 0.02 * np.cos(3 * np.arctan2(y, x) + rng.uniform(0, 6.3))
-    wall = radius * wobble * (1 + (bulge + extrusion * side) * arch)
-    return _between(np.hypot(y, x) - wall.astype(np.float32), z, low, high)
-
-
-def _between(wall: Field, z: Field, low: float, high: float) -> Field:
+def between(wall: Field, z: Field, low: float, high: float) -> Field:
     """Cut a body off below `low` and above `high`."""
     cut: Field = np.maximum(wall, np.maximum(np.float32(low) - z, z - np.float32(high)))
     return cut
 
 
-def _void_level(rng: np.random.Generator) -> float:
-    """Four scans in ten are free of voids; of the others some are mild and some bad."""
-    return float(rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 2.2)], p=[0.4, 0.35, 0.25]))
-
-
-def _voids(
-    solder: Field,
-    grid: tuple[Field, Field, Field],
-    frame: tuple[float, float, float],
-    level: float,
-    rng: np.random.Generator,
-) -> Field:
-    """Union of ellipsoids with a wobbly surface, kept `WALL` inside the solder."""
-    low, high, radius = frame
-    found = np.full(solder.shape, np.inf, dtype=np.float32)
-    for k in range(rng.poisson(6 * level) + (1 if level else 0)):
-        size = rng.lognormal(np.log(2.4), 0.4) if k else rng.uniform(3.0, 6.0) * level
-        distance, angle = radius * 0.85 * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
-        centre = (
-            rng.uniform(low + size, max(high - size, low + size + 0.1)),
-            distance * np.sin(angle),
-            distance * np.cos(angle),
-        )
-        found = np.minimum(found, ellipsoid(grid, centre, size * rng.uniform(0.75, 1.35, 3)))
-    inside: Field = np.maximum(found, solder + np.float32(WALL))
-    return inside
-
-
-def _assemble(bodies: dict[str, Field], voids: Field) -> Bump:
-    """Labels and fractions; where bodies overlap, pillar and pad go before solder, and voids only empty the solder."""
-    copper = bodies["pillar"] if "pad" not in bodies else np.minimum(bodies["pillar"], bodies["pad"])
-    labels = np.zeros(voids.shape, dtype=np.uint8)
-    labels[bodies["solder"] < 0] = SOLDER
-    labels[(voids < 0) & (bodies["solder"] < 0)] = VOID
-    labels[bodies["pillar"] < 0] = PILLAR
-    if "pad" in bodies:
-        labels[bodies["pad"] < 0] = PAD
-    cu = _share(copper)
-    void = _share(voids)
-    tin = np.minimum(_share(bodies["solder"]), 1 - cu) * (1 - void)
-    return Bump(labels, {"copper": cu, "solder": tin, "void": void * (1 - cu)})
-
-
-def _share(distance: Field) -> Field:
+def share(distance: Field) -> Field:
     """Share of a voxel inside a body whose surface is this far from the voxel's centre."""
     return np.asarray(np.clip(0.5 - distance, 0, 1), dtype=np.float32)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from voidscope.volume.phantom.acquisition import Acquisition
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -21,50 +22,16 @@ ATTENUATION_PER_CM: Mapping[str, tuple[float, ...]] = {
     "solder": (96.0, 300.0, 142.0, 78.1, 47.9, 22.1),
     "filling": (5.3, 3.35, 1.63, 1.02, 0.75, 0.52),
     "void": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "compound": (125.0, 240.0, 112.0, 61.7, 37.8, 17.6),
+    "resin": (0.42, 0.33, 0.27, 0.25, 0.23, 0.21),
+    "filler": (4.9, 3.06, 1.67, 1.17, 0.94, 0.73),
 }
-"""Linear attenuation of copper, tin-silver solder (with tin's K edge at 29.2 keV) and silicon-like filling, of the
-order of the NIST tables."""
-
-
-@dataclass(frozen=True)
-class Acquisition:
-    """How one scan was taken; every scan has its own, which is the domain shift between scans.
-
-    Attributes
-    ----------
-    spectrum : relative photons per energy bin
-    photons : counted per detector pixel and view without sample
-    n_views : projections over 180 degrees
-    blur_px : detector blur, standard deviation
-    ring : relative gain error of the detector's columns
-    axis_shift_px : error of the centre of rotation
-    hardening_left : share of the beam hardening that the correction leaves
-    texture : relative graininess of the filling
-    gain, offset : from attenuation to stored intensity
-    """
-
-    spectrum: tuple[float, ...]
-    photons: float
-    n_views: int
-    blur_px: float
-    ring: float
-    axis_shift_px: float
-    hardening_left: float
-    texture: float
-    gain: float
-    offset: float
-
-
-def random_acquisition(rng: np.random.Generator) -> Acquisition:
-    """Settings as they differ between scans, tools and days."""
-    tilt = rng.uniform(-0.7, 0.7)
-    weights = np.array([0.12, 0.2, 0.26, 0.2, 0.14, 0.08]) * np.exp(tilt * np.linspace(-1, 1, 6))
-    return Acquisition(
-        spectrum=tuple(float(w) for w in weights / weights.sum()), photons=float(np.exp(rng.uniform(np.log(7e3), np.log(7e4)))),
-        n_views=int(rng.integers(110, 181)), blur_px=rng.uniform(0.4, 1.2), ring=rng.uniform(0.001, 0.005),
-        axis_shift_px=rng.normal(0, 0.25), hardening_left=rng.uniform(0.2, 1.0), texture=rng.uniform(0.4, 1.6),
-        gain=rng.uniform(0.7, 1.3), offset=rng.uniform(4_000, 12_000),
-    )  # fmt: skip
+"""Linear attenuation of copper, tin-silver solder (with tin's K edge at 29.2 keV), silicon-like filling, Cu6Sn5, epoxy
+and alumina, of the order of the NIST tables."""
+DENSITY: Mapping[str, float] = {
+    "copper": 8.2, "solder": 6.2, "filling": 2.3, "void": 0.0, "compound": 7.1, "resin": 1.3, "filler": 3.9,
+}  # fmt: skip
+"""Electron density relative to water's, which refracts the beam."""
 
 
 def scan(
@@ -79,13 +46,14 @@ def scan(
     projector = project_matrix(ny, nx, how.n_views, how.axis_shift_px)
     materials = {**fractions, "filling": _grains(fractions, how, rng)}
     paths = {m: _project(projector, f) * (voxel_um * 1e-4) for m, f in materials.items()}
-    attenuated = attenuation(paths, how.spectrum)
-    measured = _detect(attenuated.reshape(how.n_views, -1, depth), how, rng)
+    attenuated = attenuation(paths, how.spectrum).reshape(how.n_views, -1, depth)
+    if how.fringe:
+        attenuated -= np.float32(how.fringe / (voxel_um * 1e-4)) * curvature(paths, attenuated.shape)
+    measured = _detect(attenuated, how, rng)
     ideal = project_matrix(ny, nx, how.n_views, 0.0)
-    found = back_project(ideal, filtered(_straightened(measured, how)), how.n_views).reshape(
-        ny, nx, depth
-    ) / (voxel_um * 1e-4)
-    return _stored(np.moveaxis(found, 2, 0), how)
+    seen = _without_hidden(filtered(_straightened(measured, how)), how)
+    found = back_project(ideal, seen, how.n_views).reshape(ny, nx, depth) / (voxel_um * 1e-4)
+    return _stored(_smoothed(np.moveaxis(found, 2, 0), how), how)
 
 
 def project_matrix(ny: int, nx: int, n_views: int, axis_shift_px: float) -> csr_matrix:
@@ -138,6 +106,21 @@ def _contrast(material: str, k: int) -> float:
     return filling if material == "filling" else ATTENUATION_PER_CM[material][k] - filling
 
 
+def curvature(paths: Mapping[str, Field], shape: tuple[int, ...]) -> Field:
+    """Laplacian, on the detector, of the path length (cm) times relative density: (views, columns, z).
+
+    A short way behind the sample the beam's refraction adds this, times defocus and refraction, to the logarithm of
+    its intensity: bright and dark fringes at every edge, light materials included (transport of intensity).
+    """
+    from scipy.ndimage import laplace
+
+    bent = sum(
+        np.float32(DENSITY[m] - DENSITY["filling"]) * path for m, path in paths.items() if m != "filling"
+    )
+    stack = np.asarray(bent, dtype=np.float32).reshape(shape)
+    return np.stack([laplace(view, mode="nearest") for view in stack])
+
+
 def filtered(sinogram: Field) -> Field:
     """Ramp-filter the columns (axis 1) of a sinogram (views, columns, z), windowed by a Hann."""
     n = sinogram.shape[1]
@@ -176,6 +159,8 @@ def _detect(sinogram: Field, how: Acquisition, rng: np.random.Generator) -> Fiel
     from scipy.ndimage import gaussian_filter1d
 
     passed = gaussian_filter1d(gaussian_filter1d(np.exp(-sinogram), how.blur_px, axis=1), how.blur_px, axis=2)
+    if how.scatter:
+        passed = (passed + how.scatter * passed.mean(axis=(1, 2), keepdims=True)) / (1 + how.scatter)
     counted = rng.poisson(passed * how.photons).astype(np.float32)
     gain = 1 + how.ring * rng.standard_normal((1, sinogram.shape[1], sinogram.shape[2]), dtype=np.float32)
     return np.asarray(-np.log(np.maximum(counted, 1) * gain / np.float32(how.photons)), dtype=np.float32)
@@ -186,8 +171,31 @@ def _straightened(measured: Field, how: Acquisition) -> Field:
     return measured + np.float32(0.25 * (1 - how.hardening_left)) * measured**2
 
 
+def _without_hidden(sinogram: Field, how: Acquisition) -> Field:
+    """Blank the views at hidden angles and weight the others up, as if they stood for all."""
+    degrees = np.arange(how.n_views) * 180 / how.n_views
+    hidden = (degrees - how.missing_at_deg) % 180 < how.missing_deg
+    if not hidden.any():
+        return sinogram
+    weights = np.where(hidden, 0, how.n_views / (~hidden).sum())
+    return sinogram * weights.astype(np.float32)[:, None, None]
+
+
+def _smoothed(found: Field, how: Acquisition) -> Field:
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(found, how.kernel_px)) if how.kernel_px else found
+
+
 def _stored(attenuation_per_cm: Field, how: Acquisition) -> npt.NDArray[np.uint16]:
-    """Attenuation in 1/cm as 16-bit intensities: 180 grey levels per 1/cm, times the scan's gain."""
-    return np.asarray(
-        np.clip(attenuation_per_cm * 180 * how.gain + how.offset, 0, 65_535).round(), dtype=np.uint16
-    )
+    """Attenuation in 1/cm as 16-bit intensities: 180 grey levels per 1/cm, times the scan's gain, drifting along z."""
+    grey = attenuation_per_cm * 180 * how.gain + how.offset
+    if how.drift:
+        grey = grey * (1 + how.drift * _course(grey.shape[0], how.drift_phase))[:, None, None]
+    return np.asarray(np.clip(grey, 0, 65_535).round(), dtype=np.uint16)
+
+
+def _course(depth: int, phase: float) -> Field:
+    """A slow wave along z, three quarters of a period long, between -1 and 1."""
+    turns = 0.75 * np.arange(depth) / depth + phase
+    return np.asarray(np.sin(2 * np.pi * turns), dtype=np.float32)

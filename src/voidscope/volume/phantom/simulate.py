@@ -12,8 +12,11 @@ import numpy.typing as npt
 from voidscope.errors import ConfigError, ProjectError
 from voidscope.jobs import Progress, Steps
 from voidscope.vocabulary import ClassMap
-from voidscope.volume.phantom.geometry import VOID, Kind, Shape, random_bump, random_shape
-from voidscope.volume.phantom.physics import random_acquisition, scan
+from voidscope.volume.phantom.acquisition import random_acquisition
+from voidscope.volume.phantom.difficulty import LOT, Difficulty, conditions
+from voidscope.volume.phantom.geometry import VOID, Kind, Shape, random_shape
+from voidscope.volume.phantom.physics import scan
+from voidscope.volume.phantom.scene import random_scene
 from voidscope.volume.tiff_writing import tiff_bytes
 from voidscope.volume.volumes import Volume
 
@@ -43,23 +46,41 @@ class PhantomScan:
 
 
 def simulate_scan(
-    kind: Kind, seed: int, number: int = 0, shape: Shape | None = None, void_level: float | None = None
+    kind: Kind,
+    seed: int,
+    number: int = 0,
+    shape: Shape | None = None,
+    void_level: float | None = None,
+    difficulty: Difficulty | str = Difficulty.PLAIN,
 ) -> PhantomScan:
-    """Scan `number` of its kind; it depends on (seed, kind, number) alone, whatever else is simulated.
+    """Scan `number` of its kind; it depends on (seed, kind, number, difficulty) alone, whatever else is simulated.
 
     `shape` (z, y, x) is drawn as in the paper when None; `void_level` 0 is a bump without voids, 1 an ordinary one.
+
+    Raises
+    ------
+    ConfigError : no such kind or difficulty.
     """
     if kind not in ("logic", "memory"):
         raise ConfigError(f"There is no {kind!r} die; simulate logic or memory.")
-    rng = np.random.default_rng([seed, ("logic", "memory").index(kind), number])
+    key = [seed, ("logic", "memory").index(kind)]
+    drawn_from = conditions(difficulty).of_lot(np.random.default_rng([*key, number // LOT, 1]))
+    rng = np.random.default_rng([*key, number])
     drawn = random_shape(rng)
-    bump = random_bump(kind, shape or drawn, rng, void_level)
-    voxels = scan(bump.fractions, VOXEL_UM, random_acquisition(rng), rng)
+    scene = random_scene(kind, shape or drawn, drawn_from, rng, void_level)
+    voxels = scan(scene.fractions, VOXEL_UM, random_acquisition(rng, drawn_from.acquisitions), rng)
     name = f"{kind}_{number:03d}"
-    return PhantomScan(Volume(voxels, (VOXEL_UM,) * 3, name, "simulated"), bump.labels)
+    return PhantomScan(Volume(voxels, (VOXEL_UM,) * 3, name, "simulated"), scene.labels)
 
 
-def simulate_dataset(folder: str | Path, *, logic: int, memory: int, seed: int) -> Steps[Path]:
+def simulate_dataset(
+    folder: str | Path,
+    *,
+    logic: int,
+    memory: int,
+    seed: int,
+    difficulty: Difficulty | str = Difficulty.PLAIN,
+) -> Steps[Path]:
     """Write NAME.tif, NAME_labels.tif and dataset.json for so many scans of each kind; returns the folder.
 
     Scans already there are kept, so that an interrupted run goes on. Every fifth scan of each kind, at least one in
@@ -67,19 +88,22 @@ def simulate_dataset(folder: str | Path, *, logic: int, memory: int, seed: int) 
 
     Raises
     ------
-    ConfigError : no scan was asked for.
+    ConfigError : no scan was asked for, or there is no such difficulty.
     ProjectError : the folder holds something else, or cannot be written.
     """
     names = [f"logic_{k:03d}" for k in range(logic)] + [f"memory_{k:03d}" for k in range(memory)]
     if not names:
         raise ConfigError(f"{logic} logic and {memory} memory scans are none; ask for at least one.")
+    conditions(difficulty)
     folder = Path(folder)
-    _claim(folder, {"simulated": {"logic": logic, "memory": memory, "seed": seed}, **_description(names)})
+    asked = {"logic": logic, "memory": memory, "seed": seed, "difficulty": str(difficulty)}
+    _claim(folder, {"simulated": asked, **_description(names)})
     for done, name in enumerate(names):
         yield Progress(done, len(names), f"simulating {name}")
         kind, _, number = name.partition("_")
         if not (folder / f"{name}_labels.tif").exists():
-            made = simulate_scan("logic" if kind == "logic" else "memory", seed, int(number))
+            die: Kind = "logic" if kind == "logic" else "memory"
+            made = simulate_scan(die, seed, int(number), difficulty=difficulty)
             _write(folder / f"{name}.tif", tiff_bytes(np.asarray(made.volume.voxels), made.volume.spacing_um))
             _write(folder / f"{name}_labels.tif", tiff_bytes(made.labels, made.volume.spacing_um))
     return folder
@@ -99,7 +123,7 @@ def _claim(folder: Path, description: dict[str, object]) -> None:
     path = folder / "dataset.json"
     try:
         if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != description:
+            if _with_difficulty(json.loads(path.read_text(encoding="utf-8"))) != description:
                 raise ProjectError(f"{folder} already holds another data set ({path}). Choose a new folder.")
         elif folder.exists() and any(folder.iterdir()):
             raise ProjectError(f"{folder} is not empty. Choose a new folder for the data set.")
@@ -108,6 +132,13 @@ def _claim(folder: Path, description: dict[str, object]) -> None:
             _write(path, json.dumps(description, indent=1).encode())
     except (OSError, ValueError) as error:
         raise ProjectError(f"Cannot use {folder} for a data set: {error}. Choose a new folder.") from error
+
+
+def _with_difficulty(found: object) -> object:
+    """The same, said to be plain where it is from before there were difficulties."""
+    if not isinstance(found, dict) or not isinstance(found.get("simulated"), dict):
+        return found
+    return {**found, "simulated": {"difficulty": str(Difficulty.PLAIN), **found["simulated"]}}
 
 
 def _write(path: Path, data: bytes) -> None:

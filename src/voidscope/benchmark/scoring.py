@@ -1,0 +1,59 @@
+"""What one model is worth on held-out scans: agreement with the truth, and what a metrologist would have signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from voidscope.config import MeasureConfig
+from voidscope.evaluation import confusion_matrix, iou, miou
+from voidscope.metrology import count_classes, decide, void_ratios
+from voidscope.vocabulary import ClassMap, Mask, Role
+
+
+def score(
+    masks: Mapping[str, Mask], truths: Mapping[str, Mask], classes: ClassMap, recipe: MeasureConfig
+) -> dict[str, Any]:
+    """Scores of masks (z, y, x) of test scans against their truths, ids 1..C, truth 0 where unknown.
+
+    mIoU and IoU come from one confusion matrix pooled over all pixels at native size; void ratio error is the mean over scans
+    of the absolute difference of measured and true ratio; verdict agreement is the share of scans on the same side of the limit.
+    None where nothing is defined, e.g. the IoU of a class found nowhere.
+    """
+    matrix = np.sum([confusion_matrix(truths[n], masks[n], len(classes)) for n in masks], axis=0)
+    per_class = dict(zip(classes.names, iou(matrix).tolist(), strict=True))
+    voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
+    background = [k - 1 for k in classes.ids_with_role(Role.BACKGROUND)]
+    scans = [_scan(n, masks[n], truths[n], classes, recipe) for n in masks]
+    errors = [abs(s["ratio"] - s["true_ratio"]) for s in scans if None not in (s["ratio"], s["true_ratio"])]
+    return {
+        "miou": _defined(miou(matrix)),
+        "miou_foreground": _defined(miou(matrix, exclude=background)),
+        "iou": {name: _defined(value) for name, value in per_class.items()},
+        "void_iou": _defined(np.mean([per_class[v] for v in voids])) if voids else None,
+        "void_ratio_error": _defined(np.mean(errors)) if errors else None,
+        "verdict_agreement": float(np.mean([s["verdict"] == s["true_verdict"] for s in scans])),
+        "scans": scans,
+    }
+
+
+def _scan(name: str, mask: Mask, truth: Mask, classes: ClassMap, recipe: MeasureConfig) -> dict[str, Any]:
+    known = np.where(truth > 0, mask, 0).astype(np.uint8)
+    ratio, true = (
+        void_ratios(count_classes(m, len(classes)), classes, recipe.solder_class)[recipe.ratio]
+        for m in (known, truth)
+    )
+    verdicts = [decide(value, recipe, "undefined")[0].value for value in (ratio, true)]
+    return {
+        "scan": name,
+        "ratio": ratio,
+        "true_ratio": true,
+        "verdict": verdicts[0],
+        "true_verdict": verdicts[1],
+    }
+
+
+def _defined(value: float | np.floating[Any]) -> float | None:
+    return None if np.isnan(value) else float(value)

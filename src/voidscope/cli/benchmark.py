@@ -1,0 +1,103 @@
+"""`voidscope benchmark run` and `report`: the paper's experiments on a labelled dataset."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voidscope.benchmark import (
+    PLANS,
+    Bench,
+    cells_of,
+    part_of,
+    pretrain_once,
+    reduced_plan,
+    run_cells,
+    write_report,
+)
+from voidscope.cli.app import app
+from voidscope.cli.options import AsJson, Changes, Device
+from voidscope.cli.output import say
+from voidscope.errors import ConfigError
+from voidscope.progress import StderrProgress
+from voidscope.volume import Dataset
+
+bench_app = typer.Typer(
+    no_args_is_help=True, help="The paper's figures and tables, run on your own labelled scans."
+)
+app.add_typer(bench_app, name="benchmark")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for points, projects in progress and the report.")]
+
+
+@bench_app.command()
+def run(
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="fig3a, fig3b, table1a, table1b or all.")
+    ],
+    data: Annotated[
+        Path, typer.Option("--data", help="Dataset folder: scans with labels, some of them for testing.")
+    ],
+    out: Out,
+    seeds: Annotated[
+        int | None, typer.Option(help="Seeds per method; 10 or more to tell close methods apart.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="paper: the published protocol. cpu: a stated reduction.")
+    ] = "paper",
+    budgets: Annotated[
+        str | None, typer.Option(help="Labelled slices at each point, e.g. 50,100,150,200.")
+    ] = None,
+    strategies: Annotated[
+        str | None, typer.Option(help="Only these: strategies, forest, product; comma-separated.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Cells at once, one thread each when more than one.")
+    ] = 1,
+    changes: Changes = None,
+    device: Device = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run every cell that is not finished yet, then write the report. Stop it whenever you like and run it again."""
+    if preset not in PLANS:
+        raise ConfigError(f"There is no preset {preset!r}; choose {' or '.join(PLANS)}.")
+    words = [*(changes or []), *([] if device is None else [f"device={device}"])]
+    plan = reduced_plan(PLANS[preset], budgets=_numbers(budgets), seeds=seeds)
+    cells = cells_of([experiment], plan.seeds, strategies.split(",") if strategies else ())
+    if dry_run:
+        say(
+            {"cells": [c.id for c in cells], "budgets": plan.budgets}, as_json, "\n".join(c.id for c in cells)
+        )
+        return
+    bench = Bench(part_of(Dataset.open(data), plan), plan, out, tuple(words))
+    if any(c.method.initialisation == "contrastive" for c in cells):
+        with StderrProgress("Pretraining") as show:
+            pretrain_once(bench, show)
+    failed = run_cells(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
+    page = write_report(out)
+    entry = {"report": str(page), "cells": len(cells), "failed": failed}
+    say(entry, as_json, f"{len(cells) - len(failed)} of {len(cells)} cells done; report: {page}")
+
+
+@bench_app.command()
+def report(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")], as_json: AsJson = False
+) -> None:
+    """Write the report of what is finished so far: report.md, points.csv and pictures."""
+    page = write_report(out)
+    say({"report": str(page)}, as_json, f"report: {page}")
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--budgets {text!r} is no list of whole numbers; write e.g. 50,100,150,200."
+        ) from None
