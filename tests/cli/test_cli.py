@@ -187,7 +187,15 @@ def test_every_problem_is_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    "words", [("nonsense",), ("simulate",), ("label", "p"), ("measure",), ("add", "p", "x", "--split", "odd")]
+    "words",
+    [
+        ("nonsense",),
+        ("simulate",),
+        ("label", "p"),
+        ("measure",),
+        ("measure", "p", "--mask", "m.tif"),
+        ("add", "p", "x", "--split", "odd"),
+    ],
 )
 def test_wrong_usage_is_exit_code_2(
     shell: Shell, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -226,6 +226,16 @@ def test_a_class_absent_from_the_labels_is_learnt_around() -> None:
     assert all(math.isfinite(loss) for loss in found.losses)
 
 
+def test_a_class_that_no_label_showed_is_never_predicted() -> None:
+    config = quick("train.epochs=1")
+    found = _train(config, n_classes=5)
+    network = load_segmenter(config.model, 5, found.weights)
+    for prediction in predict_slices(network, discs(3, seed=9)[0], NORMALISATION, "cpu"):
+        assert prediction.counts[2:].tolist() == [0, 0, 0]
+        assert np.isfinite(prediction.entropy).all()
+        assert prediction.entropy_max <= math.log(2) + 1e-3
+
+
 def test_a_loss_that_is_not_a_number_is_mended_once(
     tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,12 @@ import pytest
 
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ProjectError
+from voidscope.jobs import execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
+from voidscope.widgets.explain import term_text
+from voidscope.workflow import measure, segment, train
 
 VOID = 4
 LABEL, TRAIN, MEASURE = 1, 2, 3
@@ -250,3 +253,42 @@ def _offscreen() -> dict[str, str]:
     import os
 
     return {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+
+
+def test_a_report_says_when_it_is_of_an_earlier_model_or_of_other_settings(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", k) for k in range(4)])
+    execute(train(project))
+    execute(segment(project, ["a"]))
+    execute(measure(project, ["a"]))
+    panel = dock.view.measure
+    panel.refresh()
+    assert "measure again" not in panel.reason.text()
+    project.set_config(project.config.with_changes(["measure.limit=0.5"]))
+    panel.refresh()
+    assert "Measured with other settings: measure again." in panel.reason.text()
+    execute(train(project, project.config.with_changes(["seed=4"])))
+    panel.refresh()
+    assert "Of an earlier model: measure again." in panel.reason.text()
+
+
+def test_adding_a_scan_without_spacing_asks_for_it_and_setting_it_is_told(
+    dock: Any, qtbot: Any, project: Project, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "bare.npy", np.random.default_rng(0).random((8, 4, 6)))
+    panel = dock.view.scans
+    panel.add_files([tmp_path / "bare.npy"])
+    qtbot.waitUntil(lambda: "bare: the file says no spacing" in dock.jobs.message.text(), timeout=10_000)
+    panel.table.selectRow(list(project.scans).index("bare"))
+    panel.spacing.valueChanged.emit((0.5, 0.5, 0.5))
+    assert dock.jobs.message.text().startswith("bare: spacing set to 0.5")
+    assert project.scan("bare").spacing_um == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "–"), (-0.001, "0.00"), (0.456, "0.46"), (-1.5, "-1.50"), (843555269.09, "8.4e+08")],
+)
+def test_terms_are_told_in_few_digits(value: float | None, said: str) -> None:
+    assert term_text(value) == said

@@ -8,6 +8,7 @@ import pytest
 from voidscope.errors import CannotReadFile, ConfigError, NotReady, ProjectError, StaleResult
 from voidscope.evaluation import confusion_matrix, iou
 from voidscope.jobs import Progress, execute
+from voidscope.metrology import Verdict
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
 from voidscope.vocabulary import SliceKey, Split
 from voidscope.volume import Dataset
@@ -287,3 +288,19 @@ def _drain(steps: object) -> object:
             next(steps)  # type: ignore[call-overload]
         except StopIteration as end:
             return end.value
+
+
+def test_a_model_that_was_never_shown_a_void_signs_nothing(project: Project) -> None:
+    """PASS with 0 % void means nothing when void was in no label."""
+    for index in (1, 3, 5):
+        truth = np.ones((24, 20), np.uint8)
+        truth[5:12, 4:16], truth[12:20, 4:16] = 3, 2
+        project.labels.put(SliceKey("a", index), truth)
+    cycle = execute(train(project))
+    execute(segment(project, ["a"]))
+    report = execute(measure(project, ["a"]))
+    (found,) = report.scans
+    assert found.verdict is Verdict.REVIEW
+    assert f"{cycle.id} learnt from 3 slices without any labelled void" in found.reason
+    assert "No void among the labels" in report.provenance["warnings"][0]
+    assert found.n_voxels["void"] == 0

@@ -131,6 +131,8 @@ def measure(
 ) -> None:
     """Void ratio, voids and verdict of segmented scans, or of any mask file."""
     words = [*(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
+    if mask is not None and path is not None:
+        raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
     if mask is not None:
         report = _measure_file(mask, spacing, file_map, words)
     elif path is not None:

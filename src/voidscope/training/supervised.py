@@ -38,6 +38,8 @@ Image = npt.NDArray[np.float32]
 
 ALPHA = 0.99
 """Smoothing of RMSprop's squared gradients; PyTorch's default, which the paper did not change."""
+NEVER = -1e4
+"""Logit of a class that no label showed; its probability is 0."""
 ORDER, CROPS, DROPOUT, FOCUS = 1, 2, 3, 4
 """What random numbers are for, so that no two uses share any."""
 
@@ -98,6 +100,7 @@ def train_steps(
         recipe = _Supervised(segmenter, images, labels, config, normalisation)
         course = Course(segmenter, recipe.optimiser)
         yield from follow(recipe, course, config.train.epochs)
+        never_predict(segmenter, recipe.weights == 0)
         return Trained(
             weights=weights_bytes(segmenter),
             losses=tuple(course.losses),
@@ -108,6 +111,13 @@ def train_steps(
             warnings=tuple(course.warnings),
             seconds=time.monotonic() - started,
         )
+
+
+def never_predict(segmenter: Segmenter, absent: npt.NDArray[np.bool_]) -> None:
+    """Give the classes that are `absent` (C,) from the labels no chance: nobody taught the network what they look like."""
+    bias: torch.Tensor = segmenter.head[0].bias  # type: ignore[assignment]
+    with torch.no_grad():
+        bias[torch.from_numpy(absent).to(bias.device)] = NEVER
 
 
 def _check_shapes(images: Sequence[Image], labels: Sequence[Mask]) -> None:

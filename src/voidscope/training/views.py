@@ -27,8 +27,8 @@ BLUR_PX = (0.1, 2.0)
 """Standard deviation of a blurred view's Gaussian, in pixels."""
 JITTERED = 0.8
 """Share of views whose brightness and contrast change."""
-MOST_PIXELS = {True: 2**19, False: 2**23}
-"""Source pixels gathered at a time, on the CPU (they stay in its cache) or not (which bounds the memory)."""
+MOST_PIXELS = {True: 2**20, False: 2**23}
+"""Source pixels gathered at a time: on the CPU few, for its cache; elsewhere as many as memory takes easily."""
 
 
 @dataclass(frozen=True)

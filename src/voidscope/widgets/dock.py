@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -66,7 +65,6 @@ class Voidscope(QWidget):
         self.sample.clicked.connect(lambda: self.open_sample(Path.home() / "voidscope-sample"))
         self.runner.started.connect(lambda _: self._allow(False))
         self.runner.ended.connect(lambda: self._allow(True))
-        self.runner.failed.connect(_notify)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.runner.cancel)
@@ -219,11 +217,6 @@ class Voidscope(QWidget):
         layout.addWidget(self.welcome)
         layout.addStretch()
         layout.addWidget(self.jobs)
-
-
-def _notify(sentence: str) -> None:
-    """Tell it where napari tells its own problems too."""
-    show_warning(sentence)
 
 
 def _title(project: Project) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from voidscope.acquisition import Suggestion, Survey
 from voidscope.vocabulary import ClassMap
 
+LARGE = 1000.0
+"""From here on a term is told by its order of magnitude."""
+DOMINANT = 5.0
+"""A distance that rareness (at most 1) and uncertainty (at most ln C) together cannot outweigh."""
+
 
 def explain(suggestion: Suggestion, survey: Survey | None, classes: ClassMap) -> str:
     """One or two sentences on what speaks for labelling this slice."""
@@ -27,10 +32,20 @@ def _rarest(suggestion: Suggestion, survey: Survey, classes: ClassMap) -> str:
 
 
 def _unsure(suggestion: Suggestion) -> str:
-    return f"uncertainty {suggestion.u:.2f}" if suggestion.u is not None else "uncertainty unknown"
+    return f"uncertainty {term_text(suggestion.u)}" if suggestion.u is not None else "uncertainty unknown"
 
 
 def _far(suggestion: Suggestion) -> str:
-    return (
-        f"distance {suggestion.d:.2f} to what is labelled" if suggestion.d is not None else "distance unknown"
-    )
+    if suggestion.d is None:
+        return "distance unknown"
+    said = f"distance {term_text(suggestion.d)} to what is labelled"
+    if suggestion.strategy == "rareness" and suggestion.d > DOMINANT:
+        return said + ", which outweighs the rest: try strategy rareness-normalised"
+    return said
+
+
+def term_text(value: float | None) -> str:
+    """A term with two decimals, or three digits where it is large; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.2g}" if abs(value) >= LARGE else f"{value:.2f}".replace("-0.00", "0.00")

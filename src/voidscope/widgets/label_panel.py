@@ -22,7 +22,7 @@ from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
-from voidscope.widgets.explain import explain
+from voidscope.widgets.explain import explain, term_text
 from voidscope.widgets.forms import SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
@@ -156,7 +156,7 @@ class LabelPanel(QWidget):
             self.jump(picks[row])
 
     def _row(self, s: Suggestion) -> tuple[object, ...]:
-        terms = ("–" if v is None else f"{v:.2f}" for v in (s.r, s.u, s.d))
+        terms = (term_text(v) for v in (s.r, s.u, s.d))
         return ("✓" if s.key in self._project.labels else s.rank, str(s.key), *terms)
 
     def _card(self, picks: tuple[Suggestion, ...]) -> str:

@@ -105,12 +105,22 @@ class MeasurePanel(QWidget):
         )
         self.table.setVisible(bool(voids))
         self.verdict.setVisible(found is not None)
-        self.reason.setText(EMPTY if found is None else f"{found.reason}. {len(voids)} voids counted.")
+        self.reason.setText(
+            EMPTY if found is None else f"{found.reason}. {len(voids)} voids counted.{self._outdated(found)}"
+        )
         if found is not None:
             self.verdict.setText(found.verdict.value)
             self.verdict.setStyleSheet(
                 f"QLabel {{ background: {COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
             )
+
+    def _outdated(self, found: ScanMeasurement) -> str:
+        """What has changed since the report was made; nothing changes it but measuring again."""
+        report, cycle = self._project.report, self._project.cycle
+        if report is None or cycle is None or report.provenance.get("model") != cycle.id:
+            return " <b>Of an earlier model: measure again.</b>"
+        changed = found.recipe != self._project.config.measure
+        return " <b>Measured with other settings: measure again.</b>" if changed else ""
 
     def _without_spacing(self) -> str | None:
         """The first scan that cannot be measured for want of a spacing."""
@@ -132,6 +142,7 @@ class MeasurePanel(QWidget):
 
     def _configured(self, config: Config) -> None:
         self._project.set_config(config)
+        self._show_scan()
 
     def _enable(self, *_: object) -> None:
         model = self._project.cycle is not None

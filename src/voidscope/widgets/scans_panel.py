@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project
+from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
 from voidscope.widgets.layers import ScanLayers
@@ -40,6 +40,8 @@ class ScansPanel(QWidget):
         self._project, self._runner, self._layers = project, runner, layers
         self.add = QPushButton("Add scans…")
         self.add.setToolTip("Choose scan files; spacing in um is read from them where they have it.")
+        self.add_folder = QPushButton("Folder…")
+        self.add_folder.setToolTip("Choose a folder of slice images, which is one scan.")
         self.test = QCheckBox("only to judge on")
         self.test.setToolTip(
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
@@ -54,6 +56,7 @@ class ScansPanel(QWidget):
         )
         self._lay_out()
         self.add.clicked.connect(self._choose)
+        self.add_folder.clicked.connect(self._choose_folder)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(runner.failed)
         self.table.itemSelectionChanged.connect(self._show)
@@ -74,15 +77,25 @@ class ScansPanel(QWidget):
         self.spacing.setEnabled(bool(rows))
 
     def _enable(self, *_: object) -> None:
-        self.add.setEnabled(not self._runner.busy)
+        for button in (self.add, self.add_folder):
+            button.setEnabled(not self._runner.busy)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
         split = Split.TEST if self.test.isChecked() else Split.TRAIN
         self._runner.run(
             lambda: add_scans(self._project, paths, split=split),
-            lambda records: self._layers.show(records[0].name),
+            self._added,
         )
+
+    def _added(self, records: tuple[ScanRecord, ...]) -> None:
+        """Show the first new scan; ask for the spacing of those whose files say none."""
+        self._layers.show(records[0].name)
+        unknown = [r.name for r in records if r.spacing_um is None]
+        if unknown:
+            self._runner.told.emit(
+                f"{', '.join(unknown[:3])}: the file says no spacing. Click the scan and set it below; nothing is measured without."
+            )
 
     def selected(self) -> str | None:
         """Name of the selected scan."""
@@ -95,6 +108,11 @@ class ScansPanel(QWidget):
         )
         if paths:
             self.add_files([Path(p) for p in paths])
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Add a folder of slices as one scan")
+        if path:
+            self.add_files([Path(path)])
 
     def _show(self) -> None:
         name = self.selected()
@@ -115,10 +133,13 @@ class ScansPanel(QWidget):
             self._project.set_spacing(name, spacing_um)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
+            return
+        self._runner.told.emit(f"{name}: spacing set to {spacing_text(spacing_um)} um.")
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.add)
+        top.addWidget(self.add_folder)
         top.addWidget(self.test)
         top.addStretch()
         layout = QVBoxLayout(self)

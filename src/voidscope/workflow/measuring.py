@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.evaluation import confusion_matrix, iou, miou
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Report, measure_mask, overlay_png
-from voidscope.project import Project, SliceReader, project_truth
+from voidscope.metrology import Report, Verdict, measure_mask, overlay_png
+from voidscope.project import Cycle, Project, SliceReader, project_truth
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
@@ -59,10 +59,11 @@ def measure(
             )
     masks = {n: project.mask(n) for n in names}
     reader, classes = project.reader(names), project.classes
+    blind = _blind(cycle, classes)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
+        "warnings": cycle.metrics.get("warnings", []), "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
         "command": f"voidscope measure {project.path}",
     }  # fmt: skip
 
@@ -72,7 +73,8 @@ def measure(
             yield Progress(done, len(masks), f"measuring {name}")
             record = reader.records[name]
             if mask is not None:
-                measured.append(measure_mask(mask, classes, record.spacing_um, settings.measure, name))
+                found = measure_mask(mask, classes, record.spacing_um, settings.measure, name)
+                measured.append(replace(found, verdict=Verdict.REVIEW, reason=blind) if blind else found)
                 pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         return Report(tuple(measured), provenance), pictures
 
@@ -82,6 +84,18 @@ def measure(
         return result[0]
 
     return Job("Measuring", steps, commit)
+
+
+def _blind(cycle: Cycle, classes: ClassMap) -> str:
+    """Why no verdict of this model means anything: it learnt from no labelled void. Empty when it did."""
+    weights = cycle.metrics.get("class_weights", {})
+    voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
+    if any(weights.get(v, 1) for v in voids):
+        return ""
+    return (
+        f"{cycle.id} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
+        "any; label slices that show it and train again"
+    )
 
 
 def _worst_picture(
