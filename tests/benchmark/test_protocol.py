@@ -85,7 +85,7 @@ def test_what_is_cut_from_the_papers_protocol_is_said() -> None:
         plan_for("paper", budgets=(12, 25)).reduced == "12, 25 labelled slices in place of 50, 100, 150, 200"
     )
     said = plan_for("cpu").reduced
-    assert said.startswith("at most 5 training and 2 test scans; 10, 20, 30 labelled slices in place of 50")
+    assert said.startswith("at most 4 training and 2 test scans; 8, 16, 24 labelled slices in place of 50")
     assert all(word in said for word in PLANS["cpu"].settings)
 
 

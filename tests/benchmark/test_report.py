@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import curve, point
+from made_points import curve, point
 
 from voidscope.benchmark import EXPERIMENTS, Cell, figures, write_report
 from voidscope.benchmark.points import points_path
@@ -138,3 +138,29 @@ def test_rows_are_told_apart_without_colour() -> None:
     looks = [figures.look_of(k) for k in range(21)]
     assert len({(look["marker"], look["linestyle"]) for look in looks}) == 21
     assert len({look["color"] for look in looks}) == 8
+
+
+def test_all_values_are_shown_and_wide_intervals_do_not_flatten_them() -> None:
+    two = rows_of("fig3b", [p for p in POINTS if p["seed"] < 2 and p["n_labelled"] < 400])
+    bottom, top = figures.limits_of(two, "miou") or (
+        0.0,
+        0.0,
+    )  # 0.40, 0.42 and 0.6; the interval of two is 0.41 +- 0.127
+    assert 0.28 < bottom < 0.29
+    assert 0.6 < top < 0.63
+    five = rows_of("fig3b", [p for p in POINTS if p["n_labelled"] < 400])
+    bottom, top = figures.limits_of(five, "miou") or (0.0, 0.0)
+    assert 0.38 < bottom < 0.4
+    assert top < 0.63
+    wild = rows_of("fig3b", [*curve(FIG3B["random"], 0, 0.4), *curve(FIG3B["random"], 1, 0.6)])
+    assert figures.limits_of(wild, "miou") == pytest.approx((0.28, 0.72))  # not -0.77 to 1.77
+
+
+def test_nothing_defined_sets_no_limits_and_one_value_stands_free() -> None:
+    assert (
+        figures.limits_of(rows_of("fig3b", [point(FIG3B["random"], 0, 10, void_iou=None)]), "void_iou")
+        is None
+    )
+    assert figures.limits_of(rows_of("fig3b", [point(FIG3B["random"], 0, 10)]), "miou") == pytest.approx(
+        (0.48, 0.52)
+    )

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from finished import curve, point
+from made_points import curve, point
 
 from voidscope.benchmark import EXPERIMENTS, tables
 from voidscope.benchmark.rows import curves_of, levels_of, rows_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,8 @@ def _panel(panel: Any, rows: Sequence[Row], score: str, name: str) -> None:
     panel.set_xticks(sorted({b for row in curves for b in row.budgets}))
     panel.set_xlabel("labelled slices")
     panel.set_ylabel(f"{name} ({'lower' if score in LOWER_IS_BETTER else 'higher'} is better)")
+    if limits := limits_of(rows, score):
+        panel.set_ylim(*limits)
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(alpha=0.25)
 
@@ -83,6 +86,25 @@ def _curve(panel: Any, row: Row, score: str, k: int, n_curves: int) -> None:
     x += min(0.5, 0.04 * n_curves) * gap * ((k + 0.5) / n_curves - 0.5)
     bars = half if half.any() else None
     panel.errorbar(x, mean, yerr=bars, capsize=2, elinewidth=0.8, label=row.name, **look_of(k))
+
+
+def limits_of(rows: Sequence[Row], score: str) -> tuple[float, float] | None:
+    """Lowest and highest score to show; None where there is none.
+
+    All seeds' values and the intervals are shown, but an interval reaches no further than half the values' range beyond them:
+    of two seeds it can be a dozen times as wide as what it is of.
+    """
+    found = [list(v.values()) for row in rows for v in row.by_budget(score).values()]
+    values = [x for seeds in found for x in seeds if isfinite(x)]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    reach = (high - low) / 2 or 0.05
+    ends = [x for seeds in found for s in [summarise(seeds)] for x in (s.low, s.high) if isfinite(x)]
+    bottom, top = max(min(ends, default=low), low - reach), min(max(ends, default=high), high + reach)
+    bottom, top = min(bottom, low), max(top, high)
+    margin = 0.05 * (top - bottom) or 0.02
+    return bottom - margin, top + margin
 
 
 def look_of(k: int) -> dict[str, Any]:

@@ -158,10 +158,10 @@ NEUTRAL = frozenset({"device", "model.imagenet_file"})
 PLANS: Mapping[str, Plan] = {
     "paper": Plan((50, 100, 150, 200), seeds=5),
     "cpu": Plan(
-        (10, 20, 30),
+        (8, 16, 24),
         seeds=2,
-        settings=("pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=30", "train.drop_epoch=15"),
-        train_scans=5,
+        settings=("pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=25", "train.drop_epoch=12", "model.flips=false"),
+        train_scans=4,
         test_scans=2,
         without=("vaal",),  # its own networks would take longer than everything else together
     ),
