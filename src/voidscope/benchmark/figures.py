@@ -20,6 +20,8 @@ MARKERS, STYLES = ("o", "s", "^", "D", "v", "P", "X"), ("-", "--", ":")
 """Curves are told apart by these where colours are not seen."""
 LEVELS = ("-.", (0, (1, 3)))
 """Line styles of full supervision, which is no curve."""
+LEAST_SEEDS = 3
+"""Fewer have no interval worth drawing: of two it is twelve times as wide as they are apart."""
 WIDTH_IN, HEIGHT_IN, LEGEND_ROW_IN, DPI = 4.8, 4.2, 0.22, 120
 
 
@@ -46,9 +48,7 @@ def draw_curves(rows: Sequence[Row], scores: Mapping[str, str], title: str) -> b
         _panel(panel, rows, score, name)
     handles, names = panel.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-    figure.suptitle(
-        "\n".join(textwrap.wrap(f"{title}; mean and 95 % interval", 55 * len(scores))), fontsize=11
-    )
+    figure.suptitle("\n".join(textwrap.wrap(f"{title}; {_bars_of(rows)}", 55 * len(scores))), fontsize=11)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI)
     return file.getvalue()
@@ -77,22 +77,38 @@ def _panel(panel: Any, rows: Sequence[Row], score: str, name: str) -> None:
 
 
 def _curve(panel: Any, row: Row, score: str, k: int, n_curves: int) -> None:
-    """Mean and interval of one row; curves stand a little apart so that their bars can be told."""
-    found = {b: summarise(list(v.values())) for b, v in row.by_budget(score).items()}
-    mean = np.array([s.mean for s in found.values()])
-    half = np.nan_to_num([s.high - s.mean for s in found.values()])
+    """Mean and spread of one row; curves stand a little apart so that their bars can be told."""
+    found = {b: list(v.values()) for b, v in row.by_budget(score).items()}
+    mean = np.array([summarise(seeds).mean for seeds in found.values()])
+    ends = np.array([spread_of(seeds) for seeds in found.values()])
+    bars = np.stack([mean - ends[:, 0], ends[:, 1] - mean]).clip(min=0)
     x = np.array(list(found), dtype=np.float64)
     gap = np.diff(x).min() if len(x) > 1 else 1.0
     x += min(0.5, 0.04 * n_curves) * gap * ((k + 0.5) / n_curves - 0.5)
-    bars = half if half.any() else None
     panel.errorbar(x, mean, yerr=bars, capsize=2, elinewidth=0.8, label=row.name, **look_of(k))
+
+
+def _bars_of(rows: Sequence[Row]) -> str:
+    fewest = min(len(v) for row in rows for v in row.by_budget("miou").values())
+    if fewest >= LEAST_SEEDS:
+        return "mean and 95 % interval"
+    return f"mean and 95 % interval, or the seeds' range below {LEAST_SEEDS} seeds"
+
+
+def spread_of(seeds: Sequence[float]) -> tuple[float, float]:
+    """What a bar spans: the 95 % interval, or of fewer than three seeds the seeds themselves; NaN where nothing is defined."""
+    found = summarise(seeds)
+    if found.n >= LEAST_SEEDS:
+        return found.low, found.high
+    finite = [x for x in seeds if isfinite(x)]
+    return (min(finite), max(finite)) if finite else (float("nan"), float("nan"))
 
 
 def limits_of(rows: Sequence[Row], score: str) -> tuple[float, float] | None:
     """Lowest and highest score to show; None where there is none.
 
-    All seeds' values and the intervals are shown, but an interval reaches no further than half the values' range beyond them:
-    of two seeds it can be a dozen times as wide as what it is of.
+    All seeds' values and the bars are shown, but a bar reaches no further than half the values' range beyond them: the
+    interval of three seeds is four times as wide as that of many.
     """
     found = [list(v.values()) for row in rows for v in row.by_budget(score).values()]
     values = [x for seeds in found for x in seeds if isfinite(x)]
@@ -100,9 +116,8 @@ def limits_of(rows: Sequence[Row], score: str) -> tuple[float, float] | None:
         return None
     low, high = min(values), max(values)
     reach = (high - low) / 2 or 0.05
-    ends = [x for seeds in found for s in [summarise(seeds)] for x in (s.low, s.high) if isfinite(x)]
-    bottom, top = max(min(ends, default=low), low - reach), min(max(ends, default=high), high + reach)
-    bottom, top = min(bottom, low), max(top, high)
+    ends = [x for seeds in found for x in (*spread_of(seeds), *seeds) if isfinite(x)]
+    bottom, top = max(min(ends), low - reach), min(max(ends), high + reach)
     margin = 0.05 * (top - bottom) or 0.02
     return bottom - margin, top + margin
 
