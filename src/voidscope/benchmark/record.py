@@ -24,14 +24,14 @@ def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[
 
     Raises
     ------
-    ConfigError : the folder holds points of other data, settings or budgets.
+    ConfigError : the folder is of other data, settings or budgets.
     """
     mine, path = _common(dataset, plan, pool), out / NAME
     kept = read_record(out)
     if kept and (other := [name for name in mine if mine[name] != kept["common"].get(name)]):
         name = other[0]
         raise ConfigError(
-            f"{out} holds points of another run: its {name} is {_short(kept['common'].get(name))}, yours is {_short(mine[name])}. "
+            f"{out} is the folder of another run: its {name} is {_short(kept['common'].get(name))}, yours is {_short(mine[name])}. "
             "Choose another --out, or repeat that run's options."
         )
     commands = [
