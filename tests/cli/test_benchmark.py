@@ -22,7 +22,10 @@ def _run(*words: object) -> dict[str, object]:
     return found
 
 
-def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(tmp_path: Path) -> None:
+def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["voidscope", "benchmark", "run", "fig3b", "--out", "my bench"])
     data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
     words = [
         "run",
@@ -52,7 +55,7 @@ def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(tmp_path: P
         "# Benchmark: REDUCED run (2, 3 labelled slices in place of 50, 100, 150, 200; 1 seed in place of 5), CHANGED settings "
     )
     assert "train.epochs=3" in page.splitlines()[0]
-    assert "- `voidscope " in page
+    assert "- `voidscope benchmark run fig3b --out 'my bench'` (" in page
 
 
 def test_other_settings_are_refused_a_folder_with_points(tmp_path: Path) -> None:

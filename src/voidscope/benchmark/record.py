@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[
         )
     commands = [
         *(kept.get("commands") or []),
-        {"command": " ".join(command), "commit": _commit(), **made_with()},
+        {"command": shlex.join(command), "commit": _commit(), **made_with()},
     ]
     write_json(path, {"common": mine, "commands": commands})
 
