@@ -117,3 +117,22 @@ def test_a_plan_of_impossible_words_is_refused(given: dict[str, object], reason:
 def test_cells_of_one_method_and_seed_are_one_cell() -> None:
     assert Cell(Method(), 1) == Cell(Method(), 1)
     assert Cell(Method(), 1).id == "unet-paper-contrastive-rareness-rud-max-s1"
+
+
+def test_rows_can_be_asked_for_by_their_names() -> None:
+    cells = cells_of(
+        ["fig3b"], 1, only=["product on random", "product, full supervision", "forest on random"]
+    )
+    assert [(c.method.learner, c.method.strategy) for c in cells] == [
+        ("forest", "random"),
+        ("unet", "random"),
+        ("unet", "all"),
+    ]
+
+
+def test_out_of_the_box_means_the_product_preset_and_no_pretraining() -> None:
+    method = EXPERIMENTS["fig3b"]["product"]
+    config = Config().with_changes(method.changes())
+    assert config.preset == "product"
+    assert config.suggest == Config.product().suggest
+    assert config.model.initialisation == "none"

@@ -102,6 +102,7 @@ def test_a_dry_run_only_lists_and_estimates(tmp_path: Path) -> None:
         (["fig3a", "--preset", "gpu"], "no preset 'gpu'; choose paper or cpu"),
         (["fig3a", "--budgets", "5;6"], "'5;6' is no list of whole numbers"),
         (["fig3b", "--strategies", "tea"], "No method here is called 'tea'"),
+        (["fig3b", "--strategies", "product, full supervision; tea"], "No method here is called 'tea'"),
         (["fig3b", "--set", "train.epoch=3"], "no setting 'train.epoch'"),
         (["fig3b"], "labels 200 slices, the training scans of .* have 12"),
     ],

@@ -75,10 +75,11 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
         **{s: Method(strategy=s) for s in ("random", "entropy", "coreset", "coregcn", "vaal", "badge", "rareness")},
         **{s: Method(strategy=s) for s in ("strided", "stratified", "foreground", "clasp")},
         "forest on random": RAW,
-        "product on random": Method(strategy="random", preset="product"),
-        "product": Method(strategy="rareness-normalised", preset="product"),
+        "product on random": Method(strategy="random", initialisation="none", preset="product"),
+        "product": Method(initialisation="none", preset="product"),
+        "product, pretrained": Method(preset="product"),
         "full supervision": Method(strategy=EVERYTHING),
-        "product, full supervision": Method(strategy=EVERYTHING, preset="product"),
+        "product, full supervision": Method(strategy=EVERYTHING, initialisation="none", preset="product"),
     },
     "table1a": {
         "entropy": Method(strategy="entropy"),
@@ -204,28 +205,30 @@ def cells_of(
     Parameters
     ----------
     experiments : names in `EXPERIMENTS`, or ``all``
-    only : strategies to keep; all of them when empty
+    only : rows, strategies, learners or presets to keep; all of them when empty
     without : strategies to leave out, unless `only` names them
 
     Raises
     ------
     ConfigError : an experiment or strategy has no such name.
     """
-    wanted = set(only)
-    methods: dict[Method, None] = {}
-    for name in _expanded(experiments):
-        methods |= dict.fromkeys(EXPERIMENTS[name].values())
-    known = {m.strategy for m in methods} | {m.learner for m in methods} | {m.preset for m in methods}
+    wanted, names = set(only), _names(experiments)
+    known = set().union(*names.values())
     if wanted - known:
         raise ConfigError(
             f"No method here is called {sorted(wanted - known)[0]!r}; there are {', '.join(sorted(known))}."
         )
-    kept = [
-        m
-        for m in methods
-        if (wanted & {m.strategy, m.learner, m.preset} if wanted else m.strategy not in without)
-    ]
+    kept = [m for m, mine in names.items() if (wanted & mine if wanted else m.strategy not in without)]
     return tuple(Cell(method, seed) for seed in range(seeds) for method in kept)
+
+
+def _names(experiments: Iterable[str]) -> dict[Method, set[str]]:
+    """The methods of experiments, each with what it may be asked for by: its rows, strategy, learner and preset."""
+    found: dict[Method, set[str]] = {}
+    for name in _expanded(experiments):
+        for row, m in EXPERIMENTS[name].items():
+            found.setdefault(m, {m.strategy, m.learner, m.preset}).add(row)
+    return found
 
 
 def _expanded(experiments: Iterable[str]) -> list[str]:

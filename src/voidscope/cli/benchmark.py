@@ -53,7 +53,10 @@ def run(
         str | None, typer.Option(help="Labelled slices at each point, e.g. 50,100,150,200.")
     ] = None,
     strategies: Annotated[
-        str | None, typer.Option(help="Only these: strategies, forest, product; comma-separated.")
+        str | None,
+        typer.Option(
+            help="Only these: strategies, forest, product, or rows of the report; separated by commas or semicolons."
+        ),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Cells at once, one thread each when more than one.")
@@ -70,7 +73,7 @@ def run(
     plan = plan_for(preset, _numbers(budgets), seeds, words)
     if strategies:
         plan = replace(plan, without=())
-    cells = cells_of([experiment], plan.seeds, strategies.split(",") if strategies else (), plan.without)
+    cells = cells_of([experiment], plan.seeds, _words(strategies), plan.without)
     dataset = part_of(Dataset.open(data), plan)
     pool = check_scans(dataset, plan)
     bench = Bench(dataset, plan, out)
@@ -98,6 +101,11 @@ def report(
     """Write the report of what is finished so far: report.md, tables and pictures."""
     page = write_report(out)
     say({"report": str(page)}, as_json, f"report: {page}")
+
+
+def _words(text: str | None) -> list[str]:
+    """Names between semicolons where there are any, since some hold a comma; else between commas."""
+    return [w.strip() for w in text.split(";" if ";" in text else ",")] if text else []
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:
