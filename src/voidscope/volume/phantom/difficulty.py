@@ -185,6 +185,7 @@ def _narrowed(ranges: Ranges, width: float, rng: np.random.Generator) -> Ranges:
 ORDINARY = Conditions(
     forms=Forms(radius=(0.24, 0.34), off_centre_sd=2.0),
     acquisitions=Acquisitions(
+        hardness=(-1, 1), hardening_left=(0.1, 1.2), gain=(0.6, 1.4), offset=(3_000, 14_000),
         log_photons=(float(np.log(5e3)), float(np.log(7e4))), blur_px=(0.5, 1.5), ring=(0.0005, 0.004),
         axis_shift_sd_px=0.3, texture=(0, 0), fringe=(4e-4, 1.2e-3), scatter=(0, 0.05), missing_deg=(0, 8),
         kernel_px=(0, 0.5), drift=(0, 0.04),
@@ -210,7 +211,7 @@ HARD = Conditions(
     acquisitions=Acquisitions(
         hardness=(-1.4, 1.4), log_photons=(float(np.log(1.2e3)), float(np.log(3e4))), n_views=(75, 161),
         blur_px=(0.5, 1.9), ring=(0.0005, 0.008), axis_shift_sd_px=0.7, hardening_left=(0.0, 1.6), texture=(0, 0),
-        gain=(0.45, 1.5), offset=(1_500, 20_000), fringe=(0, 2e-3), scatter=(0, 0.2), missing_deg=(0, 24),
+        gain=(0.35, 1.3), offset=(1_500, 18_000), fringe=(0, 2e-3), scatter=(0, 0.2), missing_deg=(0, 24),
         kernel_px=(0, 0.7), drift=(0, 0.15),
     ),
     voids=Voids(
