@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from voidscope.volume.phantom import surroundings, voids
 from voidscope.volume.phantom.bump import Form, bodies_of, random_form, solder_radius, wall_at
-from voidscope.volume.phantom.difficulty import HARD, Conditions, Forms, Population, Surroundings, Voids
+from voidscope.volume.phantom.difficulty import (
+    HARD,
+    Conditions,
+    Forms,
+    Population,
+    Scene,
+    Surroundings,
+    Voids,
+)
 from voidscope.volume.phantom.geometry import (
     BACKGROUND,
     PILLAR,
@@ -29,9 +37,8 @@ from voidscope.volume.phantom.scene import compound, random_scene
 
 SHAPE = (60, 50, 56)
 NONE = Population(0, (0, 0), (1, 2))
-AROUND, SORTS = HARD.surroundings, HARD.voids
-assert AROUND is not None
-assert SORTS is not None
+assert HARD.scene is not None
+AROUND, SORTS = HARD.scene.surroundings, HARD.scene.voids
 seeds = st.integers(0, 5_000)
 
 
@@ -44,7 +51,7 @@ def a_form(seed: int = 0, kind: str = "memory") -> Form:
 
 
 def scene(around: Surroundings, seed: int, level: float, sorts: Voids = SORTS, kind: str = "memory") -> Bump:
-    drawn_from = Conditions(forms=HARD.forms, voids=sorts, surroundings=around)
+    drawn_from = Conditions(forms=HARD.forms, scene=Scene(sorts, around))
     return random_scene(kind, SHAPE, drawn_from, np.random.default_rng(seed), level)  # type: ignore[arg-type]
 
 

@@ -114,6 +114,14 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """All that a lone bump with round voids lacks."""
+
+    voids: Voids
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True)
 class Acquisitions:
     """Settings of the microscope; see `physics.Acquisition` for what each does."""
 
@@ -140,14 +148,13 @@ class Conditions:
 
     Attributes
     ----------
-    voids, surroundings : None is a few round voids and a lone bump in a flat filling
+    scene : None is a lone bump in a flat filling, with a few round voids
     lot_width : part of each range that one lot covers; 1 is no lots
     """
 
     forms: Forms = Forms()
     acquisitions: Acquisitions = Acquisitions()
-    voids: Voids | None = None
-    surroundings: Surroundings | None = None
+    scene: Scene | None = None
     lot_width: float = 1.0
 
     def of_lot(self, rng: np.random.Generator) -> Conditions:
@@ -190,17 +197,19 @@ ORDINARY = Conditions(
         axis_shift_sd_px=0.3, texture=(0, 0), fringe=(4e-4, 1.2e-3), scatter=(0, 0.05), missing_deg=(0, 8),
         kernel_px=(0, 0.5), drift=(0, 0.04),
     ),
-    voids=Voids(
-        none=0.35,
-        rows=Population(0.5, (5, 14), (0.9, 1.6)),
-        scattered=Population(0.8, (3, 9), (1.3, 3.0)),
-        shrinkage=Population(0.4, (5, 12), (1.4, 2.8)),
-        central=Population(0.4, (1, 2), (3.5, 7.5)),
-        surface=Population(0.5, (1, 4), (2.0, 4.0)),
-    ),
-    surroundings=Surroundings(
-        compound=(1.0, 2.5), traces=(1, 4), neighbour=0.35, pitch=(1.6, 2.1), fine=(0.3, 0.5),
-        particles=Population(1, (60, 200), (1.0, 3.0)), bubbles=Population(0.4, (1, 5), (2.0, 5.0)),
+    scene=Scene(
+        voids=Voids(
+            none=0.35,
+            rows=Population(0.5, (5, 14), (0.9, 1.6)),
+            scattered=Population(0.8, (3, 9), (1.3, 3.0)),
+            shrinkage=Population(0.4, (5, 12), (1.4, 2.8)),
+            central=Population(0.4, (1, 2), (3.5, 7.5)),
+            surface=Population(0.5, (1, 4), (2.0, 4.0)),
+        ),
+        surroundings=Surroundings(
+            compound=(1.0, 2.5), traces=(1, 4), neighbour=0.35, pitch=(1.6, 2.1), fine=(0.3, 0.5),
+            particles=Population(1, (60, 200), (1.0, 3.0)), bubbles=Population(0.4, (1, 5), (2.0, 5.0)),
+        ),
     ),
     lot_width=0.5,
 )  # fmt: skip
@@ -214,17 +223,19 @@ HARD = Conditions(
         gain=(0.35, 1.3), offset=(1_500, 18_000), fringe=(0, 2e-3), scatter=(0, 0.2), missing_deg=(0, 24),
         kernel_px=(0, 0.7), drift=(0, 0.15),
     ),
-    voids=Voids(
-        none=0.35,
-        rows=Population(0.6, (6, 18), (0.8, 1.5)),
-        scattered=Population(0.8, (3, 10), (1.1, 2.7)),
-        shrinkage=Population(0.4, (5, 12), (1.2, 2.6)),
-        central=Population(0.3, (1, 2), (3.0, 7.0)),
-        surface=Population(0.5, (1, 5), (1.6, 3.5)),
-    ),
-    surroundings=Surroundings(
-        compound=(1.0, 4.0), traces=(2, 7), neighbour=0.6, pitch=(1.4, 2.0), fine=(0.2, 0.6),
-        particles=Population(1, (80, 400), (1.0, 4.5)), bubbles=Population(0.6, (2, 9), (1.5, 6.0)),
+    scene=Scene(
+        voids=Voids(
+            none=0.35,
+            rows=Population(0.6, (6, 18), (0.8, 1.5)),
+            scattered=Population(0.8, (3, 10), (1.1, 2.7)),
+            shrinkage=Population(0.4, (5, 12), (1.2, 2.6)),
+            central=Population(0.3, (1, 2), (3.0, 7.0)),
+            surface=Population(0.5, (1, 5), (1.6, 3.5)),
+        ),
+        surroundings=Surroundings(
+            compound=(1.0, 4.0), traces=(2, 7), neighbour=0.6, pitch=(1.4, 2.0), fine=(0.2, 0.6),
+            particles=Population(1, (80, 400), (1.0, 4.5)), bubbles=Population(0.6, (2, 9), (1.5, 6.0)),
+        ),
     ),
     lot_width=0.5,
 )  # fmt: skip
