@@ -26,6 +26,9 @@ from voidscope.volume.phantom.geometry import (
 )
 
 SMALL = (40, 36, 38)
+PLAIN_COUNTS = [39711, 6763, 3317, 1537, 3392]
+PLAIN_MEANS = [9235.9, 16568.9, 22281.0, 13508.4, 16443.2]
+"""Voxels and mean intensity of each class in memory scan 3 of seed 4, as they were before there were difficulties."""
 
 
 def grid(shape: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
@@ -242,14 +245,49 @@ def test_no_scans_and_unknown_dies_are_refused(tmp_path: Path) -> None:
         simulate_scan("flash", 0)  # type: ignore[arg-type]
 
 
+def test_plain_scans_are_those_of_before_there_were_difficulties() -> None:
+    made = simulate_scan("memory", 4, 3, shape=SMALL, void_level=2.0)
+    voxels = np.asarray(made.volume.voxels, float)
+    assert np.bincount(made.labels.ravel()).tolist() == PLAIN_COUNTS
+    found = [voxels[made.labels == k].mean() for k in range(5)]
+    assert np.allclose(found, PLAIN_MEANS, rtol=1e-3)
+
+
 @pytest.mark.parametrize("difficulty", ["ordinary", "hard"])
-def test_a_harder_scan_is_the_same_for_the_same_seed(difficulty: str) -> None:
+def test_a_harder_scan_is_the_same_for_the_same_seed_and_not_the_plain_one(difficulty: str) -> None:
     one, again = (simulate_scan("memory", 5, 1, shape=SMALL, difficulty=difficulty) for _ in range(2))
     assert (np.asarray(one.volume.voxels) == np.asarray(again.volume.voxels)).all()
     assert (one.labels == again.labels).all()
+    plain = simulate_scan("memory", 5, 1, shape=SMALL)
+    assert not np.array_equal(np.asarray(one.volume.voxels), np.asarray(plain.volume.voxels))
+
+
+def test_a_data_set_says_how_difficult_it_is_and_holds_such_scans(tmp_path: Path) -> None:
+    list(simulate_dataset(tmp_path / "d", logic=1, memory=0, seed=3, difficulty="hard"))
+    told = json.loads((tmp_path / "d" / "dataset.json").read_text())["simulated"]
+    assert told == {"logic": 1, "memory": 0, "seed": 3, "difficulty": "hard"}
+    made = simulate_scan("logic", 3, 0, difficulty="hard")
+    assert (Dataset.open(tmp_path / "d").truth("logic_000") == made.labels + 1).all()
 
 
 def test_a_folder_of_another_difficulty_is_refused(tmp_path: Path) -> None:
-    execute(Job("", lambda: simulate_dataset(tmp_path, logic=1, memory=0, seed=0), lambda r: r))
+    make(tmp_path / "d", 1, 0)
     with pytest.raises(ProjectError, match="another data set"):
-        list(simulate_dataset(tmp_path, logic=1, memory=0, seed=0, difficulty="hard"))
+        list(simulate_dataset(tmp_path / "d", logic=1, memory=0, seed=0, difficulty="hard"))
+
+
+def test_a_folder_from_before_there_were_difficulties_goes_on_as_plain(tmp_path: Path) -> None:
+    make(tmp_path / "d", 1, 0)
+    path = tmp_path / "d" / "dataset.json"
+    old = json.loads(path.read_text())
+    del old["simulated"]["difficulty"]
+    path.write_text(json.dumps(old))
+    make(tmp_path / "d", 1, 0)
+    with pytest.raises(ProjectError, match="another data set"):
+        list(simulate_dataset(tmp_path / "d", logic=1, memory=0, seed=0, difficulty="ordinary"))
+
+
+def test_an_unknown_difficulty_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no difficulty 'awful'; choose one of plain, ordinary, hard"):
+        list(simulate_dataset(tmp_path / "d", logic=1, memory=0, seed=0, difficulty="awful"))
+    assert not (tmp_path / "d").exists()

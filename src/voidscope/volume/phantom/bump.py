@@ -84,12 +84,18 @@ def _random_pad(height: int, radius: float, top: float, ranges: Forms, rng: np.r
     return Pad(end, radius * rng.uniform(*ranges.pad_radius), off)
 
 
-def random_bump(kind: Kind, shape: Shape, rng: np.random.Generator, void_level: float | None = None) -> Bump:
+def random_bump(
+    kind: Kind,
+    shape: Shape,
+    rng: np.random.Generator,
+    void_level: float | None = None,
+    ranges: Forms | None = None,
+) -> Bump:
     """A plain micro-bump standing alone in a volume of this shape.
 
     `void_level` scales the number and size of the voids: 0 is none, 1 ordinary; None draws it.
     """
-    ranges = Forms()
+    ranges = ranges or Forms()
     frame = random_frame(shape, ranges.off_centre_sd, ranges.lean_sd_deg, rng)
     form = random_form(kind, shape, ranges, rng)
     bodies = bodies_of(form, frame)

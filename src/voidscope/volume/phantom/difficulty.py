@@ -114,6 +114,14 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """All that a lone bump with round voids lacks."""
+
+    voids: Voids
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True)
 class Acquisitions:
     """Settings of the microscope; see `physics.Acquisition` for what each does."""
 
@@ -140,14 +148,13 @@ class Conditions:
 
     Attributes
     ----------
-    voids, surroundings : None is a few round voids and a lone bump in a flat filling
+    scene : None is a lone bump in a flat filling, with a few round voids
     lot_width : part of each range that one lot covers; 1 is no lots
     """
 
     forms: Forms = Forms()
     acquisitions: Acquisitions = Acquisitions()
-    voids: Voids | None = None
-    surroundings: Surroundings | None = None
+    scene: Scene | None = None
     lot_width: float = 1.0
 
     def of_lot(self, rng: np.random.Generator) -> Conditions:
@@ -185,21 +192,24 @@ def _narrowed(ranges: Ranges, width: float, rng: np.random.Generator) -> Ranges:
 ORDINARY = Conditions(
     forms=Forms(radius=(0.24, 0.34), off_centre_sd=2.0),
     acquisitions=Acquisitions(
-        log_photons=(float(np.log(5e3)), float(np.log(6e4))), blur_px=(0.5, 1.3), ring=(0.001, 0.006),
-        axis_shift_sd_px=0.3, texture=(0, 0), fringe=(2e-4, 6e-4), scatter=(0, 0.05), missing_deg=(0, 8),
+        hardness=(-1, 1), hardening_left=(0.1, 1.2), gain=(0.6, 1.4), offset=(3_000, 14_000),
+        log_photons=(float(np.log(5e3)), float(np.log(7e4))), blur_px=(0.5, 1.5), ring=(0.0005, 0.004),
+        axis_shift_sd_px=0.3, texture=(0, 0), fringe=(4e-4, 1.2e-3), scatter=(0, 0.05), missing_deg=(0, 8),
         kernel_px=(0, 0.5), drift=(0, 0.04),
     ),
-    voids=Voids(
-        none=0.35,
-        rows=Population(0.5, (5, 14), (0.9, 1.6)),
-        scattered=Population(0.7, (2, 7), (1.3, 3.0)),
-        shrinkage=Population(0.4, (5, 12), (1.4, 2.8)),
-        central=Population(0.4, (1, 2), (3.5, 7.5)),
-        surface=Population(0.4, (1, 4), (2.0, 4.0)),
-    ),
-    surroundings=Surroundings(
-        compound=(1.0, 2.5), traces=(1, 4), neighbour=0.35, pitch=(1.6, 2.1), fine=(0.3, 0.5),
-        particles=Population(1, (60, 200), (1.0, 3.0)), bubbles=Population(0.4, (1, 4), (1.5, 4.0)),
+    scene=Scene(
+        voids=Voids(
+            none=0.35,
+            rows=Population(0.5, (5, 14), (0.9, 1.6)),
+            scattered=Population(0.8, (3, 9), (1.3, 3.0)),
+            shrinkage=Population(0.4, (5, 12), (1.4, 2.8)),
+            central=Population(0.4, (1, 2), (3.5, 7.5)),
+            surface=Population(0.5, (1, 4), (2.0, 4.0)),
+        ),
+        surroundings=Surroundings(
+            compound=(1.0, 2.5), traces=(1, 4), neighbour=0.35, pitch=(1.6, 2.1), fine=(0.3, 0.5),
+            particles=Population(1, (60, 200), (1.0, 3.0)), bubbles=Population(0.4, (1, 5), (2.0, 5.0)),
+        ),
     ),
     lot_width=0.5,
 )  # fmt: skip
@@ -208,22 +218,24 @@ HARD = Conditions(
         radius=(0.2, 0.34), bulge=(-0.12, 0.25), extrusion=(0.05, 0.4), off_centre_sd=4.0, lean_sd_deg=2.5
     ),
     acquisitions=Acquisitions(
-        hardness=(-1.4, 1.4), log_photons=(float(np.log(2.5e3)), float(np.log(3e4))), n_views=(75, 161),
-        blur_px=(0.5, 1.6), ring=(0.002, 0.009), axis_shift_sd_px=0.7, hardening_left=(0.0, 1.6), texture=(0, 0),
-        gain=(0.45, 1.5), offset=(1_500, 20_000), fringe=(0, 9e-4), scatter=(0, 0.2), missing_deg=(0, 24),
+        hardness=(-1.4, 1.4), log_photons=(float(np.log(1.2e3)), float(np.log(3e4))), n_views=(75, 161),
+        blur_px=(0.5, 1.9), ring=(0.0005, 0.008), axis_shift_sd_px=0.7, hardening_left=(0.0, 1.6), texture=(0, 0),
+        gain=(0.35, 1.3), offset=(1_500, 18_000), fringe=(0, 2e-3), scatter=(0, 0.2), missing_deg=(0, 24),
         kernel_px=(0, 0.7), drift=(0, 0.15),
     ),
-    voids=Voids(
-        none=0.35,
-        rows=Population(0.6, (6, 18), (0.8, 1.5)),
-        scattered=Population(0.7, (2, 8), (1.1, 2.7)),
-        shrinkage=Population(0.4, (5, 12), (1.2, 2.6)),
-        central=Population(0.3, (1, 2), (3.0, 7.0)),
-        surface=Population(0.4, (1, 4), (1.6, 3.5)),
-    ),
-    surroundings=Surroundings(
-        compound=(1.0, 4.0), traces=(2, 7), neighbour=0.6, pitch=(1.4, 2.0), fine=(0.2, 0.6),
-        particles=Population(1, (80, 400), (1.0, 4.5)), bubbles=Population(0.6, (1, 7), (1.0, 5.0)),
+    scene=Scene(
+        voids=Voids(
+            none=0.35,
+            rows=Population(0.6, (6, 18), (0.8, 1.5)),
+            scattered=Population(0.8, (3, 10), (1.1, 2.7)),
+            shrinkage=Population(0.4, (5, 12), (1.2, 2.6)),
+            central=Population(0.3, (1, 2), (3.0, 7.0)),
+            surface=Population(0.5, (1, 5), (1.6, 3.5)),
+        ),
+        surroundings=Surroundings(
+            compound=(1.0, 4.0), traces=(2, 7), neighbour=0.6, pitch=(1.4, 2.0), fine=(0.2, 0.6),
+            particles=Population(1, (80, 400), (1.0, 4.5)), bubbles=Population(0.6, (2, 9), (1.5, 6.0)),
+        ),
     ),
     lot_width=0.5,
 )  # fmt: skip

@@ -25,11 +25,12 @@ ATTENUATION_PER_CM: Mapping[str, tuple[float, ...]] = {
     "compound": (125.0, 240.0, 112.0, 61.7, 37.8, 17.6),
     "resin": (0.42, 0.33, 0.27, 0.25, 0.23, 0.21),
     "filler": (4.9, 3.06, 1.67, 1.17, 0.94, 0.73),
+    "gas": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
 }
 """Linear attenuation of copper, tin-silver solder (with tin's K edge at 29.2 keV), silicon-like filling, Cu6Sn5, epoxy
 and alumina, of the order of the NIST tables."""
 DENSITY: Mapping[str, float] = {
-    "copper": 8.2, "solder": 6.2, "filling": 2.3, "void": 0.0, "compound": 7.1, "resin": 1.3, "filler": 3.9,
+    "copper": 8.2, "solder": 6.2, "filling": 2.3, "void": 0.0, "compound": 7.1, "resin": 1.3, "filler": 3.9, "gas": 0.0,
 }  # fmt: skip
 """Electron density relative to water's, which refracts the beam."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voidscope.volume.phantom.bump import Form, assembled, random_bump, random_form
-from voidscope.volume.phantom.difficulty import Conditions, Surroundings, Voids
+from voidscope.volume.phantom.difficulty import Conditions, Scene
 from voidscope.volume.phantom.geometry import Bump, Field, Frame, Kind, Shape, random_frame, share
 from voidscope.volume.phantom.surroundings import neighbours, traces, underfill
 from voidscope.volume.phantom.voids import random_level, random_voids
@@ -18,32 +18,24 @@ def random_scene(
     rng: np.random.Generator,
     void_level: float | None = None,
 ) -> Bump:
-    """All that is in a volume of this shape (z, y, x); without surroundings, a plain bump.
+    """All that is in a volume of this shape (z, y, x); without a scene, a plain bump.
 
     Only the solder's own voids are of class void. Neighbours are pillar, solder and pad like the bump itself; dies,
     their metal lines, and underfill with its filler and gas are background.
     """
-    if drawn_from.surroundings is None or drawn_from.voids is None:
-        return random_bump(kind, shape, rng, void_level)
-    ranges = drawn_from.forms
+    ranges, scene = drawn_from.forms, drawn_from.scene
+    if scene is None:
+        return random_bump(kind, shape, rng, void_level, ranges)
     frame = random_frame(shape, ranges.off_centre_sd, ranges.lean_sd_deg, rng)
     form = random_form(kind, shape, ranges, rng)
-    level = random_level(drawn_from.voids, rng)
-    return _filled(
-        form,
-        frame,
-        drawn_from.voids,
-        drawn_from.surroundings,
-        level if void_level is None else void_level,
-        rng,
-    )
+    level = random_level(scene.voids, rng)
+    return _filled(form, frame, scene, level if void_level is None else void_level, rng)
 
 
-def _filled(
-    form: Form, frame: Frame, voids: Voids, around: Surroundings, level: float, rng: np.random.Generator
-) -> Bump:
+def _filled(form: Form, frame: Frame, scene: Scene, level: float, rng: np.random.Generator) -> Bump:
+    around = scene.surroundings
     bodies = neighbours(form, frame, around, rng)
-    bump = assembled(bodies, random_voids(bodies["solder"], frame, form, voids, level, rng))
+    bump = assembled(bodies, random_voids(bodies["solder"], frame, form, scene.voids, level, rng))
     metal = np.asarray(sum(bump.fractions.values()), dtype=np.float32)
     lines = traces(form, frame, around, rng) * (1 - metal)
     made = {**bump.fractions, "copper": bump.fractions["copper"] + lines}

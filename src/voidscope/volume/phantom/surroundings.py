@@ -56,17 +56,18 @@ def _ended(line: Field, along: Field, form: Form, rng: np.random.Generator) -> F
 def underfill(
     form: Form, frame: Frame, metal: Field, ranges: Surroundings, rng: np.random.Generator
 ) -> dict[str, Field]:
-    """Shares of resin and filler between the dies and outside the metal; what they lack there is gas."""
+    """Shares of resin, filler and gas, which together fill what is between the dies and outside the metal."""
     z = frame.grid[0]
     gap = share(np.maximum(form.foot - z, z - form.head)) * (1 - metal)
-    gap = gap * (1 - share(union(bubbles(form, frame, ranges.bubbles, rng), frame)))
+    gas = gap * share(union(bubbles(form, ranges.bubbles, rng), frame))
+    gap = gap - gas
     coarse = share(union(_particles(form, frame, ranges.particles, rng), frame))
     fine = np.clip(rng.uniform(*ranges.fine) * (1 + 0.5 * _grains(frame, rng)), 0, 1)
     filler = gap * (coarse + (1 - coarse) * fine)
-    return {"resin": np.asarray(gap - filler, dtype=np.float32), "filler": filler}
+    return {"resin": np.asarray(gap - filler, dtype=np.float32), "filler": filler, "gas": gas}
 
 
-def bubbles(form: Form, frame: Frame, sort: Population, rng: np.random.Generator) -> list[Ellipsoid]:
+def bubbles(form: Form, sort: Population, rng: np.random.Generator) -> list[Ellipsoid]:
     """Gas in the underfill: half of it anywhere, half of it against the bump, where it looks like a void."""
     if rng.random() >= sort.chance:
         return []
