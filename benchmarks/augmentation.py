@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from PIL import Image
+from side_by_side import ratios, take_turns
 from torchvision import transforms
 
 from voidscope.config import PretrainConfig
@@ -80,20 +81,13 @@ def main() -> None:
         "plain_rgb": plain(images, "RGB"),
         "voidscope": ours(images),
     }
-    rates: dict[str, list[float]] = {name: [] for name in makers}
-    rng = np.random.default_rng(2)
-    for k in range(given.repeats + 1):
-        which = np.repeat(rng.permutation(N)[:BATCH], 2)
-        for name, make in makers.items():
-            started = time.perf_counter()
-            make(which)
-            if k:
-                rates[name].append(len(which) / (time.perf_counter() - started))
-    result: dict[str, object] = {f"{n}_views_per_s": round(statistics.median(r)) for n, r in rates.items()}
+    which = np.repeat(np.random.default_rng(2).permutation(N)[:BATCH], 2)
+    seconds = take_turns({name: partial(make, which) for name, make in makers.items()}, given.repeats)
+    result: dict[str, object] = {
+        f"{name}_views_per_s": round(2 * BATCH / statistics.median(seconds[name])) for name in makers
+    }
     for name in ("plain_grey", "plain_rgb"):
-        ratios = [a / b for a, b in zip(rates["voidscope"], rates[name], strict=True)]
-        result[f"ratio_to_{name}"] = round(statistics.median(ratios), 2)
-        result[f"quartiles_to_{name}"] = [round(q, 2) for q in np.quantile(ratios, (0.25, 0.75))]
+        result[f"over_{name}"] = ratios(seconds[name], seconds["voidscope"])
     result |= {"threads": given.threads, "repeats": given.repeats, "torch": torch.__version__}
     print(json.dumps(result))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 
 import numpy as np
 import torch
+from side_by_side import ratios, take_turns
 
 from voidscope.config import ModelConfig
 from voidscope.model import Compute, build_segmenter, predict_slices
@@ -44,19 +44,12 @@ def main() -> None:
         for _ in predict_slices(segmenter, images, (0.5, 0.25), "cpu", 16):
             pass
 
-    times: dict[str, list[float]] = {"bare": [], "sweep": []}
-    for k in range(given.rounds + 1):
-        for name, run in (("bare", bare), ("sweep", sweep)):
-            started = time.perf_counter()
-            run()
-            if k:
-                times[name].append(1000 * (time.perf_counter() - started) / SLICES)
-    ratios = [b / a for a, b in zip(times["bare"], times["sweep"], strict=True)]
+    seconds = take_turns({"bare": bare, "sweep": sweep}, given.rounds)
     result: dict[str, object] = {
-        f"{name}_ms_per_slice": round(statistics.median(t), 2) for name, t in times.items()
+        f"{name}_ms_per_slice": round(1000 * statistics.median(t) / SLICES, 2) for name, t in seconds.items()
     }
+    result |= ratios(seconds["sweep"], seconds["bare"])
     result |= {
-        "ratio_median": round(statistics.median(ratios), 3),
         "threads": given.threads,
         "precision": compute.precision,
     }

@@ -12,13 +12,14 @@ import argparse
 import itertools
 import json
 import statistics
-import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 from augmentation import CONFIG, NORMALISATION, plain
+from side_by_side import ratios, take_turns
 from torch import nn
 
 from voidscope.config import Config
@@ -69,20 +70,13 @@ def main() -> None:
             p for p in pretrain_steps(scaled, config, normalisation=NORMALISATION) if p.partial is None
         ),
     }
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for k in range(given.steps + 2):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            next(run)
-            if k >= 2:
-                times[name].append(time.perf_counter() - started)
-    ratios = [a / b for a, b in zip(times["plain"], times["voidscope"], strict=True)]
+    seconds = take_turns({name: partial(next, run) for name, run in runs.items()}, given.steps, warm_up=2)
     result: dict[str, object] = {
-        f"{name}_views_per_s": round(2 * given.slices / statistics.median(t), 1) for name, t in times.items()
+        f"{name}_views_per_s": round(2 * given.slices / statistics.median(t), 1)
+        for name, t in seconds.items()
     }
+    result |= ratios(seconds["plain"], seconds["voidscope"])
     result |= {
-        "ratio_median": round(statistics.median(ratios), 2),
-        "ratio_quartiles": [round(q, 2) for q in np.quantile(ratios, (0.25, 0.75))],
         "views_per_step": 2 * given.slices,
         "threads": given.threads,
         "steps": given.steps,

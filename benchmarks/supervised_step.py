@@ -12,13 +12,14 @@ import argparse
 import itertools
 import json
 import statistics
-import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 from PIL import Image
+from side_by_side import ratios, take_turns
 from torch import nn
 
 from voidscope.config import Config
@@ -90,21 +91,11 @@ def main() -> None:
         "plain": plain_steps(images, labels),
         "voidscope": train_steps(images, labels, CLASSES, config, normalisation=NORMALISATION),
     }
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for k in range(given.steps + 2):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            next(run)
-            if k >= 2:
-                times[name].append(1000 * (time.perf_counter() - started))
-    ratios = [a / b for a, b in zip(times["plain"], times["voidscope"], strict=True)]
+    seconds = take_turns({name: partial(next, run) for name, run in runs.items()}, given.steps, warm_up=2)
     result: dict[str, object] = {
-        f"{name}_ms_per_step": round(statistics.median(t), 1) for name, t in times.items()
+        f"{name}_ms_per_step": round(1000 * statistics.median(t), 1) for name, t in seconds.items()
     }
-    result |= {
-        "ratio_median": round(statistics.median(ratios), 2),
-        "ratio_quartiles": [round(q, 2) for q in np.quantile(ratios, (0.25, 0.75))],
-    }
+    result |= ratios(seconds["plain"], seconds["voidscope"])
     result |= {
         "threads": given.threads,
         "steps": given.steps,
