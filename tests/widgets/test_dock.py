@@ -135,7 +135,7 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     view.label.suggest.click()
     settle(dock, qtbot)
     assert view.label.table.rowCount() == 3
-    assert "drawn at random" in view.label.card.text()
+    assert "Chosen by random, without a model" in view.label.card.text()
     import_truth(project, dataset, [s.key for s in project.suggestions])
     assert view.label.table.item(0, 0).text() == "✓"
     view.setCurrentIndex(TRAIN)

@@ -95,6 +95,8 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     assert "distance 0.25" in said
     everywhere = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
     assert "copper_pillar is predicted in every slice" in everywhere
-    assert "drawn at random" in explain(
-        Suggestion(keys[0], 1, None, None, None, None, None, "random"), None, classes
+    unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
+    assert explain(unasked, None, classes) == (
+        "Chosen by strided, without a model. Label some slices with void in them if you can. "
+        "Chosen after giving up suggest.min_slice_gap, which left too few slices."
     )

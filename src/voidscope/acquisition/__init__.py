@@ -15,7 +15,7 @@ from voidscope.acquisition.strategies import (
     serves,
     strategy_for,
 )
-from voidscope.acquisition.suggestions import Suggestion, random_start
+from voidscope.acquisition.suggestions import Suggestion, gave_way, random_start
 from voidscope.acquisition.survey import Survey, SurveyError, SurveyRow
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "appearance",
     "draw_first",
     "draw_unasked",
+    "gave_way",
     "greedy",
     "limits_of",
     "opening",

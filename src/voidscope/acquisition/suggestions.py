@@ -67,6 +67,12 @@ class Suggestion:
         return cls(key, rank, **terms, pixel=pixel, strategy=strategy, relaxed=relaxed)
 
 
+def gave_way(suggestion: Suggestion) -> str:
+    """Which limits were given up before this suggestion, in a sentence; empty where none was."""
+    names = " and ".join(f"suggest.{name}" for name in suggestion.relaxed)
+    return f"Chosen after giving up {names}, which left too few slices." if names else ""
+
+
 def _pixel(stored: Iterable[Any] | None) -> tuple[int, int] | None:
     if stored is None:
         return None

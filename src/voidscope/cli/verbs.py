@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from voidscope import workflow
-from voidscope.acquisition import Suggestion
+from voidscope.acquisition import Suggestion, gave_way
 from voidscope.cli.app import app
 from voidscope.cli.options import (
     AsJson,
@@ -170,12 +170,14 @@ def evaluate(
 
 
 def _queue_text(picks: Sequence[Suggestion]) -> str:
-    if picks[0].r is None:
-        return "No model yet, so drawn at random:\n" + "\n".join(f"{s.rank:4d}  {s.key}" for s in picks)
-    return "\n".join(
-        f"{s.rank:4d}  {s.key}  r {number(s.r)}  u {number(s.u)}  d {number(s.d)}  score {number(s.score)}  pixel {s.pixel}"
-        for s in picks
-    )
+    told = f"Chosen by {picks[0].strategy}, without a model:\n" if picks[0].r is None else ""
+    return told + "\n".join(f"{s.rank:4d}  {s.key}{_terms_text(s)}  {gave_way(s)}".rstrip() for s in picks)
+
+
+def _terms_text(s: Suggestion) -> str:
+    if s.r is None:
+        return ""
+    return f"  r {number(s.r)}  u {number(s.u)}  d {number(s.d)}  score {number(s.score)}  pixel {s.pixel}"
 
 
 def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: Sequence[str]) -> Report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voidscope.acquisition import Suggestion, Survey
+from voidscope.acquisition import Suggestion, Survey, gave_way
 from voidscope.vocabulary import ClassMap
 
 LARGE = 1000.0
@@ -12,10 +12,12 @@ DOMINANT = 5.0
 
 
 def explain(suggestion: Suggestion, survey: Survey | None, classes: ClassMap) -> str:
-    """One or two sentences on what speaks for labelling this slice."""
+    """One or two sentences on what speaks for labelling this slice, and on what was given up for it."""
     if survey is None or suggestion.r is None or not survey.holds(suggestion.key):
-        return "No model yet: the first slices are drawn at random. Label some with void in them if you can."
-    return " · ".join((_rarest(suggestion, survey, classes), _unsure(suggestion), _far(suggestion)))
+        said = f"Chosen by {suggestion.strategy}, without a model. Label some slices with void in them if you can."
+    else:
+        said = " · ".join((_rarest(suggestion, survey, classes), _unsure(suggestion), _far(suggestion)))
+    return f"{said} {gave_way(suggestion)}".rstrip()
 
 
 def _rarest(suggestion: Suggestion, survey: Survey, classes: ClassMap) -> str:
@@ -45,7 +47,7 @@ def _far(suggestion: Suggestion) -> str:
 
 
 def term_text(value: float | None) -> str:
-    """A term with two decimals, or three digits where it is large; a dash where there is none."""
+    """A term with two decimals, or two digits where it is large; a dash where there is none."""
     if value is None:
         return "–"
     return f"{value:.2g}" if abs(value) >= LARGE else f"{value:.2f}".replace("-0.00", "0.00")

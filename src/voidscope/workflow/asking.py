@@ -93,9 +93,7 @@ def suggest(
         survey, predictions = yield from _survey(cycle, reader, keys, len(classes), settings)
         return Suggested(rank(survey, known, budget, rng, excluded), survey, predictions)
 
-    return Job(
-        "Suggesting", lambda: _saying_what_gave_way(steps()), lambda result: _keep(project, cycle, result)
-    )
+    return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
 
 
 def _survey_of(project: Project, keys: tuple[SliceKey, ...], settings: Config) -> Survey | None:
@@ -162,19 +160,6 @@ def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDAr
         seed=settings.seed, device=settings.device, epochs=settings.suggest.vaal_epochs,
     )  # fmt: skip
     return (yield from running)
-
-
-def _saying_what_gave_way(running: Steps[Suggested]) -> Steps[Suggested]:
-    """Pass on the steps, and say at the end which limits were given up to fill the batch."""
-    result = yield from running
-    given_up = result.suggestions[-1].relaxed
-    if given_up:
-        n = sum(bool(s.relaxed) for s in result.suggestions)
-        names = " and ".join(f"suggest.{name}" for name in given_up)
-        yield Progress(
-            0, 1, f"{names} left too few slices: {n} of {len(result.suggestions)} suggestions break it"
-        )
-    return result
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:
