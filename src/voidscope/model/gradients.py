@@ -21,8 +21,9 @@ def kernel_gradients(
     size : k, odd; the kernel sees as far to each side
     """
     height, width = shape
-    p = logits[:, :, :height, :width].float().softmax(1)
-    onehot = functional.one_hot(p.argmax(1), p.shape[1]).movedim(3, 1)
+    valid = logits[:, :, :height, :width].float()
+    p = valid.softmax(1)
+    onehot = functional.one_hot(valid.argmax(1), p.shape[1]).movedim(3, 1)
     slopes = (p - onehot).flatten(2) / (height * width)
     padded = functional.pad(features.float(), [size // 2] * 4)
     # One shift of the kernel at a time: all at once they would take k * k times the memory of the features.
