@@ -92,3 +92,10 @@ def test_words_apply_in_their_order_and_an_unknown_preset_is_named() -> None:
     assert Config().with_changes(["preset=product", "train.dice=3"]).train.dice == 3
     with pytest.raises(ConfigError, match="no preset 'papre'; choose paper or product"):
         Config().with_changes(["preset=papre"])
+
+
+@pytest.mark.parametrize(("growth", "expected"), [(0, 300), (0.5, 600), (1, 1200)])
+def test_steps_grow_from_twelve_slices_on(growth: float, expected: int) -> None:
+    train = Config.product().with_changes(["train.steps=300", f"train.growth={growth}"]).train
+    assert [train.steps_for(n) for n in (1, 12, 48)] == [300, 300, expected]
+    assert Config().train.steps_for(200) == 0

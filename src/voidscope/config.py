@@ -25,6 +25,10 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+FEW_SLICES = 12
+"""Labelled slices from which on `train.growth` counts: the first batches of a loop."""
+
+
 class ModelConfig(_Section):
     """The segmentation network and where its weights start (paper 3.1, 4.1)."""
 
@@ -61,6 +65,11 @@ class TrainConfig(_Section):
         0, "Steps",
         "Length of a training in steps, however few slices are labelled, shared out over the epochs; 0 makes one pass "
         "over the labelled slices per epoch, as in the paper.", ge=0, le=1_000_000, unit="steps",
+    )  # fmt: skip
+    growth: float = _field(
+        0.0, "Growth of the steps",
+        "From 12 labelled slices on, steps grow with their number to this power: 0 leaves them, 0.5 doubles them at four "
+        "times the slices.", ge=0, le=1,
     )  # fmt: skip
     optimiser: Literal["rmsprop", "adamw"] = _field(
         "rmsprop", "Optimiser", "rmsprop is the paper's; adamw learns faster from few slices.", paper="4.1"
@@ -107,6 +116,11 @@ class TrainConfig(_Section):
         "Adds this much of the soft Dice loss, in which a rare class counts as much as a common one; 0 is the paper's.",
         ge=0, le=100,
     )  # fmt: skip
+
+    def steps_for(self, n_labelled: int) -> int:
+        """Length in steps of a training on so many labelled slices: steps * max(1, n / 12) ** growth; 0 where epochs decide."""
+        longer: float = max(1.0, n_labelled / FEW_SLICES) ** self.growth
+        return round(self.steps * longer)
 
 
 class PretrainConfig(_Section):

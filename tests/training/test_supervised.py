@@ -146,6 +146,16 @@ def test_the_product_recipe_takes_its_steps_however_few_slices_there_are(
     assert found.class_weights == (1, 1, 0)
 
 
+def test_steps_grow_with_the_slices_where_settings_say_so(tiny: list[Segmenter]) -> None:
+    config = quick(
+        *PRESETS["product"], "train.steps=4", "train.growth=0.5", "train.epochs=2", "train.batch_size=4"
+    )
+    for n, expected in ((2, 4), (12, 4), (48, 8)):
+        images, labels = discs(n)
+        run = finish(train_steps(images, labels, 3, config, normalisation=NORMALISATION))
+        assert run.progress[-1].total == expected
+
+
 def test_the_first_loss_of_the_product_recipe_is_cross_entropy_plus_dice_of_the_drawn_batch(
     tiny: list[Segmenter],
 ) -> None:

@@ -64,12 +64,16 @@ def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
 
 def _steps(settings: Config, n_labelled: int) -> int:
     """Steps of one training, of one crop per slice where the settings do not say how many steps."""
-    return settings.train.steps or settings.train.epochs * ceil(n_labelled / settings.train.batch_size)
+    return settings.train.steps_for(n_labelled) or settings.train.epochs * ceil(
+        n_labelled / settings.train.batch_size
+    )
 
 
 def _crops(settings: Config, n_labelled: int) -> int:
     """Crops of one training; last batches are not filled up."""
-    return settings.train.steps * settings.train.batch_size or settings.train.epochs * n_labelled
+    return (
+        settings.train.steps_for(n_labelled) * settings.train.batch_size or settings.train.epochs * n_labelled
+    )
 
 
 def _pixels(bench: Bench, split: Split) -> list[int]:

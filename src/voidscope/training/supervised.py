@@ -156,9 +156,9 @@ class _Supervised:
         self.optimiser = _optimiser(segmenter, config.train)
 
     def _steps_per_epoch(self) -> int:
-        """One pass over all slices, or an even share of `train.steps`."""
+        """One pass over all slices, or an even share of the steps for so many slices."""
         if self.config.steps:
-            return math.ceil(self.config.steps / self.config.epochs)
+            return math.ceil(self.config.steps_for(len(self.labels)) / self.config.epochs)
         return len(batches_of(self.entries, self.config.batch_size, self._least))
 
     @property
