@@ -274,7 +274,7 @@ class MeasureConfig(_Section):
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "paper": (),
     "product": (
-        "train.steps=300", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
+        "train.steps=450", "train.growth=0.25", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
         "train.weight_decay=0.01", "train.crop=64", "train.resize_factors=[0.75, 1.0, 1.25]", "train.focus=0.5",
         "train.balance_classes=false", "train.dice=1", "model.flips=true",
     ),
