@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench import add_cycle, predict
 
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ProjectError
@@ -111,8 +112,10 @@ def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
     dock.view.label.go(+1)
     layers = dock.view.layers
     assert layers.key == pick.key
-    assert tuple(dock._viewer.scene.camera.center[1:]) == pytest.approx((9 * 0.7, 12 * 0.7))
-    assert layers.find("pointer") is not None
+    assert tuple(dock._viewer.scene.camera.center[1:]) == pytest.approx(
+        (11.5 * 0.7, 9.5 * 0.7)
+    )  # all of it is seen
+    assert layers.find("pointer").data[0].mean(axis=0) == pytest.approx((9, 4, 12))
     assert layers.find("labels").data.shape == project.scan("b").shape
     qtbot.waitUntil(lambda: layers.find("pointer") is None, timeout=10_000)
     assert len(project.labels) == 0
@@ -157,6 +160,53 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     assert project.report is not None
     assert view.measure.verdict.text() in ("PASS", "FAIL", "REVIEW")
     assert view.measure.scans.count() == 3
+
+
+def test_a_model_is_judged_by_the_labels_of_a_test_scan(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    train_panel = dock.view.train
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("b", 1)])
+    dock.view.setCurrentIndex(TRAIN)
+    train_panel.retrain.click()
+    settle(dock, qtbot)
+    assert not train_panel.evaluate.isEnabled()
+    assert "No test scan has labels" in train_panel.evaluate.toolTip()
+    import_truth(project, dataset, [SliceKey("c", 0), SliceKey("c", 3)])
+    assert "2 slices labelled" in train_panel.state.text()
+    train_panel.evaluate.click()
+    settle(dock, qtbot)
+    assert project.cycle is not None and project.cycle.evaluation is not None
+    assert project.cycle.evaluation["scans"] == ["c"]
+    assert "Cycle 1 on the labelled slices of c: void IoU" in dock.jobs.message.text()
+
+
+def test_accepting_tells_how_much_and_then_that_nothing_is_left(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("b", 1)])
+    dock.view.train.start()
+    settle(dock, qtbot)
+    dock.view.layers.jump(SliceKey("a", 3))
+    dock.view.label.accept_prediction()
+    assert dock.jobs.message.text() == "a/0003: 480 pixels accepted."
+    dock.view.label.rest_is_background()
+    assert "labelled already" in dock.jobs.message.text()
+    assert SliceKey("a", 3) in project.labels
+
+
+def test_choosing_a_scan_from_the_verdicts_shows_it(dock: Any, qtbot: Any, project: Project) -> None:
+    add_cycle(project)
+    for scan in project.scans:
+        predict(project, scan)
+    dock.view.setCurrentIndex(MEASURE)
+    dock.view.measure.measure.click()
+    settle(dock, qtbot)
+    scans = dock.view.measure.scans
+    scans.setCurrentIndex(1)
+    scans.activated.emit(1)
+    assert dock.view.layers.scan == "b"
+    assert project.report is not None and project.report.scans[1].scan == "b"
 
 
 def test_accepting_a_prediction_fills_only_what_is_not_painted(

@@ -15,7 +15,7 @@ from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import Plane, SliceKey
 from voidscope.widgets.colours import RarenessMap, class_shares
-from voidscope.widgets.slice_view import CLOSE_UP_PX, zoom_on
+from voidscope.widgets.slice_view import CLOSE_UP_PX, centre_on, zoom_on
 from voidscope.workflow import add_scans
 
 VOID = 4
@@ -176,15 +176,67 @@ def test_a_class_nobody_has_cannot_be_painted_with(bench: Bench) -> None:
     assert len(bench.project.classes) == 4
 
 
-@pytest.mark.parametrize("pixel", [(0, 0), (40, 30), (95, 60), (48, 32)])
-def test_small_slices_stay_whole_in_view_and_centred(pixel: tuple[int, int]) -> None:
-    shape = (96, 64)
-    zoom = zoom_on(pixel, shape, 1.0, before=7.0)
-    seen = max(shape) / zoom / 2
-    assert all(p - seen <= 1 and p + seen >= n - 1 for p, n in zip(pixel, shape, strict=True))
-    assert zoom <= 1
+def test_small_slices_stay_whole_in_view() -> None:
+    assert zoom_on((96, 64), 1.5, before=7.0) == 1.5
 
 
 def test_large_slices_are_shown_close_up_and_never_zoomed_out() -> None:
-    assert zoom_on((5, 5), (2048, 1024), 0.5, before=0.5) == 0.5 * 2048 / CLOSE_UP_PX
-    assert zoom_on((5, 5), (2048, 1024), 0.5, before=30.0) == 30.0
+    assert zoom_on((2048, 1024), 0.5, before=0.5) == 0.5 * 2048 / CLOSE_UP_PX
+    assert zoom_on((2048, 1024), 0.5, before=30.0) == 30.0
+
+
+@pytest.mark.parametrize(("at", "centre"), [(0, 20), (19, 20), (50, 50), (95, 76), (96, 76)])
+def test_a_view_comes_as_near_as_it_can_without_looking_past_an_end(at: float, centre: float) -> None:
+    assert centre_on(at, 96, 20) == centre
+    assert centre_on(at, 96, 48) == centre_on(at, 96, 1000) == 48
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (599, 399), (300, 5)])
+def test_a_jump_to_a_corner_fills_the_view_with_the_slice(
+    bench: Bench, tmp_path: Path, pixel: tuple[int, int]
+) -> None:
+    execute(
+        add_scans(bench.project, [write_scan(tmp_path / "wide.tif", shape=(3, 600, 400))], plane=Plane.AXIS0)
+    )
+    bench.layers.jump(SliceKey("wide", 1), pixel)
+    camera = bench.layers._view.camera
+    seen = CLOSE_UP_PX * 0.7 / 2
+    for centre, n, p in zip(camera.center[-2:], (600, 400), pixel, strict=True):
+        at = centre / 0.7 + 0.5
+        assert seen / 0.7 - 1 <= at <= n - seen / 0.7 + 1
+        assert abs(at - p) <= seen / 0.7 + 1
+
+
+def test_no_class_is_painted_with_while_the_tool_pans(bench: Bench) -> None:
+    told: list[int] = []
+    bench.layers.class_chosen.connect(told.append)
+    assert bench.layers.class_id == 0
+    bench.layers.paint_with(3)
+    bench.find("labels").mode = "pan_zoom"
+    assert (bench.layers.class_id, told[-1]) == (0, 0)
+    bench.find("labels").mode = "fill"
+    assert (bench.layers.class_id, told[-1]) == (3, 3)
+
+
+def test_a_new_spacing_keeps_the_layers_and_what_was_done_to_them(bench: Bench) -> None:
+    before = list(bench.viewer.layers)
+    bench.paint(2, VOID)
+    bench.project.set_spacing("a", (3.0, 2.0, 1.0))
+    bench.layers.place()
+    assert list(bench.viewer.layers) == before
+    assert {str(u) for la in before for u in la.units} == {"micrometer"}
+    bench.strokes.flush()
+    assert SliceKey("a", 2) in bench.project.labels
+
+
+def test_a_scan_whose_spacing_was_unknown_is_shown_in_um_once_it_is_given(
+    bench: Bench, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((5, 6, 7)))
+    execute(add_scans(bench.project, [tmp_path / "raw.npy"]))
+    bench.layers.jump(SliceKey("raw", 2))
+    bench.project.set_spacing("raw", (0.5, 0.5, 0.5))
+    bench.layers.place()
+    assert bench.layers.key == SliceKey("raw", 2)
+    for layer in bench.viewer.layers:
+        assert (tuple(layer.scale), {str(u) for u in layer.units}) == ((0.5, 0.5, 0.5), {"micrometer"})

@@ -10,7 +10,7 @@ from voidscope.evaluation import confusion_matrix, iou
 from voidscope.jobs import Progress, execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
-from voidscope.vocabulary import SliceKey, Split
+from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset
 from voidscope.workflow import add_scans, evaluate, measure, pretrain, segment, suggest, train
 
@@ -244,6 +244,29 @@ def test_evaluation_without_truth_for_a_test_scan_says_so(trained: Project, data
     (dataset.folder / "c_labels.tif").unlink()
     with pytest.raises(NotReady, match="no truth for a test scan"):
         evaluate(trained, Dataset.open(dataset.folder))
+
+
+def test_a_model_is_judged_by_the_labels_of_test_scans_where_there_is_no_dataset(
+    trained: Project, dataset: Dataset
+) -> None:
+    with pytest.raises(NotReady, match=r"No test scan of .* has labels"):
+        evaluate(trained)
+    whole = project_truth(trained, dataset, "c")
+    part = np.zeros_like(whole)
+    for index, columns in ((1, slice(None)), (4, slice(0, 9))):  # a whole slice and some columns of another
+        label = np.zeros_like(whole[:, index])
+        label[:, columns] = part[:, index, columns] = whole[:, index, columns]
+        trained.labels.put(SliceKey("c", index), label, Provenance.DRAWN)
+    n_trained = len(trained.cycle.labelled) if trained.cycle else 0
+    found = execute(evaluate(trained))
+    mask = trained.mask("c")
+    assert mask is not None
+    expected = iou(confusion_matrix(part, mask, 4))
+    assert (found.scans, found.n_labelled) == (("c",), n_trained)
+    assert [found.iou[n] for n in trained.classes.names] == pytest.approx(list(expected), nan_ok=True)
+    assert trained.cycle is not None and trained.cycle.evaluation == {
+        "miou": found.miou, "miou_foreground": found.miou_foreground, "iou": found.iou, "scans": ["c"]
+    }  # fmt: skip
 
 
 def test_pretraining_is_the_start_of_the_next_training(labelled: Project) -> None:

@@ -147,16 +147,17 @@ def measure(
 @app.command()
 def evaluate(
     path: ProjectPath,
-    dataset: Annotated[Path, typer.Option(help="Dataset folder with the truth of the test scans.")],
+    dataset: Annotated[
+        Path | None, typer.Option(help="Dataset folder with the truth of the test scans; else their labels.")
+    ] = None,
     changes: Changes = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """mIoU and IoU per class of the current model on the test scans: one pooled confusion matrix, native size."""
     project = open_project(path)
-    found = run(
-        workflow.evaluate(project, Dataset.open(dataset), run_settings(project, changes, None, device))
-    )
+    truth = None if dataset is None else Dataset.open(dataset)
+    found = run(workflow.evaluate(project, truth, run_settings(project, changes, None, device)))
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
         "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),

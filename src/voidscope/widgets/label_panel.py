@@ -119,18 +119,16 @@ class LabelPanel(QWidget):
         if key is None or mask is None:
             self._runner.failed.emit(NO_PREDICTION)
             return
-        self._fill(key, mask, Provenance.ACCEPTED)
+        self._fill(key, mask, Provenance.ACCEPTED, "accepted")
 
     def rest_is_background(self) -> None:
         """Label every unlabelled pixel of the slice in view as background."""
         key = self._layers.key
         if key is not None:
             shape = self._project.slice_shape(key)
-            self._fill(
-                key,
-                np.full(shape, self._project.classes.id_of(self._background()), np.uint8),
-                Provenance.DRAWN,
-            )
+            name = self._background()
+            mask = np.full(shape, self._project.classes.id_of(name), np.uint8)
+            self._fill(key, mask, Provenance.DRAWN, f"labelled {name}")
 
     def _background(self) -> str:
         return next(
@@ -138,10 +136,16 @@ class LabelPanel(QWidget):
             self._project.classes.names[0],
         )
 
-    def _fill(self, key: SliceKey, proposed: np.ndarray, provenance: Provenance) -> None:
+    def _fill(self, key: SliceKey, proposed: np.ndarray, provenance: Provenance, done: str) -> None:
+        """Label what is unlabelled yet of a slice and tell how much that was."""
         self._strokes.flush()
         own = self._project.labels.get(key)
+        free = proposed.size if own is None else int((own == 0).sum())
+        if not free:
+            self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
+            return
         self._strokes.write(key, proposed if own is None else np.where(own == 0, proposed, own), provenance)
+        self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
     def _suggest(self) -> None:
         self._strokes.flush()

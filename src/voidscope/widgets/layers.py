@@ -25,12 +25,14 @@ from voidscope.widgets.slice_view import SliceView, lengths, units
 HEATMAPS = ("rareness", "uncertainty")
 RESULTS = ("prediction", *HEATMAPS)
 BRUSH_PX = 4
+PAINTING = ("paint", "fill", "polygon")
+"""Tools of napari's labels layer that put down the selected class."""
 
 
 class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
-    `shown(scan)` after another scan came into view; `class_chosen(id)` when the class painted with changed.
+    `shown(scan)` after another scan came into view; `class_chosen(id)` when the class or the tool changed; 0 while none is painted.
     """
 
     shown = Signal(str)
@@ -66,9 +68,9 @@ class ScanLayers(QObject):
 
     @property
     def class_id(self) -> int:
-        """The class that painting puts down; 0 erases."""
+        """The class that a stroke would put down now; 0 while the tool on the labels layer paints none."""
         layer = self.find("labels")
-        return 0 if layer is None else int(layer.selected_label)
+        return int(layer.selected_label) if layer is not None and layer.mode in PAINTING else 0
 
     def find(self, role: str) -> Any:
         """Our layer with this role, or None."""
@@ -100,11 +102,15 @@ class ScanLayers(QObject):
         self._scan = None
 
     def place(self) -> None:
-        """Show the scan in view anew if the project now has another spacing for it."""
-        image, record = self.find("image"), self.record
-        if image is not None and record is not None and tuple(image.scale) != lengths(record):
-            self._remove("image")
-            self.show(record.name)
+        """Give the layers of the scan in view the spacing that the project now has for it."""
+        image, record, key = self.find("image"), self.record, self.key
+        if image is None or record is None or key is None or tuple(image.scale) == lengths(record):
+            return
+        self._pointer.hide()
+        for layer in (la for la in map(self.find, KEPT) if la is not None):
+            layer.scale, layer.units = lengths(record), units(record)
+        self._view.face(record)
+        self._view.go(record, key.index)
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
@@ -212,6 +218,7 @@ class ScanLayers(QObject):
         layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
         self._viewer.layers.selection.active = layer
         layer.events.selected_label.connect(self._tell_class)
+        layer.events.mode.connect(self._tell_class)
 
     def _alike(self, record: ScanRecord) -> bool:
         """Whether the layers in view can take another scan, which is much quicker than making them anew."""
@@ -246,7 +253,7 @@ class ScanLayers(QObject):
             layer.selected_label = self._class
             return
         self._class = int(layer.selected_label)
-        self.class_chosen.emit(self._class)
+        self.class_chosen.emit(self.class_id)
 
     def _put_prediction(self, mask: Mask) -> None:
         if self._renew("prediction", mask):
@@ -297,4 +304,5 @@ class ScanLayers(QObject):
         self._looks.remember(layer, role, self._scan or "")
         if role == "labels":
             layer.events.selected_label.disconnect(self._tell_class)
+            layer.events.mode.disconnect(self._tell_class)
         self._viewer.layers.remove(layer)

@@ -36,7 +36,9 @@ class MeasurePanel(QWidget):
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip("The HTML report of the last measurement, with JSON and CSV beside it.")
         self.scans = QComboBox()
-        self.scans.setToolTip("Scans of the last measurement, with their verdicts.")
+        self.scans.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.scans.setMinimumContentsLength(12)
+        self.scans.setToolTip("Scans of the last measurement, with their verdicts; choosing one shows it.")
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
         self.table: QTableWidget = plain_table(HEADER)
@@ -80,6 +82,15 @@ class MeasurePanel(QWidget):
             self._layers.jump(*place(found.voids[row], self._project, found.scan))
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
+
+    def _show_in_viewer(self) -> None:
+        """Bring the scan that a person chose from the list into view."""
+        found = self._current()
+        if found is not None:
+            try:
+                self._layers.show(found.scan)
+            except VoidscopeError as error:
+                self._runner.failed.emit(str(error))
 
     def _measured(self) -> tuple[ScanMeasurement, ...]:
         try:
@@ -164,6 +175,7 @@ class MeasurePanel(QWidget):
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)
         self.scans.currentIndexChanged.connect(lambda _: self._show_scan())
+        self.scans.activated.connect(lambda _: self._show_in_viewer())
         self.table.itemSelectionChanged.connect(lambda: self.go(self.table.currentRow()))
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)

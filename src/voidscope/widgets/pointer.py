@@ -1,4 +1,4 @@
-"""The short-lived box around the pixel that drove a suggestion."""
+"""The short-lived box around a pixel to look at: what drove a suggestion, or a void of the table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pointer(QObject):
         self.hide()
         look: dict[str, Any] = {"edge_color": "#ffe066", "edge_width": 0.8, "face_color": "transparent"}
         box = corners(record, index, pixel)
-        self._add("pointer", "shapes", [box], shape_type="polygon", name="suggested here", **look)
+        self._add("pointer", "shapes", [box], shape_type="polygon", name="look here", **look)
         self._timer.start(POINTER_MS)
 
     def hide(self) -> None:

@@ -49,12 +49,16 @@ class SliceView:
         self._viewer.dims.set_point(self._axis(record), index * lengths(record)[record.plane.axis])
 
     def look_at(self, record: ScanRecord, pixel: tuple[int, int]) -> None:
-        """Centre on a pixel (y, x): close up in large slices, from where all is seen in small ones."""
+        """Look at a pixel (y, x): close up in large slices, small ones whole; never past the slice's edge."""
         shown = [a for a in range(3) if a != record.plane.axis]
-        at = [p * lengths(record)[a] for p, a in zip(pixel, shown, strict=True)]
+        step = [lengths(record)[a] for a in shown]
         before = self.camera.zoom
         self._viewer.reset_view()
-        self.camera.zoom = zoom_on(pixel, record.slice_shape, self.camera.zoom, before)
+        whole = self.camera.zoom
+        self.camera.zoom = zoom_on(record.slice_shape, whole, before)
+        extent = [n * s for n, s in zip(record.slice_shape, step, strict=True)]
+        reach = max(extent) * whole / self.camera.zoom / 2
+        at = [centre_on((p + 0.5) * s, n, reach) - s / 2 for p, s, n in zip(pixel, step, extent, strict=True)]
         self.camera.center = (*self.camera.center[:-2], *at)
 
     def _axis(self, record: ScanRecord) -> int:
@@ -73,12 +77,17 @@ def units(record: ScanRecord) -> tuple[str, str, str]:
     return (unit, unit, unit)
 
 
-def zoom_on(pixel: tuple[int, int], shape: tuple[int, int], whole: float, before: float) -> float:
-    """Zoom for a view centred on `pixel` of a slice of `shape` (h, w).
+def zoom_on(shape: tuple[int, int], whole: float, before: float) -> float:
+    """Zoom for looking at a pixel of a slice of `shape` (h, w).
 
     `whole` is the zoom that just fits the slice, `before` the one the person had: never zoom out of a large slice.
     """
-    if max(shape) > CLOSE_UP_PX:
-        return max(before, whole * max(shape) / CLOSE_UP_PX)
-    reach = max(max(p, n - p) for p, n in zip(pixel, shape, strict=True))
-    return whole * min(1.0, max(shape) / (2 * reach))
+    return max(before, whole * max(shape) / CLOSE_UP_PX) if max(shape) > CLOSE_UP_PX else whole
+
+
+def centre_on(at: float, extent: float, reach: float) -> float:
+    """Centre of a view that sees `reach` to either side and should show `at`, along an axis of `extent` from 0.
+
+    As near to `at` as the view can come without looking past an end; the middle where it sees all.
+    """
+    return extent / 2 if 2 * reach >= extent else min(max(at, reach), extent - reach)

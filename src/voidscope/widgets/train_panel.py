@@ -10,24 +10,24 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBox
 from voidscope.config import Config
 from voidscope.jobs import Progress
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import Role
+from voidscope.vocabulary import Role, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import pretrain, segment, train
+from voidscope.workflow import Evaluation, evaluate, judged, pretrain, segment, train
 
 HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
 FIELDS = (
-    "steps", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
+    "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
     "balance_classes", "dice",
 )  # fmt: skip
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
 
 class TrainPanel(QWidget):
-    """Retrain and Pretrain, the settings they use, the cycles so far and the loss of the last one."""
+    """Retrain, Segment, Evaluate and Pretrain, the settings they use, the cycles so far and the loss of the last one."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class TrainPanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.retrain, self.pretrain = QPushButton("⇧T  Retrain"), QPushButton("Pretrain")
-        self.segment = QPushButton("⇧P  Segment this scan")
+        self.segment, self.evaluate = QPushButton("⇧P  Segment"), QPushButton("Evaluate")
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.preset = PresetBox(project.config)
@@ -72,6 +72,19 @@ class TrainPanel(QWidget):
         key = self._layers.key
         if key is not None:
             self._runner.run(lambda: segment(self._project, [key.scan], first=key))
+
+    def judge(self) -> None:
+        """Compare the current model with the labels of the test scans and tell how well it does."""
+        self._strokes.flush()
+        self._runner.run(lambda: evaluate(self._project), self._judged)
+
+    def _judged(self, found: Evaluation) -> None:
+        self.refresh()
+        void = next((found.iou[c.name] for c in self._project.classes.classes if c.role is Role.VOID), None)
+        self._runner.told.emit(
+            f"Cycle {found.cycle} on the labelled slices of {', '.join(found.scans)}: "
+            f"void IoU {_three(void)}, mIoU {_three(found.miou)}."
+        )
 
     def _pretrain(self) -> None:
         self._runner.run(lambda: pretrain(self._project), lambda _: self.refresh())
@@ -108,7 +121,8 @@ class TrainPanel(QWidget):
         self.plot.setVisible(bool(cycles))
 
     def _enable(self, *_: object) -> None:
-        labelled, idle = len(self._project.labels), not self._runner.busy
+        learnt = set(self._project.keys(Split.TRAIN))
+        labelled, idle = sum(k in learnt for k in self._project.labels), not self._runner.busy
         self.retrain.setEnabled(idle and labelled > 0)
         self.retrain.setToolTip(
             "Train anew on every labelled slice (Shift+T)."
@@ -122,7 +136,14 @@ class TrainPanel(QWidget):
         model = self._project.cycle is not None
         self.segment.setEnabled(idle and model and self._layers.key is not None)
         self.segment.setToolTip(
-            "Predict every slice of the scan in view (Shift+P)." if model else "No model yet: retrain first."
+            "Segment every slice of the scan in view (Shift+P)." if model else "No model yet: retrain first."
+        )
+        known = bool(judged(self._project))
+        self.evaluate.setEnabled(idle and model and known)
+        self.evaluate.setToolTip(
+            "mIoU and void IoU of the current model on the labelled slices of the test scans."
+            if known
+            else "No test scan has labels: add one with 'only to judge on' and label some of its slices."
         )
         self.state.setText(self._state(labelled))
 
@@ -140,6 +161,7 @@ class TrainPanel(QWidget):
         self.retrain.clicked.connect(self.start)
         self.pretrain.clicked.connect(self._pretrain)
         self.segment.clicked.connect(self.segment_view)
+        self.evaluate.clicked.connect(self.judge)
         self.preset.valueChanged.connect(self._configured)
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
@@ -157,6 +179,7 @@ class TrainPanel(QWidget):
         layout.setContentsMargins(6, 6, 6, 6)
         row.addWidget(self.retrain)
         row.addWidget(self.segment)
+        row.addWidget(self.evaluate)
         layout.addLayout(row)
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)

@@ -2,12 +2,13 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model against a dataset's truth.
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth.
 """
 
 from voidscope.workflow.asking import ScanPrediction, segment, suggest
+from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.learning import pretrain, train
-from voidscope.workflow.measuring import Evaluation, evaluate, measure
+from voidscope.workflow.measuring import measure
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "add_dataset",
     "add_scans",
     "evaluate",
+    "judged",
     "measure",
     "pretrain",
     "segment",

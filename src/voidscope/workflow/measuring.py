@@ -1,34 +1,20 @@
-"""Numbers: void ratios with a verdict, and agreement with the truth of held-out scans."""
+"""Void ratios with a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady
-from voidscope.evaluation import confusion_matrix, iou, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report, Verdict, measure_mask, overlay_png
-from voidscope.project import Cycle, Project, SliceReader, project_truth
-from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
-from voidscope.volume import Dataset, slice_index
-from voidscope.workflow.asking import ScanPrediction, segment
+from voidscope.project import Cycle, Project, SliceReader
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
+from voidscope.volume import slice_index
 from voidscope.workflow.snapshot import current_cycle, provenance_of
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How well one model's masks agree with the truth of held-out scans, from one pooled confusion matrix."""
-
-    miou: float
-    miou_foreground: float
-    iou: Mapping[str, float | None]
-    n_labelled: int
-    cycle: int
-    scans: tuple[str, ...]
 
 
 def measure(
@@ -106,59 +92,3 @@ def _worst_picture(
     others = tuple(a for a in range(3) if a != record.plane.axis)
     index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
     return overlay_png(reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes)
-
-
-def evaluate(
-    project: Project, dataset: Dataset, config: Config | None = None
-) -> Job[dict[str, ScanPrediction], Evaluation]:
-    """Compare the current model with the truth of the dataset's scans in the project's test split.
-
-    One confusion matrix is pooled over all pixels at native size; test scans not segmented yet are on the way.
-    """
-    cycle = current_cycle(project)
-    known = {s.name for s in dataset.scans if s.labels_path is not None}
-    names = [s.name for s in project.scans.values() if s.split is Split.TEST and s.name in known]
-    if not names:
-        raise NotReady(
-            f"{dataset.folder} holds no truth for a test scan of {project.name}; name test scans in dataset.json."
-        )
-    job = segment(project, names, config=config)
-
-    def commit(predictions: dict[str, ScanPrediction]) -> Evaluation:
-        job.commit(predictions)
-        matrix = sum(
-            confusion_matrix(project_truth(project, dataset, n), _mask(project, n), len(project.classes))
-            for n in names
-        )
-        per_class = {
-            n: None if np.isnan(v) else float(v)
-            for n, v in zip(project.classes.names, iou(np.asarray(matrix)), strict=True)
-        }
-        background = [i - 1 for i in project.classes.ids_with_role(Role.BACKGROUND)]
-        result = Evaluation(
-            miou(np.asarray(matrix)),
-            miou(np.asarray(matrix), exclude=background),
-            per_class,
-            len(cycle.labelled),
-            cycle.number,
-            tuple(names),
-        )
-        project.set_evaluation(
-            cycle.id,
-            {
-                "miou": result.miou,
-                "miou_foreground": result.miou_foreground,
-                "iou": per_class,
-                "scans": names,
-            },
-        )
-        return result
-
-    return Job("Evaluating", job.steps, commit)
-
-
-def _mask(project: Project, scan: str) -> Mask:
-    mask = project.mask(scan)
-    if mask is None:
-        raise NotReady(f"{scan} is not segmented; run segment first.")
-    return mask
