@@ -260,7 +260,7 @@ class MeasureConfig(_Section):
         "The number the verdict looks at. Foreground is every class but background, void included.", paper="1",
     )  # fmt: skip
     limit: float = _field(
-        0.05, "Limit", "FAIL when the ratio is above this; agree on it with your customer.", ge=0, le=1,
+        0.05, "Limit", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
         paper="1",
     )  # fmt: skip
     min_voxels: int = _field(
@@ -334,7 +334,7 @@ class Config(_Section):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise ConfigError(f"Setting {where} = {first['input']!r}: {first['msg']}.") from error
+            raise ConfigError(f"Setting {where} = {first['input']!r}: {_in_words(first['msg'])}.") from error
 
     def settings(self) -> Iterator[tuple[str, Any]]:
         """Each setting as (``section.field``, value), top-level ones first."""
@@ -343,6 +343,18 @@ class Config(_Section):
                 yield from ((f"{name}.{inner}", v) for inner, v in value)
             else:
                 yield name, value
+
+
+def _in_words(refusal: str) -> str:
+    """What pydantic says of a refused value, as a sentence of ours."""
+    for theirs, ours in (
+        ("Input should be", "it must be"), ("greater than or equal to", "at least"), ("greater than", "above"),
+        ("less than or equal to", "at most"), ("less than", "below"),
+        (", unable to parse string as a number", ""), (", unable to parse string as an integer", ""),
+        ("Extra inputs are not permitted", "there is no such setting"),
+    ):  # fmt: skip
+        refusal = refusal.replace(theirs, ours)
+    return refusal
 
 
 def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
@@ -375,7 +387,8 @@ def _put(tree: dict[str, Any], path: str, value: object) -> None:
 
 
 def _value(text: str) -> object:
+    """The value a person typed: JSON, a percentage as its fraction, or the text itself."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return float(text[:-1]) / 100 if text.endswith("%") else json.loads(text)
+    except ValueError:
         return text

@@ -220,3 +220,66 @@ def test_importing_loads_neither_torch_nor_qt(code: str) -> None:
     check = f"{code}\nimport sys\nprint(sorted({{'torch', 'qtpy', 'napari', 'PyQt6', 'PySide6', 'torchvision'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_told_and_python_dash_m_is_the_same_command(shell: Shell) -> None:
+    code, out = shell("--version")
+    said = subprocess.run([sys.executable, "-m", "voidscope", "--version"], capture_output=True, text=True)
+    assert (code, out) == (said.returncode, said.stdout)
+    assert out.startswith("voidscope 0.")
+
+
+def test_a_dataset_folder_and_a_label_file_are_no_scans(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    shell("create", project, "--classes", "hbm")
+    assert "voidscope create PROJECT --dataset" in shell.complaint("add", project, dataset)
+    assert "it is a label file, not a scan" in shell.complaint("add", project, dataset / "a_labels.tif")
+    renamed = tmp_path / "grey_labels.tif"
+    renamed.write_bytes((dataset / "a.tif").read_bytes())
+    assert [s["scan"] for s in shell.json("add", project, renamed)["scans"]] == ["grey_labels"]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("train.epochs=0", "Setting train.epochs = 0: it must be at least 1."),
+        ("measure.limit=5", "Setting measure.limit = 5: it must be at most 1."),
+        ("train.epochs=many", "Setting train.epochs = 'many': it must be a valid integer."),
+        ("train.optimiser=sgd", "it must be 'rmsprop' or 'adamw'."),
+    ],
+)
+def test_a_refused_setting_is_told_in_words(
+    shell: Shell, dataset: Path, tmp_path: Path, word: str, said: str
+) -> None:
+    assert said in shell.complaint("create", tmp_path / "p", "--dataset", dataset, "--set", word)
+
+
+def test_a_limit_may_be_typed_as_a_percentage(shell: Shell, dataset: Path) -> None:
+    words = ("measure", "--mask", dataset / "a_labels.tif", "--spacing", "1,1,1")
+    limits = [
+        shell.json(*words, *more)["scans"][0]["limit"]
+        for more in (("--limit", "0.05"), ("--limit", "5%"), ("--set", "measure.limit=5%"))
+    ]
+    assert limits == [0.05] * 3
+    assert "measure.limit = 'lots'" in shell.complaint(*words, "--limit", "lots")
+
+
+def test_a_spacing_in_another_unit_is_doubted_but_kept(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+    shell("create", tmp_path / "p", "--classes", "hbm")
+    (found,) = shell.json("add", tmp_path / "p", dataset / "a.tif", "--spacing", "700,700,700")["scans"]
+    assert found["spacing_um"] == [700, 700, 700]
+    assert "warning: a: Spacing 700, 700, 700 um is unusual" in shell.err
+    shell.json("add", tmp_path / "p", dataset / "b.tif", "--spacing", "0.7,0.7,0.7")
+    assert "unusual" not in shell.err
+
+
+def test_a_model_is_judged_by_labels_of_test_scans(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
+    shell("label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "1-2")
+    shell.json("train", project, *QUICK)
+    assert "No test scan of p has labels" in shell.complaint("evaluate", project)
+    shell("label", project, "--from-dataset", dataset, "--scan", "b")
+    by_labels = shell.json("evaluate", project, "--device", "cpu")
+    assert by_labels == shell.json("evaluate", project, "--dataset", dataset, "--device", "cpu")
+    assert by_labels["n_labelled"] == 2

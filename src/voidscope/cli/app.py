@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
@@ -11,3 +13,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Defect segmentation in X-ray microscopy scans, learnt from a handful of labelled slices.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"voidscope {version('voidscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def voidscope(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Defect segmentation in X-ray microscopy scans, learnt from a handful of labelled slices."""

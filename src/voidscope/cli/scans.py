@@ -34,7 +34,7 @@ from voidscope.project import (
     parse_slices,
 )
 from voidscope.vocabulary import ClassMap, Plane, Split
-from voidscope.volume import Dataset, read_label_file
+from voidscope.volume import Dataset, doubtful_spacing, read_label_file
 from voidscope.volume.phantom import Difficulty
 
 
@@ -108,6 +108,9 @@ def add(
         f"{s.n_slices} slices along {s.plane.value}"
         for s in added
     )
+    for s in added:
+        if doubt := doubtful_spacing(s.spacing_um):
+            sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
 
 

@@ -123,7 +123,7 @@ def measure(
     mask: Annotated[Path | None, typer.Option("--mask", help="Any mask file; needs no project.")] = None,
     spacing: SpacingText = None,
     file_map: MapText = None,
-    limit: Annotated[float | None, typer.Option(help="FAIL above this ratio.")] = None,
+    limit: Annotated[str | None, typer.Option(help="FAIL above this ratio, e.g. 0.05 or 5%.")] = None,
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,

@@ -8,7 +8,14 @@ from voidscope.volume.dataset import Dataset, DatasetScan
 from voidscope.volume.intensity import Intensity, measure_intensity, scale
 from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
 from voidscope.volume.tiff_writing import tiff_bytes
-from voidscope.volume.volumes import Spacing, Volume, VoxelSource, check_spacing, slice_index
+from voidscope.volume.volumes import (
+    Spacing,
+    Volume,
+    VoxelSource,
+    check_spacing,
+    doubtful_spacing,
+    slice_index,
+)
 
 if TYPE_CHECKING:
     from voidscope.volume.phantom import simulate_dataset, simulate_scan
@@ -21,6 +28,7 @@ __all__ = [
     "Volume",
     "VoxelSource",
     "check_spacing",
+    "doubtful_spacing",
     "is_readable",
     "measure_intensity",
     "read_label_file",

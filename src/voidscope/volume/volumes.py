@@ -16,6 +16,8 @@ from voidscope.vocabulary import Plane
 
 Spacing = tuple[float, float, float]
 """Voxel edge lengths (z, y, x) in um."""
+USUAL_SPACING_UM = (0.01, 100.0)
+"""Shortest and longest voxel edge that X-ray microscopes usually give."""
 
 
 class VoxelSource(Protocol):
@@ -98,6 +100,17 @@ def slice_index(plane: Plane, index: int) -> tuple[slice | int, ...]:
     whole: list[slice | int] = [slice(None)] * 3
     whole[plane.axis] = index
     return tuple(whole)
+
+
+def doubtful_spacing(spacing_um: Spacing | None) -> str:
+    """What is odd about a spacing for X-ray microscopy, as a sentence; empty where nothing is."""
+    low, high = USUAL_SPACING_UM
+    if spacing_um is None or all(low <= s <= high for s in spacing_um):
+        return ""
+    told = ", ".join(f"{s:g}" for s in spacing_um)
+    return (
+        f"Spacing {told} um is unusual for X-ray microscopy ({low:g} to {high:g} um); is it in another unit?"
+    )
 
 
 def check_spacing(spacing_um: Spacing | None, name: str) -> None:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Split
-from voidscope.volume import Spacing
+from voidscope.volume import Spacing, doubtful_spacing
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text
@@ -134,7 +134,8 @@ class ScansPanel(QWidget):
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             return
-        self._runner.told.emit(f"{name}: spacing set to {spacing_text(spacing_um)} um.")
+        said = f"{name}: spacing set to {spacing_text(spacing_um)} um. {doubtful_spacing(spacing_um)}"
+        self._runner.told.emit(said.rstrip())
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()

@@ -53,11 +53,9 @@ def evaluate(
     def commit(predictions: dict[str, ScanPrediction]) -> Evaluation:
         job.commit(predictions)
         classes = project.classes
-        matrix = np.sum(
-            [confusion_matrix(truth(n), _mask(project, n), len(classes)) for n in names],
-            axis=0,
-            dtype=np.int64,
-        )
+        matrix: Matrix = np.zeros((len(classes), len(classes)), np.int64)
+        for name in names:
+            matrix += confusion_matrix(truth(name), _mask(project, name), len(classes))
         result = _evaluation(matrix, classes, len(cycle.labelled), cycle.number, names)
         kept = asdict(result) | {
             "miou": _number(result.miou),

@@ -6,11 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from voidscope.errors import CannotReadFile
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, ScanRecord, record_scan
 from voidscope.vocabulary import Plane, Split
-from voidscope.volume import Dataset, DatasetScan, Spacing, read_scan, simulate_dataset
+from voidscope.volume import Dataset, DatasetScan, Spacing, Volume, read_scan, simulate_dataset
+from voidscope.volume.dataset import DESCRIPTION, LABELS
 from voidscope.volume.phantom import Difficulty
+
+MOST_CLASSES = 32
+"""Largest id that a label file is expected to hold."""
 
 AddingJob = Job[tuple[ScanRecord, ...], tuple[ScanRecord, ...]]
 
@@ -23,14 +30,42 @@ def add_scans(
     split: Split = Split.TRAIN,
     plane: Plane | None = None,
 ) -> AddingJob:
-    """Take scan files into the project by reference; returns their records. One bad file and none is added."""
+    """Take scan files into the project by reference; returns their records. One bad file and none is added.
+
+    Raises
+    ------
+    CannotReadFile : while it runs, see `volume.read_scan`; also for a dataset folder or a label file.
+    """
 
     def record(path: Path) -> ScanRecord:
+        _refuse_dataset(path)
         volume = read_scan(path, spacing_um=spacing_um)
+        _refuse_labels(volume, path)
         source = "file" if spacing_um is None else "typed in"
         return record_scan(volume, project.path, split=split, plane=plane, spacing_source=source)
 
     return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
+
+
+def _refuse_dataset(path: Path) -> None:
+    """A dataset folder holds several scans; a folder added as a scan holds the slices of one."""
+    if path.is_dir() and ((path / DESCRIPTION).is_file() or any(path.glob(f"*{LABELS}.tif*"))):
+        raise CannotReadFile(
+            path, "it is a dataset folder of several scans. Make a project of it: voidscope create PROJECT "
+            f"--dataset {path}, or add its files: voidscope add PROJECT {path}/NAME.tif"
+        )  # fmt: skip
+
+
+def _refuse_labels(volume: Volume, path: Path) -> None:
+    """A file called like labels that holds a few small whole numbers is one, and nothing to learn to segment."""
+    if not path.stem.lower().endswith(LABELS) or not np.issubdtype(volume.dtype, np.integer):
+        return
+    middle = volume.slice(volume.default_plane, volume.n_slices(volume.default_plane) // 2)
+    if middle.max() <= MOST_CLASSES:
+        raise CannotReadFile(
+            path, "it is a label file, not a scan. Import it: voidscope label PROJECT --from FILE --scan NAME. If it is a "
+            f"scan, give it a name that does not end in {LABELS}."
+        )  # fmt: skip
 
 
 def add_dataset(project: Project, dataset: Dataset) -> AddingJob:
