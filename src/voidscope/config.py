@@ -269,6 +269,10 @@ class MeasureConfig(_Section):
     solder_class: str = _field(
         "solder", "Solder class", "Name of the class that void/(solder+void) relates to."
     )
+    pillar_class: str = _field("copper_pillar", "Pillar class", "Name of the class the bump stands on.")
+    pad_class: str = _field(
+        "copper_pad", "Pad class", "Name of the class on top of the bump; memory dies have it."
+    )
 
 
 PRESETS: Mapping[str, tuple[str, ...]] = {

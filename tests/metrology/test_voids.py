@@ -145,3 +145,9 @@ def test_the_equivalent_sphere_is_a_sphere() -> None:
     assert sphere_diameter(math.pi / 6) == pytest.approx(1)
     assert sphere_diameter(4 / 3 * math.pi * 2.5**3) == pytest.approx(5)
     assert sphere_diameter(0) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3, 1), (3, 1, 1)])
+def test_two_voids_in_a_row_of_three_voxels_are_two(shape: tuple[int, int, int]) -> None:
+    mask = np.array([VOID, SOLDER, VOID], np.uint8).reshape(shape)
+    assert [v.n_voxels for v in find_voids(mask, [VOID], (1, 1, 1))] == [1, 1]

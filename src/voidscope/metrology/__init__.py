@@ -1,5 +1,6 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
+from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.measurement import ScanMeasurement, measure_mask
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
@@ -11,12 +12,15 @@ __all__ = [
     "DEFINITIONS",
     "QUALITIES",
     "RATIOS",
+    "Dimensions",
     "Report",
     "ScanMeasurement",
     "Verdict",
     "Void",
+    "by_boxes",
     "count_classes",
     "decide",
+    "dimensions",
     "find_voids",
     "measure_mask",
     "overlay_png",

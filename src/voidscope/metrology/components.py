@@ -71,7 +71,8 @@ def find_components(mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXE
     links: list[Ints] = []
     offset, seam = 0, np.zeros(planes.shape[1:], np.int64)
     for start, stop in _slabs(planes.shape, slab_voxels):
-        labels = cc3d.connected_components(chosen[planes[start:stop]], connectivity=CONNECTIVITY)
+        there = chosen[planes[start:stop]].view(np.uint8)  # as bool, cc3d 4.1 stops at a row of three voxels
+        labels = cc3d.connected_components(there, connectivity=CONNECTIVITY)
         links.append(_links(seam, labels[0], offset))
         last = stop == len(planes)
         parts.append(_statistics(labels if last else labels[:-1], int(labels.max()), start))

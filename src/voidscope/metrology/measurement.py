@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
+from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import Void, find_voids
@@ -35,6 +36,7 @@ class ScanMeasurement:
     verdict, reason : and why, in one sentence
     voids : counted voids, largest first
     small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
+    dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
     """
 
     scan: str
@@ -50,6 +52,8 @@ class ScanMeasurement:
     reason: str
     voids: tuple[Void, ...]
     small_voids: tuple[Void, ...]
+    dimensions: Dimensions = field(default_factory=Dimensions)
+    boxed: Dimensions = field(default_factory=Dimensions)
 
     @property
     def formula(self) -> str:
@@ -105,6 +109,8 @@ class ScanMeasurement:
             "shape": list(self.shape),
             "classes": self.classes.entries(),
             "recipe": self.recipe.model_dump(mode="json"),
+            "dimensions": self.dimensions.entry(),
+            "dimensions_by_boxes": self.boxed.entry(),
             "voids": [_void_entry(v) for v in self.voids],
             "small_voids": [_void_entry(v) for v in self.small_voids],
         }
@@ -118,6 +124,7 @@ class ScanMeasurement:
             classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry[n] for n, f in RATIOS.items()},
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
+            dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
         )  # fmt: skip
 
 
@@ -149,6 +156,7 @@ def measure_mask(
         recipe=recipe, verdict=verdict, reason=reason,
         voids=tuple(v for v in voids if v.n_voxels >= recipe.min_voxels),
         small_voids=tuple(v for v in voids if v.n_voxels < recipe.min_voxels),
+        dimensions=dimensions(mask, classes, spacing, recipe), boxed=by_boxes(mask, classes, spacing, recipe),
     )  # fmt: skip
 
 

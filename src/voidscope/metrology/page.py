@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.components import CONNECTIVITY
+from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 LISTED_VOIDS = 20
 """Voids of a scan that the page lists; the tables hold all of them."""
+
+LENGTHS_IN_WORDS = {
+    "blt_um": "bond line, from the pillar's foot to the top",
+    "pillar_width_um": "pillar width",
+    "pillar_height_um": "pillar height",
+    "pad_misalignment_um": "pad misalignment",
+}
+"""What the page calls each length."""
 
 
 def page_of(
@@ -36,9 +45,15 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
+
+
+def _um(found: Dimensions, name: str) -> str:
+    """A length with two decimals, a dash where there is none."""
+    value = getattr(found, name)
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _bar(scan: ScanMeasurement) -> tuple[float, float] | None:

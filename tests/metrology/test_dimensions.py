@@ -1,0 +1,132 @@
+"""Dimensions of bumps: analytic bodies to half a voxel, whichever way they stand, and a stray voxel moves none."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology import Dimensions, by_boxes, dimensions
+from voidscope.vocabulary import ClassMap, Mask
+from voidscope.volume import Spacing
+
+HBM = ClassMap.hbm()
+RECIPE = MeasureConfig()
+BACKGROUND, PILLAR, SOLDER, PAD = (
+    HBM.id_of(n) for n in ("background", "copper_pillar", "solder", "copper_pad")
+)
+LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
+
+
+def bump(pad: tuple[float, float] | None = (3.0, -4.0), bulge: float = 2.0) -> Mask:
+    """Cylinders along z in a field of 60 x 64 x 70: pillar r 15 from z = 6 to 25, solder r 15 + bulge to 34, pad r 12 to 42.
+
+    `pad` says how far the pad's centre lies beside the pillar's (y, x); None for a logic bump.
+    """
+    z, y, x = np.indices((60, 64, 70))
+    mask = np.full(z.shape, BACKGROUND, np.uint8)
+
+    def cylinder(low: int, high: int, radius: float, off: tuple[float, float], value: int) -> None:
+        inside = (y - 30 - off[0]) ** 2 + (x - 34 - off[1]) ** 2 <= radius**2
+        mask[inside & (z >= low) & (z < high)] = value
+
+    cylinder(6, 25, 15, (0, 0), PILLAR)
+    cylinder(25, 34, 15 + bulge, (0, 0), SOLDER)
+    if pad is not None:
+        cylinder(34, 42, 12, pad, PAD)
+    return mask
+
+
+def measured(mask: Mask, spacing: Spacing = (1.0, 1.0, 1.0)) -> Dimensions:
+    return dimensions(mask, HBM, spacing, RECIPE)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.7, 0.7), (2.0, 0.3, 0.3)])
+def test_cylinders_are_measured_to_half_a_voxel(spacing: Spacing) -> None:
+    found, (z, y, x) = measured(bump(), spacing), spacing
+    assert found.build_axis == "z"
+    assert found.blt_um == pytest.approx(36 * z)
+    assert found.pillar_height_um == pytest.approx(19 * z)
+    assert found.pillar_width_um == pytest.approx(31 * max(y, x), abs=0.5 * max(y, x))
+    assert found.pad_misalignment_um == pytest.approx(float(np.hypot(3 * y, 4 * x)), abs=0.05 * max(y, x))
+    assert found.extrusion_um == pytest.approx({"-y": 2 * y, "+y": 2 * y, "-x": 2 * x, "+x": 2 * x})
+
+
+def test_a_logic_bump_has_no_pad_and_its_bond_line_ends_with_the_solder() -> None:
+    found = measured(bump(pad=None))
+    assert (found.blt_um, found.pad_misalignment_um) == (28, None)
+
+
+@pytest.mark.parametrize("bulge", [-3.0, 0.0, 4.0])
+def test_too_little_solder_is_told_from_too_much_by_the_sign(bulge: float) -> None:
+    found = measured(bump(bulge=bulge))
+    assert found.extrusion_um is not None
+    assert set(found.extrusion_um.values()) == {bulge}
+    assert found.largest_extrusion_um == bulge
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("turned", [False, True])
+def test_it_is_the_same_whichever_way_the_bump_stands(order: tuple[int, int, int], turned: bool) -> None:
+    mask, spacing = bump(), np.array([0.5, 0.6, 0.7])
+    plain = measured(mask, tuple(spacing))  # type: ignore[arg-type]
+    stood = mask[::-1] if turned else mask
+    found = measured(stood.transpose(order), tuple(spacing[list(order)]))  # type: ignore[arg-type]
+    axis = "zyx"[order.index(0)]
+    assert found.build_axis == ("-" if turned else "") + axis
+    for name in LENGTHS:
+        assert getattr(found, name) == pytest.approx(getattr(plain, name))
+    assert found.extrusion_um is not None and plain.extrusion_um is not None
+    assert sorted(found.extrusion_um.values()) == pytest.approx(sorted(plain.extrusion_um.values()))
+
+
+def test_lengths_scale_with_the_unit() -> None:
+    small, large = measured(bump(), (0.5, 0.5, 0.5)), measured(bump(), (500.0, 500.0, 500.0))
+    for name in LENGTHS:
+        assert getattr(large, name) == pytest.approx(1000 * getattr(small, name))
+
+
+def test_stray_voxels_move_boxes_but_not_medians() -> None:
+    clean, dirty = bump(), bump()
+    dirty[1, 30, 34] = dirty[15, 2, 34] = PILLAR
+    dirty[30, 30, 68] = SOLDER
+    before, after = measured(clean), measured(dirty)
+    for name in LENGTHS:
+        assert getattr(after, name) == pytest.approx(getattr(before, name), abs=0.02)
+    assert after.extrusion_um == pytest.approx(before.extrusion_um)
+    boxes = by_boxes(dirty, HBM, (1, 1, 1), RECIPE)
+    assert boxes.pillar_height_um == 18 + 5
+    assert boxes.pillar_width_um == 45 - 2
+    assert boxes.extrusion_um is not None and boxes.extrusion_um["+x"] > 15
+
+
+def test_the_public_formulas_are_followed_to_the_voxel() -> None:
+    mask, spacing = bump(), (0.7, 0.7, 0.7)
+    found = by_boxes(mask, HBM, spacing, RECIPE)
+    z, y, x = ({k: np.nonzero(mask == k)[a] for k in (PILLAR, SOLDER, PAD)} for a in range(3))
+    assert found.blt_um == pytest.approx((z[PAD].max() - z[PILLAR].min() + 1) * 0.7)
+    assert found.pillar_width_um == pytest.approx(max(np.ptp(y[PILLAR]), np.ptp(x[PILLAR])) * 0.7)
+    assert found.pillar_height_um == pytest.approx(np.ptp(z[PILLAR]) * 0.7)
+    lateral = [np.median(a[PAD]) - np.median(a[PILLAR]) for a in (y, x)]
+    assert found.pad_misalignment_um == pytest.approx(np.hypot(*lateral) * 0.7)
+    expected = {
+        "-y": y[PILLAR].min() - y[SOLDER].min(), "+y": y[SOLDER].max() - y[PILLAR].max(),
+        "-x": x[PILLAR].min() - x[SOLDER].min(), "+x": x[SOLDER].max() - x[PILLAR].max(),
+    }  # fmt: skip
+    assert found.extrusion_um == pytest.approx({k: v * 0.7 for k, v in expected.items()})
+
+
+def test_what_cannot_be_measured_is_left_open() -> None:
+    mask = bump()
+    mask[mask == SOLDER] = BACKGROUND
+    assert measured(mask) == by_boxes(mask, HBM, (1, 1, 1), RECIPE) == Dimensions()
+    assert Dimensions().largest_extrusion_um is None
+    plain = ClassMap.from_names(["background", "layer", "void"])
+    assert dimensions(np.ones((3, 3, 3), np.uint8), plain, (1, 1, 1), RECIPE) == Dimensions()
+
+
+def test_a_pad_beside_the_pillar_still_has_a_bond_line() -> None:
+    found = measured(bump(pad=(0.0, 29.0)))
+    assert found.blt_um == pytest.approx(36, abs=1)
