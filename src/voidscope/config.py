@@ -260,7 +260,7 @@ class MeasureConfig(_Section):
         "The number the verdict looks at. Foreground is every class but background, void included.", paper="1",
     )  # fmt: skip
     limit: float = _field(
-        0.05, "Limit", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
+        0.05, "Limit (0.05 is 5 %)", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
         paper="1",
     )  # fmt: skip
     min_voxels: int = _field(

@@ -1,6 +1,7 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
+from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
 from voidscope.metrology.measurement import ScanMeasurement, measure_mask
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
@@ -13,6 +14,8 @@ __all__ = [
     "QUALITIES",
     "RATIOS",
     "Dimensions",
+    "GaugeStudy",
+    "Reading",
     "Report",
     "ScanMeasurement",
     "Verdict",
@@ -22,9 +25,11 @@ __all__ = [
     "decide",
     "dimensions",
     "find_voids",
+    "gauge_study",
     "measure_mask",
     "overlay_png",
     "sphere_diameter",
     "undefined_ratios",
+    "verdict_agreement",
     "void_ratios",
 ]

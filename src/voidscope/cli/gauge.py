@@ -1,0 +1,79 @@
+"""`gauge`: a crossed study of parts, operators and repeats from a table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voidscope.cli.app import app
+from voidscope.cli.options import AsJson
+from voidscope.cli.output import say
+from voidscope.errors import CannotReadFile
+from voidscope.metrology import GaugeStudy, Reading, gauge_study, verdict_agreement
+
+COLUMNS = ("part", "operator", "value")
+
+
+@app.command()
+def gauge(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE.csv", help="Columns part, operator, value; verdict optional.")
+    ],
+    tolerance: Annotated[
+        float | None, typer.Option(help="Width of what is allowed, in the unit of the values.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Gauge R&R of a crossed study (ANOVA): repeatability, operators, parts, %GRR, distinct categories, agreement of verdicts."""
+    readings = _readings(table)
+    study, kappa = gauge_study(readings, tolerance), verdict_agreement(readings)
+    say(study.entry() | {"verdict_kappa": kappa}, as_json, _text(study, kappa))
+
+
+def _readings(table: Path) -> list[Reading]:
+    """The rows of a CSV file, one measurement each."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CannotReadFile(table, f"it is no CSV file ({error}).") from error
+    missing = [name for name in COLUMNS if not rows or rows[0].get(name) is None]
+    if missing:
+        raise CannotReadFile(
+            table,
+            f"it has no column {', '.join(missing)}; a table has {', '.join(COLUMNS)} and a row per measurement.",
+        )
+    return [_reading(table, line, row) for line, row in enumerate(rows, start=2)]
+
+
+def _reading(table: Path, line: int, row: dict[str, str]) -> Reading:
+    try:
+        return Reading(row["part"], row["operator"], float(row["value"]), row.get("verdict") or "")
+    except (TypeError, ValueError):
+        raise CannotReadFile(table, f"line {line} has the value {row['value']!r}; give a number.") from None
+
+
+def _text(study: GaugeStudy, kappa: float | None) -> str:
+    """The study for a terminal."""
+    share = "undefined" if study.grr_of_total is None else f"{100 * study.grr_of_total:.1f} %"
+    rows = [
+        f"{study.parts} parts x {study.operators} operators x {study.repeats} repeats",
+        *(
+            f"  {name:34s} {value:.6g}"
+            for name, value in (
+                ("repeatability (EV)", study.repeatability), ("operators (AV)", study.operator),
+                ("operator x part", study.interaction), ("gauge R&R", study.grr), ("parts (PV)", study.part), ("total", study.total),
+            )
+        ),
+        f"GRR is {share} of the total: {study.opinion}",
+        f"distinct categories (ndc): {'undefined' if study.ndc is None else study.ndc}",
+        f"interaction {'pooled with the repeats' if study.pooled else 'kept'} (p = {study.interaction_p:.3f})",
+    ]  # fmt: skip
+    if study.grr_of_tolerance is not None:
+        rows.append(f"6 GRR is {100 * study.grr_of_tolerance:.1f} % of the tolerance")
+    if kappa is not None:
+        rows.append(f"agreement of verdicts (Fleiss' kappa): {kappa:.3f}")
+    return "\n".join(rows)

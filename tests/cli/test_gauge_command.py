@@ -1,0 +1,57 @@
+"""`voidscope gauge` on tables as people bring them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from voidscope.cli.main import app
+from voidscope.errors import VoidscopeError
+
+
+def table(folder: Path, text: str) -> Path:
+    path = folder / "study.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    return path
+
+
+STUDY = "part,operator,value,verdict\n" + "".join(
+    f"p{i},{who},{i + bias + 0.01 * k},{'FAIL' if i > 1 else 'PASS'}\n"
+    for i in range(4) for who, bias in (("ann", 0.0), ("model", 0.02)) for k in range(2)
+)  # fmt: skip
+
+
+def test_a_table_is_read_and_told_as_text_and_as_json(tmp_path: Path) -> None:
+    path = str(table(tmp_path, STUDY))
+    said = CliRunner().invoke(app, ["gauge", path, "--tolerance", "1"])
+    assert said.exit_code == 0
+    assert "4 parts x 2 operators x 2 repeats" in said.stdout
+    assert "kappa): 1.000" in said.stdout
+    found = json.loads(CliRunner().invoke(app, ["gauge", path, "--json"]).stdout)
+    assert (found["parts"], found["verdict_kappa"], found["opinion"]) == (4, 1.0, "good")
+    assert found["grr_of_tolerance"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column part, operator, value"),
+        ("part,operator\na,b\n", "no column value"),
+        ("part,operator,value\na,b,wide\n", "line 2 has the value 'wide'"),
+        ("part,operator,value\na,b\n", "no column value"),
+        ("part,operator,value\na,b,1\n", "1 part"),
+    ],
+)
+def test_what_is_no_study_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    found = CliRunner().invoke(app, ["gauge", str(table(tmp_path, text))])
+    assert isinstance(found.exception, VoidscopeError)
+    assert said in str(found.exception)
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["gauge", str(tmp_path / "none.csv")])
+    assert isinstance(found.exception, VoidscopeError)
+    assert "none.csv" in str(found.exception)
