@@ -263,6 +263,19 @@ class MeasureConfig(_Section):
         0.05, "Limit (0.05 is 5 %)", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
         paper="1",
     )  # fmt: skip
+    rule: Literal["simple acceptance", "guard band"] = _field(
+        "simple acceptance", "Decision rule",
+        "simple acceptance takes the ratio as exact; guard band leaves to REVIEW what is nearer to the limit than its expanded "
+        "uncertainty (ISO 14253-1).",
+    )  # fmt: skip
+    edge_sigma: float = _field(
+        0.3, "Doubt of edges",
+        "Standard deviation of where a void ends; from held-out scans with truth. It makes the interval of the ratio.", ge=0, le=5,
+        unit="voxels",
+    )  # fmt: skip
+    coverage: float = _field(
+        2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
+    )
     min_voxels: int = _field(
         1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
     )

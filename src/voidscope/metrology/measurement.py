@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,16 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
-from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
+from voidscope.metrology.ratios import (
+    DEFINITIONS,
+    RATIOS,
+    WITH_VOID_BELOW,
+    count_classes,
+    parts_of,
+    undefined_ratios,
+    void_ratios,
+)
+from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
 from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -36,6 +45,7 @@ class ScanMeasurement:
     verdict, reason : and why, in one sentence
     voids : counted voids, largest first
     small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
+    uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
     """
 
@@ -52,6 +62,7 @@ class ScanMeasurement:
     reason: str
     voids: tuple[Void, ...]
     small_voids: tuple[Void, ...]
+    uncertainty: float | None = None
     dimensions: Dimensions = field(default_factory=Dimensions)
     boxed: Dimensions = field(default_factory=Dimensions)
 
@@ -69,6 +80,13 @@ class ScanMeasurement:
     def ratio(self) -> float | None:
         """The ratio the verdict looks at; None when it is undefined."""
         return self.ratios[self.formula]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ratio less and plus its expanded uncertainty; None where either is unknown."""
+        if self.ratio is None or self.uncertainty is None:
+            return None
+        return self.ratio - self.uncertainty, self.ratio + self.uncertainty
 
     @property
     def voxel_um3(self) -> float:
@@ -97,6 +115,8 @@ class ScanMeasurement:
             "ratio_definition": DEFINITIONS[self.formula],
             "ratio_value": self.ratio,
             "limit": self.limit,
+            "uncertainty": self.uncertainty,
+            "interval": None if self.interval is None else list(self.interval),
             **{name: self.ratios[formula] for name, formula in RATIOS.items()},
             "undefined": dict(self.undefined),
             "n_voids": len(self.voids),
@@ -124,7 +144,7 @@ class ScanMeasurement:
             classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry[n] for n, f in RATIOS.items()},
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
-            dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
+            uncertainty=entry.get("uncertainty"), dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
         )  # fmt: skip
 
 
@@ -148,16 +168,29 @@ def measure_mask(
     counts = count_classes(mask, len(classes))
     ratios = void_ratios(counts, classes, recipe.solder_class)
     undefined = undefined_ratios(counts, classes, recipe.solder_class)
-    verdict, reason = decide(ratios[recipe.ratio], recipe, undefined.get(recipe.ratio, ""))
+    uncertainty = _uncertainty(mask, counts, classes, recipe)
+    verdict, reason = decide(ratios[recipe.ratio], recipe, undefined.get(recipe.ratio, ""), uncertainty)
     voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
-        recipe=recipe, verdict=verdict, reason=reason,
+        recipe=recipe, verdict=verdict, reason=reason, uncertainty=uncertainty,
         voids=tuple(v for v in voids if v.n_voxels >= recipe.min_voxels),
         small_voids=tuple(v for v in voids if v.n_voxels < recipe.min_voxels),
         dimensions=dimensions(mask, classes, spacing, recipe), boxed=by_boxes(mask, classes, spacing, recipe),
     )  # fmt: skip
+
+
+def _uncertainty(mask: Mask, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig) -> float | None:
+    """U of the ratio the verdict looks at, None where that is undefined."""
+    void, below = parts_of(recipe.ratio, counts, classes, recipe.solder_class)
+    if below is None:
+        return None
+    faces = void_faces(mask, classes.ids_with_role(Role.VOID))
+    included = recipe.ratio in WITH_VOID_BELOW
+    return expanded_uncertainty(
+        faces, void, below, included=included, sigma=recipe.edge_sigma, coverage=recipe.coverage
+    )
 
 
 def _checked_spacing(spacing_um: Spacing | None, scan: str) -> Spacing:

@@ -16,6 +16,9 @@ RATIOS = {
 }
 """Name of each ratio in JSON and CSV, and its formula as the recipe writes it."""
 
+WITH_VOID_BELOW = ("void/foreground", "void/(solder+void)")
+"""Formulas in which void counts below the line too."""
+
 DEFINITIONS = {
     "void/foreground": "volume of void over the volume of every class but background, void included",
     "void/(foreground-void)": "volume of void over the volume of every class but background and void",
@@ -45,6 +48,12 @@ def undefined_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> d
     """Why each undefined ratio is undefined, by formula; the defined ones are left out."""
     below = _denominators(counts, classes, solder)
     return {formula: n for formula, n in below.items() if isinstance(n, str)}
+
+
+def parts_of(formula: str, counts: Sequence[int], classes: ClassMap, solder: str) -> tuple[int, int | None]:
+    """Voxels above and below the line of one formula; None below where the ratio is undefined."""
+    below = _denominators(counts, classes, solder)[formula]
+    return _total(counts, classes, Role.VOID), None if isinstance(below, str) else below
 
 
 def _denominators(counts: Sequence[int], classes: ClassMap, solder: str) -> Mapping[str, int | str]:

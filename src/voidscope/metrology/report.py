@@ -78,13 +78,13 @@ class Report:
         """A row per scan; an undefined ratio is an empty cell."""
         classes = list(dict.fromkeys(name for s in self.scans for name in s.n_voxels))
         header = (
-            "scan", "verdict", "reason", "ratio", "ratio_value", "limit", *RATIOS, "n_voids", "n_small_voids",
+            "scan", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS, "n_voids", "n_small_voids",
             "largest_void_diameter_um", "void_volume_um3", *(f"volume_{name}_um3" for name in classes),
             "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", *LENGTHS, "largest_extrusion_um",
         )  # fmt: skip
         rows = (
             (
-                s.scan, s.verdict.value, s.reason, s.formula, s.ratio, s.limit, *(s.ratios[f] for f in RATIOS.values()),
+                s.scan, s.verdict.value, s.reason, s.formula, s.ratio, s.uncertainty, s.limit, *(s.ratios[f] for f in RATIOS.values()),
                 len(s.voids), len(s.small_voids), s.voids[0].diameter_um if s.voids else None, s.void_volume_um3,
                 *(s.class_volume_um3.get(name) for name in classes), s.n_unlabelled, *s.spacing_um,
                 s.dimensions.build_axis, *(getattr(s.dimensions, name) for name in LENGTHS), s.dimensions.largest_extrusion_um,

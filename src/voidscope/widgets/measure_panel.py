@@ -32,7 +32,7 @@ class MeasurePanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._layers = project, runner, layers
-        self.form = SettingsForm("measure", ("ratio", "limit", "min_voxels"), project.config)
+        self.form = SettingsForm("measure", ("ratio", "limit", "rule", "min_voxels"), project.config)
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip("The HTML report of the last measurement, with JSON and CSV beside it.")
         self.scans = QComboBox()
