@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voidscope.errors import ConfigError
+from voidscope.setting_words import in_words, put, value_of
 
 
 def _field(default: Any, title: str, consequence: str, **extra: Any) -> Any:
@@ -340,7 +341,7 @@ class Config(_Section):
                 raise ConfigError(
                     f"{change!r} is not a setting; write section.field=value, e.g. train.epochs=5."
                 )
-            _put(tree, path.strip(), _value(text.strip()))
+            put(tree, path.strip(), value_of(text.strip()))
         return self.parse(tree)
 
     @classmethod
@@ -351,7 +352,7 @@ class Config(_Section):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise ConfigError(f"Setting {where} = {first['input']!r}: {_in_words(first['msg'])}.") from error
+            raise ConfigError(f"Setting {where} = {first['input']!r}: {in_words(first['msg'])}.") from error
 
     def settings(self) -> Iterator[tuple[str, Any]]:
         """Each setting as (``section.field``, value), top-level ones first."""
@@ -360,18 +361,6 @@ class Config(_Section):
                 yield from ((f"{name}.{inner}", v) for inner, v in value)
             else:
                 yield name, value
-
-
-def _in_words(refusal: str) -> str:
-    """What pydantic says of a refused value, as a sentence of ours."""
-    for theirs, ours in (
-        ("Input should be", "it must be"), ("greater than or equal to", "at least"), ("greater than", "above"),
-        ("less than or equal to", "at most"), ("less than", "below"),
-        (", unable to parse string as a number", ""), (", unable to parse string as an integer", ""),
-        ("Extra inputs are not permitted", "there is no such setting"),
-    ):  # fmt: skip
-        refusal = refusal.replace(theirs, ours)
-    return refusal
 
 
 def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
@@ -387,25 +376,3 @@ def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
             yield from PRESETS[name]
         else:
             raise ConfigError(f"There is no preset {name!r}; choose {' or '.join(PRESETS)}.")
-
-
-def _put(tree: dict[str, Any], path: str, value: object) -> None:
-    *sections, name = path.split(".")
-    for section in sections:
-        inner = tree.get(section)
-        if not isinstance(inner, dict):
-            raise ConfigError(
-                f"There is no setting {path!r}; sections are {', '.join(k for k in tree if isinstance(tree[k], dict))}."
-            )
-        tree = inner
-    if name not in tree or isinstance(tree[name], dict):
-        raise ConfigError(f"There is no setting {path!r}; known here are {', '.join(tree)}.")
-    tree[name] = value
-
-
-def _value(text: str) -> object:
-    """The value a person typed: JSON, a percentage as its fraction, or the text itself."""
-    try:
-        return float(text[:-1]) / 100 if text.endswith("%") else json.loads(text)
-    except ValueError:
-        return text
