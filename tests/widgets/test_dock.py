@@ -342,3 +342,16 @@ def test_adding_a_scan_without_spacing_asks_for_it_and_setting_it_is_told(
 )
 def test_terms_are_told_in_few_digits(value: float | None, said: str) -> None:
     assert term_text(value) == said
+
+
+def test_a_long_reason_leaves_the_canvas_its_room(dock: Any, qtbot: Any, project: Project) -> None:
+    add_cycle(project)
+    for scan in project.scans:
+        predict(project, scan)
+    project.set_config(project.config.with_changes(["measure.rule=guard band"]))
+    execute(measure(project))
+    assert project.report is not None
+    dock.view.setCurrentIndex(MEASURE)
+    assert dock.view.measure.sizeHint().width() > 0
+    assert dock.sizeHint().width() <= 350
+    assert dock.minimumSizeHint().width() <= 350

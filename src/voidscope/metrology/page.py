@@ -42,7 +42,7 @@ def page_of(
     return _template().render(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
-        rules=list(dict.fromkeys((s.formula, s.limit) for s in scans)),
+        rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},

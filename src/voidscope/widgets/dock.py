@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -40,6 +40,10 @@ WELCOME = (
 )
 
 
+WIDTH_PX = 350
+"""Width the dock asks for; a person may make it wider."""
+
+
 class Voidscope(QWidget):
     """The dock widget; napari hands it the viewer."""
 
@@ -68,6 +72,11 @@ class Voidscope(QWidget):
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.runner.cancel)
+
+    def sizeHint(self) -> QSize:
+        """As high as it likes, but no wider than `WIDTH_PX`, so that a long sentence leaves the canvas its room."""
+        hint: QSize = super().sizeHint()
+        return QSize(min(hint.width(), WIDTH_PX), hint.height())
 
     def open_project(self, path: str | Path) -> None:
         """Show a project folder; what is wrong with it is told in the dock."""
