@@ -283,3 +283,20 @@ def test_a_model_is_judged_by_labels_of_test_scans(shell: Shell, dataset: Path, 
     by_labels = shell.json("evaluate", project, "--device", "cpu")
     assert by_labels == shell.json("evaluate", project, "--dataset", dataset, "--device", "cpu")
     assert by_labels["n_labelled"] == 2
+
+
+def test_a_worse_model_is_told_with_the_way_back(shell: Shell, dataset: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
+    shell("label", project, "--from-dataset", dataset, "--scan", "a")
+    for seed in (0, 1):
+        shell.json("train", project, *QUICK, "--seed", seed)
+        shell.json("evaluate", project, "--dataset", dataset, "--device", "cpu")
+    first = project / "cycles" / "0001" / "evaluation.json"
+    found = json.loads(first.read_text())
+    first.write_text(json.dumps(found | {"iou": found["iou"] | {"void": 0.99}}))
+    shell.json("evaluate", project, "--dataset", dataset, "--device", "cpu")
+    assert "warning: cycle 1 found voids better on the same scans (IoU 0.9900" in shell.err
+    assert f"voidscope restore {project} --cycle 1" in shell.err
+    assert shell.json("restore", project, "--cycle", 1)["cycle"] == 3
+    assert "no cycle 9" in shell.complaint("restore", project, "--cycle", 9)

@@ -355,3 +355,17 @@ def test_a_long_reason_leaves_the_canvas_its_room(dock: Any, qtbot: Any, project
     assert dock.view.measure.sizeHint().width() > 0
     assert dock.sizeHint().width() <= 350
     assert dock.minimumSizeHint().width() <= 350
+
+
+def test_an_earlier_cycle_can_be_gone_back_to(dock: Any, qtbot: Any, project: Project) -> None:
+    first = add_cycle(project)
+    panel = dock.view.train
+    dock.view.setCurrentIndex(TRAIN)
+    assert not panel.back.isVisibleTo(panel)
+    add_cycle(project)
+    assert panel.back.isVisibleTo(panel) and not panel.back.isEnabled()
+    panel.table.selectRow(0)
+    panel.back.click()
+    assert project.cycle is not None
+    assert (project.cycle.number, project.cycle.weights_sha256) == (3, first.weights_sha256)
+    assert "Cycle 3 is the model of cycle 1 again" in dock.jobs.message.text()

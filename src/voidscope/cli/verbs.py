@@ -28,7 +28,7 @@ from voidscope.cli.options import (
 from voidscope.cli.output import finite, number, run, say, suggestion_entry
 from voidscope.config import Config
 from voidscope.metrology import Report, measure_mask
-from voidscope.project import fingerprint, parse_map
+from voidscope.project import Project, fingerprint, parse_map
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset, read_label_file, read_scan
 from voidscope.workflow.snapshot import made_with
@@ -158,6 +158,7 @@ def evaluate(
     project = open_project(path)
     truth = None if dataset is None else Dataset.open(dataset)
     found = run(workflow.evaluate(project, truth, run_settings(project, changes, None, device)))
+    _warn_if_worse(project)
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
         "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
@@ -168,6 +169,33 @@ def evaluate(
         *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
     ]
     say(entry, as_json, "\n".join(rows))
+
+
+@app.command()
+def restore(
+    path: ProjectPath,
+    cycle: Annotated[int, typer.Option(help="The cycle whose model shall be the current one again.")],
+    as_json: AsJson = False,
+) -> None:
+    """Go back to the model of an earlier cycle; it becomes a new cycle, and nothing is taken away."""
+    again = workflow.restore(open_project(path), cycle)
+    entry = {"cycle": again.number, "restored_from": cycle, "weights_sha256": again.weights_sha256}
+    say(
+        entry,
+        as_json,
+        f"cycle {again.number} is the model of cycle {cycle}; segment and measure with it anew",
+    )
+
+
+def _warn_if_worse(project: Project) -> None:
+    """Say that an earlier model found voids better on the same scans."""
+    best, classes = workflow.better_before(project), project.classes
+    if best is not None and project.cycle is not None:
+        now, then = (number(workflow.void_iou(c, classes)) for c in (project.cycle, best))
+        sys.stderr.write(
+            f"warning: cycle {best.number} found voids better on the same scans (IoU {then} against {now}); "
+            f"go back with: voidscope restore {project.path} --cycle {best.number}\n"
+        )
 
 
 def _queue_text(picks: Sequence[Suggestion]) -> str:

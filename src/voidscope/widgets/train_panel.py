@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
 
 from voidscope.config import Config
+from voidscope.errors import VoidscopeError
 from voidscope.jobs import Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Role, Split
@@ -16,7 +17,17 @@ from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import Evaluation, evaluate, judged, pretrain, segment, train
+from voidscope.workflow import (
+    Evaluation,
+    better_before,
+    evaluate,
+    judged,
+    pretrain,
+    restore,
+    segment,
+    train,
+    void_iou,
+)
 
 HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
 FIELDS = (
@@ -41,6 +52,7 @@ class TrainPanel(QWidget):
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.retrain, self.pretrain = QPushButton("⇧T  Retrain"), QPushButton("Pretrain")
         self.segment, self.evaluate = QPushButton("⇧P  Segment"), QPushButton("Evaluate")
+        self.back = QPushButton("Go back to the selected cycle")
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.preset = PresetBox(project.config)
@@ -81,9 +93,29 @@ class TrainPanel(QWidget):
     def _judged(self, found: Evaluation) -> None:
         self.refresh()
         void = next((found.iou[c.name] for c in self._project.classes.classes if c.role is Role.VOID), None)
-        self._runner.told.emit(
+        said = (
             f"Cycle {found.cycle} on the labelled slices of {', '.join(found.scans)}: "
             f"void IoU {_three(void)}, mIoU {_three(found.miou)}."
+        )
+        best = better_before(self._project)
+        if best is not None:
+            then = _three(void_iou(best, self._project.classes))
+            said += f" Cycle {best.number} found voids better ({then}): select it in the table to go back."
+        self._runner.told.emit(said)
+
+    def go_back(self) -> None:
+        """Make the model of the selected cycle the current one again."""
+        row = self.table.currentRow()
+        if not 0 <= row < len(self._project.cycles) - 1:
+            return
+        number = self._project.cycles[row].number
+        try:
+            again = restore(self._project, number)
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            return
+        self._runner.told.emit(
+            f"Cycle {again.number} is the model of cycle {number} again. Segment to see it."
         )
 
     def _pretrain(self) -> None:
@@ -145,6 +177,14 @@ class TrainPanel(QWidget):
             if known
             else "No test scan has labels: add one with 'only to judge on' and label some of its slices."
         )
+        earlier = 0 <= self.table.currentRow() < len(self._project.cycles) - 1
+        self.back.setEnabled(idle and earlier)
+        self.back.setToolTip(
+            "Its model becomes the current one, as a new cycle; no cycle is taken away."
+            if earlier
+            else "Select an earlier cycle in the table first."
+        )
+        self.back.setVisible(len(self._project.cycles) > 1)
         self.state.setText(self._state(labelled))
 
     def _state(self, labelled: int) -> str:
@@ -162,6 +202,8 @@ class TrainPanel(QWidget):
         self.pretrain.clicked.connect(self._pretrain)
         self.segment.clicked.connect(self.segment_view)
         self.evaluate.clicked.connect(self.judge)
+        self.back.clicked.connect(self.go_back)
+        self.table.itemSelectionChanged.connect(self._enable)
         self.preset.valueChanged.connect(self._configured)
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
@@ -184,6 +226,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.back)
         layout.addWidget(folded("Training settings", self.preset, self.form))
         layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))
 

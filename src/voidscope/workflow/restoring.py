@@ -1,0 +1,54 @@
+"""Going back to an earlier model, and noticing that one was better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from voidscope.errors import ProjectError
+from voidscope.project import Cycle, Project
+from voidscope.vocabulary import ClassMap, Role
+
+MARGIN = 0.01
+"""Void IoU by which an earlier model must be better to be spoken of."""
+
+
+def restore(project: Project, number: int) -> Cycle:
+    """Make the model of cycle `number` the current one again: its weights become a new cycle, nothing is taken away.
+
+    Raises `ProjectError` where there is no such cycle or its weights are damaged.
+    """
+    earlier = next((c for c in project.cycles if c.number == number), None)
+    if earlier is None:
+        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
+        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
+    provenance = dict(earlier.provenance) | {"restored_from": number}
+    again = replace(earlier, number=len(project.cycles) + 1, provenance=provenance)
+    written = project.add_cycle(again, earlier.weights())
+    if earlier.evaluation is not None:
+        project.set_evaluation(written.id, earlier.evaluation)
+    return written
+
+
+def better_before(project: Project) -> Cycle | None:
+    """The earlier cycle that found voids best on the scans the current one was evaluated on, if clearly better than it."""
+    cycle = project.cycle
+    if cycle is None or cycle.evaluation is None:
+        return None
+    scans, now = cycle.evaluation["scans"], void_iou(cycle, project.classes)
+    judged = [
+        (found, c.number, c)
+        for c in project.cycles[:-1]
+        if c.evaluation is not None and c.evaluation["scans"] == scans
+        and (found := void_iou(c, project.classes)) is not None
+    ]  # fmt: skip
+    then, _, best = max(judged, key=lambda row: row[:2], default=(0.0, 0, None))
+    return best if then > (now or 0.0) + MARGIN else None
+
+
+def void_iou(cycle: Cycle, classes: ClassMap) -> float | None:
+    """Void IoU of an evaluated cycle, the mean where there are several void classes; None where it is not known."""
+    if cycle.evaluation is None:
+        return None
+    names = [c.name for c in classes.classes if c.role is Role.VOID]
+    found = [v for n in names if (v := cycle.evaluation["iou"].get(n)) is not None]
+    return sum(found) / len(found) if found else None
