@@ -270,7 +270,7 @@ class MeasureConfig(_Section):
         "uncertainty (ISO 14253-1).",
     )  # fmt: skip
     edge_sigma: float = _field(
-        0.3, "Doubt of edges",
+        0.25, "Doubt of edges",
         "Standard deviation of where a void ends; from held-out scans with truth. It makes the interval of the ratio.", ge=0, le=5,
         unit="voxels",
     )  # fmt: skip
