@@ -264,6 +264,9 @@ class MeasureConfig(_Section):
         0.05, "Limit (0.05 is 5 %)", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
         paper="1",
     )  # fmt: skip
+    source: str = _field(
+        "", "Source of the limit", "Who set the limit, and where it is written; the report says it."
+    )
     rule: Literal["simple acceptance", "guard band"] = _field(
         "simple acceptance", "Decision rule",
         "simple acceptance takes the ratio as exact; guard band leaves to REVIEW what is nearer to the limit than its expanded "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -300,3 +301,26 @@ def test_a_worse_model_is_told_with_the_way_back(shell: Shell, dataset: Path, tm
     assert f"voidscope restore {project} --cycle 1" in shell.err
     assert shell.json("restore", project, "--cycle", 1)["cycle"] == 3
     assert "no cycle 9" in shell.complaint("restore", project, "--cycle", 9)
+
+
+def test_a_recipe_file_decides_and_the_report_says_how_to_repeat_it(
+    shell: Shell, dataset: Path, tmp_path: Path
+) -> None:
+    project, recipe = tmp_path / "p", tmp_path / "customer.toml"
+    shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
+    shell("label", project, "--from-dataset", dataset, "--scan", "a")
+    shell.json("train", project, *QUICK)
+    shell.json("segment", project, "--device", "cpu")
+    code, _ = shell("recipe", recipe, "--project", project, "--set", "measure.limit=30%")
+    assert code == 0
+    assert "exists already" in shell.complaint("recipe", recipe)
+    recipe.write_text(recipe.read_text().replace('source = ""', "source = \"agreed with customer 'X' & Y\""))
+    by_recipe = shell.json("measure", project, "--recipe", recipe)
+    assert [s["limit"] for s in by_recipe["scans"]] == [0.3, 0.3]
+    assert by_recipe["provenance"]["recipe"]["source"] == "agreed with customer 'X' & Y"
+    assert "agreed with customer &#39;X&#39; &amp; Y" in (project / "report" / "report.html").read_text()
+    words = shlex.split(by_recipe["provenance"]["command"])
+    assert shell.json(*words[1:])["scans"] == by_recipe["scans"]
+    assert shell.json("measure", project)["scans"][0]["limit"] == 0.05
+    mask = ("measure", "--mask", dataset / "a_labels.tif", "--spacing", "1,1,1")
+    assert shell.json(*mask, "--recipe", recipe)["scans"][0]["limit"] == 0.3

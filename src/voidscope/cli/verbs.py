@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from voidscope.cli.options import (
 )
 from voidscope.cli.output import finite, number, run, say, suggestion_entry
 from voidscope.config import Config
-from voidscope.metrology import Report, measure_mask
+from voidscope.metrology import Report, measure_mask, read_recipe
 from voidscope.project import Project, fingerprint, parse_map
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset, read_label_file, read_scan
@@ -123,6 +124,10 @@ def measure(
     mask: Annotated[Path | None, typer.Option("--mask", help="Any mask file; needs no project.")] = None,
     spacing: SpacingText = None,
     file_map: MapText = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="Measure by this recipe file instead of the project's settings."),
+    ] = None,
     limit: Annotated[str | None, typer.Option(help="FAIL above this ratio, e.g. 0.05 or 5%.")] = None,
     changes: Changes = None,
     seed: Seed = None,
@@ -130,7 +135,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Void ratio, voids and verdict of segmented scans, or of any mask file."""
-    words = [*(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
+    words = [*_recipe_words(recipe), *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
     if mask is not None and path is not None:
         raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
     if mask is not None:
@@ -142,6 +147,13 @@ def measure(
     else:
         raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
     say(report.entry(), as_json, report.text())
+
+
+def _recipe_words(path: Path | None) -> list[str]:
+    """A recipe file as settings."""
+    if path is None:
+        return []
+    return [f"measure.{name}={json.dumps(value)}" for name, value in read_recipe(path).model_dump().items()]
 
 
 @app.command()

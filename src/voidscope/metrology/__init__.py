@@ -5,6 +5,7 @@ from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_
 from voidscope.metrology.measurement import ScanMeasurement, measure_mask
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
+from voidscope.metrology.recipe import read_recipe, recipe_text
 from voidscope.metrology.report import Report
 from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
@@ -28,6 +29,8 @@ __all__ = [
     "gauge_study",
     "measure_mask",
     "overlay_png",
+    "read_recipe",
+    "recipe_text",
     "sphere_diameter",
     "undefined_ratios",
     "verdict_agreement",

@@ -41,6 +41,7 @@ def page_of(
     """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name."""
     return _template().render(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
+        sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
         rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -50,7 +52,7 @@ def measure(
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
         "warnings": cycle.metrics.get("warnings", []), "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
-        "command": f"voidscope measure {project.path}",
+        "command": shlex.join(["voidscope", "measure", str(project.path), *_changed(settings, project.config)]),
     }  # fmt: skip
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
@@ -70,6 +72,13 @@ def measure(
         return result[0]
 
     return Job("Measuring", steps, commit)
+
+
+def _changed(settings: Config, own: Config) -> list[str]:
+    """The words that set what is measured otherwise than the project does."""
+    given, kept = settings.measure.model_dump(), own.measure.model_dump()
+    words = [f"measure.{name}={json.dumps(value)}" for name, value in given.items() if value != kept[name]]
+    return [part for word in words for part in ("--set", word)]
 
 
 def _blind(cycle: Cycle, classes: ClassMap) -> str:

@@ -1,4 +1,4 @@
-"""`gauge`: a crossed study of parts, operators and repeats from a table."""
+"""What metrology needs beside `measure`: `recipe` files and `gauge` studies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,27 @@ from typing import Annotated
 import typer
 
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson
+from voidscope.cli.options import AsJson, Changes, open_project
 from voidscope.cli.output import say
-from voidscope.errors import CannotReadFile
-from voidscope.metrology import GaugeStudy, Reading, gauge_study, verdict_agreement
+from voidscope.config import Config
+from voidscope.errors import CannotReadFile, ConfigError
+from voidscope.metrology import GaugeStudy, Reading, gauge_study, recipe_text, verdict_agreement
 
 COLUMNS = ("part", "operator", "value")
+
+
+@app.command()
+def recipe(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Recipe file to write, e.g. customer.toml.")],
+    project: Annotated[Path | None, typer.Option(help="Start from this project's settings.")] = None,
+    changes: Changes = None,
+) -> None:
+    """Write a recipe file to edit, send and sign; use it with measure --recipe."""
+    start = Config.product() if project is None else open_project(project).config
+    if path.exists():
+        raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
+    path.write_text(recipe_text(start.with_changes(changes or []).measure), encoding="utf-8")
+    typer.echo(f"{path} written; edit it, then: voidscope measure PROJECT --recipe {path}")
 
 
 @app.command()
