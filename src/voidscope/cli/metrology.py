@@ -1,4 +1,4 @@
-"""What metrology needs beside `measure`: `recipe` files and `gauge` studies."""
+"""What metrology needs beside `measure`: `recipe` files, `verify` and `gauge` studies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, open_project
-from voidscope.cli.output import say
+from voidscope.cli.options import AsJson, Changes, ProjectPath, open_project
+from voidscope.cli.output import run, say
 from voidscope.config import Config
-from voidscope.errors import CannotReadFile, ConfigError
+from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
 from voidscope.metrology import GaugeStudy, Reading, gauge_study, recipe_text, verdict_agreement
 
 COLUMNS = ("part", "operator", "value")
@@ -30,6 +31,19 @@ def recipe(
         raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
     path.write_text(recipe_text(start.with_changes(changes or []).measure), encoding="utf-8")
     typer.echo(f"{path} written; edit it, then: voidscope measure PROJECT --recipe {path}")
+
+
+@app.command()
+def verify(path: ProjectPath, as_json: AsJson = False) -> None:
+    """Measure again by the last report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
+    project = open_project(path)
+    differing = run(workflow.verify(project))
+    told = "the report repeats: same files, same model, same masks, same numbers"
+    say({"verified": not differing, "differences": list(differing)}, as_json, "\n".join(differing) or told)
+    if differing:
+        raise VoidscopeError(
+            f"the report of {path} does not verify: {len(differing)} differences, first {differing[0]}."
+        )
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth, `restore` goes back to an earlier one.
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth, `restore` goes back to an earlier one, `verify` repeats a report.
 """
 
 from voidscope.workflow.asking import ScanPrediction, segment, suggest
@@ -11,6 +11,7 @@ from voidscope.workflow.learning import pretrain, train
 from voidscope.workflow.measuring import measure
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
+from voidscope.workflow.verifying import verify
 
 __all__ = [
     "Evaluation",
@@ -27,5 +28,6 @@ __all__ = [
     "simulate",
     "suggest",
     "train",
+    "verify",
     "void_iou",
 ]

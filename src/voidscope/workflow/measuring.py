@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Sequence
@@ -52,6 +53,7 @@ def measure(
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
         "warnings": cycle.metrics.get("warnings", []), "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
+        "masks_sha256": {n: hashlib.sha256(m.tobytes()).hexdigest() for n, m in masks.items() if m is not None},
         "command": shlex.join(["voidscope", "measure", str(project.path), *_changed(settings, project.config)]),
     }  # fmt: skip
 

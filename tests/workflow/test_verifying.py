@@ -1,0 +1,100 @@
+"""A report that was touched, or whose files were, does not verify; one that was not does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voidscope.errors import NotReady
+from voidscope.jobs import execute
+from voidscope.project import Project, import_truth
+from voidscope.vocabulary import SliceKey
+from voidscope.volume import Dataset, read_label_file, tiff_bytes
+from voidscope.workflow import measure, restore, segment, train, verify
+
+
+@pytest.fixture
+def measured(project: Project, dataset: Dataset) -> Project:
+    """A project with a report by a recipe that is not its own."""
+    import_truth(project, dataset, [SliceKey(s, i) for s in "ab" for i in (0, 3)])
+    execute(train(project))
+    execute(segment(project))
+    execute(
+        measure(project, config=project.config.with_changes(["measure.limit=0.2", "measure.rule=guard band"]))
+    )
+    return project
+
+
+def touched(project: Project, change: Callable[[Any], object]) -> Project:
+    path = project.report_folder / "report.json"
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+    return Project.open(project.path)
+
+
+def test_an_untouched_report_verifies_by_its_own_recipe_and_stays(measured: Project) -> None:
+    before = (measured.report_folder / "report.json").read_bytes()
+    assert execute(verify(measured)) == ()
+    assert execute(verify(Project.open(measured.path))) == ()
+    assert (measured.report_folder / "report.json").read_bytes() == before
+
+
+def test_a_project_without_a_report_has_nothing_to_verify(project: Project) -> None:
+    with pytest.raises(NotReady, match="no report to verify"):
+        verify(project)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda t: t["scans"][0].update(void_over_foreground=0.0001),
+            "a: void_over_foreground is 0.0001 in the report",
+        ),
+        (
+            lambda t: t["scans"][1].update(verdict="PASS" if t["scans"][1]["verdict"] != "PASS" else "FAIL"),
+            "b: verdict is",
+        ),
+        (lambda t: t["scans"][0].update(n_voids=99), "a: n_voids is 99 in the report"),
+        (lambda t: t["scans"][0]["recipe"].update(limit=0.9), "recipe was"),
+        (lambda t: t["provenance"]["recipe"].update(limit=0.9), "recipe was"),
+        (lambda t: t["provenance"].update(weights_sha256="0" * 64), "weights_sha256 was 0000"),
+        (
+            lambda t: t["provenance"]["scans"]["a"].update(fingerprint="0000"),
+            "the file of a is not the one measured",
+        ),
+    ],
+)
+def test_a_touched_report_is_told_where(
+    measured: Project, change: Callable[[Any], object], said: str
+) -> None:
+    found = execute(verify(touched(measured, change)))
+    assert any(said in line for line in found), found
+
+
+def test_a_touched_mask_or_scan_is_told(measured: Project, dataset: Dataset) -> None:
+    mask = measured.mask_path("a")
+    ids = read_label_file(mask)
+    ids[0, 0, 0] = 3 if ids[0, 0, 0] != 3 else 2
+    mask.write_bytes(tiff_bytes(ids, (0.7, 0.5, 0.7)))
+    found = execute(verify(Project.open(measured.path)))
+    assert any(line.startswith("masks_sha256 was") for line in found)
+    scan = Path(dataset.folder) / "b.tif"
+    scan.write_bytes((dataset.folder / "a.tif").read_bytes())
+    found = execute(verify(Project.open(measured.path)))
+    assert any(line.startswith("the file of b is not the one measured") for line in found)
+
+
+def test_another_model_does_not_stand_for_the_reports(measured: Project) -> None:
+    execute(train(measured, measured.config.with_changes(["seed=5"])))
+    with pytest.raises(NotReady, match="Not segmented by cycle-0002"):
+        verify(measured)
+    restore(measured, 1)
+    execute(segment(measured))
+    found = execute(verify(measured))
+    assert [line.split(" ")[0] for line in found] == ["model"]  # the same weights and masks under a new name
