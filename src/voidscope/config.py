@@ -280,6 +280,9 @@ class MeasureConfig(_Section):
     coverage: float = _field(
         2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
     )
+    min_void_iou: float = _field(
+        0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
+    )  # fmt: skip
     min_voxels: int = _field(
         1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
     )

@@ -1,5 +1,16 @@
 """Errors a person can act on: each names the thing, the value and the way out, in one line."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def named(things: Iterable[object], most: int = 8) -> str:
+    """Things in a sentence: all of them, or the first `most` and how many more there are."""
+    words = [str(t) for t in things]
+    more = len(words) - most
+    return ", ".join(words) if more <= 0 else f"{', '.join(words[:most])} and {more} more"
+
 
 class VoidscopeError(Exception):
     """Base of every problem voidscope tells a person about; its text is one line, ready to be shown."""

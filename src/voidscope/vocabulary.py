@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.errors import ConfigError, LabelError
+from voidscope.errors import ConfigError, LabelError, named
 
 UNLABELLED = 0
 """Id of a pixel about which nobody has said anything; it never enters a loss, a score or a metric."""
@@ -91,6 +91,9 @@ class SegmentationClass:
     file_id: int
 
 
+MANY_IDS = 32
+"""A file with more unknown ids than this is hardly a mask."""
+
 COLOURS = ("#5b6770", "#e69f00", "#56b4e9", "#d7263d", "#009e73", "#cc79a7", "#f0e442", "#0072b2")
 """Okabe-Ito based class colours, told apart by colour-blind readers; void is the strongest of them."""
 
@@ -146,18 +149,23 @@ class ClassMap:
         if not (np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.bool_):
             raise LabelError(f"Labels must be whole-number class ids, got {ids.dtype}; save them as uint8.")
         table = self._table(file_map)
-        values = ids.astype(np.int64, copy=False)
-        known = np.fromiter(table, dtype=np.int64)
-        present = np.unique(values)
-        unknown = [int(v) for v in present if v not in known]
-        if unknown:
-            some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
-            raise LabelError(
-                f"Unknown label ids {unknown[:8]}; known are {some}. Name them with --map ID=CLASS."
-            )
-        order = np.argsort(known)
-        targets = np.fromiter(table.values(), dtype=np.uint8)[order]
-        return targets[np.searchsorted(known[order], values)]
+        low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+        if low < 0 or high > max(table):
+            raise self._unknown_ids(np.unique(ids), table)
+        targets = np.zeros(max(table) + 1, np.uint8)
+        is_known = np.zeros(targets.size, bool)
+        targets[list(table)], is_known[list(table)] = list(table.values()), True
+        if not is_known.all() and not is_known[ids].all():
+            raise self._unknown_ids(np.unique(ids), table)
+        return targets[ids.view(np.uint8) if ids.dtype == np.bool_ else ids]
+
+    def _unknown_ids(self, present: npt.NDArray[np.generic], table: Mapping[int, int]) -> LabelError:
+        unknown = [int(v) for v in present.tolist() if v not in table]
+        some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
+        image = " It looks like an image, not a mask." if len(unknown) > MANY_IDS else ""
+        return LabelError(
+            f"Unknown label ids {named(unknown)}; the ids named are {some}.{image} Name them with --map ID=CLASS."
+        )
 
     def to_file(self, mask: Mask) -> npt.NDArray[np.uint8 | np.uint16]:
         """Translate class ids 1..C into the ids used in label files; every voxel must be labelled."""

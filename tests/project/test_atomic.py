@@ -89,3 +89,22 @@ def test_removing_what_is_gone_is_fine(tmp_path: Path) -> None:
     atomic.remove(tmp_path / "x")
     atomic.remove(tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "report"
+    atomic.replace_folder(folder, {"a": b"1", "b": b"1"})
+    atomic.replace_folder(folder, {"a": b"2", "c": b"2"})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a": b"2", "c": b"2"}
+    calls: list[int] = []
+
+    def full_at_the_second(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_at_the_second)
+    with pytest.raises(ProjectError, match="No space left"):
+        atomic.replace_folder(folder, {"a": b"3", "b": b"3", "c": b"3"})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a": b"2", "c": b"2"}
+    assert [p.name for p in tmp_path.iterdir()] == ["report"]

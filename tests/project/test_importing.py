@@ -43,7 +43,7 @@ def test_a_label_of_another_shape_or_with_unknown_ids_changes_nothing(project: P
         import_labels(project, "a", IDS[..., :4])
     odd = IDS.copy()
     odd[0, 3, 0] = 77
-    with pytest.raises(LabelError, match=r"\[77\]"):
+    with pytest.raises(LabelError, match=r"ids 77;"):
         import_labels(project, "a", odd)
     with pytest.raises(ProjectError, match="no slice a/0009"):
         import_labels(project, "a", IDS, slices=[0, 9])

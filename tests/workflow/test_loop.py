@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import shlex
+from typing import Any
+
 import numpy as np
 import pytest
 
+from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, NotReady, ProjectError, StaleResult
 from voidscope.evaluation import confusion_matrix, iou
-from voidscope.jobs import Progress, execute
+from voidscope.jobs import Job, Progress, execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import add_scans, evaluate, measure, pretrain, segment, suggest, train
+from voidscope.workflow import add_scans, evaluate, judged, measure, pretrain, segment, suggest, train
 
 
 @pytest.fixture
@@ -27,6 +33,16 @@ def trained(labelled: Project) -> Project:
     """The project after its first cycle."""
     execute(train(labelled))
     return labelled
+
+
+def finished(job: Job[Any, Any]) -> Any:
+    """The result of a job's steps, not committed yet."""
+    steps = job.steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def test_the_whole_story_leaves_everything_in_the_project(project: Project, dataset: Dataset) -> None:
@@ -207,7 +223,7 @@ def test_measuring_needs_masks_and_a_spacing(trained: Project, dataset: Dataset)
     execute(segment(trained, ["a"]))
     with pytest.raises(NotReady, match=r"Not segmented.*: b"):
         measure(trained, ["a", "b"])
-    assert [s.scan for s in execute(measure(trained)).scans] == ["a"]
+    assert [s.scan for s in execute(measure(trained, ["a"])).scans] == ["a"]
 
 
 def test_a_scan_without_spacing_cannot_be_measured(trained: Project, dataset: Dataset) -> None:
@@ -223,7 +239,7 @@ def test_the_measured_ratio_is_the_masks(trained: Project) -> None:
     execute(segment(trained, ["a"]))
     mask = trained.mask("a")
     assert mask is not None
-    (found,) = execute(measure(trained)).scans
+    (found,) = execute(measure(trained, ["a"])).scans
     foreground = int((mask > 1).sum())
     expected = float((mask == 4).sum() / foreground) if foreground else None
     assert found.entry()["void_over_foreground"] == pytest.approx(expected)
@@ -265,8 +281,83 @@ def test_a_model_is_judged_by_the_labels_of_test_scans_where_there_is_no_dataset
     assert (found.scans, found.n_labelled) == (("c",), n_trained)
     assert [found.iou[n] for n in trained.classes.names] == pytest.approx(list(expected), nan_ok=True)
     assert trained.cycle is not None and trained.cycle.evaluation == {
-        "miou": found.miou, "miou_foreground": found.miou_foreground, "iou": found.iou, "scans": ["c"]
+        "miou": found.miou, "miou_foreground": found.miou_foreground, "iou": found.iou, "scans": ["c"], "truth": "labels",
+        "truth_sha256": hashlib.sha256(part.tobytes()).hexdigest(),
     }  # fmt: skip
+
+
+def test_a_label_that_a_model_proposed_judges_no_model(trained: Project, dataset: Dataset) -> None:
+    execute(segment(trained, ["c"]))
+    mask, key = trained.mask("c"), SliceKey("c", 1)
+    assert mask is not None
+    trained.labels.put(key, mask[:, 1], Provenance.ACCEPTED)
+    touched = mask[:, 1].copy()
+    touched[0, 0] = 3
+    trained.labels.put(key, touched, Provenance.DRAWN)  # one dab makes it no more a person's own
+    assert judged(trained) == ()
+    with pytest.raises(NotReady, match="are accepted predictions, which judge no model"):
+        evaluate(Project.open(trained.path))
+    trained.labels.remove(key)
+    trained.labels.put(key, project_truth(trained, dataset, "c")[:, 1], Provenance.DRAWN)
+    assert judged(trained) == ("c",)
+
+
+def test_a_model_that_finds_no_voids_on_held_out_scans_gives_no_verdict(trained: Project) -> None:
+    execute(segment(trained))
+    assert trained.cycle is not None
+    judgement = {"miou": 0.5, "miou_foreground": 0.4, "scans": ["c"], "truth": "labels", "truth_sha256": "0"}
+    for iou_of_void, reviewed in ((0.0, True), (0.19, True), (0.21, False)):
+        trained.set_evaluation(trained.cycle.id, judgement | {"iou": {"void": iou_of_void}})
+        report = execute(measure(trained))
+        assert all(
+            (s.verdict is Verdict.REVIEW and "void IoU of" in s.reason) is reviewed for s in report.scans
+        )
+        assert report.provenance["held_out_void_iou"] == iou_of_void
+    lenient = trained.config.with_changes(["measure.min_void_iou=0"])
+    trained.set_evaluation(trained.cycle.id, judgement | {"iou": {"void": 0.0}})
+    assert all("void IoU" not in s.reason for s in execute(measure(trained, config=lenient)).scans)
+
+
+def test_a_suggestion_of_the_model_before_is_not_kept(labelled: Project) -> None:
+    job = suggest(labelled)
+    result = finished(job)
+    execute(train(labelled))
+    with pytest.raises(StaleResult, match="the queue was not kept"):
+        job.commit(result)
+    assert labelled.suggestions == ()
+
+
+def test_a_slice_labelled_meanwhile_leaves_the_queue(labelled: Project) -> None:
+    job = suggest(labelled)
+    result = finished(job)
+    taken = result.suggestions[0].key
+    labelled.labels.put(taken, np.ones(labelled.slice_shape(taken), np.uint8))
+    assert taken not in [s.key for s in job.commit(result)] == [s.key for s in result.suggestions[1:]]
+
+
+def test_what_was_segmented_by_the_model_before_is_not_called_segmented(trained: Project) -> None:
+    execute(segment(trained, ["a"]))
+    job = segment(trained, ["a"])  # nothing to do
+    result = finished(job)
+    execute(train(trained))
+    with pytest.raises(StaleResult):
+        job.commit(result)
+
+
+def test_a_report_is_by_a_command_that_names_its_scans_and_whole_recipe(trained: Project) -> None:
+    execute(segment(trained))
+    report = execute(measure(trained, ["b"], trained.config.with_changes(["measure.limit=0.03"])))
+    command = shlex.split(report.provenance["command"])
+    assert [b for a, b in itertools.pairwise(command) if a == "--scan"] == ["b"]
+    words = [b for a, b in itertools.pairwise(command) if a == "--set"]
+    assert Config().with_changes(words).measure == report.scans[0].recipe
+    assert report.provenance["not_measured"] == ["a", "c"]
+
+
+def test_scans_that_are_not_segmented_are_named_before_any_is_measured(trained: Project) -> None:
+    execute(segment(trained, ["b"]))
+    with pytest.raises(NotReady, match=r"2 of 3 scans: a, c\. Run segment first"):
+        measure(trained)
 
 
 def test_pretraining_is_the_start_of_the_next_training(labelled: Project) -> None:

@@ -91,7 +91,9 @@ def add(
     path: ProjectPath,
     scans: Annotated[list[Path], typer.Argument(metavar="SCAN...", help="Files, or folders of slices.")],
     spacing: SpacingText = None,
-    split: Annotated[Split, typer.Option(help="Learn from it, or only judge on it.")] = Split.TRAIN,
+    split: Annotated[
+        Split | None, typer.Option(help="Learn from it (new scans do), or only judge on it.")
+    ] = None,
     plane: Annotated[
         Plane | None,
         typer.Option(help="Axis to cut along; default axis1 (coronal), axis0 for single images."),
@@ -158,7 +160,7 @@ def _fill(project: Project, source: Dataset) -> None:
     """Add the dataset's scans; a new project that cannot be filled is taken back, so that the command can be repeated."""
     try:
         run(workflow.add_dataset(project, source))
-    except VoidscopeError:
+    except (VoidscopeError, KeyboardInterrupt):
         shutil.rmtree(project.path)
         raise
 

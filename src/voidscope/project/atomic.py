@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +50,20 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             _discard(temporary)
             raise
         sync_folder(folder.parent)
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replace `folder` by one with `files`, all of them or none; what was in it before goes."""
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    with explained(folder):
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        write_folder(new, files)
+        if folder.exists():
+            folder.replace(old)
+        new.replace(folder)
+        sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

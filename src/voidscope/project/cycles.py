@@ -42,9 +42,10 @@ class Cycle:
 
     @property
     def evaluation(self) -> dict[str, Any] | None:
-        """Its agreement with held-out truth, or None when it was not evaluated."""
+        """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation)."""
         path = self.folder / "evaluation.json"
-        return read_json(path) if path.is_file() else None
+        found: dict[str, Any] | None = read_json(path) if path.is_file() else None
+        return found if found and {"iou", "miou", "scans"} <= found.keys() else None
 
     @classmethod
     def read(cls, folder: Path) -> Cycle:

@@ -62,15 +62,17 @@ def import_truth(
     truths: dict[str, Mask] = {}
     masks: dict[SliceKey, Mask] = {}
     for key in keys:
+        project.slice_shape(key)
         if key.scan not in truths:
-            truths[key.scan] = _in_project_ids(project, dataset, key.scan)
+            truths[key.scan] = project_truth(project, dataset, key.scan)
         masks[key] = truths[key.scan][slice_index(project.scan(key.scan).plane, key.index)]
     return _store(project, masks, overwrite, author="dataset truth")
 
 
 def project_truth(project: Project, dataset: Dataset, scan: str) -> Mask:
     """A scan's truth (z, y, x) in the project's class ids; raises `LabelError` when it does not fit the scan."""
-    truth = _in_project_ids(project, dataset, scan)
+    table = np.array([0, *(project.classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
+    truth: Mask = table[dataset.truth(scan)]
     shape = project.scan(scan).shape
     if truth.shape != shape:
         raise LabelError(
@@ -101,12 +103,6 @@ def parse_map(text: str) -> dict[int, str]:
             raise ConfigError(f"{text!r} maps no ids; write ID=CLASS pairs, e.g. 0=background,3=void.")
         pairs[int(number)] = name.strip()
     return pairs
-
-
-def _in_project_ids(project: Project, dataset: Dataset, scan: str) -> Mask:
-    """The dataset's class ids become the project's, by class name."""
-    table = np.array([0, *(project.classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
-    return table[dataset.truth(scan)]
 
 
 def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, author: str) -> Imported:

@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,12 +32,15 @@ class LabelRecord:
     """Of the mask's bytes; checked when it is read."""
     pixels: tuple[int, ...]
     """Labelled pixels per class, in id order."""
+    proposed: bool = False
+    """Whether a model's prediction is or ever was part of it; such a label judges no model."""
 
 
 class Labels:
     """Store of label masks by slice key; every change is on disk, durably, when the call returns.
 
-    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told each key that changed.
+    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told each key that changed. Another
+    program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
     """
 
     def __init__(
@@ -49,8 +52,9 @@ class Labels:
         self._shape_of = shape_of
         self._changed = changed
         self._records: dict[SliceKey, LabelRecord] = {}
-        for path in sorted(folder.glob("*/*.tif")):
-            self._records[SliceKey(path.parent.name, int(path.stem))] = _read_record(path)
+        self._stamps: dict[SliceKey, _Stamp] = {}
+        for key, path in self._files():
+            self._take_in(key, path)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -64,6 +68,10 @@ class Labels:
     def keys(self) -> tuple[SliceKey, ...]:
         """All labelled slices in order."""
         return tuple(sorted(self._records))
+
+    def of(self, scan: str) -> tuple[SliceKey, ...]:
+        """The labelled slices of one scan in order."""
+        return tuple(k for k in self.keys() if k.scan == scan)
 
     def record(self, key: SliceKey) -> LabelRecord:
         """Provenance of a labelled slice; raises `LabelError` for an unlabelled one."""
@@ -97,27 +105,40 @@ class Labels:
     ) -> None:
         """Store a label mask (h, w), ids 0..C; one without any labelled pixel removes the label.
 
-        Raises `LabelError` when shape or ids do not fit, `ProjectError` when the disk refuses.
+        Where another program has labelled the slice since it was last looked at, its label stays on the pixels that `mask`
+        leaves unlabelled. Raises `LabelError` when shape or ids do not fit, `ProjectError` when the disk refuses.
         """
-        fitting = self._checked(key, mask)
+        fitting = self._joined(key, self._checked(key, mask))
         if not fitting.any():
             self.remove(key)
             return
         pixels = np.bincount(fitting.ravel(), minlength=self._n_classes + 1)[1:]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         record = LabelRecord(
-            provenance, author or _user(), now, _sha256(fitting), tuple(int(n) for n in pixels)
-        )
+            provenance, author or _user(), now, _sha256(fitting), tuple(int(n) for n in pixels),
+            provenance is Provenance.ACCEPTED or (provenance is Provenance.DRAWN and self._is_proposed(key)),
+        )  # fmt: skip
         write_bytes(self._path(key), _tiff(fitting, {"key": str(key), **asdict(record)}))
-        self._records[key] = record
+        self._records[key], self._stamps[key] = record, _stamp(self._path(key))
         self._changed(key)
 
     def remove(self, key: SliceKey) -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
         if key in self._records:
             remove(self._path(key))
-            del self._records[key]
+            self._forget(key)
             self._changed(key)
+
+    def catch_up(self) -> None:
+        """Take in what another program has labelled in this folder since it was last looked at."""
+        files = dict(self._files())
+        for key in [k for k in self._records if k not in files]:
+            self._forget(key)
+            self._changed(key)
+        for key, path in files.items():
+            if _stamp(path) != self._stamps.get(key):
+                self._take_in(key, path)
+                self._changed(key)
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all slices."""
@@ -138,8 +159,51 @@ class Labels:
             )
         return np.ascontiguousarray(mask, dtype=np.uint8)
 
+    def _files(self) -> Iterable[tuple[SliceKey, Path]]:
+        """Label files of slices that the project has; others are nobody's label."""
+        for path in sorted(self._folder.glob("*/*.tif")):
+            key = SliceKey(path.parent.name, int(path.stem)) if path.stem.isdigit() else None
+            if key is not None and path == self._path(key) and self._is_known(key):
+                yield key, path
+
+    def _is_known(self, key: SliceKey) -> bool:
+        try:
+            self._shape_of(key)
+        except ProjectError:
+            return False
+        return True
+
+    def _take_in(self, key: SliceKey, path: Path) -> None:
+        self._stamps[key] = _stamp(path)
+        self._records[key] = _read_record(path)
+
+    def _is_proposed(self, key: SliceKey) -> bool:
+        return key in self._records and self._records[key].proposed
+
+    def _forget(self, key: SliceKey) -> None:
+        self._records.pop(key, None)
+        self._stamps.pop(key, None)
+
+    def _joined(self, key: SliceKey, mask: Mask) -> Mask:
+        """`mask`, and below its unlabelled pixels what another program has written since."""
+        path = self._path(key)
+        if not path.is_file() or _stamp(path) == self._stamps.get(key):
+            return mask
+        self._take_in(key, path)
+        theirs = self.get(key)
+        return mask if theirs is None else np.where(mask == 0, theirs, mask)
+
     def _path(self, key: SliceKey) -> Path:
         return self._folder / key.scan / f"{key.index:04d}.tif"
+
+
+_Stamp = tuple[int, int, int]
+"""What changes when a file is replaced: its inode, size and time of change in ns."""
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _user() -> str:
@@ -169,6 +233,7 @@ def _read_record(path: Path) -> LabelRecord:
             said["time"],
             said["sha256"],
             tuple(said["pixels"]),
+            said.get("proposed", said["provenance"] == Provenance.ACCEPTED),
         )
     except (OSError, ValueError, KeyError, IndexError, tifffile.TiffFileError) as error:
         raise ProjectError(

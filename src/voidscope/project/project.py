@@ -34,6 +34,9 @@ class ProjectEvents:
     masks_changed = Signal(str)
     config_changed = Signal()
     report_changed = Signal()
+    survey_changed = Signal()
+    evaluation_changed = Signal()
+    pretrained_changed = Signal()
 
 
 class Project:
@@ -53,7 +56,7 @@ class Project:
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
         )
-        self._cycles = tuple(Cycle.read(p) for p in sorted((folder / "cycles").glob("[0-9]*")))
+        self._cycles = self._cycles_on_disk()
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -73,6 +76,22 @@ class Project:
         """Open a project folder; raises `ProjectError` when it is none, damaged or of a newer voidscope."""
         folder = Path(path)
         return cls(folder, Manifest.read(folder))
+
+    def catch_up(self) -> None:
+        """Take in what another program (a terminal beside the window) has changed in this folder since."""
+        manifest, cycles = Manifest.read(self.path), self._cycles_on_disk(self._cycles)
+        before, self._manifest = self._manifest, manifest
+        if manifest.scans != before.scans:
+            self._volumes.clear()
+            self.events.scans_changed.emit()
+        if manifest.config != before.config:
+            self.events.config_changed.emit()
+        if cycles != self._cycles:
+            self._cycles = cycles
+            self._masks.clear()
+            self.events.cycles_changed.emit()
+            self.events.suggestions_changed.emit()
+        self.labels.catch_up()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -94,16 +113,22 @@ class Project:
         return self.scans[name]
 
     def add(self, records: Sequence[ScanRecord]) -> None:
-        """Take in scans recorded by `record_scan`; one whose name is known and whose file is gone is found again.
+        """Take in scans recorded by `record_scan`; one already known takes the place, split and plane said now.
 
-        Raises `ProjectError` when a name is taken by another scan.
+        Raises `ProjectError` when a name is taken by another scan, or a labelled scan would be cut along another axis.
         """
+        self.catch_up()
         scans = dict(self.scans)
         for record in records:
             known = scans.get(record.name)
             if known is not None and known.fingerprint != record.fingerprint:
                 raise ProjectError(
                     f"{self.name} already has another scan {record.name!r} ({known.path}). Rename the file and add it again."
+                )
+            if known is not None and (self.labels.of(record.name) and known.plane is not record.plane):
+                raise ProjectError(
+                    f"{record.name} is labelled along {known.plane.value}, so it cannot be cut along {record.plane.value}. "
+                    "Add a copy of the file under another name."
                 )
             scans[record.name] = record if known is None else known.found_again(record)
             self._volumes.pop(record.name, None)
@@ -113,9 +138,11 @@ class Project:
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
         check_spacing(spacing_um, scan)
+        self.catch_up()
         record = self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
         self._write(scans=tuple(record if s.name == scan else s for s in self._manifest.scans))
         self._volumes.pop(scan, None)
+        self._rewrite_masks(record)
         self.events.scans_changed.emit()
 
     def volume(self, scan: str) -> Volume:
@@ -170,6 +197,7 @@ class Project:
     def set_config(self, config: Config) -> None:
         """Replace the project's settings."""
         if config != self.config:
+            self.catch_up()
             self._write(config=config)
             self.events.config_changed.emit()
 
@@ -185,11 +213,17 @@ class Project:
         """The newest cycle, whose model is the current one; None before the first training."""
         return self._cycles[-1] if self._cycles else None
 
+    @property
+    def next_cycle(self) -> int:
+        """Number of the cycle to come."""
+        return self._cycles[-1].number + 1 if self._cycles else 1
+
     def add_cycle(self, cycle: Cycle, weights: bytes) -> Cycle:
         """Append a trained cycle; its number must be the next one, else `StaleResult`."""
-        if cycle.number != len(self._cycles) + 1:
+        self.catch_up()
+        if cycle.number != self.next_cycle:
             raise StaleResult(
-                f"Another model was trained meanwhile (cycle {len(self._cycles)}); this one was not kept. Train again."
+                f"Another model was trained meanwhile (cycle {self.next_cycle - 1}); this one was not kept. Train again."
             )
         with explained(self.path):
             (self.path / "cycles").mkdir(exist_ok=True)
@@ -217,11 +251,14 @@ class Project:
     def set_survey(self, survey: Survey) -> None:
         """Keep a survey of the current model; raises `StaleResult` for another model's."""
         results.write_survey(self.current(survey.model_id).folder, survey)
+        self.events.survey_changed.emit()
 
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """The queue: what to label next according to the current model (or the random start)."""
-        return results.read_suggestions(self._queue_path)
+        known = self.scans
+        picks = results.read_suggestions(self._queue_path)
+        return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
 
     def set_suggestions(self, suggestions: Sequence[Suggestion]) -> None:
         """Replace the queue."""
@@ -231,10 +268,14 @@ class Project:
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
         if scan not in self._masks and self.cycle is not None:
-            mask = results.read_mask(self.cycle.folder, scan, self.classes)
+            mask = results.read_mask(self.cycle.folder, scan, self.classes, self.scan(scan).shape)
             if mask is not None:
                 self._masks[scan] = mask
         return self._masks.get(scan)
+
+    def is_segmented(self, scan: str) -> bool:
+        """Whether the current model's mask of a scan is there; reads none."""
+        return self.cycle is not None and self.mask_path(scan).is_file()
 
     def mask_path(self, scan: str) -> Path:
         """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
@@ -254,6 +295,7 @@ class Project:
     def set_evaluation(self, model_id: str, metrics: Mapping[str, object]) -> None:
         """Keep the held-out metrics of the current model beside it."""
         write_json(self.current(model_id).folder / "evaluation.json", metrics)
+        self.events.evaluation_changed.emit()
 
     @property
     def report(self) -> Report | None:
@@ -285,12 +327,24 @@ class Project:
         """Keep pretrained weights and what made them."""
         write_bytes(self.pretrained_path, weights)
         write_json(self.path / "pretrained" / "pretrained.json", record)
+        self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
 
+    def _rewrite_masks(self, record: ScanRecord) -> None:
+        """Give the mask files of a scan its new spacing, so that whoever measures them alone measures the same."""
+        for cycle in self._cycles:
+            results.set_spacing(cycle.folder, record.name, record.spacing_um)
+
     @property
     def _queue_path(self) -> Path:
-        return self.path / "suggestions" / f"{len(self._cycles):04d}.json"
+        return self.path / "suggestions" / f"{self.next_cycle - 1:04d}.json"
+
+    def _cycles_on_disk(self, known: Sequence[Cycle] = ()) -> tuple[Cycle, ...]:
+        """All cycles in the folder; a record never changes, so one that is known is not read again."""
+        read = {c.folder: c for c in known}
+        folders = sorted((self.path / "cycles").glob("[0-9]*"))
+        return tuple(read[p] if p in read else Cycle.read(p) for p in folders)
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

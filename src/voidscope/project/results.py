@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from voidscope.acquisition import Suggestion, Survey, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.metrology import Report
-from voidscope.project.atomic import read_json, write_bytes, write_json
+from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
 
@@ -49,7 +49,7 @@ def read_suggestions(path: Path) -> tuple[Suggestion, ...]:
     """The stored queue, empty when there is none."""
     if not path.is_file():
         return ()
-    entries = read_json(path)["suggestions"]
+    entries = read_json(path).get("suggestions")
     if not isinstance(entries, list):
         raise ProjectError(f"{path} is damaged: its suggestions are no list. Delete it and suggest again.")
     return tuple(Suggestion.from_entry(e) for e in entries)
@@ -64,15 +64,27 @@ def write_prediction(
     write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
 
 
+def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
+    """Write another spacing into the mask and uncertainty files of a scan, where a cycle folder has them."""
+    for path in (mask_path(folder, scan), folder / "uncertainty" / f"{scan}.tif"):
+        if path.is_file():
+            write_bytes(path, tiff_bytes(np.asarray(read_scan(path).voxels[:]), spacing_um))
+
+
 def mask_path(folder: Path, scan: str) -> Path:
     """Where a cycle folder keeps the mask of a scan."""
     return folder / "masks" / f"{scan}.tif"
 
 
-def read_mask(folder: Path, scan: str, classes: ClassMap) -> Mask | None:
+def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int, int]) -> Mask | None:
     """The mask of a scan as class ids 1..C, or None when the model has not segmented it."""
     path = mask_path(folder, scan)
-    return classes.from_file(read_label_file(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    mask = classes.from_file(read_label_file(path))
+    if mask.shape != shape:
+        raise ProjectError(f"{path} is {mask.shape}; {scan} is {shape}. Delete it and segment again.")
+    return mask
 
 
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
@@ -82,11 +94,11 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Write ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv`` into `folder`."""
-    write_bytes(folder / "report.html", report.html(pictures).encode())
-    write_bytes(folder / "voids.csv", report.csv().encode())
-    write_bytes(folder / "scans.csv", report.csv_scans().encode())
-    write_bytes(folder / "report.json", report.json().encode())
+    """Make `folder` anew with ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv``."""
+    texts = {
+        "report.html": report.html(pictures), "voids.csv": report.csv(), "scans.csv": report.csv_scans(), "report.json": report.json(),
+    }  # fmt: skip
+    replace_folder(folder, {name: text.encode() for name, text in texts.items()})
 
 
 def read_report(folder: Path) -> Report | None:

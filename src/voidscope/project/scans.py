@@ -40,7 +40,7 @@ class ScanRecord(BaseModel):
     split: Split
     intensity: Intensity
     fingerprint: str
-    """``sha256:...`` of the file, or ``sampled-sha256:...`` for very large ones."""
+    """``sha256:...`` of the file as `sha256sum` gives it (of a folder: names, sizes, contents), or ``sampled-sha256:...``."""
 
     @property
     def n_slices(self) -> int:
@@ -58,20 +58,25 @@ class ScanRecord(BaseModel):
         return tuple(SliceKey(self.name, i) for i in range(self.n_slices))
 
     def found_again(self, other: ScanRecord) -> ScanRecord:
-        """This record at the place of `other`, the same data, and with its spacing where one was typed in."""
-        changes: dict[str, object] = {"path": other.path, "relative": other.relative}
+        """This record with the place, split and plane of `other`, the same data, and its spacing where one was typed in."""
+        changes: dict[str, object] = {n: getattr(other, n) for n in ("path", "relative", "split", "plane")}
         if other.spacing_source == "typed in":
             changes |= {"spacing_um": other.spacing_um, "spacing_source": other.spacing_source}
         return self.model_copy(update=changes)
 
-    def open(self, project_folder: Path) -> Volume:
-        """Open the scan lazily; raises `ProjectError` when it was moved, or has changed its shape or type."""
+    def place(self, project_folder: Path) -> Path:
+        """Where the scan's file or folder lies now; raises `ProjectError` when it was moved."""
         path = next((p for p in (project_folder / self.relative, Path(self.path)) if p.exists()), None)
         if path is None:
             raise ProjectError(
                 f"The file of {self.name} is gone: {self.path}. Put it back, or point the project to its new place "
                 f"with: voidscope add {project_folder} NEW_PATH"
             )
+        return path
+
+    def open(self, project_folder: Path) -> Volume:
+        """Open the scan lazily; raises `ProjectError` when it was moved, or has changed its shape or type."""
+        path = self.place(project_folder)
         volume = read_scan(path, spacing_um=self.spacing_um, name=self.name)
         if volume.shape != self.shape or str(volume.dtype) != self.dtype:
             raise ProjectError(
@@ -113,13 +118,15 @@ def record_scan(
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 over a file, or over the names and contents of a folder's files in order."""
+    """SHA-256 of a file; over names, sizes and contents of a folder's files in order; over size and samples of large ones."""
     files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     sampled = sum(f.stat().st_size for f in files) > SAMPLED_ABOVE
     digest = hashlib.sha256()
     for file in files:
         if path.is_dir():
             digest.update(file.name.encode())
+        if path.is_dir() or sampled:
+            digest.update(str(file.stat().st_size).encode())
         for block in _blocks(file, sampled):
             digest.update(block)
     return f"{'sampled-' if sampled else ''}sha256:{digest.hexdigest()}"
@@ -129,7 +136,6 @@ def _blocks(file: Path, sampled: bool, size: int = 1 << 20) -> Iterator[bytes]:
     total = file.stat().st_size
     step = max(size, total // 64) if sampled else size
     with file.open("rb") as handle:
-        yield str(total).encode()
         for start in range(0, total, step):
             handle.seek(start)
             yield handle.read(size)

@@ -24,7 +24,7 @@ from voidscope.acquisition import (
     strategy_for,
 )
 from voidscope.config import Config
-from voidscope.errors import ConfigError
+from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
@@ -163,14 +163,15 @@ def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDAr
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:
-    if cycle is not None:
-        project.current(cycle.id)
-        for scan, prediction in result.predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
+    if project.cycle != cycle:
+        raise StaleResult("A model was trained meanwhile; the queue was not kept. Suggest again.")
     if result.survey is not None:
         project.set_survey(result.survey)
-    project.set_suggestions(result.suggestions)
-    return result.suggestions
+    if cycle is not None:
+        for scan, prediction in result.predictions.items():
+            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
+    project.set_suggestions([s for s in result.suggestions if s.key not in project.labels])
+    return project.suggestions
 
 
 def _survey(
@@ -196,11 +197,12 @@ def segment(
     settings = config or project.config
     cycle = current_cycle(project)
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
-    todo = [n for n in names if project.mask(n) is None]
+    todo = [n for n in names if not project.is_segmented(n)]
     reader, n_classes = project.reader(todo), len(project.classes)
     keys = _from_the_view(reader, todo, first)
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
+        project.current(cycle.id)
         for scan, prediction in predictions.items():
             project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
         return tuple(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -16,6 +17,9 @@ from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
 from voidscope.workflow.snapshot import current_cycle
+
+KEPT = ("miou", "miou_foreground", "iou", "scans", "truth", "truth_sha256")
+"""What a cycle keeps of its evaluation."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ def evaluate(
     """Compare the current model with the truth of test scans: the dataset's, or the labels people gave them.
 
     One confusion matrix is pooled over all labelled pixels at native size; test scans not segmented yet are on the way.
+    A label that is or ever was an accepted prediction judges no model: it would find itself right.
 
     Raises
     ------
@@ -54,24 +59,29 @@ def evaluate(
         job.commit(predictions)
         classes = project.classes
         matrix: Matrix = np.zeros((len(classes), len(classes)), np.int64)
+        said = hashlib.sha256()
         for name in names:
-            matrix += confusion_matrix(truth(name), _mask(project, name), len(classes))
+            true = truth(name)
+            said.update(true.tobytes())
+            matrix += confusion_matrix(true, _mask(project, name), len(classes))
         result = _evaluation(matrix, classes, len(cycle.labelled), cycle.number, names)
         kept = asdict(result) | {
             "miou": _number(result.miou),
             "miou_foreground": _number(result.miou_foreground),
         }
-        project.set_evaluation(
-            cycle.id, {k: v for k, v in kept.items() if k in ("miou", "miou_foreground", "iou", "scans")}
-        )
+        kept |= {
+            "truth": "labels" if dataset is None else str(dataset.folder),
+            "truth_sha256": said.hexdigest(),
+        }
+        project.set_evaluation(cycle.id, {k: kept[k] for k in KEPT})
         return result
 
     return Job("Evaluating", job.steps, commit)
 
 
 def judged(project: Project) -> tuple[str, ...]:
-    """Test scans with labels, by which a model can be judged without a dataset."""
-    labelled = {key.scan for key in project.labels}
+    """Test scans with labels in which no model had a say, by which one can be judged without a dataset."""
+    labelled = {key.scan for key in project.labels if not project.labels.record(key).proposed}
     return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in labelled)
 
 
@@ -83,7 +93,10 @@ def _known(project: Project, dataset: Dataset) -> tuple[str, ...]:
 def _nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
     if dataset is None:
         return (
-            f"No test scan of {project.name} has labels to judge by; add one with --split test and label some of its "
+            f"The labels of the test scans of {project.name} are accepted predictions, which judge no model. Clear a slice and "
+            "paint it by hand, or name a folder that holds the truth: --dataset DIR."
+            if any(project.scan(k.scan).split is Split.TEST for k in project.labels)
+            else f"No test scan of {project.name} has labels to judge by; add one with --split test and label some of its "
             "slices, or name a folder that holds the truth: --dataset DIR."
         )
     return (
@@ -92,12 +105,12 @@ def _nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
 
 
 def _labels(project: Project, scan: str) -> Mask:
-    """A scan's labels (z, y, x), 0 where nobody labelled."""
+    """A scan's labels (z, y, x) in which no model had a say, 0 elsewhere."""
     record = project.scan(scan)
     truth = np.zeros(record.shape, np.uint8)
-    for key in project.labels:
-        label = project.labels.get(key) if key.scan == scan else None
-        if label is not None:
+    for key in project.labels.of(scan):
+        label = project.labels.get(key)
+        if label is not None and not project.labels.record(key).proposed:
             truth[slice_index(record.plane, key.index)] = label
     return truth
 

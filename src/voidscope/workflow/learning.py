@@ -118,7 +118,7 @@ def train(
     reader, normalisation, number = (
         project.reader(k.scan for k in keys),
         project.normalisation(),
-        len(project.cycles) + 1,
+        project.next_cycle,
     )
     contrastive = _contrastive_weights(project, settings)
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from voidscope.config import Config
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report, Verdict, measure_mask, overlay_png
-from voidscope.project import Cycle, Project, SliceReader
+from voidscope.project import Cycle, Project, SliceReader, fingerprint
+from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
 
@@ -25,7 +27,8 @@ def measure(
 ) -> Job[tuple[Report, dict[str, bytes]], Report]:
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
-    `scans` None means every scan the current model has segmented.
+    `scans` None means every scan of the project. No verdict but REVIEW comes of a model that cannot find voids (none among
+    its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added.
 
     Raises
     ------
@@ -33,40 +36,35 @@ def measure(
     """
     settings = config or project.config
     cycle = current_cycle(project)
-    names = (
-        [n for n in project.scans if project.mask(n) is not None]
-        if scans is None
-        else [project.scan(n).name for n in scans]
-    )
-    missing = [n for n in names if project.mask(n) is None] if names else list(project.scans)
-    if missing or not names:
-        raise NotReady(f"Not segmented by {cycle.id} yet: {', '.join(missing[:5])}. Run segment first.")
-    for name in names:
-        if project.scan(name).spacing_um is None:
-            raise NotReady(
-                f"{name} has no spacing, so nothing in it can be measured. Set it: voidscope add {project.path} {project.scan(name).path} --spacing Z,Y,X (um)."
-            )
-    masks = {n: project.mask(n) for n in names}
-    reader, classes = project.reader(names), project.classes
-    blind = _blind(cycle, classes)
+    names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
+    _check_ready(project, cycle, names)
+    reader, classes, folder = project.reader(names), project.classes, project.path
+    blind = _blind(cycle, classes, settings)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "warnings": cycle.metrics.get("warnings", []), "not_segmented": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
-        "masks_sha256": {n: hashlib.sha256(m.tobytes()).hexdigest() for n, m in masks.items() if m is not None},
-        "command": shlex.join(["voidscope", "measure", str(project.path), *_changed(settings, project.config)]),
+        "held_out_void_iou": void_iou(cycle, classes), "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
+        "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
+        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings)]),
     }  # fmt: skip
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
-        measured, pictures = [], {}
-        for done, (name, mask) in enumerate(masks.items()):
-            yield Progress(done, len(masks), f"measuring {name}")
-            record = reader.records[name]
-            if mask is not None:
-                found = measure_mask(mask, classes, record.spacing_um, settings.measure, name)
-                measured.append(replace(found, verdict=Verdict.REVIEW, reason=blind) if blind else found)
-                pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
-        return Report(tuple(measured), provenance), pictures
+        measured, pictures, hashes, facts = [], {}, {}, {}
+        for done, (name, record) in enumerate(reader.records.items()):
+            yield Progress(done, len(names), f"measuring {name}")
+            mask = read_mask(cycle.folder, name, classes, record.shape)
+            if mask is None:
+                raise NotReady(f"The mask of {name} is gone; run segment again.")
+            now = fingerprint(record.place(folder))
+            facts[name] = provenance["scans"][name] | {"fingerprint": now}
+            hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
+            found = measure_mask(mask, classes, record.spacing_um, settings.measure, name)
+            doubt = blind or (
+                "" if now == record.fingerprint else f"the file of {name} is not the one that was added"
+            )
+            measured.append(replace(found, verdict=Verdict.REVIEW, reason=doubt) if doubt else found)
+            pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
+        return Report(tuple(measured), provenance | {"masks_sha256": hashes, "scans": facts}), pictures
 
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
         project.current(cycle.id)
@@ -76,23 +74,49 @@ def measure(
     return Job("Measuring", steps, commit)
 
 
-def _changed(settings: Config, own: Config) -> list[str]:
-    """The words that set what is measured otherwise than the project does."""
-    given, kept = settings.measure.model_dump(), own.measure.model_dump()
-    words = [f"measure.{name}={json.dumps(value)}" for name, value in given.items() if value != kept[name]]
-    return [part for word in words for part in ("--set", word)]
+def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
+    """Raise `NotReady` where a scan has no mask of this model or no spacing."""
+    missing = [n for n in names if not project.is_segmented(n)]
+    if missing or not names:
+        which = f"{len(missing)} of {len(names)} scans: {named(missing)}" if missing else "there is no scan"
+        raise NotReady(
+            f"Not segmented by {cycle.id} yet: {which}. Run segment first, or name scans to measure."
+        )
+    for name in names:
+        if project.scan(name).spacing_um is None:
+            raise NotReady(
+                f"{name} has no spacing, so nothing in it can be measured. Set it: voidscope add {project.path} {project.scan(name).path} --spacing Z,Y,X (um)."
+            )
 
 
-def _blind(cycle: Cycle, classes: ClassMap) -> str:
-    """Why no verdict of this model means anything: it learnt from no labelled void. Empty when it did."""
+def _words(settings: Config) -> list[str]:
+    """The words that set everything a recipe says, whatever the project's settings will be by then."""
+    said = settings.measure.model_dump()
+    return [part for name, value in said.items() for part in ("--set", f"measure.{name}={json.dumps(value)}")]
+
+
+def _blind(cycle: Cycle, classes: ClassMap, settings: Config) -> str:
+    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
     weights = cycle.metrics.get("class_weights", {})
     voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
-    if any(weights.get(v, 1) for v in voids):
-        return ""
-    return (
-        f"{cycle.id} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
-        "any; label slices that show it and train again"
-    )
+    if voids and not any(weights.get(v, 1) for v in voids):
+        return (
+            f"{cycle.id} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
+            "any; label slices that show it and train again"
+        )
+    found, needed = void_iou(cycle, classes), settings.measure.min_void_iou
+    if found is not None and found < needed:
+        return (
+            f"{cycle.id} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
+            "slices that show voids and train again"
+        )
+    return ""
+
+
+def _unjudged(cycle: Cycle, classes: ClassMap) -> list[str]:
+    if void_iou(cycle, classes) is not None:
+        return []
+    return [f"{cycle.id} was not evaluated on held-out voids: what it misses is not in the intervals."]
 
 
 def _worst_picture(

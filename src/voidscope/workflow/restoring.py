@@ -22,7 +22,7 @@ def restore(project: Project, number: int) -> Cycle:
         known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
         raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
     provenance = dict(earlier.provenance) | {"restored_from": number}
-    again = replace(earlier, number=len(project.cycles) + 1, provenance=provenance)
+    again = replace(earlier, number=project.next_cycle, provenance=provenance)
     written = project.add_cycle(again, earlier.weights())
     if earlier.evaluation is not None:
         project.set_evaluation(written.id, earlier.evaluation)
@@ -30,19 +30,24 @@ def restore(project: Project, number: int) -> Cycle:
 
 
 def better_before(project: Project) -> Cycle | None:
-    """The earlier cycle that found voids best on the scans the current one was evaluated on, if clearly better than it."""
+    """The earlier cycle that found voids best by the truth that the current one was judged by, if clearly better than it."""
     cycle = project.cycle
     if cycle is None or cycle.evaluation is None:
         return None
-    scans, now = cycle.evaluation["scans"], void_iou(cycle, project.classes)
+    truth, now = _truth(cycle), void_iou(cycle, project.classes)
     judged = [
         (found, c.number, c)
         for c in project.cycles[:-1]
-        if c.evaluation is not None and c.evaluation["scans"] == scans
+        if c.evaluation is not None and _truth(c) == truth
         and (found := void_iou(c, project.classes)) is not None
     ]  # fmt: skip
     then, _, best = max(judged, key=lambda row: row[:2], default=(0.0, 0, None))
     return best if then > (now or 0.0) + MARGIN else None
+
+
+def _truth(cycle: Cycle) -> tuple[object, ...]:
+    """By what a cycle was judged; two cycles compare only where it is the same."""
+    return tuple((cycle.evaluation or {}).get(name) for name in ("scans", "truth_sha256"))
 
 
 def void_iou(cycle: Cycle, classes: ClassMap) -> float | None:

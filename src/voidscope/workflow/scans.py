@@ -27,10 +27,12 @@ def add_scans(
     paths: Sequence[str | Path],
     *,
     spacing_um: Spacing | None = None,
-    split: Split = Split.TRAIN,
+    split: Split | None = None,
     plane: Plane | None = None,
 ) -> AddingJob:
     """Take scan files into the project by reference; returns their records. One bad file and none is added.
+
+    A scan already known keeps its split and plane where None is said; a new one is for training, its plane coronal.
 
     Raises
     ------
@@ -42,7 +44,11 @@ def add_scans(
         volume = read_scan(path, spacing_um=spacing_um)
         _refuse_labels(volume, path)
         source = "file" if spacing_um is None else "typed in"
-        return record_scan(volume, project.path, split=split, plane=plane, spacing_source=source)
+        known = project.scans.get(volume.name)
+        return record_scan(
+            volume, project.path, split=split or (known.split if known else Split.TRAIN),
+            plane=plane or (known.plane if known else None), spacing_source=source,
+        )  # fmt: skip
 
     return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
 

@@ -1,0 +1,169 @@
+"""A window and a terminal on one project: neither undoes the other's work, and stray files do no harm."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import SHAPE, add_scan, write_scan
+from voidscope.errors import LabelError, ProjectError, StaleResult
+from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan
+from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
+from voidscope.volume import Dataset, read_scan, tiff_bytes
+
+KEY = SliceKey("a", 1)
+
+
+@pytest.fixture
+def other(project: Project) -> Project:
+    """The same folder, opened by another program."""
+    return Project.open(project.path)
+
+
+def cycle(number: int) -> Cycle:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    return Cycle(number, (KEY,), 0, digest, {"losses": [1.0]}, {}, {}, (0.5, 0.2))
+
+
+def test_a_scan_added_elsewhere_survives_a_setting_changed_here(project: Project, other: Project) -> None:
+    told: list[bool] = []
+    project.events.scans_changed.connect(lambda: told.append(True))
+    add_scan(other, write_scan(project.path.parent / "scans" / "d.tif", 9))
+    project.set_config(project.config.with_changes(["seed=7"]))
+    again = Project.open(project.path)
+    assert list(again.scans) == list(project.scans) == ["a", "b", "c", "d"]
+    assert (again.config.seed, told) == (7, [True])
+    other.set_spacing("a", (1.0, 2.0, 3.0))
+    assert other.config.seed == 7
+
+
+def test_a_label_of_another_program_stays_below_what_is_painted_here(
+    project: Project, other: Project
+) -> None:
+    whole = np.full((6, 5), 2, np.uint8)
+    other.labels.put(KEY, whole, Provenance.IMPORTED)
+    dab = np.zeros((6, 5), np.uint8)
+    dab[3, 3] = 4
+    project.labels.put(KEY, dab)
+    expected = np.where(dab, dab, whole)
+    assert (project.labels.get(KEY) == expected).all()
+    other.catch_up()
+    assert (other.labels.get(KEY) == expected).all()
+    project.labels.put(KEY, dab)  # nobody else in between: what is erased here is erased
+    assert (Project.open(project.path).labels.get(KEY) == dab).all()
+
+
+def test_labels_made_and_removed_elsewhere_are_told(project: Project, other: Project) -> None:
+    project.labels.put(KEY, np.ones((6, 5), np.uint8))
+    other.labels.catch_up()
+    told: list[SliceKey] = []
+    other.events.labels_changed.connect(told.append)
+    project.labels.remove(KEY)
+    project.labels.put(SliceKey("b", 0), np.ones((6, 5), np.uint8))
+    other.catch_up()
+    assert (told, other.labels.keys()) == ([KEY, SliceKey("b", 0)], (SliceKey("b", 0),))
+    other.catch_up()
+    assert len(told) == 2
+
+
+def test_of_two_models_trained_at_once_the_second_is_refused_and_the_first_is_seen(
+    project: Project, other: Project
+) -> None:
+    other.add_cycle(cycle(1), b"weights")
+    with pytest.raises(StaleResult, match=r"trained meanwhile \(cycle 1\)"):
+        project.add_cycle(cycle(1), b"weights")
+    assert project.cycle is not None and project.cycle.number == 1
+    project.add_cycle(cycle(2), b"weights")
+    other.catch_up()
+    assert [c.number for c in other.cycles] == [1, 2]
+
+
+def test_a_cycle_folder_taken_away_does_not_stop_the_next(project: Project) -> None:
+    for number in (1, 2):
+        project.add_cycle(cycle(number), b"weights")
+    shutil.rmtree(project.path / "cycles" / "0001")
+    again = Project.open(project.path)
+    assert again.next_cycle == 3
+    assert again.add_cycle(replace(cycle(3)), b"weights").folder.name == "0003"
+
+
+def test_files_that_are_no_labels_of_the_project_are_left_alone(project: Project) -> None:
+    project.labels.put(KEY, np.ones((6, 5), np.uint8))
+    folder = project.path / "labels"
+    (folder / "zzz").mkdir()
+    for stray in ("a/0001 (copy).tif", "a/0099.tif", "zzz/0000.tif"):
+        shutil.copy(folder / "a" / "0001.tif", folder / stray)
+    again = Project.open(project.path)
+    assert again.labels.keys() == (KEY,)
+    assert again.labels.counts().sum() == 30
+
+
+def test_a_known_scan_takes_the_split_and_plane_said_now(project: Project) -> None:
+    path = Path(project.scan("a").path)
+    add_scan(project, path, Split.TEST, Plane.AXIS0)
+    assert (project.scan("a").split, project.scan("a").plane) == (Split.TEST, Plane.AXIS0)
+    project.labels.put(SliceKey("a", 0), np.ones((4, 5), np.uint8))
+    with pytest.raises(ProjectError, match="labelled along axis0, so it cannot be cut along axis2"):
+        add_scan(project, path, Split.TEST, Plane.AXIS2)
+
+
+def test_a_fingerprint_is_the_sha256_of_the_file(project: Project) -> None:
+    record = project.scan("a")
+    assert record.fingerprint == f"sha256:{hashlib.sha256(Path(record.path).read_bytes()).hexdigest()}"
+
+
+def test_folders_of_the_same_bytes_cut_otherwise_differ(tmp_path: Path, project: Project) -> None:
+    prints = []
+    for cut in (3, 4):
+        folder = tmp_path / str(cut) / "s"
+        folder.mkdir(parents=True)
+        for name, part in zip("xy", (b"abcdef"[:cut], b"abcdef"[cut:]), strict=True):
+            (folder / name).write_bytes(part)
+        prints.append(fingerprint(folder))
+    assert prints[0] != prints[1]
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 5), (6, 8, 5), (5, 4, 5)])
+def test_truth_on_another_grid_labels_nothing(project: Project, shape: tuple[int, int, int]) -> None:
+    folder = project.path.parent / "cropped"
+    write_scan(folder / "a.tif", shape=shape)
+    (folder / "a_labels.tif").write_bytes(tiff_bytes(np.zeros(shape, np.uint8), None))
+    with pytest.raises(LabelError, match=r"truth of a is \(\d, \d, \d\); the scan is \(6, 4, 5\)"):
+        import_truth(project, Dataset.open(folder), [KEY])
+    assert len(project.labels) == 0
+
+
+def test_another_spacing_reaches_the_masks_that_lie_there(project: Project) -> None:
+    written = project.add_cycle(cycle(1), b"weights")
+    mask = np.ones(SHAPE, np.uint8)
+    project.set_prediction(written.id, "a", mask, np.zeros(SHAPE, np.float16))
+    project.set_spacing("a", (7.0, 5.0, 7.0))
+    assert read_scan(project.mask_path("a")).spacing_um == pytest.approx((7.0, 5.0, 7.0))
+    assert (Project.open(project.path).mask("a") == mask).all()
+
+
+def test_a_mask_file_of_another_shape_is_refused_by_name(project: Project) -> None:
+    written = project.add_cycle(cycle(1), b"weights")
+    project.set_prediction(written.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
+    project.mask_path("a").write_bytes(tiff_bytes(np.zeros((2, 3, 4), np.uint8), None))
+    with pytest.raises(ProjectError, match=r"a.tif is \(2, 3, 4\); a is \(6, 4, 5\)"):
+        Project.open(project.path).mask("a")
+
+
+def test_a_scan_that_moved_with_its_project_is_found_beside_it(project: Project, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(project.path, moved / "project")
+    shutil.copytree(Path(project.scan("a").path).parent, moved / "scans")
+    again = Project.open(moved / "project")
+    assert again.scan("a").place(again.path).resolve() == (moved / "scans" / "a.tif").resolve()
+    assert (
+        record_scan(
+            read_scan(moved / "scans" / "a.tif"), again.path, split=Split.TRAIN, plane=None
+        ).fingerprint
+        == again.scan("a").fingerprint
+    )
