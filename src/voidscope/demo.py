@@ -5,6 +5,7 @@ The labels come from the simulation's truth, in place of a person; everything el
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,13 +14,25 @@ from typing import Any, Protocol, TypeVar
 from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, execute
-from voidscope.project import Project, answer_suggestions, project_truth
-from voidscope.vocabulary import Role
+from voidscope.project import Project, answer_suggestions, import_truth, project_truth
+from voidscope.vocabulary import Role, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import Evaluation, add_dataset, evaluate, measure, segment, simulate, suggest, train
+from voidscope.workflow import (
+    Evaluation,
+    add_dataset,
+    better_before,
+    evaluate,
+    measure,
+    segment,
+    simulate,
+    suggest,
+    train,
+)
 
 LOGIC, MEMORY, SEED = 4, 4, 7
 CYCLES, BUDGET = 3, 12
+JUDGED_EVERY = 4
+"""Every so many slices of a test scan of the sample are labelled, to judge by."""
 SETTINGS = ("preset=product", f"suggest.budget={BUDGET}")
 """The settings of every new project, with batches as small as a demo's patience."""
 
@@ -38,10 +51,29 @@ def make_sample(folder: Path, show: ShowsProgress) -> Project:
     if (folder / "project" / "project.json").exists():
         return Project.open(folder / "project")
     dataset = _run(simulate(folder / "scans", logic=LOGIC, memory=MEMORY, seed=SEED), show)
-    project = Project.create(folder / "project", dataset.classes, config=Config().with_changes(SETTINGS))
-    _run(add_dataset(project, dataset), show)
+    project = _run(fill_sample(folder, dataset), show)
     _run(suggest(project), show)
     return project
+
+
+def fill_sample(folder: Path, dataset: Dataset) -> Job[Any, Project]:
+    """Make a project of the dataset in `folder`/project, its test scans labelled by their truth so that a model can be judged.
+
+    It comes to its name whole: one that was cancelled or killed on the way is made anew.
+    """
+    path, half = folder / "project", folder / ".project.new"
+    shutil.rmtree(half, ignore_errors=True)
+    project = Project.create(half, dataset.classes, config=Config().with_changes(SETTINGS))
+    adding = add_dataset(project, dataset)
+
+    def commit(records: Any) -> Project:
+        adding.commit(records)
+        held_out = [k for k in project.keys(Split.TEST) if k.index % JUDGED_EVERY == 0]
+        import_truth(project, dataset, held_out)
+        half.rename(path)
+        return Project.open(path)
+
+    return Job("Adding scans", adding.steps, commit)
 
 
 def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) -> Project:
@@ -59,6 +91,10 @@ def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) 
         cycle = _run(train(project), show)
         found = _run(evaluate(project, dataset), show)
         say(_row(project, found) + f"  {cycle.metrics['seconds']:8.0f}")
+    if (best := better_before(project)) is not None:
+        say(
+            f"cycle {best.number} found voids better; go back with: voidscope restore {project.path} --cycle {best.number}"
+        )
     _run(segment(project), show)
     report = _run(measure(project), show)
     say("\nscan         split  measured  true    voids  verdict  true verdict")

@@ -167,15 +167,19 @@ class ClassMap:
             f"Unknown label ids {named(unknown)}; the ids named are {some}.{image} Name them with --map ID=CLASS."
         )
 
-    def to_file(self, mask: Mask) -> npt.NDArray[np.uint8 | np.uint16]:
-        """Translate class ids 1..C into the ids used in label files; every voxel must be labelled."""
-        if mask.size and mask.min() == UNLABELLED:
+    def to_file(self, mask: Mask, unlabelled: int | None = None) -> npt.NDArray[np.uint8 | np.uint16]:
+        """Translate class ids 1..C into the ids used in label files; `unlabelled` is the id of voxels nobody labelled.
+
+        Raises `LabelError` where voxels are unlabelled and no id, or that of a class, is given for them.
+        """
+        file_ids = [c.file_id for c in self.classes]
+        if mask.size and mask.min() == UNLABELLED and unlabelled in (None, *file_ids):
             raise LabelError(
                 f"{int((mask == UNLABELLED).sum())} voxels are unlabelled; a mask file names a class everywhere."
             )
-        file_ids = [c.file_id for c in self.classes]
-        dtype = np.uint8 if max(file_ids) < 256 else np.uint16
-        table: npt.NDArray[np.uint8 | np.uint16] = np.array([0, *file_ids], dtype=dtype)
+        ids = [unlabelled or 0, *file_ids]
+        dtype = np.uint8 if max(ids) < 256 else np.uint16
+        table: npt.NDArray[np.uint8 | np.uint16] = np.array(ids, dtype=dtype)
         return table[mask]
 
     def _table(self, file_map: Mapping[int, str] | None) -> dict[int, int]:
@@ -195,6 +199,11 @@ class ClassMap:
     def from_names(cls, names: Iterable[str]) -> Self:
         """Classes from ``name`` or ``name:role`` words in file-id order 0, 1, 2 ...; roles are read off the names."""
         return cls.from_entries({"id": i, "name": n} for i, n in enumerate(names))
+
+    @classmethod
+    def from_words(cls, text: str) -> Self:
+        """Classes from ``hbm`` or a comma-separated list of ``name`` or ``name:role``."""
+        return cls.hbm() if text.strip() == "hbm" else cls.from_names(text.split(","))
 
     @classmethod
     def from_entries(cls, entries: Iterable[Mapping[str, object]]) -> Self:

@@ -18,6 +18,7 @@ from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
 from voidscope.widgets.explain import term_text
+from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import measure, segment, train
 
 VOID = 4
@@ -308,6 +309,7 @@ def _offscreen() -> dict[str, str]:
 def test_a_report_says_when_it_is_of_an_earlier_model_or_of_other_settings(
     dock: Any, qtbot: Any, project: Project, dataset: Dataset
 ) -> None:
+    keep_triton_out()  # torch may be loaded first here, beside Mesa's LLVM
     import_truth(project, dataset, [SliceKey("a", k) for k in range(4)])
     execute(train(project))
     execute(segment(project, ["a"]))

@@ -75,13 +75,24 @@ def test_choosing_a_preset_changes_all_its_settings_and_any_own_value_is_called_
     box = PresetBox(Config())
     qtbot.addWidget(box)
     assert box.box.currentText() == "paper"
-    heard: list[Config] = []
+    heard: list[str] = []
     box.valueChanged.connect(heard.append)
     box.box.setCurrentText("product")
     box.box.activated.emit(box.box.currentIndex())
-    assert heard == [Config.product()] == [box.value()]
+    assert heard == ["product"] == [box.value()]
     box.setValue(Config.product().with_changes(["train.dice=0.5", "suggest.budget=3"]))
     assert box.box.currentText() == "own"
+    box.box.activated.emit(box.box.currentIndex())
+    assert heard == ["product"]
     box.box.setCurrentText("paper")
     box.box.activated.emit(box.box.currentIndex())
-    assert heard[-1] == Config().with_changes(["suggest.budget=3"])
+    assert heard[-1] == "paper"
+
+
+def test_a_value_that_nobody_touched_is_not_rounded_to_what_is_shown(qtbot: Any) -> None:
+    form = SettingsForm(
+        "measure", ("limit", "min_voxels"), Config().with_changes(["measure.limit=0.0123456789"])
+    )
+    qtbot.addWidget(form)
+    form.widget("min_voxels").value = 5
+    assert (form.value().measure.limit, form.value().measure.min_voxels) == (0.0123456789, 5)

@@ -150,3 +150,20 @@ def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
     assert bar.title.text() == "Training cycle 1 · epoch 3 of 10 · 0:07 left"
     assert (bar.bar.value(), bar.bar.maximum()) == (3, 10)
     assert not bar.cancel.isHidden()
+
+
+def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(
+    runner: Runner, qtbot: Any, tmp_path: Any
+) -> None:
+    told = ends_of(runner)
+    runner.run(lambda: (tmp_path / "gone").read_bytes())
+    assert told[-1][0] == "failed" and told[-1][1].startswith("FileNotFoundError")
+
+    def broken(_: object) -> None:
+        raise KeyError("scans")
+
+    with qtbot.waitSignal(runner.failed, timeout=5000):
+        runner.run(lambda: Job("Counting", counting(), broken))
+    assert told[-1] == ("failed", "KeyError: 'scans'. The log has the details.")
+    with qtbot.waitSignal(runner.done, timeout=5000):
+        runner.run(lambda: Job("Counting", counting(), lambda _: None))

@@ -15,6 +15,7 @@ from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
 from voidscope.metrology import GaugeStudy, Reading, gauge_study, recipe_text, verdict_agreement
+from voidscope.project.atomic import write_bytes
 
 COLUMNS = ("part", "operator", "value")
 
@@ -29,7 +30,7 @@ def recipe(
     start = Config.product() if project is None else open_project(project).config
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
-    path.write_text(recipe_text(start.with_changes(changes or []).measure), encoding="utf-8")
+    write_bytes(path, recipe_text(start.with_changes(changes or []).measure).encode())
     typer.echo(f"{path} written; edit it, then: voidscope measure PROJECT --recipe {path}")
 
 

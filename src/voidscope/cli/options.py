@@ -11,7 +11,6 @@ import typer
 from voidscope.config import Config
 from voidscope.errors import ConfigError
 from voidscope.project import Project
-from voidscope.vocabulary import ClassMap
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="Project folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -45,11 +44,6 @@ def run_settings(
         *([] if device is None else [f"device={device}"]),
     ]
     return project.config.with_changes(words)
-
-
-def parse_classes(text: str) -> ClassMap:
-    """Classes from ``hbm`` or a comma-separated list of ``name`` or ``name:role``."""
-    return ClassMap.hbm() if text == "hbm" else ClassMap.from_names(text.split(","))
 
 
 def parse_spacing(text: str | None) -> tuple[float, float, float] | None:

@@ -7,12 +7,15 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
 from voidscope.acquisition import Suggestion
+from voidscope.errors import LabelError
 from voidscope.jobs import Job, execute
 from voidscope.progress import StderrProgress
 from voidscope.project import ScanRecord
@@ -24,6 +27,15 @@ def run(job: Job[Any, T]) -> T:
     """Run a job with its progress on stderr and return its outcome."""
     with StderrProgress(job.title) as show:
         return execute(job, show)
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Name the label file in what is wrong with its content."""
+    try:
+        yield
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
 
 
 def say(entry: dict[str, Any], as_json: bool, text: str) -> None:

@@ -18,10 +18,9 @@ from voidscope.cli.options import (
     ProjectPath,
     SpacingText,
     open_project,
-    parse_classes,
     parse_spacing,
 )
-from voidscope.cli.output import run, say, scan_entry
+from voidscope.cli.output import of_file, run, say, scan_entry
 from voidscope.config import Config
 from voidscope.errors import ConfigError, VoidscopeError
 from voidscope.project import (
@@ -111,6 +110,8 @@ def add(
         for s in added
     )
     for s in added:
+        if unsure := s.intensity.doubt:
+            sys.stderr.write(f"warning: {s.name}: {unsure}\n")
         if doubt := doubtful_spacing(s.spacing_um):
             sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
@@ -133,7 +134,8 @@ def label(
     chosen = parse_slices(slices) if slices else None
     if source is not None and scan is not None:
         ids, mapping = read_label_file(source), parse_map(file_map) if file_map else None
-        done = import_labels(project, scan, ids, slices=chosen, file_map=mapping, overwrite=overwrite)
+        with of_file(source):
+            done = import_labels(project, scan, ids, slices=chosen, file_map=mapping, overwrite=overwrite)
     elif dataset is not None and suggested:
         done = answer_suggestions(project, Dataset.open(dataset), overwrite=overwrite)
     elif dataset is not None and scan is not None:
@@ -148,7 +150,7 @@ def label(
 
 def _classes(source: Dataset | None, words: str | None) -> ClassMap:
     if words is not None:
-        return parse_classes(words)
+        return ClassMap.from_words(words)
     if source is None:
         raise ConfigError(
             "A project needs its classes; pass --classes hbm, --classes NAME,NAME:void or --dataset DIR."

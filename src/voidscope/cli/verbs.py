@@ -26,7 +26,7 @@ from voidscope.cli.options import (
     parse_spacing,
     run_settings,
 )
-from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.cli.output import finite, number, of_file, run, say, suggestion_entry
 from voidscope.config import Config
 from voidscope.metrology import Report, measure_mask, read_recipe
 from voidscope.project import Project, fingerprint, parse_map
@@ -226,11 +226,15 @@ def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: 
     ids = read_label_file(mask)
     mapping = parse_map(file_map) if file_map else None
     named = mapping and {i: n.partition(":")[0] for i, n in mapping.items()}
-    entries = [{"id": i, "name": n} for i, n in (mapping or {}).items() if n != "unlabelled"]
+    first = {
+        n: i for i, n in reversed((mapping or {}).items()) if n != "unlabelled"
+    }  # several ids may be one class
+    entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
     classes = ClassMap.from_entries(entries) if mapping else ClassMap.hbm()
     spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
     recipe = Config().with_changes(words).measure
-    measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
+    with of_file(mask):
+        measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
     provenance = made_with() | {
         "mask": str(mask),
         "mask_hash": fingerprint(mask),

@@ -140,11 +140,12 @@ class Labels:
                 self._take_in(key, path)
                 self._changed(key)
 
-    def counts(self) -> npt.NDArray[np.int64]:
-        """Labelled pixels per class (C,), over all slices."""
+    def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
+        """Labelled pixels per class (C,), over all slices or those of `keys`."""
         total = np.zeros(self._n_classes, dtype=np.int64)
-        for record in self._records.values():
-            total += np.asarray(record.pixels)
+        for key in self._records if keys is None else keys:
+            if key in self._records:
+                total += np.asarray(self._records[key].pixels)
         return total
 
     def _checked(self, key: SliceKey, mask: npt.NDArray[np.integer]) -> Mask:

@@ -297,6 +297,15 @@ class Project:
         write_json(self.current(model_id).folder / "evaluation.json", metrics)
         self.events.evaluation_changed.emit()
 
+    def take_results(self, model_id: str, other: Cycle) -> None:
+        """Give the current model what another cycle with the same weights has found: masks, survey, evaluation."""
+        folder = self.current(model_id).folder
+        results.share(other.folder, folder)
+        self.events.survey_changed.emit()
+        self.events.evaluation_changed.emit()
+        for path in sorted((folder / "masks").glob("*.tif")):
+            self.events.masks_changed.emit(path.stem)
+
     @property
     def report(self) -> Report | None:
         """The last measurement, or None."""

@@ -64,6 +64,13 @@ def write_prediction(
     write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
 
 
+def share(source: Path, target: Path) -> None:
+    """Let a cycle folder have the masks, uncertainties, survey and evaluation of another; files are never changed in place."""
+    for pattern in ("masks/*.tif", "uncertainty/*.tif", "survey.safetensors", "evaluation.json"):
+        for path in source.glob(pattern):
+            write_bytes(target / path.relative_to(source), path.read_bytes())
+
+
 def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
     """Write another spacing into the mask and uncertainty files of a scan, where a cycle folder has them."""
     for path in (mask_path(folder, scan), folder / "uncertainty" / f"{scan}.tif"):

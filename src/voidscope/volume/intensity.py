@@ -23,12 +23,21 @@ class Intensity:
     ----------
     low, high : 1st and 99th percentile of the intensities; where these coincide, the darkest and brightest voxel
     mean, std : mean and standard deviation of the intensities scaled by `scale`
+    not_finite : share of the voxels looked at that are NaN or infinite
     """
 
     low: float
     high: float
     mean: float
     std: float
+    not_finite: float = 0.0
+
+    @property
+    def doubt(self) -> str:
+        """A sentence on voxels that are no numbers; empty when all are."""
+        if not self.not_finite:
+            return ""
+        return f"{100 * self.not_finite:.2g} % of its voxels are NaN or infinite; they count as dark. Check the export."
 
 
 def measure_intensity(volume: Volume, most_samples: int = MOST_SAMPLES) -> Intensity:
@@ -38,17 +47,20 @@ def measure_intensity(volume: Volume, most_samples: int = MOST_SAMPLES) -> Inten
     ------
     VolumeError : every voxel has the same intensity, or none is a finite number.
     """
-    sample = _finite(np.asarray(volume.voxels[_grid(volume.shape, most_samples)]))
+    looked_at = np.asarray(volume.voxels[_grid(volume.shape, most_samples)])
+    sample = _finite(looked_at)
     low, high = np.percentile(sample, (1, 99)) if sample.size else (0.0, 0.0)
     if not _differ(low, high):
         low, high = _extremes(volume)
     scaled = scale(sample, Intensity(float(low), float(high), 0.0, 0.0)).astype(np.float64)
     mean, std = (scaled.mean(), scaled.std()) if scaled.size else (0.0, 0.0)
-    return Intensity(float(low), float(high), float(mean), float(std))
+    return Intensity(
+        float(low), float(high), float(mean), float(std), 1 - sample.size / max(1, looked_at.size)
+    )
 
 
 def scale(image: npt.NDArray[Any], intensity: Intensity) -> npt.NDArray[np.float32]:
-    """Intensities as float32 in [0, 1]: ``(image - low) / (high - low)``, clipped; NaN becomes 0."""
+    """Intensities as float32 in [0, 1]: ``(image - low) / (high - low)``, clipped; NaN becomes 0, infinity 0 or 1."""
     exact = np.result_type(image.dtype, np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (image.astype(exact) - exact.type(intensity.low)) / exact.type(

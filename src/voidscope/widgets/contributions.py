@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from voidscope.project.atomic import write_bytes
+from voidscope.vocabulary import ClassMap
 from voidscope.volume import is_readable, read_scan, simulate_scan, tiff_bytes
 from voidscope.volume.folder import slice_files
+from voidscope.widgets.looks import CLASSES
+
+UNLABELLED_IN_FILES = 255
+"""Id of unlabelled voxels in label files written from a layer; it is read back with ``--map 255=unlabelled,...``."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -34,14 +40,19 @@ def sample_layers() -> list[LayerData]:
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write a labels layer as a TIFF with its spacing where its unit is um."""
+    """Write a labels layer as a TIFF with its spacing where its unit is um.
+
+    Layers of a project (and duplicates of them) are written in the ids of its label files, unlabelled voxels as 255, so
+    that ``voidscope label --map`` and ``measure --mask`` read back what was seen.
+    """
     units = {str(u) for u in meta.get("units", ())}
     in_um = bool(units) and units <= {"um", "micrometer", "µm", "micron"}
     scale = tuple(float(s) for s in meta.get("scale", ()))
     spacing = (scale[0], scale[1], scale[2]) if in_um and len(scale) == 3 else None
-    Path(path).write_bytes(
-        tiff_bytes(np.asarray(data).astype(np.uint16 if np.max(data) > 255 else np.uint8), spacing)
-    )
+    ids, entries = np.asarray(data), meta.get("metadata", {}).get(CLASSES)
+    if entries is not None:
+        ids = ClassMap.from_entries(entries).to_file(ids.astype(np.uint8), UNLABELLED_IN_FILES)
+    write_bytes(Path(path), tiff_bytes(ids.astype(np.uint16 if ids.max() > 255 else np.uint8), spacing))
     return [path]
 
 

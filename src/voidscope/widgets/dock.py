@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLabel,
+    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -19,16 +20,15 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 from superqt.utils import create_worker
 
-from voidscope.config import Config
-from voidscope.demo import LOGIC, MEMORY, SEED, SETTINGS
+from voidscope.demo import LOGIC, MEMORY, SEED, fill_sample
 from voidscope.errors import VoidscopeError
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import ClassMap, Role
+from voidscope.vocabulary import ClassMap, Split
 from voidscope.volume import Dataset
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.triton_guard import keep_triton_out
-from voidscope.workflow import add_dataset, simulate
+from voidscope.workflow import simulate, void_iou
 
 if TYPE_CHECKING:
     from voidscope.widgets.project_view import ProjectView
@@ -40,6 +40,7 @@ WELCOME = (
 )
 
 
+UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
 WIDTH_PX = 350
 """Width the dock asks for; a person may make it wider."""
 
@@ -86,10 +87,13 @@ class Voidscope(QWidget):
             self.jobs.tell_problem(str(error))
 
     def show_project(self, project: Project) -> None:
-        """Replace the project on show."""
+        """Replace the project on show, unless strokes of it could not be saved yet."""
         # Its plots take half a second to load; the dock opens without.
         from voidscope.widgets.project_view import ProjectView
 
+        if self._unsaved():
+            self.jobs.tell_problem(UNSAVED)
+            return
         self.close_project()
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
@@ -102,6 +106,7 @@ class Voidscope(QWidget):
             project.events.scans_changed,
             project.events.labels_changed,
             project.events.cycles_changed,
+            project.events.evaluation_changed,
         ):
             event.connect(self.refresh)
         self.refresh()
@@ -125,7 +130,9 @@ class Voidscope(QWidget):
             return
         project = self.view.project
         cycle = project.cycle
-        words = f"{len(project.scans)} scans · {len(project.labels)} of {len(project.keys())} slices labelled"
+        learnt = project.keys(Split.TRAIN)
+        labelled = sum(key in project.labels for key in learnt)
+        words = f"{len(project.scans)} scans · {labelled} of {len(learnt)} slices labelled"
         self.summary.setText(
             " · ".join([words, *(_cycle(cycle, project.classes) if cycle else ["no model yet"])])
         )
@@ -139,14 +146,7 @@ class Voidscope(QWidget):
         self.runner.run(make, lambda dataset: self._fill_sample(folder, dataset))
 
     def _fill_sample(self, folder: Path, dataset: Dataset) -> None:
-        try:
-            project = Project.create(
-                folder / "project", dataset.classes, config=Config().with_changes(SETTINGS)
-            )
-        except VoidscopeError as error:
-            self.jobs.tell_problem(str(error))
-            return
-        self.runner.run(lambda: add_dataset(project, dataset), lambda _: self.show_project(project))
+        self.runner.run(lambda: fill_sample(folder, dataset), self.show_project)
 
     def _make_new(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Folder of the new project")
@@ -164,10 +164,7 @@ class Voidscope(QWidget):
     def make_project(self, path: Path, classes: str) -> None:
         """Make and show a new project with the classes named."""
         try:
-            class_map = (
-                ClassMap.hbm() if classes.strip() == "hbm" else ClassMap.from_names(classes.split(","))
-            )
-            self.show_project(Project.create(path, class_map))
+            self.show_project(Project.create(path, ClassMap.from_words(classes)))
         except VoidscopeError as error:
             self.jobs.tell_problem(str(error))
 
@@ -197,10 +194,33 @@ class Voidscope(QWidget):
         super().showEvent(event)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Before the window closes, save the last stroke; the job goes on, for the person may yet decide to stay."""
-        if event.type() == QEvent.Type.Close and watched is self.window():
-            self._save()
+        """Before the window closes, save the last stroke (the job goes on, for the person may yet decide to stay).
+
+        When it becomes active again, take in what a terminal has changed in the project meanwhile.
+        """
+        if watched is self.window() and event.type() == QEvent.Type.Close and self._unsaved():
+            asked = QMessageBox.question(self, "Strokes not saved", f"{UNSAVED} Close and lose them?")
+            if asked != QMessageBox.StandardButton.Yes:
+                event.ignore()
+                return True
+        if watched is self.window() and event.type() == QEvent.Type.WindowActivate:
+            self._catch_up()
         return bool(super().eventFilter(watched, event))
+
+    def event(self, event: Any) -> bool:
+        """napari closes a dock by taking its widget out; the project goes with it, or a second dock would meet a ghost."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_project()
+        return bool(super().event(event))
+
+    def _catch_up(self) -> None:
+        if self.view is None or self.runner.busy:
+            return
+        try:
+            self.view.strokes.flush()
+            self.view.project.catch_up()
+        except VoidscopeError as error:
+            self.jobs.tell_problem(str(error))
 
     def closeEvent(self, event: Any) -> None:
         """Save the last stroke."""
@@ -210,6 +230,11 @@ class Voidscope(QWidget):
     def _save(self) -> None:
         if self.view is not None:
             self.view.strokes.flush()
+
+    def _unsaved(self) -> bool:
+        """Save the last stroke; whether the disk refuses it."""
+        self._save()
+        return self.view is not None and self.view.strokes.unsaved
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(320)
@@ -236,9 +261,7 @@ def _title(project: Project) -> str:
 
 def _cycle(cycle: Cycle, classes: ClassMap) -> list[str]:
     """The cycle and, where it was judged on held-out truth, its void IoU."""
-    found = cycle.evaluation or {}
-    void = next((c.name for c in classes.classes if c.role is Role.VOID), "")
-    score = found.get("iou", {}).get(void)
+    score = void_iou(cycle, classes)
     return [f"cycle {cycle.number}"] + ([] if score is None else [f"void IoU {score:.2f}"])
 
 
@@ -250,6 +273,6 @@ def _machine() -> tuple[str, str]:
     found = doctor()
     values = {f.name: f.value for f in found}
     gpu = values.get("GPU", "none")
-    device = values.get("processor", "unknown, see below") if gpu.startswith("none") else gpu
+    device = f"CPU, {values.get('processor', 'unknown')}" if gpu.startswith("none") else gpu
     told = "\n".join(f"{f.name}: {f.value}{'' if f.ok else ' -> ' + f.remedy}" for f in found)
     return device + ("" if all(f.ok for f in found) else " (!)"), told

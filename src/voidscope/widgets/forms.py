@@ -70,8 +70,11 @@ class SettingsForm(QWidget):
 
     def _changed(self) -> None:
         try:
+            now = getattr(self._config, self._section)
             changes = [
-                f"{self._section}.{name}={_written(widget.value)}" for name, widget in self._widgets.items()
+                f"{self._section}.{name}={_written(widget.value)}"
+                for name, widget in self._widgets.items()
+                if widget.value != _shown(getattr(now, name))  # what is shown may be rounded: leave it be
             ]
             self._config = self._config.with_changes(changes)
         except ConfigError as error:
@@ -84,13 +87,13 @@ class SettingsForm(QWidget):
 
 
 class PresetBox(QWidget):
-    """Which preset the settings follow; choosing one puts all its settings in place: `valueChanged(Config)`."""
+    """Which preset the settings follow; choosing another tells its name: `valueChanged(str)`."""
 
-    valueChanged = Signal(object)
+    valueChanged = Signal(str)
 
     def __init__(self, config: Config, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._config = config
+        self._preset = OWN
         self.box = QComboBox()
         self.box.addItems([*PRESETS, OWN])
         self.box.setToolTip(
@@ -103,21 +106,21 @@ class PresetBox(QWidget):
         self.setValue(config)
         self.box.activated.connect(self._chosen)
 
-    def value(self) -> Config:
-        """The settings with the preset chosen last."""
-        return self._config
+    def value(self) -> str:
+        """Name of the preset shown, or `OWN`."""
+        return str(self.box.currentText())
 
     def setValue(self, config: Config) -> None:
-        """Show which preset other settings follow without telling anyone."""
-        self._config = config
-        self.box.setCurrentText(config.preset or OWN)
+        """Show which preset settings follow without telling anyone."""
+        self._preset = config.preset or OWN
+        self.box.setCurrentText(self._preset)
 
     def _chosen(self) -> None:
-        if self.box.currentText() == OWN:
-            self.setValue(self._config)
+        if self.value() == OWN:  # nothing to put in place
+            self.box.setCurrentText(self._preset)
             return
-        self._config = self._config.with_changes([f"preset={self.box.currentText()}"])
-        self.valueChanged.emit(self._config)
+        self._preset = self.value()
+        self.valueChanged.emit(self._preset)
 
 
 def folded(title: str, *widgets: QWidget) -> QCollapsible:

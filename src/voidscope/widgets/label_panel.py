@@ -61,7 +61,7 @@ class LabelPanel(QWidget):
         self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
         self.accept, self.background = (
             QPushButton("A  Accept"),
-            QPushButton("⇧B  Background"),
+            QPushButton("⇧B  Rest is background"),
         )
         self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
         self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
@@ -80,7 +80,7 @@ class LabelPanel(QWidget):
         """Rebuild queue, card, palette and buttons from the project."""
         picks = self._project.suggestions
         fill(self.table, [self._row(s) for s in picks])
-        self.classes.set_pixels(self._project.labels.counts())
+        self.classes.set_pixels(self._project.labels.counts(self._project.keys(Split.TRAIN)))
         self.refresh_card()
 
     def refresh_card(self) -> None:
@@ -198,6 +198,7 @@ class LabelPanel(QWidget):
         self.suggest.clicked.connect(self._suggest)
         self.form.valueChanged.connect(self._configured)
         self.table.itemSelectionChanged.connect(self._picked)
+        self.table.cellClicked.connect(lambda *_: self._picked())  # also of a row selected already
         self.next.clicked.connect(partial(self.go, +1))
         self.previous.clicked.connect(partial(self.go, -1))
         self.classes.valueChanged.connect(self._layers.paint_with)

@@ -18,7 +18,7 @@ from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.colours import RarenessMap, class_colours, class_shares
-from voidscope.widgets.looks import KEPT, Looks, role_of
+from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
@@ -216,6 +216,7 @@ class ScanLayers(QObject):
     def _add_labels(self, painted: Mask) -> None:
         colours = class_colours(self._project.classes, background=0.35)
         layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
+        layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
         self._viewer.layers.selection.active = layer
         layer.events.selected_label.connect(self._tell_class)
         layer.events.mode.connect(self._tell_class)
@@ -260,6 +261,7 @@ class ScanLayers(QObject):
             return
         colours = class_colours(self._project.classes, background=0.0)
         layer = self._add("prediction", "labels", mask, name="prediction", colormap=colours, opacity=0.45)
+        layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
         layer.editable = False
         self._below_labels(layer)
 

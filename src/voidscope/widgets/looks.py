@@ -8,6 +8,8 @@ from typing import Any
 ROLE, OWN = "voidscope", "voidscope_layer"
 """Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, pointer), and its own id, so that
 a duplicate is a person's own layer."""
+CLASSES = "voidscope_classes"
+"""Metadata: the class map's entries, on layers that hold class ids; a duplicate keeps them."""
 _SHOWN = ("name", "visible", "opacity")
 KEPT: Mapping[str, tuple[str, ...]] = {
     "image": ("visible", "opacity", "colormap", "gamma"),

@@ -52,7 +52,7 @@ class MeasurePanel(QWidget):
         """Rebuild from the project's last report."""
         self.form.setValue(self._project.config)
         measured = self._measured()
-        chosen = self.scans.currentText().split("  ")[-1]
+        chosen = self._layers.scan or self.scans.currentText().split("  ")[-1]
         self.scans.blockSignals(True)
         self.scans.clear()
         self.scans.addItems([f"{m.verdict.value}  {m.scan}" for m in measured])
@@ -125,11 +125,23 @@ class MeasurePanel(QWidget):
                 f"QLabel {{ background: {COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
             )
 
+    def _other_scan(self, *_: object) -> None:
+        """The voids of another scan; none of them is selected."""
+        self.table.blockSignals(True)
+        self.table.setCurrentCell(-1, -1)
+        self.table.blockSignals(False)
+        self._show_scan()
+
     def _outdated(self, found: ScanMeasurement) -> str:
         """What has changed since the report was made; nothing changes it but measuring again."""
         report, cycle = self._project.report, self._project.cycle
         if report is None or cycle is None or report.provenance.get("model") != cycle.id:
             return " <b>Of an earlier model: measure again.</b>"
+        if (
+            found.scan in self._project.scans
+            and found.spacing_um != self._project.scan(found.scan).spacing_um
+        ):
+            return " <b>Measured with another spacing: measure again.</b>"
         changed = found.recipe != self._project.config.measure
         return " <b>Measured with other settings: measure again.</b>" if changed else ""
 
@@ -174,9 +186,10 @@ class MeasurePanel(QWidget):
         self.form.valueChanged.connect(self._configured)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)
-        self.scans.currentIndexChanged.connect(lambda _: self._show_scan())
+        self.scans.currentIndexChanged.connect(self._other_scan)
         self.scans.activated.connect(lambda _: self._show_in_viewer())
         self.table.itemSelectionChanged.connect(lambda: self.go(self.table.currentRow()))
+        self.table.cellClicked.connect(lambda row, _: self.go(row))  # also of a row selected already
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 

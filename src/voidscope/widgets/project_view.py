@@ -75,6 +75,9 @@ class ProjectView(QTabWidget):
             (events.masks_changed, self._mask_changed),
             (events.config_changed, self._config_changed),
             (events.report_changed, self._report_changed),
+            (events.survey_changed, self._survey_changed),
+            (events.evaluation_changed, self._evaluation_changed),
+            (events.pretrained_changed, self._evaluation_changed),
         ]
         for event, listener in listeners:
             event.connect(listener)
@@ -133,15 +136,22 @@ class ProjectView(QTabWidget):
             self.layers.show_results()
             self._refresh("Label")
 
+    def _survey_changed(self) -> None:
+        self.layers.show_results()  # rareness by the class shares of all scans
+
+    def _evaluation_changed(self) -> None:
+        self._refresh("Train")
+
     def _report_changed(self) -> None:
         self._refresh("Measure")
 
     def _config_changed(self) -> None:
         for form in (self.label.form, self.train.form, self.train.pretrain_form, self.measure.form):
             form.setValue(self.project.config)
+        self.train.preset.setValue(self.project.config)
 
     def _shown(self, scan: str) -> None:
-        self._refresh("Scans", "Label", "Train")
+        self._refresh("Scans", "Label", "Train", "Measure")
 
     def _step_changed(self, event: Any = None) -> None:
         self.label.refresh_card()

@@ -61,8 +61,8 @@ class Runner(QObject):
             return
         try:
             job = make()
-        except VoidscopeError as error:
-            self.failed.emit(str(error))
+        except Exception as error:  # noqa: BLE001  (the boundary: whatever it is, the person is told and the window goes on)
+            self.failed.emit(_sentence(error))
             return
         self._job, self._then, self._began = job, then, time.monotonic()
         self._steps = _told(job.steps())
@@ -90,18 +90,13 @@ class Runner(QObject):
             return
         try:
             outcome = self._job.commit(result)
-        except VoidscopeError as error:
+        except Exception as error:  # noqa: BLE001  (as above)
             self._fail(error)
             return
         self._end = partial(self._tell_done, self._job.title, self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, VoidscopeError):
-            message = str(error)
-        else:
-            log.error("a job stopped", exc_info=error)
-            message = f"{type(error).__name__}: {' '.join(str(error).split())}. The log has the details."
-        self._end = partial(self.failed.emit, message)
+        self._end = partial(self.failed.emit, _sentence(error))
 
     def _abort(self) -> None:
         self._end = partial(self.cancelled.emit, self._job.title if self._job else "")
@@ -120,6 +115,14 @@ class Runner(QObject):
         self.done.emit(title)
         if then is not None:
             then(outcome)
+
+
+def _sentence(error: BaseException) -> str:
+    """What went wrong, in one line; what nobody foresaw goes to the log as well."""
+    if isinstance(error, VoidscopeError):
+        return str(error)
+    log.error("a job stopped", exc_info=error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}. The log has the details."
 
 
 def _told(steps: Steps[Any]) -> Steps[Any]:

@@ -82,7 +82,7 @@ class ScansPanel(QWidget):
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
-        split = Split.TEST if self.test.isChecked() else Split.TRAIN
+        split = Split.TEST if self.test.isChecked() else None
         self._runner.run(
             lambda: add_scans(self._project, paths, split=split),
             self._added,
@@ -91,6 +91,9 @@ class ScansPanel(QWidget):
     def _added(self, records: tuple[ScanRecord, ...]) -> None:
         """Show the first new scan; ask for the spacing of those whose files say none."""
         self._layers.show(records[0].name)
+        for record in records:
+            if doubt := record.intensity.doubt:
+                self._runner.told.emit(f"{record.name}: {doubt}")
         unknown = [r.name for r in records if r.spacing_um is None]
         if unknown:
             self._runner.told.emit(

@@ -91,6 +91,11 @@ class Strokes(QObject):
         self._suspect(self._touched)
         self._save_all()
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the disk refuses strokes that only the viewer or this object still holds."""
+        return self._failing
+
     def pending(self, key: SliceKey) -> bool:
         """Whether the viewer may hold a label of this slice that the project does not have yet."""
         return key.scan == self._scan and key.index in self._unsaved
@@ -160,6 +165,8 @@ class Strokes(QObject):
         if self._differs(key, painted):
             self._touched.add(index)
             self._project.labels.put(key, painted, provenance)
+            if self._differs(key, painted):  # joined with what another program labelled meanwhile
+                self._layers.show_label(key)
 
     def _put_back(self) -> None:
         """Show labels of this scan again that the disk refused before."""

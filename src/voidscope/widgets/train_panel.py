@@ -11,7 +11,7 @@ from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.jobs import Progress
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import Role, Split
+from voidscope.vocabulary import Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
@@ -21,19 +21,26 @@ from voidscope.workflow import (
     Evaluation,
     better_before,
     evaluate,
+    is_trained,
     judged,
     pretrain,
     restore,
     segment,
+    starting_weights,
     train,
     void_iou,
 )
 
+NOTHING_NEW = "No label or setting has changed since the last training, which would give the same model again. Label on."
 HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
 FIELDS = (
     "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
     "balance_classes", "dice",
 )  # fmt: skip
+START = {
+    "contrastive": "your pretrained weights", "imagenet": "ImageNet weights", "none": "random weights (not pretrained)",
+}  # fmt: skip
+"""What `starting_weights` says, in words."""
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
 
@@ -77,6 +84,10 @@ class TrainPanel(QWidget):
     def start(self) -> None:
         """Retrain, then segment the scan in view, the slice in view first."""
         self._strokes.flush()
+        if is_trained(self._project):
+            self._runner.told.emit(NOTHING_NEW)
+            self.segment_view()
+            return
         self._runner.run(lambda: train(self._project), lambda _: self.segment_view())
 
     def segment_view(self) -> None:
@@ -91,8 +102,8 @@ class TrainPanel(QWidget):
         self._runner.run(lambda: evaluate(self._project), self._judged)
 
     def _judged(self, found: Evaluation) -> None:
-        self.refresh()
-        void = next((found.iou[c.name] for c in self._project.classes.classes if c.role is Role.VOID), None)
+        cycle = self._project.cycle
+        void = None if cycle is None else void_iou(cycle, self._project.classes)
         said = (
             f"Cycle {found.cycle} on the labelled slices of {', '.join(found.scans)}: "
             f"void IoU {_three(void)}, mIoU {_three(found.miou)}."
@@ -119,7 +130,7 @@ class TrainPanel(QWidget):
         )
 
     def _pretrain(self) -> None:
-        self._runner.run(lambda: pretrain(self._project), lambda _: self.refresh())
+        self._runner.run(lambda: pretrain(self._project))
 
     def _show_partial(self, progress: Progress, left: str) -> None:
         partial: Any = progress.partial
@@ -129,13 +140,14 @@ class TrainPanel(QWidget):
 
     def _configured(self, config: Config) -> None:
         self._project.set_config(config)
-        self.preset.setValue(config)
-        self.form.setValue(config)
+
+    def _take_preset(self, name: str) -> None:
+        self._project.set_config(self._project.config.with_changes([f"preset={name}"]))
 
     def _row(self, cycle: Cycle) -> tuple[object, ...]:
         found = cycle.evaluation
-        void = next((c.name for c in self._project.classes.classes if c.role is Role.VOID), "")
-        scores = ("–", "–") if found is None else (_three(found["iou"].get(void)), _three(found["miou"]))
+        void = void_iou(cycle, self._project.classes)
+        scores = ("–", "–") if found is None else (_three(void), _three(found["miou"]))
         return (
             cycle.number,
             len(cycle.labelled),
@@ -188,11 +200,7 @@ class TrainPanel(QWidget):
         self.state.setText(self._state(labelled))
 
     def _state(self, labelled: int) -> str:
-        start = (
-            "your pretrained weights"
-            if self._project.pretrained_path.exists()
-            else "random weights (not pretrained)"
-        )
+        start = START[starting_weights(self._project, self._project.config)]
         words = f"{labelled} slices labelled. Each training starts from {start}."
         cycle = self._project.cycle
         return " ".join([words, *(cycle.metrics["warnings"] if cycle else ())])
@@ -204,7 +212,7 @@ class TrainPanel(QWidget):
         self.evaluate.clicked.connect(self.judge)
         self.back.clicked.connect(self.go_back)
         self.table.itemSelectionChanged.connect(self._enable)
-        self.preset.valueChanged.connect(self._configured)
+        self.preset.valueChanged.connect(self._take_preset)
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
         self._runner.progressed.connect(self._show_partial)

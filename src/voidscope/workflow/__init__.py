@@ -7,7 +7,7 @@ charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` jud
 
 from voidscope.workflow.asking import ScanPrediction, segment, suggest
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged
-from voidscope.workflow.learning import pretrain, train
+from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
@@ -20,12 +20,14 @@ __all__ = [
     "add_scans",
     "better_before",
     "evaluate",
+    "is_trained",
     "judged",
     "measure",
     "pretrain",
     "restore",
     "segment",
     "simulate",
+    "starting_weights",
     "suggest",
     "train",
     "verify",

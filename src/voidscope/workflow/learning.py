@@ -15,7 +15,7 @@ from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
 from voidscope.project.atomic import write_bytes
-from voidscope.vocabulary import Role, SliceKey
+from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.snapshot import LOADING, fingerprint_of, provenance_of, training_keys
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def train(
         provenance = provenance_of(reader) | {
             "device": result.device, "threads": result.threads, "precision": result.dtype, "labels_sha256": labels,
             "initial_weights": "contrastive" if contrastive else settings.model.initialisation,
+            "initial_sha256": contrastive and hashlib.sha256(contrastive).hexdigest(),
         }  # fmt: skip
         digest = hashlib.sha256(result.weights).hexdigest()
         cycle = Cycle(
@@ -177,6 +178,32 @@ def _check_labels(project: Project, keys: Sequence[SliceKey]) -> list[str]:
         for n in voids
     ]
     return said + ([f"Not among the labels, so not learnt: {', '.join(others)}."] if others else [])
+
+
+def starting_weights(project: Project, settings: Config) -> str:
+    """What a training starts from now: ``contrastive``, ``imagenet`` or ``none``."""
+    wanted = settings.model.initialisation
+    if wanted != "auto":
+        return wanted
+    return "contrastive" if project.pretrained_path.is_file() else "none"
+
+
+def is_trained(project: Project) -> bool:
+    """Whether the current model is the one that a training would give now: same labels, settings and starting weights."""
+    cycle = project.cycle
+    if cycle is None:
+        return False
+    chosen = frozenset(project.keys(Split.TRAIN))
+    labels = {str(k): project.labels.record(k).sha256 for k in project.labels if k in chosen}
+    said, start = cycle.provenance, _contrastive_weights(project, project.config)
+    learnt = (cycle.config.get(n) for n in ("seed", "model", "train"))
+    now = project.config.model_dump(mode="json")
+    return (
+        said.get("labels_sha256") == labels
+        and list(learnt) == [now[n] for n in ("seed", "model", "train")]
+        and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
+        and "restored_from" not in said
+    )
 
 
 def _contrastive_weights(project: Project, settings: Config) -> bytes | None:

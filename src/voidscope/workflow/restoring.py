@@ -15,6 +15,8 @@ MARGIN = 0.01
 def restore(project: Project, number: int) -> Cycle:
     """Make the model of cycle `number` the current one again: its weights become a new cycle, nothing is taken away.
 
+    What the model was evaluated as, its survey and its masks go along.
+
     Raises `ProjectError` where there is no such cycle or its weights are damaged.
     """
     earlier = next((c for c in project.cycles if c.number == number), None)
@@ -24,8 +26,7 @@ def restore(project: Project, number: int) -> Cycle:
     provenance = dict(earlier.provenance) | {"restored_from": number}
     again = replace(earlier, number=project.next_cycle, provenance=provenance)
     written = project.add_cycle(again, earlier.weights())
-    if earlier.evaluation is not None:
-        project.set_evaluation(written.id, earlier.evaluation)
+    project.take_results(written.id, earlier)
     return written
 
 
