@@ -12,6 +12,13 @@ def named(things: Iterable[object], most: int = 8) -> str:
     return ", ".join(words) if more <= 0 else f"{', '.join(words[:most])} and {more} more"
 
 
+def error_line(error: BaseException) -> str:
+    """What went wrong, in one line; what is no error of ours is named by its type."""
+    if isinstance(error, VoidscopeError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 class VoidscopeError(Exception):
     """Base of every problem voidscope tells a person about; its text is one line, ready to be shown."""
 

@@ -36,6 +36,17 @@ class Job(Generic[Result, Outcome]):
     commit: Callable[[Result], Outcome]
 
 
+def attempt(act: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """What an act returns, or whatever it raises: for the boundaries where something goes on whatever goes wrong.
+
+    These are the window, and the hours of a benchmark's other cells.
+    """
+    try:
+        return act(), None
+    except Exception as error:  # noqa: BLE001
+        return None, error
+
+
 def execute(job: Job[Result, Outcome], on_progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Run a job to its end on this thread and commit its result.
 

@@ -43,9 +43,15 @@ def test_an_earlier_model_becomes_the_current_one_and_segments_as_it_did(two: Pr
     execute(segment(two, ["a"]))
     of_first = two.mask("a")
     assert of_first is not None and of_second is not None
+    restored = restore(two, 2)
+    assert restored.weights() == second.weights()
+    assert (two.mask("a") == of_second).all()  # the same weights have segmented it already
+    assert two.survey is not None and two.survey.model_id == restored.id
+    two = Project.open(two.path)
+    again = restore(two, 3)
+    assert (two.mask("a") == of_first).all()
     assert (of_first != of_second).any()
     assert Project.open(two.path).cycle == again
-    assert restore(two, 2).weights() == second.weights()
 
 
 def test_what_it_was_judged_as_goes_along(two: Project) -> None:

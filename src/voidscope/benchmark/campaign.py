@@ -12,7 +12,8 @@ from voidscope.benchmark.fleet import finished
 from voidscope.benchmark.points import points_path
 from voidscope.benchmark.protocol import Cell
 from voidscope.benchmark.running import Bench, pretrain_once, run_cell
-from voidscope.errors import VoidscopeError
+from voidscope.errors import error_line
+from voidscope.jobs import attempt
 from voidscope.progress import StderrProgress, time_left
 from voidscope.project.atomic import remove, write_bytes
 
@@ -43,13 +44,8 @@ def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> 
 
 def _attempt(bench: Bench, cell: Cell) -> str:
     """Run a cell; the reason in one line when it cannot be done."""
-    try:
-        run_cell(bench, cell, lambda _: None)
-    except VoidscopeError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - hours of other cells must not end with a fault in one
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return ""
+    _, error = attempt(lambda: run_cell(bench, cell, lambda _: None))
+    return "" if error is None else error_line(error)
 
 
 def _forget_failures(bench: Bench, cells: Iterable[Cell]) -> None:

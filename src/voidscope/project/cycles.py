@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,12 @@ class Cycle:
             raise ProjectError(
                 f"{folder / 'cycle.json'} is damaged: {error}. Restore it from a backup."
             ) from error
+
+    @classmethod
+    def read_all(cls, folder: Path, known: Iterable[Cycle] = ()) -> tuple[Cycle, ...]:
+        """All cycles in a folder in order; a record never changes, so one that is known is not read again."""
+        read = {c.folder: c for c in known}
+        return tuple(read[p] if p in read else cls.read(p) for p in sorted(folder.glob("[0-9]*")))
 
     def write(self, folder: Path, weights: bytes) -> Cycle:
         """Write the cycle and its weights as a new folder in one step and return it with its folder set."""

@@ -19,7 +19,7 @@ from voidscope.project.atomic import explained, write_bytes, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
-from voidscope.project.scans import ScanRecord, SliceReader
+from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, check_spacing
 
@@ -56,7 +56,7 @@ class Project:
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
         )
-        self._cycles = self._cycles_on_disk()
+        self._cycles = Cycle.read_all(folder / "cycles")
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -79,7 +79,7 @@ class Project:
 
     def catch_up(self) -> None:
         """Take in what another program (a terminal beside the window) has changed in this folder since."""
-        manifest, cycles = Manifest.read(self.path), self._cycles_on_disk(self._cycles)
+        manifest, cycles = Manifest.read(self.path), Cycle.read_all(self.path / "cycles", self._cycles)
         before, self._manifest = self._manifest, manifest
         if manifest.scans != before.scans:
             self._volumes.clear()
@@ -121,16 +121,11 @@ class Project:
         scans = dict(self.scans)
         for record in records:
             known = scans.get(record.name)
-            if known is not None and known.fingerprint != record.fingerprint:
-                raise ProjectError(
-                    f"{self.name} already has another scan {record.name!r} ({known.path}). Rename the file and add it again."
-                )
-            if known is not None and (self.labels.of(record.name) and known.plane is not record.plane):
-                raise ProjectError(
-                    f"{record.name} is labelled along {known.plane.value}, so it cannot be cut along {record.plane.value}. "
-                    "Add a copy of the file under another name."
-                )
-            scans[record.name] = record if known is None else known.found_again(record)
+            scans[record.name] = (
+                record
+                if known is None
+                else known.found_again(record, labelled=bool(self.labels.of(record.name)))
+            )
             self._volumes.pop(record.name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
@@ -142,7 +137,8 @@ class Project:
         record = self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
         self._write(scans=tuple(record if s.name == scan else s for s in self._manifest.scans))
         self._volumes.pop(scan, None)
-        self._rewrite_masks(record)
+        for cycle in self._cycles:  # whoever measures a mask file alone shall measure the same
+            results.set_spacing(cycle.folder, scan, spacing_um)
         self.events.scans_changed.emit()
 
     def volume(self, scan: str) -> Volume:
@@ -181,11 +177,7 @@ class Project:
             raise NotReady(
                 f"{self.name} has no training scan; add one with: voidscope add {self.path} SCAN --split train"
             )
-        weights = np.array([np.prod(s.shape, dtype=float) for s in scans])
-        means = np.array([s.intensity.mean for s in scans])
-        squares = np.array([s.intensity.std**2 + s.intensity.mean**2 for s in scans])
-        mean = float(np.average(means, weights=weights))
-        return mean, float(np.sqrt(max(np.average(squares, weights=weights) - mean**2, 1e-8)))
+        return pooled_moments(scans)
 
     # -- settings -------------------------------------------------------------------------------------------
 
@@ -218,8 +210,11 @@ class Project:
         """Number of the cycle to come."""
         return self._cycles[-1].number + 1 if self._cycles else 1
 
-    def add_cycle(self, cycle: Cycle, weights: bytes) -> Cycle:
-        """Append a trained cycle; its number must be the next one, else `StaleResult`."""
+    def add_cycle(self, cycle: Cycle, weights: bytes, same: Cycle | None = None) -> Cycle:
+        """Append a trained cycle; its number must be the next one, else `StaleResult`.
+
+        What an earlier cycle with the `same` weights has found goes along: masks, survey, evaluation.
+        """
         self.catch_up()
         if cycle.number != self.next_cycle:
             raise StaleResult(
@@ -228,6 +223,8 @@ class Project:
         with explained(self.path):
             (self.path / "cycles").mkdir(exist_ok=True)
         written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
+        if same is not None:
+            results.share(same.folder, written.folder)
         self._cycles = (*self._cycles, written)
         self._masks.clear()
         self.events.cycles_changed.emit()
@@ -297,15 +294,6 @@ class Project:
         write_json(self.current(model_id).folder / "evaluation.json", metrics)
         self.events.evaluation_changed.emit()
 
-    def take_results(self, model_id: str, other: Cycle) -> None:
-        """Give the current model what another cycle with the same weights has found: masks, survey, evaluation."""
-        folder = self.current(model_id).folder
-        results.share(other.folder, folder)
-        self.events.survey_changed.emit()
-        self.events.evaluation_changed.emit()
-        for path in sorted((folder / "masks").glob("*.tif")):
-            self.events.masks_changed.emit(path.stem)
-
     @property
     def report(self) -> Report | None:
         """The last measurement, or None."""
@@ -340,20 +328,9 @@ class Project:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _rewrite_masks(self, record: ScanRecord) -> None:
-        """Give the mask files of a scan its new spacing, so that whoever measures them alone measures the same."""
-        for cycle in self._cycles:
-            results.set_spacing(cycle.folder, record.name, record.spacing_um)
-
     @property
     def _queue_path(self) -> Path:
         return self.path / "suggestions" / f"{self.next_cycle - 1:04d}.json"
-
-    def _cycles_on_disk(self, known: Sequence[Cycle] = ()) -> tuple[Cycle, ...]:
-        """All cycles in the folder; a record never changes, so one that is known is not read again."""
-        read = {c.folder: c for c in known}
-        folders = sorted((self.path / "cycles").glob("[0-9]*"))
-        return tuple(read[p] if p in read else Cycle.read(p) for p in folders)
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +57,20 @@ class ScanRecord(BaseModel):
         """The keys of all slices in order."""
         return tuple(SliceKey(self.name, i) for i in range(self.n_slices))
 
-    def found_again(self, other: ScanRecord) -> ScanRecord:
-        """This record with the place, split and plane of `other`, the same data, and its spacing where one was typed in."""
+    def found_again(self, other: ScanRecord, labelled: bool) -> ScanRecord:
+        """This record with the place, split and plane of `other`, the same data, and its spacing where one was typed in.
+
+        Raises `ProjectError` when it is other data, or when a labelled scan would be cut along another axis.
+        """
+        if self.fingerprint != other.fingerprint:
+            raise ProjectError(
+                f"The project already has another scan {self.name!r} ({self.path}). Rename the file and add it again."
+            )
+        if labelled and self.plane is not other.plane:
+            raise ProjectError(
+                f"{self.name} is labelled along {self.plane.value}, so it cannot be cut along {other.plane.value}. "
+                "Add a copy of the file under another name."
+            )
         changes: dict[str, object] = {n: getattr(other, n) for n in ("path", "relative", "split", "plane")}
         if other.spacing_source == "typed in":
             changes |= {"spacing_um": other.spacing_um, "spacing_source": other.spacing_source}
@@ -115,6 +127,15 @@ def record_scan(
         format=volume.format, plane=plane or volume.default_plane, split=split,
         intensity=measure_intensity(volume), fingerprint=fingerprint(path),
     )  # fmt: skip
+
+
+def pooled_moments(records: Sequence[ScanRecord]) -> tuple[float, float]:
+    """Mean and standard deviation of the scaled intensities of all voxels of these scans."""
+    weights = np.array([np.prod(s.shape, dtype=float) for s in records])
+    means = np.array([s.intensity.mean for s in records])
+    squares = np.array([s.intensity.std**2 + s.intensity.mean**2 for s in records])
+    mean = float(np.average(means, weights=weights))
+    return mean, float(np.sqrt(max(np.average(squares, weights=weights) - mean**2, 1e-8)))
 
 
 def fingerprint(path: Path) -> str:

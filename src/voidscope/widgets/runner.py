@@ -15,8 +15,8 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
-from voidscope.errors import JobFailed, VoidscopeError
-from voidscope.jobs import Job, Progress, Steps
+from voidscope.errors import JobFailed, VoidscopeError, error_line
+from voidscope.jobs import Job, Progress, Steps, attempt
 from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
 
@@ -59,10 +59,9 @@ class Runner(QObject):
         if self.busy and self._job is not None:
             self.failed.emit(f"{self._job.title} is still running; wait for it or cancel it.")
             return
-        try:
-            job = make()
-        except Exception as error:  # noqa: BLE001  (the boundary: whatever it is, the person is told and the window goes on)
-            self.failed.emit(_sentence(error))
+        job, problem = attempt(make)
+        if job is None:
+            self.failed.emit(_sentence(problem))
             return
         self._job, self._then, self._began = job, then, time.monotonic()
         self._steps = _told(job.steps())
@@ -88,10 +87,9 @@ class Runner(QObject):
     def _commit(self, result: object) -> None:
         if self._job is None:
             return
-        try:
-            outcome = self._job.commit(result)
-        except Exception as error:  # noqa: BLE001  (as above)
-            self._fail(error)
+        outcome, problem = attempt(partial(self._job.commit, result))
+        if problem is not None:
+            self._fail(problem)
             return
         self._end = partial(self._tell_done, self._job.title, self._then, outcome)
 
@@ -117,12 +115,12 @@ class Runner(QObject):
             then(outcome)
 
 
-def _sentence(error: BaseException) -> str:
-    """What went wrong, in one line; what nobody foresaw goes to the log as well."""
-    if isinstance(error, VoidscopeError):
-        return str(error)
+def _sentence(error: BaseException | None) -> str:
+    """What went wrong; what nobody foresaw goes to the log as well."""
+    if error is None or isinstance(error, VoidscopeError):
+        return str(error or "There is nothing to run.")
     log.error("a job stopped", exc_info=error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())}. The log has the details."
+    return f"{error_line(error)}. The log has the details."
 
 
 def _told(steps: Steps[Any]) -> Steps[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou
-from voidscope.jobs import Job
+from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, project_truth
+from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
@@ -34,9 +35,18 @@ class Evaluation:
     scans: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What an evaluation found: masks made on the way, the figures, and what the truth was."""
+
+    predictions: Mapping[str, ScanPrediction]
+    result: Evaluation
+    source: Mapping[str, str]
+
+
 def evaluate(
     project: Project, dataset: Dataset | None = None, config: Config | None = None
-) -> Job[dict[str, ScanPrediction], Evaluation]:
+) -> Job[Judged, Evaluation]:
     """Compare the current model with the truth of test scans: the dataset's, or the labels people gave them.
 
     One confusion matrix is pooled over all labelled pixels at native size; test scans not segmented yet are on the way.
@@ -48,35 +58,43 @@ def evaluate(
     """
     cycle = current_cycle(project)
     names = judged(project) if dataset is None else _known(project, dataset)
-    truth: Callable[[str], Mask] = (
-        (lambda n: _labels(project, n)) if dataset is None else (lambda n: project_truth(project, dataset, n))
-    )
     if not names:
         raise NotReady(_nothing_to_judge_by(project, dataset))
-    job = segment(project, names, config=config)
+    labels = {n: _labels(project, n) for n in names} if dataset is None else {}
+    job, classes, shapes = (
+        segment(project, names, config=config),
+        project.classes,
+        {n: project.scan(n).shape for n in names},
+    )
 
-    def commit(predictions: dict[str, ScanPrediction]) -> Evaluation:
-        job.commit(predictions)
-        classes = project.classes
+    def steps() -> Steps[Judged]:
+        predictions = yield from job.steps()
         matrix: Matrix = np.zeros((len(classes), len(classes)), np.int64)
         said = hashlib.sha256()
         for name in names:
-            true = truth(name)
-            said.update(true.tobytes())
-            matrix += confusion_matrix(true, _mask(project, name), len(classes))
+            yield Progress(0, 1, f"comparing {name}")
+            truth = labels[name] if dataset is None else project_truth(project, dataset, name)
+            found = predictions.get(name)
+            mask = read_mask(cycle.folder, name, classes, shapes[name]) if found is None else found.mask
+            if mask is None:
+                raise NotReady(f"The mask of {name} is gone; run segment again.")
+            said.update(truth.tobytes())
+            matrix += confusion_matrix(truth, mask, len(classes))
         result = _evaluation(matrix, classes, len(cycle.labelled), cycle.number, names)
-        kept = asdict(result) | {
-            "miou": _number(result.miou),
-            "miou_foreground": _number(result.miou_foreground),
-        }
-        kept |= {
+        source = {
             "truth": "labels" if dataset is None else str(dataset.folder),
             "truth_sha256": said.hexdigest(),
         }
-        project.set_evaluation(cycle.id, {k: kept[k] for k in KEPT})
-        return result
+        return Judged(predictions, result, source)
 
-    return Job("Evaluating", job.steps, commit)
+    def commit(found: Judged) -> Evaluation:
+        job.commit(dict(found.predictions))
+        kept = asdict(found.result) | dict(found.source)
+        kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
+        project.set_evaluation(cycle.id, {name: kept[name] for name in KEPT})
+        return found.result
+
+    return Job("Evaluating", steps, commit)
 
 
 def judged(project: Project) -> tuple[str, ...]:
@@ -126,10 +144,3 @@ def _evaluation(
 def _number(value: float) -> float | None:
     """The value, None where it is undefined."""
     return None if np.isnan(value) else float(value)
-
-
-def _mask(project: Project, scan: str) -> Mask:
-    mask = project.mask(scan)
-    if mask is None:
-        raise NotReady(f"{scan} is not segmented; run segment first.")
-    return mask

@@ -25,9 +25,7 @@ def restore(project: Project, number: int) -> Cycle:
         raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
     provenance = dict(earlier.provenance) | {"restored_from": number}
     again = replace(earlier, number=project.next_cycle, provenance=provenance)
-    written = project.add_cycle(again, earlier.weights())
-    project.take_results(written.id, earlier)
-    return written
+    return project.add_cycle(again, earlier.weights(), same=earlier)
 
 
 def better_before(project: Project) -> Cycle | None:
