@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -104,7 +106,10 @@ def test_a_sample_is_small_and_tells_nearly_the_same() -> None:
 def test_numbers_that_are_not_finite_do_not_count() -> None:
     voxels = RNG.normal(size=(3, 10, 10))
     holed = np.concatenate([voxels, np.full((1, 10, 10), np.nan), np.full((1, 10, 10), np.inf)])
-    assert measure_intensity(volume(holed)) == measure_intensity(volume(voxels))
+    intensity = measure_intensity(volume(holed))
+    assert replace(intensity, not_finite=0.0) == measure_intensity(volume(voxels))
+    assert intensity.not_finite == pytest.approx(2 / 5)
+    assert "40 % of its voxels" in intensity.doubt
 
 
 def test_rare_bright_voxels_are_found_when_the_percentiles_coincide() -> None:
