@@ -66,8 +66,8 @@ class ShapeInterpolation:
         box = _box(self._there, 0, self._first.shape)
         first, second = self._first[box], self._second[box]
         pairs = np.where(first == second, -1, first.astype(np.int32) * 256 + second)
-        found: npt.NDArray[np.int64] = regions_of(pairs, background=-1, connectivity=1)
-        return found[tuple(p - side.start for p, side in zip(self._there, box, strict=True))]
+        within = tuple(p - side.start for p, side in zip(self._there, box, strict=True))
+        return np.asarray(regions_of(pairs, background=-1, connectivity=1)[within], dtype=np.int64)
 
 
 def _reach(mask: Mask, wanted: Mask, there: Pixels, spacing: tuple[float, float]) -> Distances:

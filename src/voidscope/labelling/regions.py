@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from skimage.measure import label
@@ -47,7 +49,7 @@ def intensities_around(
     return centre - reach, centre + reach
 
 
-def outside_range(image: npt.NDArray[np.generic], limits: tuple[float, float]) -> npt.NDArray[np.bool_]:
+def outside_range(image: npt.NDArray[Any], limits: tuple[float, float]) -> npt.NDArray[np.bool_]:
     """Where intensities lie outside of `limits`, both ends being inside; NaN lies outside of any."""
     low, high = limits
     return np.asarray(~((image >= low) & (image <= high)), dtype=np.bool_)

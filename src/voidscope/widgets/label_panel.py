@@ -24,6 +24,7 @@ from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.widgets.explain import explain, term_text
 from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
 from voidscope.widgets.runner import Runner
@@ -72,6 +73,7 @@ class LabelPanel(QWidget):
             _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
+        self.tools = LabellingTools(project, runner, layers, strokes)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -87,6 +89,7 @@ class LabelPanel(QWidget):
         """Bring card and buttons in line with the slice in view."""
         self.card.setText(self._card(self._project.suggestions))
         self.classes.setValue(self._layers.class_id)
+        self.tools.refresh()
         self._enable()
 
     def go(self, step: int, *_: object) -> None:
@@ -113,7 +116,9 @@ class LabelPanel(QWidget):
         self.table.blockSignals(False)
 
     def accept_prediction(self) -> None:
-        """Take the prediction of the slice in view into its label where nothing is painted yet."""
+        """Accept the label proposed for the slice in view; else take its prediction in where nothing is painted yet."""
+        if self.tools.accept_proposed():
+            return
         key = self._layers.key
         mask = self._layers.prediction(key) if key else None
         if key is None or mask is None:
@@ -144,7 +149,8 @@ class LabelPanel(QWidget):
         if not free:
             self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
             return
-        self._strokes.write(key, proposed if own is None else np.where(own == 0, proposed, own), provenance)
+        filled = proposed if own is None else np.where(own == 0, proposed, own)
+        self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else "")
         self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
     def _suggest(self) -> None:
@@ -186,7 +192,9 @@ class LabelPanel(QWidget):
         )
         self.next.setEnabled(any(s.key not in self._project.labels for s in picks))
         self.previous.setEnabled(bool(picks))
-        accepting = key is not None and self._layers.prediction(key) is not None
+        accepting = key is not None and (
+            key in self._project.labels.unverified or self._layers.prediction(key) is not None
+        )
         self.accept.setEnabled(accepting)
         self.accept.setToolTip(
             "Take the prediction into the label where nothing is painted (A)." if accepting else NO_PREDICTION
@@ -226,6 +234,7 @@ class LabelPanel(QWidget):
         layout.addWidget(QLabel("Paint (labelled pixels so far)"))
         layout.addWidget(self.classes)
         layout.addLayout(show)
+        layout.addWidget(self.tools)
 
 
 def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
