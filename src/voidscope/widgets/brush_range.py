@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QRangeSlider
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from superqt import QElidingLabel, QRangeSlider
 
 from voidscope.project import Project
 from voidscope.widgets.layers import ScanLayers
@@ -30,9 +30,9 @@ class BrushRange(QWidget):
         self._layers = layers
         self._brush = LimitedBrush(project, layers, self)
         self.limited = QCheckBox("W  Paint only within")
-        self.following = QCheckBox("like where I press")
+        self.following = QCheckBox("Like the pixel I press")
         self.slider = QRangeSlider(Qt.Orientation.Horizontal)
-        self.words = QLabel()
+        self.words = QElidingLabel()
         self.limited.setToolTip(
             "Paint, fill and polygon touch only pixels whose intensity lies in the range (W). Erasing is free."
         )
@@ -116,13 +116,13 @@ class BrushRange(QWidget):
     def _lay_out(self) -> None:
         self.slider.setRange(0, STEPS)
         self.slider.setValue((0, STEPS))
-        layout, row, under = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
+        layout, row = QVBoxLayout(self), QHBoxLayout()
         row.addWidget(self.limited)
-        row.addWidget(self.following)
-        under.addWidget(self.slider, stretch=1)
-        under.addWidget(self.words)
-        for inside in (layout, row, under):
-            inside.setContentsMargins(0, 0, 0, 0)
-            inside.setSpacing(4)
+        row.addWidget(self.words, stretch=1)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for box in (layout, row):
+            box.setContentsMargins(0, 0, 0, 0)
+            box.setSpacing(4)
         layout.addLayout(row)
-        layout.addLayout(under)
+        layout.addWidget(self.slider)
+        layout.addWidget(self.following)

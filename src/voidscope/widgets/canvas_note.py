@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+LOOK: dict[str, Any] = {
+    "visible": True,
+    "color": "#ffb733",
+    "position": "top_center",
+    "font_size": 11,
+    "opacity": 1.0,
+}
+"""Amber is read on a dark slice and, with the box below, on a light canvas."""
+BOX: dict[str, Any] = {"box": True, "box_color": "#26262b"}
+"""Where napari draws one."""
+
 
 class CanvasNote:
-    """Shows a note in the corner of a viewer's canvas; what was there before comes back when it goes."""
+    """Shows a note at the top of a viewer's canvas; what the overlay was before comes back when the note goes."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._before: tuple[str, bool] | None = None
+        self._before: dict[str, Any] | None = None
 
     def show(self, text: str) -> None:
         """Show a note, or none where `text` is empty."""
         overlay = self.overlay
+        look = {name: value for name, value in (LOOK | BOX).items() if hasattr(overlay, name)} | {
+            "text": text
+        }
         if text and self._before is None:
-            self._before = (overlay.text, overlay.visible)
+            self._before = {name: getattr(overlay, name) for name in look}
         if text:
-            overlay.text, overlay.visible = text, True
+            _set(overlay, look)
         elif self._before is not None:
-            overlay.text, overlay.visible = self._before
+            _set(overlay, self._before)
             self._before = None
 
     @property
@@ -28,3 +42,8 @@ class CanvasNote:
         """The viewer's text overlay; napari moved it to the canvas in 0.9."""
         canvas = getattr(self._viewer, "canvas", None)
         return self._viewer.text_overlay if canvas is None else canvas.overlays.text
+
+
+def _set(overlay: Any, look: dict[str, Any]) -> None:
+    for name, value in look.items():
+        setattr(overlay, name, value)

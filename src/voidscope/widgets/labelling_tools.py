@@ -35,9 +35,7 @@ NOTHING = "Nothing to {}: no label of this project was changed since."
 WAITING = "Some strokes are not on disk yet; undo has to wait until the disk takes them."
 NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
-UNVERIFIED = (
-    "<b>Proposed, not verified.</b> Not learnt from until you accept it (A) or paint on it. R drops it."
-)
+UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
 NOTE = "proposed, not verified: A accepts, R drops"
 
 
@@ -71,12 +69,12 @@ class LabellingTools(QWidget):
         )
         self.unverified = QLabel(UNVERIFIED)
         self.accept_class = _button(
-            "⇧A  Class",
+            "⇧A  Accept class",
             "Accept the prediction of the class you paint with, where nothing is painted (Shift+A).",
             self.accept_one_class,
         )
         self.accept_component = _button(
-            "K  Component",
+            "K  Accept part",
             "Accept the predicted component under the mouse, where nothing is painted: point and press K.",
             self.accept_one_component,
         )
@@ -91,7 +89,7 @@ class LabellingTools(QWidget):
             self.fill_between,
         )
         self.extrude = _button(
-            "⇧I  Copy on",
+            "⇧I  Copy on to",
             "Propose this slice's label for as many slices after it; before it where negative (Shift+I).",
             self.copy_on,
         )
@@ -248,23 +246,22 @@ class LabellingTools(QWidget):
         self.reach.setRange(-99, 99)
         self.reach.setValue(3)
         self.reach.setToolTip("How many slices to copy the label to; negative: to slices before this one.")
-        turns, grid, copy = QHBoxLayout(), QGridLayout(), QHBoxLayout()
-        for button in (self.undo, self.redo):
-            turns.addWidget(button)
+        often, more, copy = QGridLayout(), QGridLayout(), QHBoxLayout()
+        for k, button in enumerate((self.reject, self.interpolate, self.undo, self.redo)):
+            often.addWidget(button, k // 2, k % 2)
+        for k, button in enumerate((self.accept_class, self.accept_component)):
+            more.addWidget(button, 0, k)
         copy.addWidget(self.extrude, stretch=1)
         copy.addWidget(self.reach)
-        for k, button in enumerate((self.accept_class, self.accept_component, self.reject, self.interpolate)):
-            grid.addWidget(button, k // 2, k % 2)
-        grid.addLayout(copy, 2, 0, 1, 2)
-        more = QWidget()
-        more.setLayout(grid)
-        layout = QVBoxLayout(self)
-        for inside in (layout, grid, turns, copy):
-            inside.setContentsMargins(0, 0, 0, 0)
-            inside.setSpacing(4)
+        more.addLayout(copy, 1, 0, 1, 2)
+        inside, layout = QWidget(), QVBoxLayout(self)
+        inside.setLayout(more)
+        for box in (layout, often, more, copy):
+            box.setContentsMargins(0, 0, 0, 0)
+            box.setSpacing(4)
         layout.addWidget(self.unverified)
-        layout.addLayout(turns)
-        self.more = folded("Parts, propagating, brush by intensity", more, self.brush)
+        layout.addLayout(often)
+        self.more = folded("More ways to label", inside, self.brush)
         layout.addWidget(self.more)
 
 
