@@ -108,16 +108,21 @@ class Journal:
         return path
 
     def tidy(self) -> None:
-        """Once a step is done: what was undone before it can no longer be redone, and the oldest steps go."""
+        """Once a step is done: what was undone before it can no longer be redone, and the oldest steps go.
+
+        A crash may bring such files back, which does no harm, so that nothing waits for the disk here.
+        """
         steps = self._steps()
         newest = max((n for n, done, _ in steps if done), default=0)
-        for path in [p for n, done, p in steps if not done and n < newest]:
-            remove(path)
         kept = [p for n, done, p in steps if done or n > newest]
+        gone = [p for n, done, p in steps if not done and n < newest]
         sizes = [p.stat().st_size for p in kept]
         while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
-            remove(kept.pop(0))
+            gone.append(kept.pop(0))
             sizes.pop(0)
+        with explained(self._folder):
+            for path in gone:
+                path.unlink(missing_ok=True)
 
     def next(self, *, back: bool) -> Path | None:
         """The file of the step that undo (`back`) or redo would turn; None when there is none."""

@@ -43,8 +43,8 @@ class LabelRecord:
         cls, mask: Mask, n_classes: int, provenance: Provenance, *, author: str = "", proposed: bool = False
     ) -> LabelRecord:
         """The record of a mask (h, w) labelled now, by the person at this computer unless `author` is given."""
-        pixels = np.bincount(mask.ravel(), minlength=n_classes + 1)[1:]
-        return cls(provenance, author or user(), now(), sha256(mask), tuple(int(n) for n in pixels), proposed)
+        pixels = tuple(int(np.count_nonzero(mask == c)) for c in range(1, n_classes + 1))
+        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed)
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> LabelRecord:
