@@ -138,14 +138,14 @@ def test_what_is_interpolated_is_shown_marked_and_verified_by_accepting(
     assert len(labels) == 2
     assert 16 < int((bench.find("labels").data[:, 2] == VOID).sum()) < 64
     assert not panel.tools.unverified.isHidden()
-    assert "not verified" in panel.tools._note.overlay.text
+    assert "not verified" in bench.layers.note.overlay.text
     panel.accept_prediction()
     panel.refresh()
     assert labels.record(KEY).provenance is Provenance.ACCEPTED
     assert not labels.record(KEY).proposed  # no model had a part in it
     assert KEY in labels
     assert panel.tools.unverified.isHidden()
-    assert panel.tools._note.overlay.text == ""
+    assert bench.layers.note.overlay.text == ""
 
 
 def test_a_stroke_on_a_proposal_verifies_it(bench: Bench, panel: LabelPanel, qtbot: Any) -> None:

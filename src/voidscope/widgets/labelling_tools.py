@@ -24,7 +24,6 @@ from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.brush_range import BrushRange
-from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.forms import folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
@@ -58,7 +57,6 @@ class LabellingTools(QWidget):
         self._told, self._failed = runner.told, runner.failed
         self._own = Runner(self)
         self._own.failed.connect(runner.failed)
-        self._note = CanvasNote(layers.viewer)
         self.undo = _button(
             "Ctrl+Z  Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
@@ -109,7 +107,7 @@ class LabellingTools(QWidget):
         key, labels = self._layers.key, self._project.labels
         is_proposed = key is not None and key in labels.unverified
         self.unverified.setVisible(is_proposed)
-        self._note.show(NOTE if is_proposed else "")
+        self._layers.note.show(NOTE if is_proposed else "")
         self.undo.setEnabled(labels.can_undo)
         self.redo.setEnabled(labels.can_redo)
         predicted = key is not None and self._layers.prediction(key) is not None
@@ -124,7 +122,7 @@ class LabellingTools(QWidget):
     def release(self) -> None:
         """Leave viewer and layers as they were."""
         self._own.cancel()
-        self._note.show("")
+        self._layers.note.show("")
         self.brush.release()
 
     def turn(self, back: bool) -> None:

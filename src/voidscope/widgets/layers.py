@@ -18,6 +18,7 @@ from qtpy.QtCore import QObject, Signal
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.colours import RarenessMap, class_colours, class_shares
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
@@ -49,7 +50,7 @@ class ScanLayers(QObject):
         self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
         self._pointer = Pointer(self._add, self._remove, self)
-        self.rejections = Rejections()
+        self.rejections, self.note = Rejections(), CanvasNote(viewer)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
 
@@ -72,11 +73,6 @@ class ScanLayers(QObject):
         return SliceKey(record.name, self._view.index(record, layer))
 
     @property
-    def viewer(self) -> Any:
-        """The viewer the layers are in."""
-        return self._viewer
-
-    @property
     def chosen_class(self) -> int:
         """The class chosen for painting, whatever the tool is now."""
         return self._class
@@ -97,7 +93,7 @@ class ScanLayers(QObject):
             return
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
         painted, back = _painted(self._project, record), self.key
-        if not self._alike(record):
+        if self.find("image") is None or not _alike(self.record, record):
             self.clear()
         self._put_image(record, voxels)
         self._pointer.hide()
@@ -260,13 +256,6 @@ class ScanLayers(QObject):
         layer.events.selected_label.connect(self._tell_class)
         layer.events.mode.connect(self._tell_class)
 
-    def _alike(self, record: ScanRecord) -> bool:
-        """Whether the layers in view can take another scan, which is much quicker than making them anew."""
-        before, image = self.record, self.find("image")
-        if before is None or image is None:
-            return False
-        return before.dtype == record.dtype and units(before) == units(record)
-
     def _put_image(self, record: ScanRecord, voxels: Any) -> None:
         limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
         if layer is not None and self._scan is not None:
@@ -349,3 +338,8 @@ def _painted(project: Project, record: ScanRecord) -> Mask:
         if label is not None:
             painted[slice_index(record.plane, key.index)] = label
     return painted
+
+
+def _alike(before: ScanRecord | None, record: ScanRecord) -> bool:
+    """Whether the layers of a scan can take another, which is much quicker than making them anew."""
+    return before is not None and before.dtype == record.dtype and units(before) == units(record)
