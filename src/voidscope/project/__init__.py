@@ -13,6 +13,7 @@ from voidscope.project.importing import (
 from voidscope.project.labels import LabelRecord, Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
+from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "Imported",
     "LabelRecord",
     "Labels",
+    "Mark",
     "Project",
+    "Queue",
     "ScanRecord",
     "SliceReader",
+    "State",
     "answer_suggestions",
     "fingerprint",
     "import_labels",
