@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -126,7 +126,7 @@ def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> N
             f"warning: missed voids of {', '.join(found.unseen)} are not known; delete their masks and segment again\n"
         )
     names = ("", *project.classes.names)
-    entry = {
+    entry: dict[str, Any] = {
         kind: [f.entry() | {"class": names[f.class_id], "label": names[f.label_id]} for f in found.of(kind)]
         for kind in KINDS
     }
@@ -135,7 +135,7 @@ def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> N
         for kind in KINDS
         for f in found.of(kind)
     )
-    say({**entry, "unseen": list(found.unseen)}, as_json, "\n".join(rows) or "Nothing to look at again.")
+    say(entry | {"unseen": list(found.unseen)}, as_json, "\n".join(rows) or "Nothing to look at again.")
 
 
 @app.command()

@@ -72,8 +72,12 @@ def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings) 
 def read_findings(folder: Path, scan: str) -> ScanFindings | None:
     """What was stored of a scan, or None."""
     path = folder / "findings" / f"{scan}.json"
-    if not path.is_file():
-        return None
+    return _read_findings(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=256)
+def _read_findings(path: Path, changed: int) -> ScanFindings:
+    """The findings in a file as it was when it `changed`; lists of them are rebuilt after every stroke."""
     tree: Mapping[str, Any] = read_json(path)
     try:
         missed, flicker = (tuple(Finding.from_entry(e) for e in tree[n]) for n in ("missed", "flicker"))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from voidscope.acquisition import Finding, doubts
+from voidscope.acquisition import KINDS, Finding, doubts
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, ScanRecord
-from voidscope.vocabulary import ClassMap, Mask, SliceKey
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, SliceKey
 from voidscope.volume import read_label_file, read_scan, slice_index
 from voidscope.workflow.snapshot import current_cycle
 
@@ -90,30 +90,40 @@ def review(project: Project, scans: Iterable[str] | None = None) -> Job[Doubts, 
 
 
 def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
-    """All there is to look at by now; doubts as `review` last found them, of labels that have not changed since.
+    """All there is to look at by now; doubts as `review` last found them.
 
-    A missed void is no longer one where a label covers the pixel to look at first.
+    A finding is done with once a label says something else of the pixel to look at first, or a person settled it.
     """
     cycle = project.cycle
     names = list(project.scans if scans is None else scans)
     if cycle is None:
         return Review()
+    labels = _Labels(project)
     seen = {n: cycle.findings(n) for n in names if project.is_segmented(n)}
-    open_ = [f for s in seen.values() if s for f in s.missed if not _is_closed(project, f)]
-    flickers = [f for s in seen.values() if s for f in s.flicker if not project.queue.is_settled(f)]
-    now = {str(k): project.labels.record(k).sha256 for k in project.labels}
-    doubted = [
-        f
-        for (key, sha256), found in cycle.doubts.items()
-        for f in found
-        if now.get(key) == sha256 and f.key.scan in names and not project.queue.is_settled(f)
-    ]
-    return Review(
-        tuple(sorted(open_, key=lambda f: -f.n_pixels * f.strength)),
-        tuple(sorted(doubted, key=lambda f: -f.n_pixels * f.strength)),
-        tuple(sorted(flickers, key=lambda f: -f.strength)),
-        tuple(n for n, s in seen.items() if s is None),
+    open_ = [f for s in seen.values() if s for f in (*s.missed, *s.flicker) if labels.at(f) == UNLABELLED]
+    doubted = [f for found in cycle.doubts.values() for f in found if f.key.scan in names]
+    open_ += [f for f in doubted if labels.at(f) == f.label_id]
+    ranked = sorted(
+        (f for f in open_ if not project.queue.is_settled(f)), key=lambda f: -f.n_pixels * f.strength
     )
+    missed, doubts_, flickers = (tuple(f for f in ranked if f.kind == kind) for kind in KINDS)
+    return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None))
+
+
+class _Labels:
+    """Labels of a project, each read once."""
+
+    def __init__(self, project: Project) -> None:
+        self._labels = project.labels
+        self._read: dict[SliceKey, Mask | None] = {}
+
+    def at(self, finding: Finding) -> int:
+        """What a person said of the pixel to look at first; 0 for nothing."""
+        key = finding.key
+        if key not in self._read:
+            self._read[key] = self._labels.get(key)
+        label = self._read[key]
+        return UNLABELLED if label is None else int(label[finding.pixel])
 
 
 def describe(finding: Finding, classes: ClassMap) -> str:
@@ -126,13 +136,6 @@ def describe(finding: Finding, classes: ClassMap) -> str:
         said = classes.names[finding.label_id - 1]
         return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.2f} sure"
     return f"{finding.n_pixels} pixels ({finding.strength:.1%}) differ from both neighbours, which say {name} there"
-
-
-def _is_closed(project: Project, finding: Finding) -> bool:
-    if project.queue.is_settled(finding):
-        return True
-    label = project.labels.get(finding.key)
-    return label is not None and bool(label[finding.pixel])
 
 
 def _to_compare(project: Project, cycle: Cycle, names: Sequence[str]) -> list[_Compared]:
