@@ -78,7 +78,8 @@ class QueueBox(QWidget):
     @property
     def kind(self) -> str:
         """``queue``, or the kind of finding listed."""
-        return ("queue", *KINDS)[self.tabs.currentIndex()]
+        kinds: tuple[str, ...] = ("queue", *KINDS)
+        return kinds[int(self.tabs.currentIndex())]
 
     @property
     def finding(self) -> Finding | None:
@@ -116,6 +117,7 @@ class QueueBox(QWidget):
 
     def go(self, step: int) -> None:
         """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
+        self._fill_list()  # its tab may have been out of view when it changed
         at = self._at()
         n = len(self.list.rows())
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
