@@ -86,7 +86,9 @@ def test_nothing_is_missed_where_all_is_called_void(seed: int, chance: float) ->
 
 def test_of_a_slice_that_is_all_suspicion_the_likeliest_pixels_are_kept() -> None:
     chance = np.random.default_rng(1).uniform(0.3, 0.9, (100, 100))
-    kept = Suspects.of(np.full(chance.shape, SOLDER, np.uint8), chance, np.zeros(chance.shape, np.uint8), (VOID,))
+    kept = Suspects.of(
+        np.full(chance.shape, SOLDER, np.uint8), chance, np.zeros(chance.shape, np.uint8), (VOID,)
+    )
     assert len(kept.pixels) == MOST_PER_SLICE
     assert kept.probability.min() >= np.sort(chance, axis=None)[-MOST_PER_SLICE].astype(np.float32)
     assert (np.diff(kept.pixels @ (100, 1)) > 0).all()

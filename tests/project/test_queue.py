@@ -21,9 +21,7 @@ KEY = SliceKey("a", 2)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project.create(
-        tmp_path / "p", ClassMap.hbm(), config=Config().with_changes(["suggest.budget=2"])
-    )
+    made = Project.create(tmp_path / "p", ClassMap.hbm(), config=Config().with_changes(["suggest.budget=2"]))
     add_scan(made, write_scan(tmp_path / "a.tif"))
     return made
 

@@ -12,6 +12,7 @@ from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Te
 from voidscope.acquisition.findings import runs_of
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import SliceKey
+from voidscope.widgets.colours import FlickerMap
 from voidscope.widgets.term_bars import bars_of
 from voidscope.widgets.thumbnails import Thumbnails
 
@@ -77,7 +78,7 @@ def test_never_is_kept_and_taken_back_from_the_filter(dock: Any, project: Projec
     box.states.setCurrentText("never")
     assert [row.key for row in box.list.rows()] == [PICKS[0].key]
     box.pick(0)
-    assert box.never.text() == "Suggest again"
+    assert box.never.text() == "Not never"
     box.never.click()
     assert project.queue.marked() == ()
     assert box.list.rows() == ()
@@ -189,6 +190,23 @@ def test_the_queue_s_own_key_still_accepts_the_prediction(reviewed: Any, project
     assert (project.labels.get(SliceKey("a", 0)) == SOLDER).all()
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_flicker_heatmap_shows_the_slices_that_flicker(axis: int) -> None:
+    mask = np.random.default_rng(axis).integers(1, 3, (5, 6, 7)).astype(np.uint8)
+    counts = flicker("s", np.moveaxis(mask, axis, 0))[0]
+    heat = FlickerMap(mask, axis)
+    whole = np.asarray(heat)
+    assert whole.sum(axis=tuple(a for a in range(3) if a != axis)).tolist() == list(counts)
+    for where in [
+        (2,),
+        (slice(None), 3),
+        (slice(1, 4), slice(None), 5),
+        (1, slice(2, 5), slice(None)),
+        (..., 0),
+    ]:
+        assert (heat[where] == whole[where]).all()
+
+
 def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, project: Project) -> None:
     from pathlib import Path
 
@@ -196,7 +214,9 @@ def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, proj
     made = Thumbnails(project)
     places = [(SliceKey("a", 1), (9, 12)), (SliceKey("b", 4), None), (SliceKey("a", 2), None)]
     assert [made.get(p) for p in places] == [None] * 3
-    qtbot.waitUntil(lambda: made.get(places[0]) is not None and made.get(places[2]) is not None, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: made.get(places[0]) is not None and made.get(places[2]) is not None, timeout=20_000
+    )
     found = made.get(places[0])
     assert found is not None and (found.image.width(), found.image.height()) == (20, 24)
     assert found.pixel == pytest.approx((9.5 / 24, 12.5 / 20))

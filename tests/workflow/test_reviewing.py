@@ -98,7 +98,10 @@ def test_flicker_is_listed_with_what_the_neighbours_say(modelled: Project) -> No
     predict(modelled)
     (found,) = findings(modelled).flicker
     assert (found.key, found.n_pixels, found.class_id) == (KEY, 36, 3)
-    assert describe(found, modelled.classes) == "36 pixels (7.5%) differ from both neighbours, which say solder there"
+    assert (
+        describe(found, modelled.classes)
+        == "36 pixels (7.5%) differ from both neighbours, which say solder there"
+    )
 
 
 def test_a_restored_model_brings_its_findings_along(modelled: Project) -> None:

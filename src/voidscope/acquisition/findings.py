@@ -72,7 +72,7 @@ class Finding:
         """The finding as plain values for JSON."""
         return {
             "kind": self.kind, "scan": self.key.scan, "slice": self.key.index, "pixel": list(self.pixel),
-            "n_pixels": self.n_pixels, "strength": round(self.strength, 6), "class": self.class_id, "label": self.label_id,
+            "n_pixels": self.n_pixels, "strength": self.strength, "class": self.class_id, "label": self.label_id,
             "votes": self.votes, "runs": [list(run) for run in self.runs],
         }  # fmt: skip
 

@@ -49,24 +49,21 @@ class LabelPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
-        self.suggest = QPushButton("Suggest")
         self.form = SettingsForm("suggest", FIELDS, project.config)
         self.queue = QueueBox(project, runner, layers, strokes)
-        self.card = self.queue.card
+        self.card, self.suggest = self.queue.card, self.queue.suggest
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.timeout.connect(self._rank_again)
-        self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
-        self.accept, self.background = (
-            QPushButton("A  Accept"),
-            QPushButton("⇧B  Rest is background"),
-        )
-        self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
-        self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
+        self.accept, self.background = QPushButton("A  Accept"), QPushButton("⇧B  Background")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
         self.looks = [
             _small("D  Prediction", "Show or hide the prediction (D).", partial(layers.toggle, "prediction")),
-            _small("H  Heatmap", "Rareness, uncertainty, none, and round again (H).", layers.next_heatmap),
+            _small(
+                "H  Heatmap",
+                "Rareness, uncertainty, flicker, none, and round again (H).",
+                layers.next_heatmap,
+            ),
             _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
@@ -164,7 +161,7 @@ class LabelPanel(QWidget):
             if self._project.keys(Split.TRAIN)
             else NO_SCANS
         )
-        for button in (self.next, self.previous):
+        for button in (self.queue.next, self.queue.previous):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):
             widget.setEnabled(key is not None)
@@ -184,8 +181,6 @@ class LabelPanel(QWidget):
         self.suggest.clicked.connect(self._suggest)
         self.form.valueChanged.connect(self._configured)
         self.queue.moved.connect(self._follow)
-        self.next.clicked.connect(partial(self.go, +1))
-        self.previous.clicked.connect(partial(self.go, -1))
         self.classes.valueChanged.connect(self._layers.paint_with)
         self._layers.class_chosen.connect(self.classes.setValue)
         self.accept.clicked.connect(self.accept_shown)
@@ -195,7 +190,7 @@ class LabelPanel(QWidget):
 
     def _lay_out(self) -> None:
         layout, steps = QVBoxLayout(self), QGridLayout()
-        for k, widget in enumerate((self.previous, self.next, self.background, self.accept)):
+        for k, widget in enumerate((self.background, self.accept)):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         show = QHBoxLayout()
@@ -203,7 +198,6 @@ class LabelPanel(QWidget):
             show.addWidget(button)
         layout.setSpacing(5)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.suggest)
         layout.addWidget(folded("How slices are suggested", self.form))
         layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)

@@ -29,7 +29,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.term_bars import TermBars, bars_of
 from voidscope.widgets.thumbnails import Thumbnails
-from voidscope.workflow import Review, describe, findings, review
+from voidscope.workflow import Review, brief, describe, findings, review
 
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_SCANS = "There is no training scan yet: add one in Scans."
@@ -63,6 +63,8 @@ class QueueBox(QWidget):
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.thumbnails = Thumbnails(project, self)
         self.tabs, self.list = QTabBar(), RowList(self.thumbnails)
+        self.suggest = QPushButton("Suggest")
+        self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
         self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare labels")
         self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
         self.skip, self.flag, self.never = (
@@ -107,13 +109,13 @@ class QueueBox(QWidget):
         self.grounds.setVisible(bool(said))
         key = self._layers.key
         state = None if key is None else self._project.queue.state(key)
-        self.skip.setText("S  Skip" if queue else "S  Leave as is")
+        self.skip.setText("S Skip" if queue else "S Leave as is")
         self.skip.setEnabled(key is not None if queue else self.finding is not None)
         for button in (self.flag, self.never):
             button.setVisible(queue)
             button.setEnabled(key is not None)
-        self.flag.setText("G  Unflag" if state is State.FLAGGED else "G  Flag")
-        self.never.setText("Suggest again" if state is State.NEVER else "Never")
+        self.flag.setText("G Unflag" if state is State.FLAGGED else "G Flag")
+        self.never.setText("Not never" if state is State.NEVER else "Never")
 
     def go(self, step: int) -> None:
         """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
@@ -265,7 +267,7 @@ class QueueBox(QWidget):
             ])  # fmt: skip
         else:
             classes = self._project.classes
-            self.list.setRows([Row(f.key, f.pixel, str(f.key), describe(f, classes)) for f in self._listed()])
+            self.list.setRows([Row(f.key, f.pixel, str(f.key), brief(f, classes)) for f in self._listed()])
 
     def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
         """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
@@ -309,6 +311,8 @@ class QueueBox(QWidget):
         self.states.currentIndexChanged.connect(self._turn)
         self.scans.currentIndexChanged.connect(self._turn)
         self.list.picked.connect(self.pick)
+        self.next.clicked.connect(lambda: self.go(+1))
+        self.previous.clicked.connect(lambda: self.go(-1))
         self.skip.clicked.connect(self.pass_over)
         self.flag.clicked.connect(self.toggle_flag)
         self.never.clicked.connect(self.toggle_never)
@@ -321,6 +325,8 @@ class QueueBox(QWidget):
         )
         self.scans.setToolTip("Show only this scan.")
         self.compare.setToolTip("Compare every label of the segmented scans with the model's masks.")
+        self.previous.setToolTip("Go back to the row before (Shift+N).")
+        self.next.setToolTip("Go to the next row that is still to do (N).")
         self.skip.setToolTip(
             "Not now: it may come back with the next model. In a review list: leave it, for good (S)."
         )
@@ -340,8 +346,8 @@ class QueueBox(QWidget):
         layout, filters, marks = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        _share(filters, (self.states, self.compare, self.scans))
-        _share(marks, (self.skip, self.flag, self.never))
+        _share(filters, (self.suggest, self.states, self.compare, self.scans))
+        _share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
         layout.addWidget(self.tabs)
         layout.addLayout(filters)
         layout.addWidget(self.list, stretch=1)
@@ -360,4 +366,6 @@ def _share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
     row.setSpacing(4)
     for widget in widgets:
         widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        if isinstance(widget, QPushButton):
+            widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
         row.addWidget(widget, stretch=1)

@@ -121,6 +121,10 @@ class RowList(QListView):
         thumbnails.ready.connect(self.viewport().update)
         self.clicked.connect(lambda index: self.picked.emit(index.row()))
 
+    def sizeHint(self) -> QSize:
+        """Three rows; a list takes more where there is room."""
+        return QSize(200, 3 * ROW_PX + 4)
+
     def rows(self) -> tuple[Row, ...]:
         """The rows shown."""
         return self._model.rows()

@@ -110,6 +110,16 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None))
 
 
+def brief(finding: Finding, classes: ClassMap) -> str:
+    """A finding in a few words, for a row of a list."""
+    name = classes.names[finding.class_id - 1]
+    if finding.kind == "missed":
+        return f"{finding.n_pixels} voxels, void up to {finding.strength:.2f}"
+    if finding.kind == "doubt":
+        return f"{finding.n_pixels} px {classes.names[finding.label_id - 1]}, model: {name}"
+    return f"{finding.n_pixels} px, neighbours: {name}"
+
+
 class _Labels:
     """Labels of a project, each read once."""
 
@@ -134,7 +144,7 @@ def describe(finding: Finding, classes: ClassMap) -> str:
         return f"{finding.n_pixels} voxels called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
     if finding.kind == "doubt":
         said = classes.names[finding.label_id - 1]
-        return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.2f} sure"
+        return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.0%} sure"
     return f"{finding.n_pixels} pixels ({finding.strength:.1%}) differ from both neighbours, which say {name} there"
 
 
