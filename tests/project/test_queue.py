@@ -96,10 +96,10 @@ def test_a_settled_finding_stays_settled(project: Project) -> None:
 def test_grounds_come_back_with_their_queue(project: Project) -> None:
     grounds = Grounds((Term("rareness", 0.5, 0.9, 0.1, 0.7, True),), LimitCost(1, 2, 1.5, 1.75))
     pick = Suggestion(KEY, 1, 0.9, 1.0, 0.1, 2.0, (1, 1), "rareness")
-    project.set_suggestions([pick], grounds)
+    project.queue.put([pick], grounds)
     again = Project.open(project.path)
     assert (again.suggestions, again.queue.grounds) == ((pick,), grounds)
-    project.set_suggestions([pick])
+    project.queue.put([pick])
     assert project.queue.grounds == Grounds()
 
 

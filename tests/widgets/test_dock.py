@@ -109,7 +109,7 @@ def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
 ) -> None:
     dock.view.layers.paint_with(3)
     pick = Suggestion(SliceKey("b", 4), 1, 0.9, 1.0, 0.1, 2.0, (9, 12), "rareness")
-    project.set_suggestions([pick])
+    project.queue.put([pick])
     dock.view.label.go(+1)
     layers = dock.view.layers
     assert layers.key == pick.key

@@ -51,7 +51,7 @@ def reviewed(dock: Any, project: Project) -> Any:
 
 
 def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, project: Project) -> None:
-    project.set_suggestions(PICKS)
+    project.queue.put(PICKS)
     press(dock, "N")
     press(dock, "S")
     assert project.queue.state(PICKS[0].key) is State.SKIPPED
@@ -68,12 +68,12 @@ def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, projec
 
 
 def test_never_is_kept_and_taken_back_from_the_filter(dock: Any, project: Project) -> None:
-    project.set_suggestions(PICKS)
+    project.queue.put(PICKS)
     box = dock.view.label.queue
     press(dock, "N")
     box.never.click()
     assert Project.open(project.path).queue.state(PICKS[0].key) is State.NEVER
-    project.set_suggestions(PICKS[1:])
+    project.queue.put(PICKS[1:])
     assert len(box.list.rows()) == 2
     box.states.setCurrentText("never")
     assert [row.key for row in box.list.rows()] == [PICKS[0].key]
@@ -85,7 +85,7 @@ def test_never_is_kept_and_taken_back_from_the_filter(dock: Any, project: Projec
 
 
 def test_filters_by_state_and_scan(dock: Any, project: Project) -> None:
-    project.set_suggestions(PICKS)
+    project.queue.put(PICKS)
     project.labels.put(PICKS[0].key, np.ones((24, 20), np.uint8))
     box = dock.view.label.queue
     box.states.setCurrentText("labelled")
@@ -101,7 +101,7 @@ def test_filters_by_state_and_scan(dock: Any, project: Project) -> None:
 
 def test_the_card_has_bars_and_warns_of_a_constant_term(dock: Any, project: Project) -> None:
     terms = (Term("rareness", 0.9, 0.9, 0.0, None, True), Term("uncertainty", 1.0, 1.4, 0.1, 0.95, True))
-    project.set_suggestions(PICKS, Grounds(terms))
+    project.queue.put(PICKS, Grounds(terms))
     press(dock, "N")
     box = dock.view.label.queue
     assert [(b.word, b.value, b.place) for b in box.bars.value()] == [
@@ -122,7 +122,7 @@ def test_another_weight_ranks_again_without_asking_the_model(
     panel.form.widget("distance").value = "0.5"
     qtbot.wait(400)
     assert asked == []
-    project.set_suggestions(PICKS)
+    project.queue.put(PICKS)
     panel.form.widget("distance").value = "0.25"
     panel.form.widget("aggregation").value = "mean"
     qtbot.waitUntil(lambda: asked != [], timeout=5_000)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from voidscope.acquisition import Grounds, ScanFindings, Suggestion, Survey
+from voidscope.acquisition import ScanFindings, Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
@@ -60,7 +60,9 @@ class Project:
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
         )
         self._cycles = Cycle.read_all(folder / "cycles")
-        self.queue = Queue(folder, self.labels, self._model, self.events.suggestions_changed.emit, self.events.marks_changed.emit)  # fmt: skip
+        self.queue = Queue(
+            folder, self.labels, lambda: self.cycle, self.events.suggestions_changed.emit, self.events.marks_changed.emit
+        )  # fmt: skip
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -262,10 +264,6 @@ class Project:
         picks = self.queue.suggestions
         return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
 
-    def set_suggestions(self, suggestions: Sequence[Suggestion], grounds: Grounds | None = None) -> None:
-        """Replace the queue and the grounds it was ranked on."""
-        self.queue.put(suggestions, grounds)
-
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
         if scan not in self._masks and self.cycle is not None:
@@ -340,9 +338,6 @@ class Project:
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
-
-    def _model(self) -> tuple[int, str]:
-        return (self.cycle.number, self.cycle.id) if self.cycle else (0, "")
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

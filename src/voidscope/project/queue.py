@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from voidscope.acquisition import Finding, Grounds, Suggestion, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.project.atomic import read_json, write_json
+from voidscope.project.cycles import Cycle
 from voidscope.project.labels import Labels
 from voidscope.vocabulary import SliceKey
 
@@ -46,15 +47,15 @@ class _Marked(NamedTuple):
 class Queue:
     """Suggestions by cycle, and marks on slices; every change is on disk, durably, when the call returns.
 
-    `cycle` gives the number (0 before the first training) and id of the current model. `changed` is told when suggestions
+    `cycle` gives the current cycle, None before the first training. `changed` is told when suggestions
     change, `marked` each slice whose mark changed.
     """
 
     def __init__(
-        self, folder: Path, labels: Labels, cycle: Callable[[], tuple[int, str]], changed: Callable[[], None],
+        self, folder: Path, labels: Labels, cycle: Callable[[], Cycle | None], changed: Callable[[], None],
         marked: Callable[[SliceKey], None],
     ) -> None:  # fmt: skip
-        self._folder, self._labels, self._cycle = folder, labels, cycle
+        self._folder, self._labels, self._current = folder, labels, cycle
         self._changed, self._told = changed, marked
         self._marks: dict[SliceKey, _Marked] = {}
         self._settled: frozenset[str] = frozenset()
@@ -79,7 +80,7 @@ class Queue:
     def put(self, suggestions: Sequence[Suggestion], grounds: Grounds | None = None) -> None:
         """Replace the suggestions of the current model."""
         tree: dict[str, object] = {
-            "model": self._cycle()[1],
+            "model": cycle.id if (cycle := self._current()) else "",
             "suggestions": [s.entry() for s in suggestions],
         }
         write_json(self._path, tree if grounds is None else tree | {"grounds": grounds.entry()})
@@ -109,7 +110,7 @@ class Queue:
             self._marks.pop(key, None)
         else:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._marks[key] = _Marked(mark, self._cycle()[0], now)
+            self._marks[key] = _Marked(mark, self._number, now)
         self._write_marks()
         self._told(key)
 
@@ -141,13 +142,19 @@ class Queue:
     def _mark_of(self, key: SliceKey) -> Mark | None:
         """The mark that holds; a skip lapses with its model."""
         found = self._marks.get(key)
-        if found is None or (found.mark is Mark.SKIPPED and found.cycle != self._cycle()[0]):
+        if found is None or (found.mark is Mark.SKIPPED and found.cycle != self._number):
             return None
         return found.mark
 
     @property
+    def _number(self) -> int:
+        """Number of the current cycle; 0 before the first."""
+        cycle = self._current()
+        return cycle.number if cycle else 0
+
+    @property
     def _path(self) -> Path:
-        return self._folder / "suggestions" / f"{self._cycle()[0]:04d}.json"
+        return self._folder / "suggestions" / f"{self._number:04d}.json"
 
     @property
     def _marks_path(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -20,8 +19,7 @@ from qtpy.QtWidgets import (
 from voidscope.acquisition import KINDS, Finding, Suggestion
 from voidscope.errors import VoidscopeError
 from voidscope.project import Mark, Project, State
-from voidscope.vocabulary import UNLABELLED, Mask, Provenance, Role, SliceKey, Split
-from voidscope.volume import slice_index
+from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.widgets.explain import explain
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.row_list import Row, RowList
@@ -29,7 +27,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.term_bars import TermBars, bars_of
 from voidscope.widgets.thumbnails import Thumbnails
-from voidscope.workflow import Review, brief, describe, findings, review
+from voidscope.workflow import Review, brief, describe, findings, review, taken_over
 
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_SCANS = "There is no training scan yet: add one in Scans."
@@ -181,7 +179,7 @@ class QueueBox(QWidget):
             self._runner.told.emit("This is too large to take over in one go; paint it.")
             return
         for key in found.slices():
-            self._strokes.write(key, self._proposed(found, key), Provenance.ACCEPTED)
+            self._strokes.write(key, taken_over(self._project, found, key), Provenance.ACCEPTED)
         self._runner.told.emit(f"{found.key}: {found.n_pixels:,} pixels labelled.")
         self.refresh()
         self.pick(min(row, len(self.list.rows()) - 1))
@@ -189,22 +187,6 @@ class QueueBox(QWidget):
     def release(self) -> None:
         """Ask for no thumbnails any more."""
         self.thumbnails.release()
-
-    def _proposed(self, found: Finding, key: SliceKey) -> Mask:
-        """The label of a slice with a finding taken over; only a doubt changes what a person said."""
-        own = self._project.labels.get(key)
-        label = np.zeros(self._project.slice_shape(key), np.uint8) if own is None else own.copy()
-        there = found.within(key.index, (label.shape[0], label.shape[1]))
-        if found.kind == "doubt":
-            label[there] = found.class_id
-        elif found.kind == "missed":
-            label[there & (label == UNLABELLED)] = self._project.classes.ids_with_role(Role.VOID)[0]
-        else:
-            mask, record = self._project.mask(key.scan), self._project.scan(key.scan)
-            free = there & (label == UNLABELLED)
-            if mask is not None:
-                label[free] = mask[slice_index(record.plane, key.index - 1)][free]
-        return label
 
     def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
         key = self._layers.key

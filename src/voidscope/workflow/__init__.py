@@ -10,7 +10,7 @@ from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
 from voidscope.workflow.restoring import better_before, restore, void_iou
-from voidscope.workflow.reviewing import Review, brief, describe, findings, review
+from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
 from voidscope.workflow.verifying import verify
 
@@ -36,6 +36,7 @@ __all__ = [
     "simulate",
     "starting_weights",
     "suggest",
+    "taken_over",
     "train",
     "verify",
     "void_iou",

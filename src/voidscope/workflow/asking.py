@@ -190,7 +190,7 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
         _keep_predictions(project, cycle, result.predictions)
     left_out = project.queue.left_out()
     fresh = [s for s in result.suggestions if s.key not in project.labels and s.key not in left_out]
-    project.set_suggestions(fresh, result.grounds)
+    project.queue.put(fresh, result.grounds)
     return project.suggestions
 
 

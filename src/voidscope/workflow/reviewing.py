@@ -12,7 +12,7 @@ from voidscope.acquisition import KINDS, Finding, doubts
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, ScanRecord
-from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, SliceKey
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import read_label_file, read_scan, slice_index
 from voidscope.workflow.snapshot import current_cycle
 
@@ -134,6 +134,25 @@ class _Labels:
             self._read[key] = self._labels.get(key)
         label = self._read[key]
         return UNLABELLED if label is None else int(label[finding.pixel])
+
+
+def taken_over(project: Project, finding: Finding, key: SliceKey) -> Mask:
+    """The label that a slice has once a finding is taken over; only a doubt changes what a person said.
+
+    A missed void becomes void, a doubt the class that the model says, a flicker what the neighbouring slice is.
+    """
+    own, record = project.labels.get(key), project.scan(key.scan)
+    label = np.zeros(record.slice_shape, np.uint8) if own is None else own.copy()
+    there = finding.within(key.index, record.slice_shape)
+    free = there & (label == UNLABELLED)
+    mask = project.mask(key.scan)
+    if finding.kind == "doubt":
+        label[there] = finding.class_id
+    elif finding.kind == "missed":
+        label[free] = project.classes.ids_with_role(Role.VOID)[0]
+    elif mask is not None:
+        label[free] = mask[slice_index(record.plane, key.index - 1)][free]
+    return label
 
 
 def describe(finding: Finding, classes: ClassMap) -> str:
