@@ -184,6 +184,16 @@ def test_a_flicker_is_mended_by_what_the_neighbours_say(reviewed: Any, project: 
     assert (label == SOLDER).sum() == 16 and (label > 0).sum() == 16
 
 
+def test_damaged_findings_are_told_and_the_queue_works_on(reviewed: Any, project: Project) -> None:
+    assert project.cycle is not None
+    (project.cycle.folder / "findings" / "a.json").write_text("{}")
+    project.queue.put(PICKS)
+    assert "segment the scan again" in reviewed.jobs.message.text()
+    press(reviewed, "N")
+    press(reviewed, "S")
+    assert project.queue.state(PICKS[0].key) is State.SKIPPED
+
+
 def test_the_queue_s_own_key_still_accepts_the_prediction(reviewed: Any, project: Project) -> None:
     reviewed.view.layers.jump(SliceKey("a", 0))
     press(reviewed, "A")

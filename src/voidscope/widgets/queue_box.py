@@ -89,7 +89,11 @@ class QueueBox(QWidget):
 
     def refresh(self) -> None:
         """Rebuild lists, filters and card from the project."""
-        self._review = findings(self._project)
+        try:
+            self._review = findings(self._project)
+        except VoidscopeError as error:  # damaged: the queue is there all the same
+            self._runner.failed.emit(str(error))
+            self._review = Review()
         for k, kind in enumerate(KINDS, start=1):
             self.tabs.setTabText(k, f"{TITLES[kind]} {len(self._review.of(kind)) or ''}".rstrip())
         self._fill_scans()
@@ -128,8 +132,8 @@ class QueueBox(QWidget):
                 for k in order
                 if states[k] is State.FLAGGED and self._shown[k][0] not in self._project.labels
             ]
-        if order:
-            self.pick(order[0])
+        if order or (at >= 0 and step > 0):
+            self.pick(order[0] if order else at)
 
     def can_go(self) -> bool:
         """Whether there is anything to go to."""
@@ -210,10 +214,10 @@ class QueueBox(QWidget):
         return True
 
     def _at(self) -> int:
-        """The row of the slice in view; the selected one where several are of it; -1 for none."""
-        rows, row = self.list.rows(), self.list.row()
-        if 0 <= row < len(rows) and rows[row].key == self._layers.key:
-            return row
+        """The row of the slice in view, among findings, of which a slice may have several, the selected one; -1 for none."""
+        rows = self.list.rows()
+        if self.kind != "queue":
+            return self.list.row()
         return next((k for k, r in enumerate(rows) if r.key == self._layers.key), -1)
 
     def _listed(self) -> tuple[Finding, ...]:
