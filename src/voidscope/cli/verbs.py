@@ -28,7 +28,7 @@ from voidscope.cli.options import (
 )
 from voidscope.cli.output import finite, number, of_file, run, say, suggestion_entry
 from voidscope.config import Config
-from voidscope.metrology import Report, measure_mask, read_recipe
+from voidscope.metrology import Report, measure_scan, read_recipe
 from voidscope.project import Project, fingerprint, parse_map
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset, read_label_file, read_scan
@@ -234,7 +234,7 @@ def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: 
     spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
     recipe = Config().with_changes(words).measure
     with of_file(mask):
-        measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
+        measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
     provenance = made_with() | {
         "mask": str(mask),
         "mask_hash": fingerprint(mask),

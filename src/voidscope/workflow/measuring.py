@@ -6,14 +6,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Report, Verdict, measure_mask, overlay_png
+from voidscope.metrology import Report, doubted, measure_scan, overlay_png
 from voidscope.project import Cycle, Project, SliceReader, fingerprint
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
@@ -58,11 +57,11 @@ def measure(
             now = fingerprint(record.place(folder))
             facts[name] = provenance["scans"][name] | {"fingerprint": now}
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            found = measure_mask(mask, classes, record.spacing_um, settings.measure, name)
+            found = measure_scan(mask, classes, record.spacing_um, settings.measure, name)
             doubt = blind or (
                 "" if now == record.fingerprint else f"the file of {name} is not the one that was added"
             )
-            measured.append(replace(found, verdict=Verdict.REVIEW, reason=doubt) if doubt else found)
+            measured.append(doubted(found, doubt))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         return Report(tuple(measured), provenance | {"masks_sha256": hashes, "scans": facts}), pictures
 
