@@ -3,7 +3,9 @@
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
+from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask
+from voidscope.metrology.page import lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_text
@@ -19,6 +21,8 @@ __all__ = [
     "Bump",
     "Dimensions",
     "GaugeStudy",
+    "Lot",
+    "LotScan",
     "Reading",
     "Report",
     "ScanMeasurement",
@@ -34,6 +38,7 @@ __all__ = [
     "doubted",
     "find_voids",
     "gauge_study",
+    "lot_page",
     "measure_mask",
     "measure_scan",
     "overlay_png",

@@ -101,9 +101,10 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv``."""
+    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``."""
     texts = {
-        "report.html": report.html(pictures), "voids.csv": report.csv(), "scans.csv": report.csv_scans(), "report.json": report.json(),
+        "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
+        "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
     replace_folder(folder, {name: text.encode() for name, text in texts.items()})
 

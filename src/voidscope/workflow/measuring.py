@@ -12,13 +12,27 @@ import numpy as np
 from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Report, doubted, measure_scan, overlay_png
+from voidscope.metrology import (
+    Bump,
+    Report,
+    ScanMeasurement,
+    doubted,
+    measure_scan,
+    overlay_png,
+    spot,
+    worst,
+)
 from voidscope.project import Cycle, Project, SliceReader, fingerprint
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, provenance_of
+
+GALLERY = 8
+"""Pictures of the worst bumps in a report."""
+MARGIN = 3
+"""Pixels shown around a bump."""
 
 
 def measure(
@@ -48,7 +62,8 @@ def measure(
     }  # fmt: skip
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
-        measured, pictures, hashes, facts = [], {}, {}, {}
+        measured: list[ScanMeasurement] = []
+        pictures, hashes, facts = {}, {}, {}
         for done, (name, record) in enumerate(reader.records.items()):
             yield Progress(done, len(names), f"measuring {name}")
             mask = read_mask(cycle.folder, name, classes, record.shape)
@@ -63,6 +78,11 @@ def measure(
             )
             measured.append(doubted(found, doubt))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
+        yield Progress(len(names), len(names), "taking pictures")
+        for row, bump in worst((m for m in measured if len(m.bumps) > 1), GALLERY):
+            mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
+            if mask is not None:
+                pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
         return Report(tuple(measured), provenance | {"masks_sha256": hashes, "scans": facts}), pictures
 
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
@@ -126,3 +146,14 @@ def _worst_picture(
     others = tuple(a for a in range(3) if a != record.plane.axis)
     index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
     return overlay_png(reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes)
+
+
+def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes: ClassMap) -> bytes:
+    """A bump's box in the slice through its largest void, or its middle, beside its mask, as a PNG."""
+    plane = reader.records[scan].plane
+    index = round(spot(bump)[plane.axis])
+    window = tuple(
+        slice(max(0, a - MARGIN), b + MARGIN) for k, (a, b) in enumerate(bump.structure.box) if k != plane.axis
+    )
+    image = reader.image(SliceKey(scan, index))
+    return overlay_png(image[window], mask[slice_index(plane, index)][window], classes)
