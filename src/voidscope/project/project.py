@@ -304,6 +304,11 @@ class Project:
         """Where the last report's HTML, JSON and CSV files lie."""
         return self.path / "report"
 
+    def bump_picture(self, scan: str, bump: str) -> Path | None:
+        """The last report's picture of a bump; None where it is not among the worst."""
+        path = self.report_folder / results.bump_file(f"{scan}/{bump}")
+        return path if path.is_file() else None
+
     def set_report(self, report: Report, pictures: Mapping[str, bytes]) -> None:
         """Replace the last measurement."""
         results.write_report(self.report_folder, report, pictures)

@@ -101,12 +101,21 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``."""
+    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``.
+
+    Pictures of the worst bumps, named ``scan/bump``, lie beside them.
+    """
     texts = {
         "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
         "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
-    replace_folder(folder, {name: text.encode() for name, text in texts.items()})
+    shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
+    replace_folder(folder, {name: text.encode() for name, text in texts.items()} | shown)
+
+
+def bump_file(name: str) -> str:
+    """File of the picture of a bump ``scan/bump`` in a report's folder."""
+    return f"worst-{name.replace('/', '-')}.png"
 
 
 def read_report(folder: Path) -> Report | None:

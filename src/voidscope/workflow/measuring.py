@@ -79,7 +79,7 @@ def measure(
             measured.append(doubted(found, doubt))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         yield Progress(len(names), len(names), "taking pictures")
-        for row, bump in worst((m for m in measured if len(m.bumps) > 1), GALLERY):
+        for row, bump in worst(measured, GALLERY):
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
             if mask is not None:
                 pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
