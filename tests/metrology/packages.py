@@ -33,7 +33,9 @@ def package(
     Pillar from a tenth to half the height, solder from there to nine tenths. `voids` are radii of balls in the middle of the
     solder, by the index of the bump. A voxel in two cylinders (where they just touch) is of the nearer axis.
     """
-    z, y, x = np.meshgrid(*((np.arange(n) + 0.5) * s for n, s in zip(shape, spacing, strict=True)), indexing="ij")
+    z, y, x = np.meshgrid(
+        *((np.arange(n) + 0.5) * s for n, s in zip(shape, spacing, strict=True)), indexing="ij"
+    )
     height = shape[0] * spacing[0]
     u = np.array([1.0, *lean]) / np.linalg.norm([1.0, *lean])
     mask, truth = np.full(shape, BACKGROUND, np.uint8), np.zeros(shape, np.int64)

@@ -49,7 +49,9 @@ def test_bumps_together_hold_all_void_and_all_foreground() -> None:
     together = sorted(found.voids, key=lambda v: v.box)
     assert [(v.box, v.volume_um3) for v in apart] == [(v.box, v.volume_um3) for v in together]
     assert np.allclose([v.centroid_um for v in apart], [v.centroid_um for v in together], rtol=1e-12)
-    assert all(b.structure.size_voxels == sum(b.measured.n_voxels[n] for n in HBM.names[1:]) for b in found.bumps)
+    assert all(
+        b.structure.size_voxels == sum(b.measured.n_voxels[n] for n in HBM.names[1:]) for b in found.bumps
+    )
 
 
 def test_a_single_bump_is_measured_as_the_scan_is_whole_or_in_its_box() -> None:
@@ -109,7 +111,25 @@ def test_an_entry_with_bumps_is_valid_json_and_comes_back_equal(mask: np.ndarray
 def test_the_rows_of_a_bump_say_what_the_command_line_promises() -> None:
     entry = bad_and_good().entry()
     bump = entry["bumps"][1]
-    assert {"bump", "row", "column", "verdict", "reason", "void_over_foreground", "n_voids", "voids", "dimensions"} <= bump.keys()
+    assert {
+        "bump",
+        "row",
+        "column",
+        "verdict",
+        "reason",
+        "void_over_foreground",
+        "n_voids",
+        "voids",
+        "dimensions",
+    } <= bump.keys()
     assert not {"classes", "recipe", "bumps"} & bump.keys()
     assert (bump["bump"], bump["row"], bump["column"], bump["verdict"]) == ("r1c2", 1, 2, "FAIL")
-    assert {"scan", "void_over_foreground", "void_over_solder", "n_voids", "voids", "limit", "verdict"} <= entry.keys()
+    assert {
+        "scan",
+        "void_over_foreground",
+        "void_over_solder",
+        "n_voids",
+        "voids",
+        "limit",
+        "verdict",
+    } <= entry.keys()

@@ -40,8 +40,10 @@ def test_structures_are_the_connected_foreground_that_scipy_finds(mask: np.ndarr
     solid = [k for k in range(1, n + 1) if np.isin(mask[labels == k], (SOLDER, PAD)).any()]
     assert sorted(s.size_voxels for s in found.structures) == sorted(int((labels == k).sum()) for k in solid)
     assert found.stray.pieces == n - len(solid)
-    assert found.stray.voxels == found.stray.void_voxels == int(
-        sum((labels == k).sum() for k in range(1, n + 1) if k not in solid)
+    assert (
+        found.stray.voxels
+        == found.stray.void_voxels
+        == int(sum((labels == k).sum() for k in range(1, n + 1) if k not in solid))
     )
     boxes = {tuple((s.start, s.stop) for s in b) for b in ndimage.find_objects(labels)}
     assert {s.box for s in found.structures} <= boxes
@@ -156,7 +158,9 @@ def test_shifting_the_scan_or_its_unit_moves_structures_and_renames_none(
     one = split(made.mask, HBM, (1, 1, 1), RECIPE)
     padded = np.pad(made.mask, [(s, 1) for s in shift], constant_values=BACKGROUND)
     other = split(padded, HBM, (unit,) * 3, RECIPE)
-    assert [(s.name, s.size_voxels) for s in other.structures] == [(s.name, s.size_voxels) for s in one.structures]
+    assert [(s.name, s.size_voxels) for s in other.structures] == [
+        (s.name, s.size_voxels) for s in one.structures
+    ]
     for a, b in zip(one.structures, other.structures, strict=True):
         assert np.allclose(np.add(a.centroid_voxel, shift) * unit, b.centroid_um)
 

@@ -26,7 +26,9 @@ def test_the_truth_of_each_bump_is_what_its_labels_hold(kind: str) -> None:
     assert n == 6  # none touch
     sizes = [int((labels == k).sum()) for k in range(1, n + 1)]
     voids = [int(((labels == k) & (made.labels == 3)).sum()) for k in range(1, n + 1)]
-    assert sorted(zip(sizes, voids, strict=True)) == sorted((b.size_voxels, b.void_voxels) for b in made.bumps)
+    assert sorted(zip(sizes, voids, strict=True)) == sorted(
+        (b.size_voxels, b.void_voxels) for b in made.bumps
+    )
     assert [(b.row, b.column) for b in made.bumps] == [(r, c) for r in (1, 2) for c in (1, 2, 3)]
     assert made.volume.shape == made.labels.shape
 

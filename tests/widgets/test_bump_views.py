@@ -18,7 +18,9 @@ from widgets.bench import add_cycle
 def measured(project: Project) -> Project:
     """Scans a, b and c of two bumps each; in a and b the right one has a void of a fifth, at slice 3."""
     add_cycle(project)
-    background, pillar, solder, void = (project.classes.id_of(n) for n in ("background", "copper_pillar", "solder", "void"))
+    background, pillar, solder, void = (
+        project.classes.id_of(n) for n in ("background", "copper_pillar", "solder", "void")
+    )
     for scan in "abc":
         mask = np.full(project.scan(scan).shape, background, np.uint8)
         for left in (1, 11):
@@ -66,7 +68,9 @@ def test_a_click_on_the_map_goes_there_and_colour_follows_the_choice(dock: Any, 
     assert in_view(dock) == ("a", 3)
 
 
-def test_the_worst_bumps_are_shown_in_pictures_that_lead_to_them(dock: Any, panel: Any, measured: Project) -> None:
+def test_the_worst_bumps_are_shown_in_pictures_that_lead_to_them(
+    dock: Any, panel: Any, measured: Project
+) -> None:
     texts = [panel.worst.item(k).text() for k in range(panel.worst.count())]
     assert [t.split("\n")[0] for t in texts] == ["a r1c2", "b r1c2", "a r1c1", "b r1c1", "c r1c1", "c r1c2"]
     assert texts[0].split("\n")[1].startswith("FAIL")
@@ -89,12 +93,18 @@ def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) ->
     assert {p.pos().y() for p in panel.lot.points.points()} == {15 * 0.7}
 
 
-def test_choosing_the_scan_as_unit_is_kept_in_the_project_and_asked_to_be_measured(panel: Any, measured: Project) -> None:
+def test_choosing_the_scan_as_unit_is_kept_in_the_project_and_asked_to_be_measured(
+    panel: Any, measured: Project
+) -> None:
     panel.form.widget("unit").value = "scan"
     assert measured.config.measure.unit == "scan"
     assert "measure again" in panel.reason.text()
     report = execute(measure(measured))
-    assert {s.scan: s.verdict for s in report.scans} == {"a": Verdict.FAIL, "b": Verdict.FAIL, "c": Verdict.PASS}
+    assert {s.scan: s.verdict for s in report.scans} == {
+        "a": Verdict.FAIL,
+        "b": Verdict.FAIL,
+        "c": Verdict.PASS,
+    }
     assert "bumps fail" not in panel.reason.text()
 
 

@@ -49,7 +49,10 @@ def simulate(
     ] = Difficulty.PLAIN,
     grid: Annotated[
         str | None,
-        typer.Option(metavar="ROWSxCOLUMNS", help="Scans of a package, e.g. 3x4 bumps each; NAME_bumps.json tells the truth of each."),
+        typer.Option(
+            metavar="ROWSxCOLUMNS",
+            help="Scans of a package, e.g. 3x4 bumps each; NAME_bumps.json tells the truth of each.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -173,12 +173,13 @@ def evaluate(
     _warn_if_worse(project)
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
-        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
+        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans), "void_recall": found.void_recall,
     }  # fmt: skip
     rows = [
         f"cycle {found.cycle}, {found.n_labelled} labelled slices, test scans {', '.join(found.scans)}",
         f"mIoU {found.miou:.4f}, without background {found.miou_foreground:.4f}",
         *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
+        f"void recall {number(found.void_recall)}",
     ]
     say(entry, as_json, "\n".join(rows))
 

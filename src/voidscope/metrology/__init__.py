@@ -1,11 +1,12 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
+from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
 from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask
-from voidscope.metrology.page import lot_page
+from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_text
@@ -19,6 +20,8 @@ __all__ = [
     "QUALITIES",
     "RATIOS",
     "Bump",
+    "Change",
+    "Changes",
     "Dimensions",
     "GaugeStudy",
     "Lot",
@@ -31,6 +34,7 @@ __all__ = [
     "Verdict",
     "Void",
     "by_boxes",
+    "changes_page",
     "count_classes",
     "decide",
     "decided",

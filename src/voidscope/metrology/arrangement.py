@@ -119,8 +119,12 @@ def _fits(along: Points, numbers: Ints) -> bool:
     return bool(np.abs(along - start - slope * numbers).max() <= LOOSENESS * slope)
 
 
-def recurring(failed: Sequence[frozenset[str]], present: Sequence[frozenset[str]]) -> tuple[tuple[str, int, int], ...]:
+def recurring(
+    failed: Sequence[frozenset[str]], present: Sequence[frozenset[str]]
+) -> tuple[tuple[str, int, int], ...]:
     """Names that failed in more than one of several scans: (name, scans in which it failed, scans that have it), worst first."""
     names = sorted(set().union(*failed))
     found = [(n, sum(n in f for f in failed), sum(n in p for p in present)) for n in names]
-    return tuple(sorted((row for row in found if row[1] > 1), key=lambda row: (-row[1] / row[2], -row[1], row[0])))
+    return tuple(
+        sorted((row for row in found if row[1] > 1), key=lambda row: (-row[1] / row[2], -row[1], row[0]))
+    )

@@ -52,7 +52,11 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     if len(found.bumps) == 1:
         return replace(found, verdict=verdict, reason=worst.measured.reason)
     count = f"{len(of_it)} of {len(found.bumps)} bumps {VERBS[verdict]}"
-    which = f"all {len(found.bumps)} bumps pass" if verdict is Verdict.PASS else f"{count} ({named(b.name for b in of_it)})"
+    which = (
+        f"all {len(found.bumps)} bumps pass"
+        if verdict is Verdict.PASS
+        else f"{count} ({named(b.name for b in of_it)})"
+    )
     return replace(found, verdict=verdict, reason=f"{which}; worst {worst.name}: {worst.measured.reason}")
 
 
@@ -63,7 +67,9 @@ def doubted(found: ScanMeasurement, doubt: str) -> ScanMeasurement:
     """The scan and all its bumps left to REVIEW for this reason; as it is where there is none."""
     if not doubt:
         return found
-    bumps = tuple(replace(b, measured=replace(b.measured, verdict=Verdict.REVIEW, reason=doubt)) for b in found.bumps)
+    bumps = tuple(
+        replace(b, measured=replace(b.measured, verdict=Verdict.REVIEW, reason=doubt)) for b in found.bumps
+    )
     return replace(found, verdict=Verdict.REVIEW, reason=doubt, bumps=bumps)
 
 

@@ -74,10 +74,15 @@ def package_map(scan: ScanMeasurement, anchor: str, by_value: bool = False) -> s
     step = 64.0
     unit = step / pitch_um(where)
     left, top = min(s.x_um for s in where), min(s.y_um for s in where)
-    places = [((s.x_um - left) * unit + step * 0.6, (s.y_um - top) * unit + step * 0.6, s.bump) for s in where]
+    places = [
+        ((s.x_um - left) * unit + step * 0.6, (s.y_um - top) * unit + step * 0.6, s.bump) for s in where
+    ]
     width, height = max(p[0] for p in places) + step * 0.6, max(p[1] for p in places) + step * 0.6
     most = largest_ratio(scan)
-    shapes = [_bump_shape(x, y, b, 0.42 * step, f"{anchor}-{b.name}", most if by_value else None) for x, y, b in places]
+    shapes = [
+        _bump_shape(x, y, b, 0.42 * step, f"{anchor}-{b.name}", most if by_value else None)
+        for x, y, b in places
+    ]
     return _svg(width, height, "Map of the bumps", shapes, limit_px=min(width, 640))
 
 
@@ -120,10 +125,25 @@ def histogram(values: Sequence[float], unit: str, limit: float | None = None) ->
         for n, a, b in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True)
         if n
     ]  # fmt: skip
-    ticks = [_text(to_x(v), HEIGHT - 18, f"{v:.3g}", SOFT, "middle", 11) for v in np.linspace(low, high, 5).tolist()]
+    ticks = [
+        _text(to_x(v), HEIGHT - 18, f"{v:.3g}", SOFT, "middle", 11)
+        for v in np.linspace(low, high, 5).tolist()
+    ]
     ticks += [_text(LEFT - 6, to_y(n) + 4, str(n), SOFT, "end", 11) for n in {0, int(counts.max())}]
-    line = [] if limit is None else [_rule(to_x(limit), TOP, to_x(limit), to_y(0)), _text(to_x(limit) + 4, TOP + 8, "limit", "#b3261e", "start", 11)]
-    return _svg(WIDTH, HEIGHT, f"Histogram, {unit}", [*_frame(), *bars, *line, *ticks, _text(WIDTH / 2, HEIGHT - 3, unit, SOFT, "middle", 11)])
+    line = (
+        []
+        if limit is None
+        else [
+            _rule(to_x(limit), TOP, to_x(limit), to_y(0)),
+            _text(to_x(limit) + 4, TOP + 8, "limit", "#b3261e", "start", 11),
+        ]
+    )
+    return _svg(
+        WIDTH,
+        HEIGHT,
+        f"Histogram, {unit}",
+        [*_frame(), *bars, *line, *ticks, _text(WIDTH / 2, HEIGHT - 3, unit, SOFT, "middle", 11)],
+    )
 
 
 def trend(
@@ -144,13 +164,38 @@ def trend(
         for k, (scan, points) in enumerate(groups)
         for name, v, verdict in points
     ]
-    medians = [(to_x(k), to_y(float(np.median([v for _, v, _ in p])))) for k, (_, p) in enumerate(groups) if p]
+    medians = [
+        (to_x(k), to_y(float(np.median([v for _, v, _ in p])))) for k, (_, p) in enumerate(groups) if p
+    ]
     path = f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in medians)}" fill="none" stroke="{INK}" stroke-width="1.5"/>'
-    ticks = [_text(LEFT - 6, to_y(v) + 4, f"{v:.3g}", SOFT, "end", 11) for v in np.linspace(low, high, 4).tolist()]
+    ticks = [
+        _text(LEFT - 6, to_y(v) + 4, f"{v:.3g}", SOFT, "end", 11) for v in np.linspace(low, high, 4).tolist()
+    ]
     every = -(-len(groups) // 12)
-    ticks += [_text(to_x(k), HEIGHT - 18, str(k + 1), SOFT, "middle", 11) for k in range(0, len(groups), every)]
-    line = [] if limit is None else [_rule(LEFT, to_y(limit), WIDTH - RIGHT, to_y(limit)), _text(WIDTH - RIGHT - 4, to_y(limit) - 4, "limit", "#b3261e", "end", 11)]
-    return _svg(WIDTH, HEIGHT, f"Trend, {unit}", [*_frame(), *line, path, *dots, *ticks, _text(WIDTH / 2, HEIGHT - 3, f"{unit}, by scan", SOFT, "middle", 11)])
+    ticks += [
+        _text(to_x(k), HEIGHT - 18, str(k + 1), SOFT, "middle", 11) for k in range(0, len(groups), every)
+    ]
+    line = (
+        []
+        if limit is None
+        else [
+            _rule(LEFT, to_y(limit), WIDTH - RIGHT, to_y(limit)),
+            _text(WIDTH - RIGHT - 4, to_y(limit) - 4, "limit", "#b3261e", "end", 11),
+        ]
+    )
+    return _svg(
+        WIDTH,
+        HEIGHT,
+        f"Trend, {unit}",
+        [
+            *_frame(),
+            *line,
+            path,
+            *dots,
+            *ticks,
+            _text(WIDTH / 2, HEIGHT - 3, f"{unit}, by scan", SOFT, "middle", 11),
+        ],
+    )
 
 
 def worst_first(scan: ScanMeasurement) -> list[Bump]:

@@ -42,12 +42,21 @@ class Lot:
 
     def bond_lines(self) -> list[float]:
         """Bond-line thickness of every bump that has one, um."""
-        return [b.measured.dimensions.blt_um for _, b in self.bumps() if b.measured.dimensions.blt_um is not None]
+        return [
+            b.measured.dimensions.blt_um for _, b in self.bumps() if b.measured.dimensions.blt_um is not None
+        ]
 
     def trend(self, of: str) -> list[tuple[str, list[tuple[str, float, Verdict]]]]:
         """(scan, points (bump, value, verdict)) in order; `of` is ``ratio`` (in percent) or ``blt``."""
         return [
-            (s.name, [(b.name, v, b.measured.verdict) for b in s.measured.bumps if (v := _value(b, of)) is not None])
+            (
+                s.name,
+                [
+                    (b.name, v, b.measured.verdict)
+                    for b in s.measured.bumps
+                    if (v := _value(b, of)) is not None
+                ],
+            )
             for s in self.scans
         ]
 
@@ -56,7 +65,11 @@ class Lot:
 
         Only scans with a grid count: ``b001`` of one scan is not ``b001`` of another.
         """
-        grids = [s.measured.bumps for s in self.scans if s.measured.bumps and s.measured.bumps[0].structure.row is not None]
+        grids = [
+            s.measured.bumps
+            for s in self.scans
+            if s.measured.bumps and s.measured.bumps[0].structure.row is not None
+        ]
         failed = [frozenset(b.name for b in g if b.measured.verdict is Verdict.FAIL) for g in grids]
         return recurring(failed, [frozenset(b.name for b in g) for g in grids])
 

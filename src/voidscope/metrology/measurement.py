@@ -49,7 +49,9 @@ class Bump:
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any], scan: Mapping[str, Any]) -> Bump:
         """The inverse of `entry`; `scan` is the entry of its scan."""
-        measured = ScanMeasurement.from_entry({**{k: scan[k] for k in SHARED if k in scan}, **entry, "bumps": [], "stray": {}})
+        measured = ScanMeasurement.from_entry(
+            {**{k: scan[k] for k in SHARED if k in scan}, **entry, "bumps": [], "stray": {}}
+        )
         return cls(Structure.from_entry(entry), measured)
 
 
@@ -97,7 +99,7 @@ class ScanMeasurement:
     dimensions: Dimensions = field(default_factory=Dimensions)
     boxed: Dimensions = field(default_factory=Dimensions)
     bumps: tuple[Bump, ...] = ()
-    stray: Stray = Stray()
+    stray: Stray = field(default_factory=Stray)
 
     @property
     def formula(self) -> str:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.bumps import worst
+from voidscope.metrology.changes import Changes
 from voidscope.metrology.charts import SCALE, histogram, largest_ratio, package_map, trend, worst_first
 from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions
@@ -99,6 +100,20 @@ def lot_page(lot: Lot, title: str) -> str:
         lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[spread(v[2]) for v in views],
         recurring=lot.recurring(), histogram=histogram, trend=trend, worst_first=worst_first,
     )  # fmt: skip
+
+
+def changes_page(
+    changes: Changes, title: str, pictures: Mapping[tuple[str, str], tuple[bytes, bytes]]
+) -> str:
+    """The page of what changed; `pictures` are PNGs before and after, by scan and bump."""
+    shown = [
+        (r, *(base64.b64encode(png).decode() for png in pictures[r.scan, r.name]))
+        for r in changes.rows
+        if (r.scan, r.name) in pictures
+    ]
+    return template("changes.html").render(
+        changes=changes, title=title, summary=changes.summary(), pictures=shown, listed=LISTED_BUMPS
+    )
 
 
 @cache

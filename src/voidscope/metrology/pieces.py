@@ -41,7 +41,9 @@ class Pieces:
 
     def box(self, k: int) -> Box:
         """The box of piece k."""
-        z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(self.found.first[k], self.found.last[k], strict=True))
+        z, y, x = (
+            slice(int(a), int(b) + 1) for a, b in zip(self.found.first[k], self.found.last[k], strict=True)
+        )
         return z, y, x
 
     def count(self, k: int, ids: Sequence[int]) -> int:
@@ -70,7 +72,9 @@ class Pieces:
         """The piece in its own box that has as many voxels as piece k, about the same centre."""
         import cc3d
 
-        labels = cc3d.connected_components(np.ascontiguousarray(crop).view(np.uint8), connectivity=CONNECTIVITY)
+        labels = cc3d.connected_components(
+            np.ascontiguousarray(crop).view(np.uint8), connectivity=CONNECTIVITY
+        )
         seen = cc3d.statistics(labels, no_slice_conversion=True)
         centre = self.found.centroid[k] - self.found.first[k]
         off = np.abs(seen["centroids"][1:] - centre).sum(axis=1)
@@ -79,7 +83,9 @@ class Pieces:
 
     def _others(self, k: int) -> list[int]:
         """Other pieces whose boxes meet that of piece k."""
-        meets = ((self.found.first <= self.found.last[k]) & (self.found.last >= self.found.first[k])).all(axis=1)
+        meets = ((self.found.first <= self.found.last[k]) & (self.found.last >= self.found.first[k])).all(
+            axis=1
+        )
         meets[k] = False
         return [int(j) for j in np.flatnonzero(meets)]
 

@@ -58,7 +58,7 @@ class Bases:
     def at(self, points_um: Floats) -> Floats:
         """Points (N, 3) in um as seen along the direction, (N, 2)."""
         across = np.linalg.svd(self.direction[None])[2][1:]
-        return np.asarray(points_um @ across.T)
+        return np.asarray(points_um @ across.T, np.float64)
 
     def in_piece(self, pieces: Pieces, k: int) -> list[int]:
         """The pillars of piece k; parts of one pillar, one above the other, are one."""
@@ -77,7 +77,9 @@ class Bases:
                 kept.append(j)
         return kept
 
-    def part(self, own: Part, first: Ints, stands: Sequence[int], spacing_um: Spacing) -> npt.NDArray[np.uint16]:
+    def part(
+        self, own: Part, first: Ints, stands: Sequence[int], spacing_um: Spacing
+    ) -> npt.NDArray[np.uint16]:
         """Number of the pillar, from 1 in the order of `stands`, that each voxel of a body belongs to; 0 outside the body.
 
         `own` (z, y, x) says which voxels of a box are the body's, `first` is the box's corner. The power distance above is a
@@ -91,8 +93,8 @@ class Bases:
         parts = np.zeros(own.shape, np.uint16)
         step = max(1, POINTS // max(1, own[0].size))
         for z in range(0, len(own), step):
-            where = np.argwhere(own[z : z + step]) + (z, 0, 0)
-            points = self.at((where + first) * spacing_um)
+            where = np.add(np.argwhere(own[z : z + step]), (z, 0, 0))
+            points = self.at(np.multiply(where + first, spacing_um, dtype=np.float64))
             _, nearest = tree.query(np.column_stack([points, np.zeros(len(points))]))
             parts[tuple(where.T)] = nearest + 1
         return parts
@@ -100,12 +102,16 @@ class Bases:
 
 def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Bases:
     """The pillars of a mask (z, y, x): components of the recipe's pillar class of at least its share of the largest one."""
-    pillars = Pieces.of(mask, [classes.id_of(recipe.pillar_class)] if recipe.pillar_class in classes.names else [])
+    pillars = Pieces.of(
+        mask, [classes.id_of(recipe.pillar_class)] if recipe.pillar_class in classes.names else []
+    )
     large = pillars.found.n_voxels >= recipe.least_structure * pillars.found.n_voxels.max(initial=1)
     chosen = np.flatnonzero(large).tolist()
     axis = _build_axis(pillars.found, chosen, mask, classes, spacing_um, recipe)
     up = 0 if axis is None else axis
-    body = np.isin(np.arange(256), [*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)])
+    body = np.isin(
+        np.arange(256), [*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)]
+    )
     seen = [_Section.of(pillars.own(k), body[mask[pillars.box(k)]], up, spacing_um) for k in chosen]
     direction = np.insert(np.median([s.slope for s in seen], axis=0) if seen else np.zeros(2), up, 1.0)
     cores = [(*core, pillars.found.first[k]) for k, s in zip(chosen, seen, strict=True) for core in s.cores()]
@@ -163,8 +169,13 @@ class _Section:
         area = np.bincount(where[0])
         whole = np.flatnonzero(area >= WHOLE_SECTION * np.median(area[area > 0]))
         y, x = (s for a, s in enumerate(spacing_um) if a != up)
-        centres = [np.bincount(w0, weights=w)[whole] / area[whole] for w0, w in ((where[0], w) for w in where[1:])]
-        slope = [np.polyfit(whole * spacing_um[up], c * s, 1)[0] if len(whole) > 2 else 0.0 for c, s in zip(centres, (y, x), strict=True)]
+        centres = [
+            np.bincount(w0, weights=w)[whole] / area[whole] for w0, w in ((where[0], w) for w in where[1:])
+        ]
+        slope = [
+            np.polyfit(whole * spacing_um[up], c * s, 1)[0] if len(whole) > 2 else 0.0
+            for c, s in zip(centres, (y, x), strict=True)
+        ]
         level = int(whole[len(whole) // 2])
         filled = binary_fill_holes(stood[level]) & np.moveaxis(body, up, 0)[level]
         return cls(up, level, filled, stood[level], np.array(slope), (y, x))
@@ -183,7 +194,13 @@ class _Section:
             pixels = np.argwhere(core & self.solid)
             pixels = pixels if len(pixels) else np.argwhere(self.solid)
             near = pixels[np.abs(pixels - middle).sum(axis=1).argmin()]
-            found.append((float(depth[core].max()), np.insert(middle, self.up, self.level), np.insert(near, self.up, self.level)))
+            found.append(
+                (
+                    float(depth[core].max()),
+                    np.insert(middle, self.up, self.level),
+                    np.insert(near, self.up, self.level),
+                )
+            )
         return found
 
 

@@ -122,7 +122,9 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     solid, void = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
     pieces, bases = Pieces.of(mask, (*solid, *void)), bases_of(mask, classes, spacing_um, recipe)
     stands = tuple(tuple(bases.in_piece(pieces, k)) for k in range(len(pieces)))
-    bodies = _Bodies(pieces, bases, stands, spacing_um, min(classes.ids_with_role(Role.BACKGROUND), default=UNLABELLED))
+    bodies = _Bodies(
+        pieces, bases, stands, spacing_um, min(classes.ids_with_role(Role.BACKGROUND), default=UNLABELLED)
+    )
     each = pieces.found.n_voxels / np.maximum(1, [len(s) for s in stands])
     large = np.flatnonzero(each >= recipe.least_structure * each.max(initial=0)).tolist()
     kept = [k for k in large if pieces.count(k, solid)]
@@ -175,9 +177,17 @@ class _Bodies:
         boxes = seen["bounding_boxes"].astype(np.int64)
         for part, n in enumerate(seen["voxel_counts"].tolist()):
             if part and n:
-                yield part, n, seen["centroids"][part] + corner, boxes[part, 0::2] + corner, boxes[part, 1::2] + corner
+                yield (
+                    part,
+                    n,
+                    seen["centroids"][part] + corner,
+                    boxes[part, 0::2] + corner,
+                    boxes[part, 1::2] + corner,
+                )
 
-    def cut(self, k: int, numbers: npt.NDArray[Any], part: int, box: Edges) -> tuple[tuple[int, int, int], Mask]:
+    def cut(
+        self, k: int, numbers: npt.NDArray[Any], part: int, box: Edges
+    ) -> tuple[tuple[int, int, int], Mask]:
         """First voxel and mask of a box, a voxel wider, that shows one structure of a piece alone."""
         mask, corner = self.pieces.mask, self.pieces.found.first[k].tolist()
         wide = [(max(0, a - 1), min(n, b + 1)) for (a, b), n in zip(box, mask.shape, strict=True)]

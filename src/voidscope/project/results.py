@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from voidscope.acquisition import Suggestion, Survey, SurveyError
 from voidscope.errors import ProjectError
-from voidscope.metrology import Report
+from voidscope.metrology import Changes, Report
 from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
@@ -65,8 +65,14 @@ def write_prediction(
 
 
 def share(source: Path, target: Path) -> None:
-    """Let a cycle folder have the masks, uncertainties, survey and evaluation of another; files are never changed in place."""
-    for pattern in ("masks/*.tif", "uncertainty/*.tif", "survey.safetensors", "evaluation.json"):
+    """Let a cycle folder have the masks, uncertainties, survey, evaluation and promotion of another; files are never changed in place."""
+    for pattern in (
+        "masks/*.tif",
+        "uncertainty/*.tif",
+        "survey.safetensors",
+        "evaluation.json",
+        "promotion.json",
+    ):
         for path in source.glob(pattern):
             write_bytes(target / path.relative_to(source), path.read_bytes())
 
@@ -116,6 +122,12 @@ def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) ->
 def bump_file(name: str) -> str:
     """File of the picture of a bump ``scan/bump`` in a report's folder."""
     return f"worst-{name.replace('/', '-')}.png"
+
+
+def write_changes(folder: Path, changes: Changes, page: str) -> None:
+    """Make `folder` anew with ``changes.html`` and ``changes.json``."""
+    told = json.dumps(changes.entry(), indent=2, allow_nan=False) + "\n"
+    replace_folder(folder, {"changes.html": page.encode(), "changes.json": told.encode()})
 
 
 def read_report(folder: Path) -> Report | None:

@@ -47,7 +47,9 @@ class BumpTable(QWidget):
         super().__init__(parent)
         self._rows: list[tuple[str, Bump]] = []
         self.table: QTableWidget = plain_table(HEADER)
-        self.table.setToolTip("Each bump decided by itself. ⌀ void: largest void; BLT: bond line, um. Click to go to its largest void.")
+        self.table.setToolTip(
+            "Each bump decided by itself. ⌀ void: largest void; BLT: bond line, um. Click to go to its largest void."
+        )
         _alone(self, self.table)
         self.table.itemSelectionChanged.connect(lambda: self._choose(self.table.currentRow()))
         self.table.cellClicked.connect(lambda row, _: self._choose(row))
@@ -151,7 +153,9 @@ class WorstGallery(QListWidget):
             if path is None:
                 continue
             found = bump.measured
-            item = QListWidgetItem(_icon(path), f"{_name(scan, bump)}\n{found.verdict.value} {_percent(bump)} %")
+            item = QListWidgetItem(
+                _icon(path), f"{_name(scan, bump)}\n{found.verdict.value} {_percent(bump)} %"
+            )
             item.setData(Qt.ItemDataRole.UserRole, (scan.scan, bump.name))
             item.setToolTip(found.reason)
             self.addItem(item)
@@ -180,8 +184,14 @@ class LotView(QWidget):
         self._lot = Lot.of(scans)
         self._draw()
         again = [f"{name} ({failed} of {of})" for name, failed, of in self._lot.recurring()]
-        self.again.setText(f"Fails in several scans: {named(again, TOLD)}." if again else "No place fails in more than one scan.")
-        self.again.setToolTip("Grid places that fail in more than one scan (scans in which it fails, of those that have it).")
+        self.again.setText(
+            f"Fails in several scans: {named(again, TOLD)}."
+            if again
+            else "No place fails in more than one scan."
+        )
+        self.again.setToolTip(
+            "Grid places that fail in more than one scan (scans in which it fails, of those that have it)."
+        )
 
     def _draw(self) -> None:
         ratio = self.of.currentIndex() == 0
@@ -190,7 +200,13 @@ class LotView(QWidget):
         self.plot.addItem(self.points)
         self.points.setData(
             [
-                {"pos": (k + 1, value), "size": 9, "brush": COLOURS[verdict], "pen": None, "data": (scan, name)}
+                {
+                    "pos": (k + 1, value),
+                    "size": 9,
+                    "brush": COLOURS[verdict],
+                    "pen": None,
+                    "data": (scan, name),
+                }
                 for k, (scan, points) in enumerate(groups)
                 for name, value, verdict in points
             ]
@@ -199,7 +215,9 @@ class LotView(QWidget):
         if medians:
             self.plot.plot(*zip(*medians, strict=True), pen=pg.mkPen(GREY))
         if ratio and self._lot.limit is not None and medians:
-            self.plot.addItem(pg.InfiniteLine(self._lot.limit, angle=0, pen=pg.mkPen("#b3261e", style=Qt.PenStyle.DashLine)))
+            self.plot.addItem(
+                pg.InfiniteLine(self._lot.limit, angle=0, pen=pg.mkPen("#b3261e", style=Qt.PenStyle.DashLine))
+            )
         self.plot.autoRange(padding=0.1)
 
 
@@ -208,7 +226,13 @@ def _cells(bump: Bump) -> tuple[object, ...]:
     blt = found.dimensions.blt_um
     largest = f"{found.voids[0].diameter_um:.2f}" if found.voids else "–"
     cut = " ✂" if bump.structure.touches_border else ""
-    return f"{bump.name}{cut}", found.verdict.value, _percent(bump), largest, "–" if blt is None else f"{blt:.2f}"
+    return (
+        f"{bump.name}{cut}",
+        found.verdict.value,
+        _percent(bump),
+        largest,
+        "–" if blt is None else f"{blt:.2f}",
+    )
 
 
 def _percent(bump: Bump) -> str:
@@ -225,7 +249,11 @@ def _rim(bump: Bump) -> Any:
     """A verdict is told by its rim too: thick for FAIL, broken for REVIEW."""
     verdict = bump.measured.verdict
     style = Qt.PenStyle.DashLine if verdict is Verdict.REVIEW else Qt.PenStyle.SolidLine
-    return pg.mkPen("#1b2733" if verdict is Verdict.PASS else "#ffe066", width=1 if verdict is Verdict.PASS else 3, style=style)
+    return pg.mkPen(
+        "#1b2733" if verdict is Verdict.PASS else "#ffe066",
+        width=1 if verdict is Verdict.PASS else 3,
+        style=style,
+    )
 
 
 def _icon(path: Path) -> QIcon:
@@ -240,7 +268,9 @@ def _clickable(choose: Callable[[Any], object]) -> tuple[Any, Any]:
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setMinimumHeight(150)
-    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # the room there is, not what a plot would like
+    plot.setSizePolicy(
+        QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored
+    )  # the room there is, not what a plot would like
     points = pg.ScatterPlotItem(hoverable=True, pxMode=True)
     points.sigClicked.connect(lambda _, clicked: choose(clicked[0].data()) if len(clicked) else None)
     plot.addItem(points)

@@ -237,7 +237,13 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.spacing)
         layout.addLayout(badge)
         layout.addWidget(self.reason)
-        for title, view in (("Voids", self.table), ("Bumps", self.bumps), ("Map", self.map), ("Worst", self.worst), ("Lot", self.lot)):
+        for title, view in (
+            ("Voids", self.table),
+            ("Bumps", self.bumps),
+            ("Map", self.map),
+            ("Worst", self.worst),
+            ("Lot", self.lot),
+        ):
             self.views.addTab(view, title)
         layout.addWidget(self.views, stretch=1)
 

@@ -2,13 +2,16 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth, `restore` goes back to an earlier one, `verify` repeats a report.
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth, `restore` goes back to an earlier one, `verify` repeats a report,
+`changes` says which bumps moved between two cycles or recipes, `promote` puts a model in force.
 """
 
 from voidscope.workflow.asking import ScanPrediction, segment, suggest
+from voidscope.workflow.changing import changes
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
+from voidscope.workflow.promoting import promote
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
 from voidscope.workflow.verifying import verify
@@ -19,11 +22,13 @@ __all__ = [
     "add_dataset",
     "add_scans",
     "better_before",
+    "changes",
     "evaluate",
     "is_trained",
     "judged",
     "measure",
     "pretrain",
+    "promote",
     "restore",
     "segment",
     "simulate",

@@ -26,6 +26,7 @@ from voidscope.project import Cycle, Project, SliceReader, fingerprint
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.promoting import not_in_force
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
@@ -52,11 +53,11 @@ def measure(
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
-    blind = _blind(cycle, classes, settings)
+    blind = not_in_force(project, cycle) or _blind(cycle, classes, settings)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": void_iou(cycle, classes), "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
+        "held_out_void_iou": void_iou(cycle, classes), "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
         "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
         "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings)]),
     }  # fmt: skip
@@ -153,7 +154,9 @@ def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes
     plane = reader.records[scan].plane
     index = round(spot(bump)[plane.axis])
     window = tuple(
-        slice(max(0, a - MARGIN), b + MARGIN) for k, (a, b) in enumerate(bump.structure.box) if k != plane.axis
+        slice(max(0, a - MARGIN), b + MARGIN)
+        for k, (a, b) in enumerate(bump.structure.box)
+        if k != plane.axis
     )
     image = reader.image(SliceKey(scan, index))
     return overlay_png(image[window], mask[slice_index(plane, index)][window], classes)

@@ -68,14 +68,18 @@ def random_package(
 
     `void_level` is that of every bump; None draws one for each, four in ten without voids.
     """
-    frame = random_frame((cell[0], grid.rows * cell[1], grid.columns * cell[2]), FORMS.off_centre_sd, FORMS.lean_sd_deg, rng)
+    frame = random_frame(
+        (cell[0], grid.rows * cell[1], grid.columns * cell[2]), FORMS.off_centre_sd, FORMS.lean_sd_deg, rng
+    )
     built = random_form(kind, cell, FORMS, rng)
     labels = np.zeros(frame.shape, np.uint8)
     fractions = {m: np.zeros(frame.shape, np.float32) for m in ("copper", "solder", "void")}
     truths = []
     for row, column in np.ndindex(grid.rows, grid.columns):
         window = _window(row, column, cell)
-        alone = _bump(_varied(built, rng), _own_frame(frame, window, grid, row, column, cell), void_level, rng)
+        alone = _bump(
+            _varied(built, rng), _own_frame(frame, window, grid, row, column, cell), void_level, rng
+        )
         labels[window] = np.where(alone.labels == BACKGROUND, labels[window], alone.labels)
         for material, share in alone.fractions.items():
             np.maximum(fractions[material][window], share, out=fractions[material][window])
@@ -92,7 +96,9 @@ def _window(row: int, column: int, cell: Shape) -> Box:
 
 def _own_frame(frame: Frame, window: Box, grid: Grid, row: int, column: int, cell: Shape) -> Frame:
     """The frame about a bump's own axis, in its window alone."""
-    dy, dx = ((k - (n - 1) / 2) * p for k, n, p in ((row, grid.rows, cell[1]), (column, grid.columns, cell[2])))
+    dy, dx = (
+        (k - (n - 1) / 2) * p for k, n, p in ((row, grid.rows, cell[1]), (column, grid.columns, cell[2]))
+    )
     z, y, x = frame.beside(dy, dx).grid
     return replace(frame, grid=(z[window], y[window], x[window]))
 

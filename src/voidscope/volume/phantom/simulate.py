@@ -88,8 +88,12 @@ def simulate_package(
     grid = Grid.parse(grid) if isinstance(grid, str) else grid
     rng = np.random.default_rng([seed, ("logic", "memory").index(kind), number, grid.rows, grid.columns])
     made, truths = random_package(kind, grid, rng, void_level)
-    voxels = scan(made.fractions, VOXEL_UM, random_acquisition(rng, conditions(Difficulty.PLAIN).acquisitions), rng)
-    return PhantomScan(Volume(voxels, (VOXEL_UM,) * 3, f"{kind}_{number:03d}", "simulated"), made.labels, truths)
+    voxels = scan(
+        made.fractions, VOXEL_UM, random_acquisition(rng, conditions(Difficulty.PLAIN).acquisitions), rng
+    )
+    return PhantomScan(
+        Volume(voxels, (VOXEL_UM,) * 3, f"{kind}_{number:03d}", "simulated"), made.labels, truths
+    )
 
 
 def simulate_dataset(
@@ -117,7 +121,9 @@ def simulate_dataset(
     conditions(difficulty)
     folder, grid = Path(folder), Grid.parse(grid) if isinstance(grid, str) else grid
     if grid is not None and difficulty != Difficulty.PLAIN:
-        raise ConfigError(f"A package of {grid} bumps can only be plain, not {difficulty}; leave out --difficulty.")
+        raise ConfigError(
+            f"A package of {grid} bumps can only be plain, not {difficulty}; leave out --difficulty."
+        )
     asked: dict[str, object] = {"logic": logic, "memory": memory, "seed": seed, "difficulty": str(difficulty)}
     asked |= {} if grid is None else {"grid": str(grid)}
     _claim(folder, {"simulated": asked, **_description(names)})
@@ -128,7 +134,10 @@ def simulate_dataset(
             die: Kind = "logic" if kind == "logic" else "memory"
             made = _made(die, seed, int(number), difficulty, grid)
             if made.bumps:
-                _write(folder / f"{name}_bumps.json", json.dumps([b.entry() for b in made.bumps], indent=1).encode())
+                _write(
+                    folder / f"{name}_bumps.json",
+                    json.dumps([b.entry() for b in made.bumps], indent=1).encode(),
+                )
             _write(folder / f"{name}.tif", tiff_bytes(np.asarray(made.volume.voxels), made.volume.spacing_um))
             _write(folder / f"{name}_labels.tif", tiff_bytes(made.labels, made.volume.spacing_um))
     return folder
