@@ -125,10 +125,7 @@ def histogram(values: Sequence[float], unit: str, limit: float | None = None) ->
         for n, a, b in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True)
         if n
     ]  # fmt: skip
-    ticks = [
-        _text(to_x(v), HEIGHT - 18, f"{v:.3g}", SOFT, "middle", 11)
-        for v in np.linspace(low, high, 5).tolist()
-    ]
+    ticks = [_text(to_x(v), HEIGHT - 18, f"{v:.3g}", SOFT, "middle", 11) for v in ticks_of(low, high)]
     ticks += [_text(LEFT - 6, to_y(n) + 4, str(n), SOFT, "end", 11) for n in {0, int(counts.max())}]
     line = (
         []
@@ -168,9 +165,7 @@ def trend(
         (to_x(k), to_y(float(np.median([v for _, v, _ in p])))) for k, (_, p) in enumerate(groups) if p
     ]
     path = f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in medians)}" fill="none" stroke="{INK}" stroke-width="1.5"/>'
-    ticks = [
-        _text(LEFT - 6, to_y(v) + 4, f"{v:.3g}", SOFT, "end", 11) for v in np.linspace(low, high, 4).tolist()
-    ]
+    ticks = [_text(LEFT - 6, to_y(v) + 4, f"{v:.3g}", SOFT, "end", 11) for v in ticks_of(low, high)]
     every = -(-len(groups) // 12)
     ticks += [
         _text(to_x(k), HEIGHT - 18, str(k + 1), SOFT, "middle", 11) for k in range(0, len(groups), every)
@@ -201,6 +196,14 @@ def trend(
 def worst_first(scan: ScanMeasurement) -> list[Bump]:
     """The bumps of a scan, worst first."""
     return sorted(scan.bumps, key=gravity)
+
+
+def ticks_of(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers within an axis, some `about` of them: steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / about
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k >= rough * (1 - 1e-9))
+    return [float(k * step) for k in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

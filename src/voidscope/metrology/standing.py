@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,8 @@ from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
-POINTS = 2**20
-"""Voxels assigned at once."""
+LEVELS = 16
+"""Voxels along the build axis that are assigned together where they can be."""
 NECK = 0.6
 """Pillars that touch are told apart where the bridge between them is narrower than this share of the thinner one."""
 WHOLE_SECTION = 0.5
@@ -82,22 +83,49 @@ class Bases:
     ) -> npt.NDArray[np.uint16]:
         """Number of the pillar, from 1 in the order of `stands`, that each voxel of a body belongs to; 0 outside the body.
 
-        `own` (z, y, x) says which voxels of a box are the body's, `first` is the box's corner. The power distance above is a
-        plain one with sqrt(max r^2 - r_k^2) as third coordinate.
+        `own` (z, y, x) says which voxels of a box are the body's, `first` is the box's corner. A column of `LEVELS` voxels along
+        the build axis whose ends belong to one pillar belongs to it whole, since what is nearest to one is convex.
         """
+        nearest = _Nearest.among(self, list(stands), first, spacing_um)
+        numbers = np.zeros(own.shape, np.uint16)
+        up = self.axis or 0
+        body, found = np.moveaxis(own, up, 0), np.moveaxis(numbers, up, 0)
+        for low in range(0, len(body), LEVELS):
+            high = min(low + LEVELS, len(body))
+            columns = np.argwhere(body[low:high].any(axis=0))
+            ends = [nearest.number(np.insert(columns, 0, level, axis=1), up) for level in (low, high - 1)]
+            y, x = columns.T
+            found[low:high, y, x] = np.where(body[low:high, y, x], ends[0], 0)
+            torn = columns[ends[0] != ends[1]]
+            level, k = np.nonzero(body[low:high, torn[:, 0], torn[:, 1]])
+            voxels = np.column_stack([level + low, torn[k]])
+            found[tuple(voxels.T)] = nearest.number(voxels, up)
+        return numbers
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """Some pillars as points of a tree in which the power distance is a plain one: sqrt(max r^2 - r_k^2) is the third coordinate."""
+
+    tree: Any
+    bases: Bases
+    first: Ints
+    spacing_um: Spacing
+
+    @classmethod
+    def among(cls, bases: Bases, chosen: list[int], first: Ints, spacing_um: Spacing) -> _Nearest:
         from scipy.spatial import cKDTree
 
-        chosen = list(stands)
-        lift = np.sqrt(self.radius_um[chosen].max() ** 2 - self.radius_um[chosen] ** 2)
-        tree = cKDTree(np.column_stack([self.at(self.centre_um[chosen]), lift]))
-        parts = np.zeros(own.shape, np.uint16)
-        step = max(1, POINTS // max(1, own[0].size))
-        for z in range(0, len(own), step):
-            where = np.add(np.argwhere(own[z : z + step]), (z, 0, 0))
-            points = self.at(np.multiply(where + first, spacing_um, dtype=np.float64))
-            _, nearest = tree.query(np.column_stack([points, np.zeros(len(points))]))
-            parts[tuple(where.T)] = nearest + 1
-        return parts
+        lift = np.sqrt(bases.radius_um[chosen].max() ** 2 - bases.radius_um[chosen] ** 2)
+        return cls(
+            cKDTree(np.column_stack([bases.at(bases.centre_um[chosen]), lift])), bases, first, spacing_um
+        )
+
+    def number(self, voxels: Ints, up: int) -> Ints:
+        """Number from 1 of the pillar of voxels (N, 3) of the box, their build axis `up` first."""
+        order = np.argsort([up, *(a for a in range(3) if a != up)])
+        points = self.bases.at(np.multiply(voxels[:, order] + self.first, self.spacing_um, dtype=np.float64))
+        return np.asarray(self.tree.query(np.column_stack([points, np.zeros(len(points))]))[1] + 1)
 
 
 def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Bases:
@@ -165,13 +193,11 @@ class _Section:
         from scipy.ndimage import binary_fill_holes
 
         stood = np.moveaxis(pillar, up, 0)
-        where = np.nonzero(stood)
-        area = np.bincount(where[0])
+        lines = stood.sum(axis=2), stood.sum(axis=1)
+        area = lines[0].sum(axis=1)
         whole = np.flatnonzero(area >= WHOLE_SECTION * np.median(area[area > 0]))
         y, x = (s for a, s in enumerate(spacing_um) if a != up)
-        centres = [
-            np.bincount(w0, weights=w)[whole] / area[whole] for w0, w in ((where[0], w) for w in where[1:])
-        ]
+        centres = [(n[whole] @ np.arange(n.shape[1])) / area[whole] for n in lines]
         slope = [
             np.polyfit(whole * spacing_um[up], c * s, 1)[0] if len(whole) > 2 else 0.0
             for c, s in zip(centres, (y, x), strict=True)
