@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import Components, find_components
+from voidscope.metrology.components import Components
 from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -157,14 +157,24 @@ def _build_axis(
     if not chosen:
         return None
     if recipe.solder_class in classes.names:
-        solder = find_components(mask, [classes.id_of(recipe.solder_class)])
-        if len(solder.n_voxels):
-            return int(np.abs((_middle(solder) - _middle(pillars)) * spacing_um).argmax())
+        solder = _centre(mask, classes.id_of(recipe.solder_class))
+        if solder is not None:
+            pillar = np.average(pillars.centroid, axis=0, weights=pillars.n_voxels)
+            return int(np.abs((solder - pillar) * spacing_um).argmax())
     return int(np.ptp(pillars.centroid[chosen] * spacing_um, axis=0).argmin()) if len(chosen) > 1 else None
 
 
-def _middle(found: Components) -> Floats:
-    return np.asarray(np.average(found.centroid, axis=0, weights=found.n_voxels))
+def _centre(mask: Mask, class_id: int) -> Floats | None:
+    """Mean index (3,) of the voxels of a class, worked through plane by plane; None without any."""
+    total, n = np.zeros(3), 0
+    for z, plane in enumerate(mask):
+        rows = (plane == class_id).sum(axis=1)
+        here = int(rows.sum())
+        if here:
+            columns = (plane == class_id).sum(axis=0)
+            total += (here * z, rows @ np.arange(len(rows)), columns @ np.arange(len(columns)))
+            n += here
+    return total / n if n else None
 
 
 @dataclass(frozen=True)
