@@ -278,6 +278,9 @@ def test_a_model_is_judged_by_labels_of_test_scans(shell: Shell, dataset: Path, 
     project = tmp_path / "p"
     shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
     shell("label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "1-2")
+    assert "no slice a/0099" in shell.complaint(
+        "label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "99"
+    )
     shell.json("train", project, *QUICK)
     assert "No test scan of p has labels" in shell.complaint("evaluate", project)
     shell("label", project, "--from-dataset", dataset, "--scan", "b")

@@ -110,6 +110,12 @@ def test_what_names_no_slices_is_refused(text: str) -> None:
         parse_slices(text)
 
 
+@pytest.mark.parametrize("text", ["0-999999999", "1000000", "3,99999999999999-5"])
+def test_a_range_beyond_any_scan_is_refused_before_it_fills_the_memory(text: str) -> None:
+    with pytest.raises(ConfigError, match="goes beyond any scan"):
+        parse_slices(text)
+
+
 def test_maps_are_pairs() -> None:
     assert parse_map("0=background, 3=void") == {0: "background", 3: "void"}
     for text in ("void=3", "3", "3=", "=void"):

@@ -32,7 +32,7 @@ from voidscope.project import (
     parse_map,
     parse_slices,
 )
-from voidscope.vocabulary import ClassMap, Plane, Split
+from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
 from voidscope.volume import Dataset, doubtful_spacing, read_label_file
 from voidscope.volume.phantom import Difficulty
 
@@ -148,7 +148,8 @@ def label(
     elif dataset is not None and suggested:
         done = answer_suggestions(project, Dataset.open(dataset), overwrite=overwrite)
     elif dataset is not None and scan is not None:
-        keys = [k for k in project.scan(scan).slice_keys() if chosen is None or k.index in chosen]
+        everything = range(project.scan(scan).n_slices)
+        keys = [SliceKey(scan, index) for index in (everything if chosen is None else chosen)]
         done = import_truth(project, Dataset.open(dataset), keys, overwrite=overwrite)
     else:
         raise typer.BadParameter(
