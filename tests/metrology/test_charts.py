@@ -31,7 +31,9 @@ from voidscope.metrology.lot import Lot, LotScan, spread
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def scan(voids: dict[int, float], name: str = "a", order: tuple[int, int, int] = (0, 1, 2)) -> ScanMeasurement:
+def scan(
+    voids: dict[int, float], name: str = "a", order: tuple[int, int, int] = (0, 1, 2)
+) -> ScanMeasurement:
     made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids=voids)
     mask = np.ascontiguousarray(made.mask.transpose(order))
     return measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), name)
@@ -109,7 +111,9 @@ def test_a_lot_counts_verdicts_spreads_and_places_that_fail_again() -> None:
     assert (told["scans"], told["bumps"]) == (3, 18)
     assert told["verdicts"] == {"PASS": 15, "FAIL": 3, "REVIEW": 0}
     assert told["recurring"] == [{"bump": "r1c2", "failed": 2, "scans": 3}]
-    assert told["ratio_percent"]["median"] == 0 and told["ratio_percent"]["max"] == pytest.approx(max(lot.ratios()))
+    assert told["ratio_percent"]["median"] == 0 and told["ratio_percent"]["max"] == pytest.approx(
+        max(lot.ratios())
+    )
     assert told["blt_um"]["min"] == told["blt_um"]["max"] == lot.bond_lines()[0]
     assert lot.limit == 5
     assert spread([]) is None and spread([2.0, 4.0])["median"] == 3  # type: ignore[index]

@@ -10,6 +10,7 @@ import pytest
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project
+from voidscope.project.results import bump_picture
 from voidscope.workflow import measure
 from widgets.bench import add_cycle
 
@@ -78,7 +79,7 @@ def test_the_worst_bumps_are_shown_in_pictures_that_lead_to_them(
     panel.worst.itemClicked.emit(panel.worst.item(1))
     assert in_view(dock) == ("b", 3)
     assert panel.scans.currentText() == "FAIL  b"
-    assert measured.bump_picture("b", "r1c2").is_file()
+    assert bump_picture(measured.report_folder, "b", "r1c2") is not None
 
 
 def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) -> None:

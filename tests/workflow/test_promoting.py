@@ -14,7 +14,7 @@ from voidscope.metrology import Verdict
 from voidscope.project import Project, project_truth
 from voidscope.vocabulary import Mask
 from voidscope.volume import Dataset
-from voidscope.workflow import changes, measure, promote, restore
+from voidscope.workflow import changes, in_force, measure, promote, restore
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_first_model_is_promoted_with_the_recall_it_has(project: Project, da
     segmented(project, dataset, 0.75)
     found = execute(promote(project, dataset))
     assert (found.cycle, found.against, found.recall, found.scans) == (1, None, 0.75, ("c",))
-    assert project.in_force == project.cycle
+    assert in_force(project) == project.cycle
     kept = json.loads((project.cycle.folder / "promotion.json").read_text())
     assert (kept["recall"], kept["note"]) == (0.75, "")
 
@@ -56,7 +56,7 @@ def test_a_drop_is_refused_and_nothing_changes(project: Project, dataset: Datase
         Refused, match=r"Cycle 2 finds 50\.0 % .* cycle 1, which is in force, 75\.0 %\. .*--note TEXT"
     ):
         execute(promote(project, dataset))
-    assert project.cycle.promotion is None and project.in_force.number == 1
+    assert project.cycle.promotion is None and in_force(project).number == 1
 
 
 def test_a_note_overrides_and_stays_with_the_cycle(project: Project, dataset: Dataset) -> None:
@@ -66,7 +66,7 @@ def test_a_note_overrides_and_stays_with_the_cycle(project: Project, dataset: Da
     found = execute(promote(project, dataset, "customer wants fewer false alarms"))
     assert (found.recall, found.recall_before, found.against) == (0.5, 0.75, 1)
     again = Project.open(project.path)
-    assert again.in_force.number == 2
+    assert in_force(again).number == 2
     assert again.cycle.promotion["note"] == "customer wants fewer false alarms"
     report = execute(measure(again))
     assert report.provenance["promotion"]["note"] == "customer wants fewer false alarms"
@@ -76,7 +76,7 @@ def test_a_better_one_takes_over_and_an_equal_one_may(project: Project, dataset:
     for share in (0.5, 0.75, 0.75):
         segmented(project, dataset, share)
         execute(promote(project, dataset))
-    assert project.in_force.number == 3
+    assert in_force(project).number == 3
 
 
 def test_a_model_that_is_not_in_force_gives_no_verdict(project: Project, dataset: Dataset) -> None:
@@ -111,9 +111,9 @@ def test_what_changed_between_two_cycles_is_measured_by_one_recipe_and_kept(
     found = execute(changes(project, cycles=(1, 2)))
     assert found.summary()["verdict_flips"] == {"FAIL -> PASS": 3}
     assert set(found.scores) == {"cycle 1", "cycle 2"}
-    told = json.loads((project.changes_folder / "changes.json").read_text())
+    told = json.loads((project.path / "changes" / "changes.json").read_text())
     assert told["before"] == "cycle 1" and len(told["bumps"]) == 3
-    page = (project.changes_folder / "changes.html").read_text()
+    page = (project.path / "changes" / "changes.html").read_text()
     assert page.count("data:image/png") == 6
 
 

@@ -15,6 +15,7 @@ from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, open_proj
 from voidscope.cli.output import run, say
 from voidscope.errors import ConfigError, NotReady
 from voidscope.metrology import Lot, LotScan, ScanMeasurement, lot_page, read_recipe
+from voidscope.project import results
 from voidscope.project.atomic import write_bytes
 from voidscope.volume import Dataset
 
@@ -83,7 +84,7 @@ def compare(
             config=run_settings(project, changes, None, None),
         )
     )
-    page = project.changes_folder / "changes.html"
+    page = results.changes_page(project.path)
     say({"page": str(page), **found.entry()}, as_json, f"{found.text()}\npage: {page}")
 
 

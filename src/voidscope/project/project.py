@@ -13,7 +13,7 @@ from psygnal import Signal
 from voidscope.acquisition import Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
-from voidscope.metrology import Changes, Report
+from voidscope.metrology import Report
 from voidscope.project import results
 from voidscope.project.atomic import explained, write_bytes, write_json
 from voidscope.project.cycles import Cycle
@@ -294,16 +294,6 @@ class Project:
         write_json(self.current(model_id).folder / "evaluation.json", metrics)
         self.events.evaluation_changed.emit()
 
-    def set_promotion(self, model_id: str, record: Mapping[str, object]) -> None:
-        """Put the current model in force: keep beside it how that came about."""
-        write_json(self.current(model_id).folder / "promotion.json", record)
-        self.events.evaluation_changed.emit()
-
-    @property
-    def in_force(self) -> Cycle | None:
-        """The newest promoted cycle; None in a project that promotes none."""
-        return next((c for c in reversed(self._cycles) if c.promotion is not None), None)
-
     @property
     def report(self) -> Report | None:
         """The last measurement, or None."""
@@ -314,24 +304,10 @@ class Project:
         """Where the last report's HTML, JSON and CSV files lie."""
         return self.path / "report"
 
-    def bump_picture(self, scan: str, bump: str) -> Path | None:
-        """The last report's picture of a bump; None where it is not among the worst."""
-        path = self.report_folder / results.bump_file(f"{scan}/{bump}")
-        return path if path.is_file() else None
-
     def set_report(self, report: Report, pictures: Mapping[str, bytes]) -> None:
         """Replace the last measurement."""
         results.write_report(self.report_folder, report, pictures)
         self.events.report_changed.emit()
-
-    @property
-    def changes_folder(self) -> Path:
-        """Where the last comparison of cycles or recipes lies, as HTML and JSON."""
-        return self.path / "changes"
-
-    def set_changes(self, changes: Changes, page: str) -> None:
-        """Replace the last comparison by this one and its page."""
-        results.write_changes(self.changes_folder, changes, page)
 
     # -- pretraining ------------------------------------------------------------------------------------------
 

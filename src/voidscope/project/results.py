@@ -124,6 +124,22 @@ def bump_file(name: str) -> str:
     return f"worst-{name.replace('/', '-')}.png"
 
 
+def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
+    """A report's picture of a bump; None where it is not among the worst."""
+    path = report_folder / bump_file(f"{scan}/{bump}")
+    return path if path.is_file() else None
+
+
+def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model was put in force."""
+    write_json(folder / "promotion.json", record)
+
+
+def changes_page(project_folder: Path) -> Path:
+    """The page of the last comparison of cycles or recipes; its JSON twin lies beside it."""
+    return project_folder / "changes" / "changes.html"
+
+
 def write_changes(folder: Path, changes: Changes, page: str) -> None:
     """Make `folder` anew with ``changes.html`` and ``changes.json``."""
     told = json.dumps(changes.entry(), indent=2, allow_nan=False) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from functools import partial
 
 from qtpy.QtWidgets import (
     QComboBox,
@@ -20,6 +21,7 @@ from voidscope.errors import VoidscopeError
 from voidscope.metrology import ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
 from voidscope.project import Project
+from voidscope.project.results import bump_picture
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Spacing
 from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGallery
@@ -53,7 +55,7 @@ class MeasurePanel(QWidget):
         self.reason.setWordWrap(True)
         self.table: QTableWidget = plain_table(HEADER)
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
-        self.worst = WorstGallery(project.bump_picture)
+        self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
         self.unknown, self.spacing = QLabel(), SpacingEditor()
         self.unknown.setWordWrap(True)

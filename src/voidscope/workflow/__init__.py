@@ -11,7 +11,7 @@ from voidscope.workflow.changing import changes
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
-from voidscope.workflow.promoting import promote
+from voidscope.workflow.promoting import in_force, promote
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
 from voidscope.workflow.verifying import verify
@@ -24,6 +24,7 @@ __all__ = [
     "better_before",
     "changes",
     "evaluate",
+    "in_force",
     "is_trained",
     "judged",
     "measure",

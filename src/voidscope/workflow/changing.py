@@ -16,7 +16,7 @@ from voidscope.metrology import (
     overlay_png,
     spot,
 )
-from voidscope.project import Cycle, Project, SliceReader
+from voidscope.project import Cycle, Project, SliceReader, results
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
@@ -38,7 +38,7 @@ def changes(
     scans: Iterable[str] | None = None,
     config: Config | None = None,
 ) -> Job[tuple[Changes, Pictures], Changes]:
-    """Measure the same scans before and after and say what moved; also kept in the project, see `Project.changes_folder`.
+    """Measure the same scans before and after and say what moved; also kept in the project, as ``changes/changes.html``.
 
     Give `cycles`, two numbers measured by one recipe, or `recipes`, two names and recipes for the current model's masks. Scans
     that one side has no mask of are left out.
@@ -84,7 +84,8 @@ def changes(
 
     def commit(result: tuple[Changes, Pictures]) -> Changes:
         found, pictures = result
-        project.set_changes(found, changes_page(found, f"Project {project.name}", pictures))
+        page = changes_page(found, f"Project {project.name}", pictures)
+        results.write_changes(results.changes_page(project.path).parent, found, page)
         return found
 
     return Job("Comparing measurements", steps, commit)

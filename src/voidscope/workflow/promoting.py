@@ -15,7 +15,7 @@ import numpy as np
 from voidscope.errors import NotReady, Refused
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, project_truth
+from voidscope.project import Cycle, Project, project_truth, results
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
@@ -57,7 +57,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     NotReady : there is no model, or nothing to judge it by and no note.
     Refused : while it runs, when void recall drops and there is no note.
     """
-    cycle, before, classes = current_cycle(project), project.in_force, project.classes
+    cycle, before, classes = current_cycle(project), in_force(project), project.classes
     before = None if before is not None and before.weights_sha256 == cycle.weights_sha256 else before
     sides = [cycle] if before is None else [cycle, before]
     known = judged(project) if dataset is None else known_truth(project, dataset)
@@ -89,15 +89,21 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
         return Promotion(cycle.number, against, found[0], then, names, note, now, getpass.getuser())
 
     def commit(found: Promotion) -> Promotion:
-        project.set_promotion(cycle.id, asdict(found))
+        results.write_promotion(project.current(cycle.id).folder, asdict(found))
+        project.events.evaluation_changed.emit()
         return found
 
     return Job("Promoting", steps, commit)
 
 
+def in_force(project: Project) -> Cycle | None:
+    """The newest promoted cycle; None in a project that promotes none."""
+    return next((c for c in reversed(project.cycles) if c.promotion is not None), None)
+
+
 def not_in_force(project: Project, cycle: Cycle) -> str:
     """Why no verdict comes of a model: another one is in force. Empty where it is itself, or none is."""
-    force = project.in_force
+    force = in_force(project)
     if force is None or cycle.promotion is not None:
         return ""
     return (
