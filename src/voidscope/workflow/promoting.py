@@ -1,6 +1,6 @@
 """Putting a model in force: from then on verdicts come of promoted models only, and none takes over that finds less void.
 
-Projects that never promote are as they were (docs/adr/0005). Recall is what matters for a verdict: a void that is missed is a bad
+Projects that never promote are as they were (docs/adr/0006). Recall is what matters for a verdict: a void that is missed is a bad
 part shipped, while IoU also counts outlines.
 """
 
