@@ -2,20 +2,25 @@
 
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
-from voidscope.metrology.measurement import ScanMeasurement, measure_mask
+from voidscope.metrology.measurement import ScanMeasurement, measure_mask, measured_ratio
 from voidscope.metrology.pictures import overlay_png
+from voidscope.metrology.presets import PRESETS, preset_recipe
+from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_text
 from voidscope.metrology.report import Report
-from voidscope.metrology.verdict import Verdict, decide
+from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
     "DEFINITIONS",
+    "PRESETS",
     "QUALITIES",
+    "QUANTITIES",
     "RATIOS",
     "Dimensions",
     "GaugeStudy",
+    "Outcome",
     "Reading",
     "Report",
     "ScanMeasurement",
@@ -28,7 +33,9 @@ __all__ = [
     "find_voids",
     "gauge_study",
     "measure_mask",
+    "measured_ratio",
     "overlay_png",
+    "preset_recipe",
     "read_recipe",
     "recipe_text",
     "sphere_diameter",
