@@ -119,9 +119,12 @@ def test_spacing_is_set_kept_and_checked(project: Project) -> None:
 
 
 def test_adding_a_known_scan_with_a_spacing_sets_it(project: Project, tmp_path: Path) -> None:
+    cycle = project.add_cycle(some_cycle(), b"weights")
+    project.set_prediction(cycle.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
     volume = read_scan(tmp_path / "scans" / "a.tif", spacing_um=(2.0, 2.0, 2.0))
     project.add([record_scan(volume, project.path, split=Split.TRAIN, plane=None, spacing_source="typed in")])
     assert project.scan("a").spacing_um == (2.0, 2.0, 2.0)
+    assert read_scan(project.mask_path("a")).spacing_um == pytest.approx((2.0, 2.0, 2.0))
 
 
 @pytest.mark.parametrize("key", [SliceKey("a", 4), SliceKey("z", 0)])

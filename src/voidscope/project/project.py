@@ -135,20 +135,15 @@ class Project:
                 if known is None
                 else known.found_again(record, labelled=self.labels.speak_of(record.name))
             )
-            self._volumes.pop(record.name, None)
-        self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
-        self.events.scans_changed.emit()
+        self._take_in([scans[r.name] for r in records])
 
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
         check_spacing(spacing_um, scan)
         self.catch_up()
-        record = self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
-        self._write(scans=tuple(record if s.name == scan else s for s in self._manifest.scans))
-        self._volumes.pop(scan, None)
-        for cycle in self._cycles:  # whoever measures a mask file alone shall measure the same
-            results.set_spacing(cycle.folder, scan, spacing_um)
-        self.events.scans_changed.emit()
+        self._take_in(
+            [self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})]
+        )
 
     def volume(self, scan: str) -> Volume:
         """The scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
@@ -340,6 +335,29 @@ class Project:
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    def _take_in(self, records: Sequence[ScanRecord]) -> None:
+        """Keep these records; masks follow a new spacing, and what is said of slices goes when they are cut otherwise."""
+        scans, again = dict(self.scans), [r for r in records if r.name in self.scans]
+        for record in again:
+            self._volumes.pop(record.name, None)
+            if record.plane is not scans[record.name].plane:
+                self._forget_slices(record.name)
+            elif record.spacing_um != scans[record.name].spacing_um:
+                for cycle in self._cycles:  # whoever measures a mask file alone shall measure the same
+                    results.set_spacing(cycle.folder, record.name, record.spacing_um)
+        scans |= {r.name: r for r in records}
+        self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
+        self.events.scans_changed.emit()
+
+    def _forget_slices(self, scan: str) -> None:
+        """Drop what speaks of a scan by the numbers of its slices, which are other slices from now on."""
+        self.queue.forget(scan)
+        for cycle in self._cycles:
+            results.forget_slices(cycle.folder, scan)
+        self._masks.pop(scan, None)
+        self.events.survey_changed.emit()
+        self.events.masks_changed.emit(scan)
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

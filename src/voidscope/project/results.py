@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.metrology import Changes, Report
-from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
+from voidscope.project.atomic import read_json, remove, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
 
@@ -129,6 +129,14 @@ def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
     for path in (mask_path(folder, scan), folder / "uncertainty" / f"{scan}.tif"):
         if path.is_file():
             write_bytes(path, tiff_bytes(np.asarray(read_scan(path).voxels[:]), spacing_um))
+
+
+def forget_slices(folder: Path, scan: str) -> None:
+    """Drop from a cycle folder what was found slice by slice in a scan that is cut along another axis now."""
+    lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
+    for path in (folder / "survey.safetensors", mask_path(folder, scan), *lying):
+        if path.is_file():
+            remove(path)
 
 
 def mask_path(folder: Path, scan: str) -> Path:
