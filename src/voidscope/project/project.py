@@ -15,7 +15,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
 from voidscope.project import results
-from voidscope.project.atomic import explained, write_bytes, write_json
+from voidscope.project.atomic import explained, keep_all, write_bytes, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
@@ -286,11 +286,22 @@ class Project:
     ) -> None:  # fmt: skip
         """Keep a scan's mask, entropy and findings of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
-        if found is not None:
-            results.write_findings(folder, scan, model_id, found)
-        results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
-        self._masks[scan] = mask
-        self.events.masks_changed.emit(scan)
+        self.keep(
+            results.draft_prediction(folder, model_id, self.scan(scan), self.classes, mask, entropy, found)
+        )
+
+    def keep(self, draft: results.PredictionDraft) -> None:
+        """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
+        folder, record = self.current(draft.model_id).folder, self.scan(draft.record.name)
+        if record.plane is not draft.record.plane:
+            raise StaleResult(
+                f"{record.name} is cut along {record.plane.value} now; the mask was not kept. Segment again."
+            )
+        keep_all(draft.files)
+        if record.spacing_um != draft.record.spacing_um:  # typed in meanwhile
+            results.set_spacing(folder, record.name, record.spacing_um)
+        self._masks[record.name] = draft.mask
+        self.events.masks_changed.emit(record.name)
 
     def set_doubts(self, model_id: str, found: results.Doubts) -> None:
         """Keep which labels the current model contradicts; raises `StaleResult` for another model's."""

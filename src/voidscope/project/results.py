@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from safetensors.numpy import load, save
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.metrology import Changes, Report
-from voidscope.project.atomic import read_json, remove, replace_folder, write_bytes, write_json
+from voidscope.project.atomic import (
+    Draft,
+    json_bytes,
+    read_json,
+    remove,
+    replace_folder,
+    write_bytes,
+    write_json,
+)
+from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
 
@@ -51,22 +61,42 @@ def _read_survey(path: Path, changed: int, model_id: str) -> Survey:
         raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
 
 
-def write_prediction(
-    folder: Path, scan: str, classes: ClassMap, spacing_um: Spacing | None,
-    mask: Mask, entropy: npt.NDArray[np.float16],
-) -> None:  # fmt: skip
-    """Store a scan's mask (z, y, x), in the ids of the label files, and its entropy in nats."""
-    write_bytes(mask_path(folder, scan), tiff_bytes(classes.to_file(mask), spacing_um))
-    write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
+@dataclass(frozen=True)
+class PredictionDraft:
+    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it."""
+
+    model_id: str
+    record: ScanRecord
+    mask: Mask
+    files: tuple[Draft, ...]
 
 
-def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings) -> None:
-    """Store what a model's masks of a scan give to look at."""
+def draft_prediction(
+    folder: Path, model_id: str, record: ScanRecord, classes: ClassMap,
+    mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None,
+) -> PredictionDraft:  # fmt: skip
+    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats and its findings, on any thread.
+
+    The mask is kept last: where there is one, a scan is segmented.
+    """
+    name, spacing_um = record.name, record.spacing_um
+    files = {
+        folder / "uncertainty" / f"{name}.tif": tiff_bytes(entropy.astype(np.float32), spacing_um),
+        mask_path(folder, name): tiff_bytes(classes.to_file(mask), spacing_um),
+    }
+    if found is not None:
+        files = {folder / "findings" / f"{name}.json": _findings_bytes(model_id, found)} | files
+    return PredictionDraft(
+        model_id, record, mask, tuple(Draft.of(path, data) for path, data in files.items())
+    )
+
+
+def _findings_bytes(model_id: str, found: ScanFindings) -> bytes:
     tree = {
         "model": model_id, "missed": [f.entry() for f in found.missed], "flicker": [f.entry() for f in found.flicker],
         "flickering": list(found.flickering),
     }  # fmt: skip
-    write_json(folder / "findings" / f"{scan}.json", tree)
+    return json_bytes(tree)
 
 
 def read_findings(folder: Path, scan: str) -> ScanFindings | None:

@@ -32,7 +32,8 @@ from voidscope.acquisition import (
 from voidscope.config import Config
 from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, SliceReader
+from voidscope.project import Cycle, Project, ScanRecord, SliceReader
+from voidscope.project.results import PredictionDraft, draft_prediction
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
@@ -46,11 +47,15 @@ Eyes = tuple[bytes, tuple[float, float]]
 
 @dataclass(frozen=True)
 class ScanPrediction:
-    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at."""
+    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
+
+    Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write.
+    """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
     found: ScanFindings | None = None
+    draft: PredictionDraft | None = None
 
 
 @dataclass(frozen=True)
@@ -195,8 +200,10 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
 
 
 def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
-    for scan, prediction in predictions.items():
-        project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.found)
+    project.current(cycle.id)
+    for draft in (p.draft for p in predictions.values()):
+        if draft is not None:
+            project.keep(draft)
     if predictions:
         project.events.findings_changed.emit()
 
@@ -229,7 +236,6 @@ def segment(
     keys = _from_the_view(reader, todo, first)
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
-        project.current(cycle.id)
         _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
@@ -274,9 +280,14 @@ def _segmenting(
         if len(suspects[key.scan]) == record.n_slices:
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
-            found[key.scan] = replace(found[key.scan], found=findings)
+            found[key.scan] = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
         yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
     return found
+
+
+def _drafted(cycle: Cycle, record: ScanRecord, classes: ClassMap, found: ScanPrediction) -> ScanPrediction:
+    draft = draft_prediction(cycle.folder, cycle.id, record, classes, found.mask, found.entropy, found.found)
+    return replace(found, draft=draft)
 
 
 def _findings(
