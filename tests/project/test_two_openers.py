@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from builders import SHAPE, add_scan, write_scan
 from voidscope.errors import LabelError, ProjectError, StaleResult
 from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan
+from voidscope.project.label_files import stamp
 from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
 from voidscope.volume import Dataset, read_scan, tiff_bytes
 
@@ -167,3 +169,58 @@ def test_a_scan_that_moved_with_its_project_is_found_beside_it(project: Project,
         ).fingerprint
         == again.scan("a").fingerprint
     )
+
+
+def test_only_the_folders_of_scans_that_changed_are_looked_into(
+    project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in (KEY, SliceKey("b", 0)):
+        other.labels.put(key, np.ones((6, 5), np.uint8))
+        os.utime(project.path / "labels" / key.scan, (1, 1))  # long ago
+    project.labels.catch_up()
+    looked: list[Path] = []
+    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: looked.append(path) or stamp(path))
+    project.labels.catch_up()
+    assert looked == []
+    other.labels.remove(KEY)
+    other.labels.put(SliceKey("a", 2), np.ones((6, 5), np.uint8))
+    looked.clear()
+    project.labels.catch_up()
+    assert {p.parent.name for p in looked} == {"a"}
+    assert project.labels.keys() == (SliceKey("a", 2), SliceKey("b", 0))
+
+
+def test_labels_of_a_scan_that_comes_later_are_found(project: Project, other: Project) -> None:
+    path = write_scan(project.path.parent / "scans" / "d.tif", 9)
+    add_scan(other, path)
+    other.labels.put(SliceKey("d", 0), np.ones((6, 5), np.uint8))
+    os.utime(project.path / "labels" / "d", (1, 1))
+    project.labels.catch_up()
+    assert len(project.labels) == 0
+    project.catch_up()
+    assert project.labels.keys() == (SliceKey("d", 0),)
+
+
+def test_a_file_that_goes_while_it_is_looked_for_is_no_label(
+    project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.labels.put(KEY, np.ones((6, 5), np.uint8))
+    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: other.labels.remove(KEY))
+    project.labels.catch_up()
+    assert len(project.labels) == 0
+
+
+@pytest.mark.parametrize("act", ["put", "catch_up", "remove"])
+def test_a_drive_that_went_away_is_a_project_error(
+    act: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.labels.put(KEY, np.ones((6, 5), np.uint8))
+
+    def gone(*args: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("voidscope.project.labels.stamp", gone)
+    monkeypatch.setattr("voidscope.project.labels.remove", gone)
+    arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
+    with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
+        getattr(project.labels, act)(*arguments)
