@@ -64,7 +64,7 @@ def test_it_is_told_of_a_fast_job_now_and_then_and_of_its_end() -> None:
 
 
 def test_what_the_steps_refuse_is_told_as_it_is() -> None:
-    with pytest.raises(JobFailed, match="^label some slices first$"):
+    with pytest.raises(JobFailed, match=r"^label some slices first$"):
         run(apart_steps.refusing)
 
 

@@ -23,6 +23,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import IO, Any, TypeVar
 
@@ -59,6 +60,7 @@ def apart(title: str, make: Callable[[], Steps[Result]]) -> Steps[Result]:
     last = Progress(0, 0, STARTING)
     yield last
     child = _Child(make)
+    content: Any
     try:
         while True:
             kind, content = child.frame(PATIENCE_S) or (PROGRESS, last)
@@ -66,7 +68,7 @@ def apart(title: str, make: Callable[[], Steps[Result]]) -> Steps[Result]:
                 result: Result = content
                 return result
             if kind == PROGRESS:
-                last = Progress(content.done, content.total, content.note)
+                last = replace(content, partial=None)
                 yield content
             else:
                 raise JobFailed(content if kind == ERROR else child.told(title, kind, content))
@@ -125,7 +127,7 @@ class _Child:
         self._said.close()
         self._frames.put((SILENT, said if isinstance(problem, EOFError) else f"{problem!r}\n{said}"))
 
-    def _pass_on(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    def _pass_on(self, stdin: Any, stdout: Any) -> None:
         """Until the pipe ends, which raises EOFError."""
         stdin.write(self._call)
         stdin.flush()

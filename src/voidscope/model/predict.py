@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +39,7 @@ def predict_slices(
     *,
     top_percent: float = 1.0,
     gradients: bool = False,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> Iterator[SlicePrediction]:
     """Predict slices in order; slices of one shape that follow each other share a batch.
 
@@ -53,13 +54,14 @@ def predict_slices(
     flips : average probabilities and features over the four mirror images of each slice, which takes four times as long
     top_percent : what share of the pixels the predictions' `entropy_local` averages, in percent
     gradients : also give the gradient of the head's kernel, which BADGE needs; it is of the slice as it is, not mirrored
+    tell : is called with what is made do with when memory runs out
 
     Raises
     ------
     JobFailed : torch failed, in one line.
     """
     mirrored = MIRRORED if flips else MIRRORED[:1]
-    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients)
+    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients, tell)
     with told_in_one_line("Segmenting"):
         for batch in _batches(images, sweep.compute.device.type, batch_size):
             yield from sweep.predict(batch)
@@ -90,8 +92,9 @@ class _Sweep:
 
     def __init__(
         self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute,
-        mirrored: Sequence[tuple[int, ...]], top_percent: float, gradients: bool,
+        mirrored: Sequence[tuple[int, ...]], top_percent: float, gradients: bool, tell: Callable[[str], object],
     ) -> None:  # fmt: skip
+        self.tell = tell
         self.segmenter = compute.place(segmenter).eval()
         self.mirrored, self.top_percent, self.gradients = mirrored, top_percent, gradients
         self.mean, self.std = normalisation
@@ -151,9 +154,11 @@ class _Sweep:
         """Halve the batch, or leave the GPU; `JobFailed` when one slice does not fit in the machine's memory."""
         if tried > 1:
             self.most = tried // 2
+            self.tell(f"memory ran out: {self.most} slices at a time")
         elif self.compute.device.type != "cpu":
             self.compute = Compute.choose("cpu")
             self.segmenter = self.compute.place(self.segmenter)
+            self.tell("memory ran out: going on without the GPU, which takes longer")
         else:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."

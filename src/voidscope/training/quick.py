@@ -12,7 +12,7 @@ What it gives is a preview, not the model of a cycle.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,10 @@ from torch import nn
 from torch.nn import functional
 
 from voidscope.model.devices import Compute
-from voidscope.model.predict import padded_shape
+from voidscope.model.predict import padded_shape, predict_slices
 from voidscope.model.randomness import rng_at
 from voidscope.model.segmenter import Segmenter
+from voidscope.model.summary import SlicePrediction
 from voidscope.training.warm import welcome
 from voidscope.vocabulary import UNLABELLED, Mask
 
@@ -32,6 +33,8 @@ Image = npt.NDArray[np.float32]
 
 MOST_PIXELS = 1500
 """Labelled pixels kept of a slice: half of them from anywhere, half from each class alike."""
+MOST_IN_ALL = 40_000
+"""Labelled pixels that a head is fitted to, an even share from each slice; more would take more than a moment."""
 TETHER = 1e-3
 """How strongly the head is held near the cycle's."""
 ITERATIONS = 30
@@ -44,6 +47,39 @@ class Sample:
 
     features: torch.Tensor
     classes: torch.Tensor
+
+
+class QuickLook:
+    """A trained network, what it made of each labelled slice, and the head that fits them."""
+
+    def __init__(
+        self, network: Segmenter, normalisation: tuple[float, float], device: str = "auto", flips: bool = False
+    ) -> None:  # fmt: skip
+        self._compute = Compute.choose(device)
+        self._network = self._compute.place(network).eval()
+        self._normalisation, self._device, self._flips = normalisation, device, flips
+        self._samples: dict[str, tuple[str, Sample]] = {}
+        self._fitted: Segmenter | None = None
+
+    def keep_only(self, labels: Mapping[str, str]) -> list[str]:
+        """Forget slices that are not in `labels` (name to hash of the mask); returns those that are new or changed."""
+        kept = {n: held for n, held in self._samples.items() if labels.get(n) == held[0]}
+        if len(kept) != len(self._samples):
+            self._samples, self._fitted = kept, None
+        return [n for n in labels if n not in kept]
+
+    def learn(self, name: str, digest: str, image: Image, mask: Mask) -> None:
+        """Take in a labelled slice (h, w)."""
+        found = sample_of(self._network, self._compute, image, mask, self._normalisation)
+        self._samples[name], self._fitted = (digest, found), None
+
+    def at(self, image: Image) -> SlicePrediction:
+        """What the network sees in a slice with its head fitted to what was learnt; with its own where that is nothing."""
+        if self._fitted is None:
+            samples = [sample for _, sample in self._samples.values()]
+            self._fitted = fit_head(self._network, samples) if samples else self._network
+        found = predict_slices(self._fitted, [image], self._normalisation, self._device, flips=self._flips)
+        return next(iter(found))
 
 
 @torch.inference_mode()
@@ -73,7 +109,7 @@ def _some_pixels(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     share = MOST_PIXELS // 2 // max(1, len(classes))
     chosen = [_some(rng, places, MOST_PIXELS // 2)]
     chosen += [_some(rng, np.flatnonzero(mask == c), share) for c in classes]
-    y, x = np.divmod(np.concatenate(chosen), mask.shape[1])
+    y, x = np.divmod(rng.permutation(np.concatenate(chosen)), mask.shape[1])
     return y, x
 
 
@@ -88,8 +124,9 @@ def fit_head(segmenter: Segmenter, samples: Sequence[Sample]) -> Segmenter:
     """
     head = copy.deepcopy(segmenter.head).cpu().float()
     fitted = Segmenter(segmenter.encoder, segmenter.decoder, head)
-    x = torch.cat([s.features for s in samples]).float()
-    y = torch.cat([s.classes for s in samples])
+    most = max(1, MOST_IN_ALL // len(samples))
+    x = torch.cat([s.features[:most] for s in samples]).float()
+    y = torch.cat([s.classes[:most] for s in samples])
     welcome(fitted, np.bincount(y.numpy(), minlength=fitted.n_classes) > 0)
     conv: nn.Conv2d = head[0]  # type: ignore[assignment]
     weight, bias = fit_softmax(x, y, conv.weight.detach().flatten(1), conv.bias.detach())  # type: ignore[union-attr]

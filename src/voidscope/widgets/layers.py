@@ -24,6 +24,8 @@ from voidscope.widgets.slice_view import SliceView, lengths, units
 
 HEATMAPS = ("rareness", "uncertainty")
 RESULTS = ("prediction", *HEATMAPS)
+PREVIEW = "prediction (quick look)"
+"""Name of the prediction layer while a quick look is in it."""
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
 """Tools of napari's labels layer that put down the selected class."""
@@ -47,6 +49,7 @@ class ScanLayers(QObject):
         self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
         self._pointer = Pointer(self._add, self._remove, self)
+        self._previews: dict[SliceKey, Mask] = {}
 
     @property
     def scan(self) -> str | None:
@@ -114,6 +117,7 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
+        self.drop_previews()
         if self._scan is None:
             return
         mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
@@ -129,9 +133,36 @@ class ScanLayers(QObject):
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
+        if self._project.mask(key.scan) is None and key not in self._previews:
+            self._put_slice(key, mask, entropy)
+
+    def show_preview(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> bool:
+        """Put what a quick look saw into the layers of the scan in view, in place of what the model said of that slice.
+
+        The project is not touched. Returns False when another scan has come into view.
+        """
+        if not self._put_slice(key, mask, entropy):
+            return False
+        self._previews[key] = mask
+        self._name_prediction(PREVIEW)
+        return True
+
+    def drop_previews(self) -> None:
+        """What the layers show from now on is not a quick look; the caller puts in its place what is."""
+        self._previews.clear()
+        self._name_prediction("prediction")
+
+    def _name_prediction(self, name: str) -> None:
+        """Say in the layer list what the prediction is, unless a person has named the layer."""
+        layer = self.find("prediction")
+        if layer is not None and layer.name != name and layer.name.split(" [")[0] in ("prediction", PREVIEW):
+            layer.name = name
+
+    def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> bool:
+        """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
         record = self.record
-        if record is None or key.scan != self._scan or self._project.mask(key.scan) is not None:
-            return
+        if record is None or key.scan != self._scan:
+            return False
         if self.find("prediction") is None:
             self._put_prediction(np.zeros(record.shape, np.uint8))
             self._put_uncertainty(np.zeros(record.shape, np.float32))
@@ -140,6 +171,7 @@ class ScanLayers(QObject):
             if layer is not None:
                 layer.data[slice_index(record.plane, key.index)] = values
                 self._refresh(layer, key)
+        return True
 
     def show_label(self, key: SliceKey) -> None:
         """Bring the labels layer in line with the project's label of one slice."""
@@ -151,7 +183,7 @@ class ScanLayers(QObject):
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
-        """What the current model says of a slice, also while its scan is still being segmented; None if nothing yet."""
+        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
         record, mask, layer = (
             self._project.scan(key.scan),
             self._project.mask(key.scan),
@@ -159,6 +191,8 @@ class ScanLayers(QObject):
         )
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
+        if key in self._previews:
+            return self._previews[key].copy()
         if mask is None:
             return None
         found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)

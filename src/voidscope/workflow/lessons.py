@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,7 +77,7 @@ def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
             progress = next(running)
             if isinstance(progress.partial, bytes):
                 write_bytes(path, progress.partial)
-            yield Progress(progress.done, progress.total, progress.note)
+            yield replace(progress, partial=None)
     except StopIteration as end:
         result: Pretrained = end.value
         return result
