@@ -117,7 +117,7 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
-        self.drop_previews()
+        self._drop_previews()
         if self._scan is None:
             return
         mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
@@ -147,8 +147,13 @@ class ScanLayers(QObject):
         self._name_prediction(PREVIEW)
         return True
 
-    def drop_previews(self) -> None:
-        """What the layers show from now on is not a quick look; the caller puts in its place what is."""
+    @property
+    def previewing(self) -> bool:
+        """Whether a quick look is in the layers."""
+        return bool(self._previews)
+
+    def _drop_previews(self) -> None:
+        """What is put into the layers now is no quick look."""
         self._previews.clear()
         self._name_prediction("prediction")
 

@@ -66,8 +66,9 @@ class QuickLook(QObject):
         self.forget()
 
     def forget(self) -> None:
-        """No preview is in view."""
-        self._layers.drop_previews()
+        """Show what the cycle's model said again wherever a preview is in view."""
+        if self._layers.previewing:
+            self._layers.show_results()
         self.gone.emit()
 
     def set_wanted(self, wanted: bool) -> None:
@@ -76,7 +77,6 @@ class QuickLook(QObject):
         if wanted:
             self.ask()
         else:
-            self._layers.show_results()
             self.forget()
 
     def ask(self, *_: object) -> None:
