@@ -136,12 +136,12 @@ class ScanLayers(QObject):
         if self._project.mask(key.scan) is None and key not in self._previews:
             self._put_slice(key, mask, entropy)
 
-    def show_preview(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> bool:
-        """Put what a quick look saw into the layers of the scan in view, in place of what the model said of that slice.
+    def show_preview(self, key: SliceKey, mask: Mask) -> bool:
+        """Put what a quick look saw into the prediction of the scan in view, in place of what the model said of that slice.
 
         The project is not touched. Returns False when another scan has come into view.
         """
-        if not self._put_slice(key, mask, entropy):
+        if not self._put_slice(key, mask):
             return False
         self._previews[key] = mask
         self._name_prediction(PREVIEW)
@@ -163,17 +163,18 @@ class ScanLayers(QObject):
         if layer is not None and layer.name != name and layer.name.split(" [")[0] in ("prediction", PREVIEW):
             layer.name = name
 
-    def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> bool:
+    def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None = None) -> bool:
         """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
         record = self.record
         if record is None or key.scan != self._scan:
             return False
         if self.find("prediction") is None:
             self._put_prediction(np.zeros(record.shape, np.uint8))
+        if entropy is not None and self.find("uncertainty") is None:
             self._put_uncertainty(np.zeros(record.shape, np.float32))
         for role, values in (("prediction", mask), ("uncertainty", entropy)):
             layer = self.find(role)
-            if layer is not None:
+            if layer is not None and values is not None:
                 layer.data[slice_index(record.plane, key.index)] = values
                 self._refresh(layer, key)
         return True

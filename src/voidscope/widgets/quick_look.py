@@ -109,8 +109,7 @@ class QuickLook(QObject):
         cycle = self._project.cycle
         if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active):
             return
-        prediction = glance.prediction
-        if self._layers.show_preview(glance.key, prediction.mask, prediction.entropy):
+        if self._layers.show_preview(glance.key, glance.prediction.mask):
             self.shown.emit(glance.key)
 
     def _finish(self) -> None:
