@@ -1,16 +1,17 @@
-"""Going on from a cycle's weights: what is shorter and gentler, what stays frozen, and which class gets a chance again."""
+"""Going on from a cycle's weights: what is shorter and gentler, and which class gets a chance again."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
 from voidscope.model import Segmenter
 from voidscope.training import supervised, train_steps
-from voidscope.training.warm import GENTLE, NEVER, batch_norms, warm_recipe, welcome
+from voidscope.training.warm import GENTLE, NEVER, warm_recipe, welcome
 
 
 @pytest.fixture
@@ -51,18 +52,13 @@ def test_a_warm_training_is_a_sixth_as_long_at_a_lower_rate(
     assert (warm.model, warm.seed) == (full.model, full.seed)
 
 
-def test_weights_move_but_the_statistics_of_batch_norm_do_not(tiny: None) -> None:
+def test_it_goes_on_where_the_first_training_stopped_and_repeats_bit_for_bit(tiny: None) -> None:
     config = quick("train.epochs=12", "train.crop=64")
     first = train(config, 4)
     again = train(config, 6, first.weights)
-    import safetensors.torch
-
-    before, after = (safetensors.torch.load(t.weights) for t in (first, again))
-    running = [n for n in before if "running" in n or "num_batches" in n]
-    assert len(running) == 6
-    assert all(torch.equal(before[n], after[n]) for n in running)
-    assert not torch.equal(before["head.0.weight"], after["head.0.weight"])
-    assert len(again.losses) == 2 and again.losses[-1] < first.losses[0]
+    assert len(again.losses) == 2
+    assert again.losses[0] < train(config, 6).losses[0]
+    assert again.weights != first.weights
     assert train(config, 6, first.weights).weights == again.weights
 
 
@@ -72,8 +68,6 @@ def test_a_class_that_nobody_had_labelled_can_be_learnt_on_the_way(tiny: None) -
     without = [np.where(m == 2, 0, m).astype(np.uint8) for m in labels]
     first = finish(train_steps(images, without, 3, config, normalisation=NORMALISATION)).result
     again = train(config, 4, first.weights)
-    import safetensors.torch
-
     bias = safetensors.torch.load(again.weights)["head.0.bias"]
     assert bias[1] > NEVER / 2  # a disc has been shown now
     assert bias[2] == NEVER  # nobody has shown this class yet
@@ -85,7 +79,3 @@ def test_a_class_is_welcomed_at_the_least_of_the_others(tiny: None) -> None:
         network.head[0].bias.copy_(torch.tensor([0.5, NEVER, -2.0, NEVER]))
     welcome(network, np.array([True, True, True, False]))
     assert network.head[0].bias.tolist() == [0.5, -2.0, -2.0, NEVER]
-
-
-def test_all_layers_that_keep_statistics_are_found() -> None:
-    assert len(batch_norms(tiny_segmenter(quick().model, 2))) == 2

@@ -32,7 +32,7 @@ from voidscope.training.focus import Focus
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.schedules import supervised_rate
-from voidscope.training.warm import NEVER, batch_norms, warm_recipe, welcome
+from voidscope.training.warm import NEVER, warm_recipe, welcome
 from voidscope.vocabulary import Mask
 
 Image = npt.NDArray[np.float32]
@@ -101,7 +101,7 @@ def train_steps(
             segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
         else:
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
-        recipe = _Supervised(segmenter, images, labels, config, normalisation, frozen=warm is not None)
+        recipe = _Supervised(segmenter, images, labels, config, normalisation, warm=warm is not None)
         course = Course(segmenter, recipe.optimiser)
         yield from follow(recipe, course, config.train.epochs)
         never_predict(segmenter, recipe.weights == 0)
@@ -143,7 +143,7 @@ class _Supervised:
 
     def __init__(
         self, segmenter: Segmenter, images: Sequence[Image], labels: Sequence[Mask], config: Config,
-        normalisation: tuple[float, float], frozen: bool = False,
+        normalisation: tuple[float, float], warm: bool = False,
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.train, normalisation
         self.weights = class_weights(
@@ -151,8 +151,7 @@ class _Supervised:
         )
         self.compute = Compute.choose(config.device)
         self.segmenter = self.compute.place(segmenter)
-        self.frozen = batch_norms(segmenter) if frozen else []
-        if frozen:
+        if warm:
             welcome(segmenter, self.weights > 0)
         self.images = SlicePool(images, torch.float16, self.compute.device)
         self.labels = SlicePool(labels, torch.uint8, self.compute.device)
@@ -184,8 +183,6 @@ class _Supervised:
         if self.config.steps:
             order = cycled(order, self.n_steps * max(self.config.batch_size, self._least))
         self.segmenter.train()
-        for norm in self.frozen:
-            norm.eval()
         for k, which in enumerate(batches_of(order, self.config.batch_size, self._least)):
             self._set_rate(epoch, k, rate)
             yield self._step(which, epoch, k), ""

@@ -1,7 +1,7 @@
-"""Going on from the weights of a cycle instead of from the start: gently, briefly, and with batch norm as it was.
+"""Going on from the weights of a cycle instead of from the start: gently and briefly.
 
-A network that has converged needs little to take in a few more labels. What makes it worse than it was: the full learning
-rate, and statistics of batch norm taken anew from the few crops of a short training.
+A network that has converged needs little to take in a few more labels, and the full learning rate makes it worse than it was.
+Freezing the statistics of batch norm made it worse as well in what was tried (docs/measurements.md), so they go on too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from voidscope.config import Config
 from voidscope.model.segmenter import Segmenter
@@ -32,11 +31,6 @@ def warm_recipe(config: Config) -> Config:
         "learning_rate": full.learning_rate * GENTLE,
     }
     return config.model_copy(update={"train": full.model_copy(update=changes)})
-
-
-def batch_norms(network: nn.Module) -> list[nn.Module]:
-    """The layers that keep running statistics, to be held in `eval` mode so that they stay as they are."""
-    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
 def welcome(segmenter: Segmenter, present: npt.NDArray[np.bool_]) -> None:
