@@ -57,11 +57,14 @@ def train(
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Go on from the current cycle's weights, in a sixth of the steps.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
     project = open_project(path)
-    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans))
+    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans, warm=warm))
     metrics = cycle.metrics
     for warning in metrics["warnings"]:
         sys.stderr.write(f"warning: {warning}\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
+from voidscope.workflow.order import Eye, Nearest
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
@@ -215,38 +217,35 @@ def segment(
     scans: Iterable[str] | None = None,
     first: SliceKey | None = None,
     config: Config | None = None,
+    *,
+    eye: Eye | None = None,
 ) -> Job[dict[str, ScanPrediction], tuple[str, ...]]:
     """Segment scans with the current model; returns their names; those it has segmented already are not predicted again.
 
-    Slice `first` is predicted first, then its neighbours, then the other scans. Each `Progress.partial` is
-    ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
+    Slice `first`, or the one that `eye` says is in view as the work goes on, is predicted first, then its neighbours, then
+    the other scans. Each `Progress.partial` is ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
     """
     settings = config or project.config
     cycle = current_cycle(project)
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     todo = [n for n in names if not project.is_segmented(n)]
     reader, classes = project.reader(todo), project.classes
-    keys = _from_the_view(reader, todo, first)
+    everything = [k for n in todo for k in reader.records[n].slice_keys()]
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         project.current(cycle.id)
         _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
-    return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, classes, settings, None), commit)
+    def steps() -> Steps[dict[str, ScanPrediction]]:
+        keys = Nearest(everything, eye or (lambda: first))
+        return _segmenting(cycle, reader, keys, classes, settings, None)
 
-
-def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | None) -> list[SliceKey]:
-    """All slices of `scans`, those nearest to `first` before the rest of its scan and before other scans."""
-
-    def distance(key: SliceKey) -> tuple[bool, int]:
-        return (True, 0) if first is None or key.scan != first.scan else (False, abs(key.index - first.index))
-
-    return sorted((k for n in scans for k in reader.records[n].slice_keys()), key=distance)
+    return Job("Segmenting", steps, commit)
 
 
 def _segmenting(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], classes: ClassMap, settings: Config,
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey] | Nearest, classes: ClassMap, settings: Config,
     rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
     """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice.
@@ -256,9 +255,12 @@ def _segmenting(
     found: dict[str, ScanPrediction] = {}
     suspects: dict[str, list[tuple[int, Suspects]]] = {}
     void_ids = classes.ids_with_role(Role.VOID)
+    told = [""]
     yield Progress(0, len(keys), LOADING)
     gradients = rows is not None and settings.suggest.strategy == "badge"
-    predicting = _predicting(cycle, reader, keys, classes, settings, gradients)
+    predicting = _predicting(
+        cycle, reader, keys, classes, settings, gradients, lambda what: told.append(f", {what}")
+    )
     for done, (key, prediction) in enumerate(predicting, start=1):
         record = reader.records[key.scan]
         if key.scan not in found:
@@ -275,7 +277,7 @@ def _segmenting(
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
             found[key.scan] = replace(found[key.scan], found=findings)
-        yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
+        yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction))
     return found
 
 
@@ -290,22 +292,29 @@ def _findings(
 def _predicting(
     cycle: Cycle,
     reader: SliceReader,
-    keys: Sequence[SliceKey],
+    keys: Sequence[SliceKey] | Nearest,
     classes: ClassMap,
     settings: Config,
     gradients: bool,
+    tell: Callable[[str], object],
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
     """Predictions in the order of `keys`; the network is loaded once, and only when there is a slice to predict."""
-    if not keys:
+    if not len(keys):
         return
     from voidscope.model import load_segmenter, predict_slices
 
     model = Config.parse(dict(cycle.config)).model
     segmenter = load_segmenter(model, len(classes), cycle.weights())
-    images = (reader.image(k) for k in keys)
+    drawn: deque[SliceKey] = deque()
+
+    def images() -> Iterator[npt.NDArray[np.float32]]:
+        for key in keys:
+            drawn.append(key)
+            yield reader.image(key)
+
     found = predict_slices(
-        segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
+        segmenter, images(), cycle.normalisation, settings.device, flips=model.flips,
         top_percent=settings.suggest.top_percent, gradients=gradients,
-        void_ids=classes.ids_with_role(Role.VOID),
+        void_ids=classes.ids_with_role(Role.VOID), tell=tell,
     )  # fmt: skip
-    yield from zip(keys, found, strict=True)
+    yield from ((drawn.popleft(), prediction) for prediction in found)
