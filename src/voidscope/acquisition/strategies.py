@@ -56,7 +56,7 @@ class Strategy(Protocol):
 
 def strategy_for(
     config: SuggestConfig, foreground: Sequence[int] | None = None, scores: Floats | None = None
-) -> Strategy:
+) -> SurveyStrategy:
     """The strategy a configuration names, with its aggregation and limits.
 
     ``rareness`` is the paper's plain sum r + u + d (Eq. 4), each term with its weight, 0 to leave it out;

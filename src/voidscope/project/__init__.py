@@ -14,6 +14,7 @@ from voidscope.project.label_files import LabelRecord
 from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
+from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
     "Imported",
     "LabelRecord",
     "Labels",
+    "Mark",
     "Project",
+    "Queue",
     "ScanRecord",
     "SliceReader",
+    "State",
     "Turned",
     "answer_suggestions",
     "fingerprint",

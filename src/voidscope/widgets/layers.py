@@ -19,13 +19,13 @@ from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.canvas_note import CanvasNote
-from voidscope.widgets.colours import RarenessMap, class_colours, class_shares
+from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, class_shares
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
-HEATMAPS = ("rareness", "uncertainty")
+HEATMAPS = ("rareness", "uncertainty", "flicker")
 RESULTS = ("prediction", *HEATMAPS)
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
@@ -137,6 +137,8 @@ class ScanLayers(QObject):
         self._put_heat("rareness", RarenessMap(mask, shares), (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
             self._put_uncertainty(entropy)
+        axis = self._project.scan(self._scan).plane.axis
+        self._put_heat("flicker", FlickerMap(mask, axis), (0.0, 1.0), "magma")
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
@@ -227,7 +229,7 @@ class ScanLayers(QObject):
             layer.visible = not layer.visible
 
     def next_heatmap(self) -> None:
-        """Rareness, uncertainty, none, and round again."""
+        """Rareness, uncertainty, flicker, none, and round again."""
         there = [la for la in map(self.find, HEATMAPS) if la is not None]
         now = next((k for k, la in enumerate(there) if la.visible), len(there))
         for k, layer in enumerate(there):

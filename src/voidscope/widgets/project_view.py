@@ -55,7 +55,8 @@ class ProjectView(QTabWidget):
     def shortcuts(self) -> dict[str, Callable[[Any], None]]:
         """Key in napari's words -> what it does; printed on the buttons."""
         actions: dict[str, Callable[[], object]] = {
-            "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_prediction,
+            "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_shown,
+            "S": self.label.queue.pass_over, "G": self.label.queue.toggle_flag,
             "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
             "H": self.layers.next_heatmap, "J": lambda: self.layers.toggle("labels"),
             "Shift-T": self.train.start, "Shift-P": self.train.segment_view, **self.label.tools.keys(),
@@ -71,6 +72,7 @@ class ProjectView(QTabWidget):
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.strokes.release()
         self.label.tools.release()
+        self.label.queue.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
@@ -83,6 +85,8 @@ class ProjectView(QTabWidget):
             (events.scans_changed, self._scans_changed),
             (events.labels_changed, self._label_changed),
             (events.suggestions_changed, self._suggestions_changed),
+            (events.marks_changed, self._suggestions_changed),
+            (events.findings_changed, self._suggestions_changed),
             (events.cycles_changed, self._cycles_changed),
             (events.masks_changed, self._mask_changed),
             (events.config_changed, self._config_changed),
@@ -129,6 +133,7 @@ class ProjectView(QTabWidget):
 
     def _scans_changed(self) -> None:
         self.layers.place()
+        self.label.queue.thumbnails.clear()
         self._refresh(*self._panels)
 
     def _label_changed(self, key: SliceKey) -> None:
@@ -136,7 +141,7 @@ class ProjectView(QTabWidget):
             self.layers.show_label(key)
         self._refresh("Scans", "Label", "Train")
 
-    def _suggestions_changed(self) -> None:
+    def _suggestions_changed(self, key: SliceKey | None = None) -> None:
         self._refresh("Label")
 
     def _cycles_changed(self) -> None:
