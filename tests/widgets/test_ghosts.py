@@ -104,7 +104,7 @@ def test_strokes_that_the_disk_refuses_keep_their_project_in_view(
     dock: Any, qtbot: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = quick_project(tmp_path / "other", bump_dataset(tmp_path / "more"))
-    put = type(project.labels).put
+    put = type(project.labels).put_all
     refuse(monkeypatch, project)
     paint(dock, 2)
     dock.show_project(other)
