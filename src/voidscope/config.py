@@ -286,6 +286,14 @@ class MeasureConfig(_Section):
     min_voxels: int = _field(
         1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
     )
+    unit: Literal["bump", "scan"] = _field(
+        "bump", "Decided by",
+        "bump decides each bump by itself: a scan fails when one of its bumps fails, and is for REVIEW when one is and none fails. "
+        "scan decides by the ratio of all bumps together.",
+    )  # fmt: skip
+    least_structure: float = _field(
+        0.05, "Least bump", "Pieces of less than this share of the largest bump are no bumps; they are counted and said.", ge=0, le=1
+    )  # fmt: skip
     solder_class: str = _field(
         "solder", "Solder class", "Name of the class that void/(solder+void) relates to."
     )

@@ -28,7 +28,7 @@ from voidscope.cli.options import (
 )
 from voidscope.cli.output import finite, number, of_file, run, say, suggestion_entry
 from voidscope.config import Config
-from voidscope.metrology import Report, measure_mask, read_recipe
+from voidscope.metrology import Report, measure_scan, read_recipe
 from voidscope.project import Project, fingerprint, parse_map
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Dataset, read_label_file, read_scan
@@ -196,12 +196,13 @@ def evaluate(
     _warn_if_worse(project)
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
-        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
+        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans), "void_recall": found.void_recall,
     }  # fmt: skip
     rows = [
         f"cycle {found.cycle}, {found.n_labelled} labelled slices, test scans {', '.join(found.scans)}",
         f"mIoU {found.miou:.4f}, without background {found.miou_foreground:.4f}",
         *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
+        f"void recall {number(found.void_recall)}",
     ]
     say(entry, as_json, "\n".join(rows))
 
@@ -257,7 +258,7 @@ def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: 
     spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
     recipe = Config().with_changes(words).measure
     with of_file(mask):
-        measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
+        measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
     provenance = made_with() | {
         "mask": str(mask),
         "mask_hash": fingerprint(mask),

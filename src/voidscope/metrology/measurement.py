@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,42 @@ from voidscope.metrology.ratios import (
     undefined_ratios,
     void_ratios,
 )
+from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
 from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, check_spacing
+
+
+@dataclass(frozen=True)
+class Bump:
+    """One structure of a scan and what was measured in it alone; all positions are those of the whole scan."""
+
+    structure: Structure
+    measured: ScanMeasurement
+
+    @property
+    def name(self) -> str:
+        """``r2c3`` in a grid, else ``b001``."""
+        return self.structure.name
+
+    def entry(self) -> dict[str, Any]:
+        """The bump as JSON has it; what it shares with its scan is left out."""
+        own = {k: v for k, v in self.measured.entry().items() if k not in SHARED}
+        return {**self.structure.entry(), **own}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], scan: Mapping[str, Any]) -> Bump:
+        """The inverse of `entry`; `scan` is the entry of its scan."""
+        measured = ScanMeasurement.from_entry(
+            {**{k: scan[k] for k in SHARED if k in scan}, **entry, "bumps": [], "stray": {}}
+        )
+        return cls(Structure.from_entry(entry), measured)
+
+
+SHARED = ("scan", "ratio_definition", "classes", "recipe", "spacing_um", "bumps", "stray")
+"""What a bump's entry leaves to its scan's."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +78,8 @@ class ScanMeasurement:
     small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
     uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
+    bumps : one row each, in the order of their places; none in what was measured of one bump
+    stray : foreground that belongs to no bump
     """
 
     scan: str
@@ -65,6 +98,8 @@ class ScanMeasurement:
     uncertainty: float | None = None
     dimensions: Dimensions = field(default_factory=Dimensions)
     boxed: Dimensions = field(default_factory=Dimensions)
+    bumps: tuple[Bump, ...] = ()
+    stray: Stray = field(default_factory=Stray)
 
     @property
     def formula(self) -> str:
@@ -133,6 +168,8 @@ class ScanMeasurement:
             "dimensions_by_boxes": self.boxed.entry(),
             "voids": [_void_entry(v) for v in self.voids],
             "small_voids": [_void_entry(v) for v in self.small_voids],
+            "bumps": [b.entry() for b in self.bumps],
+            "stray": asdict(self.stray),
         }
 
     @classmethod
@@ -145,6 +182,7 @@ class ScanMeasurement:
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
             uncertainty=entry.get("uncertainty"), dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
+            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})),
         )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from voidscope.project.importing import (
     parse_slices,
     project_truth,
 )
-from voidscope.project.labels import LabelRecord, Labels
+from voidscope.project.label_files import LabelRecord
+from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
@@ -27,6 +28,7 @@ __all__ = [
     "ScanRecord",
     "SliceReader",
     "State",
+    "Turned",
     "answer_suggestions",
     "fingerprint",
     "import_labels",

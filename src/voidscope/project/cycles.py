@@ -58,6 +58,12 @@ class Cycle:
         """Labels it contradicts; empty before it was compared with them."""
         return results.read_doubts(self.folder)
 
+    @property
+    def promotion(self) -> dict[str, Any] | None:
+        """When, by whom and against what it was put in force, and the note where that was insisted on; None where it was not."""
+        path = self.folder / "promotion.json"
+        return read_json(path) if path.is_file() else None
+
     @classmethod
     def read(cls, folder: Path) -> Cycle:
         """Read ``cycle.json`` of a cycle folder; raises `ProjectError` when it is damaged."""

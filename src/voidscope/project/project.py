@@ -17,6 +17,7 @@ from voidscope.metrology import Report
 from voidscope.project import results
 from voidscope.project.atomic import explained, write_bytes, write_json
 from voidscope.project.cycles import Cycle
+from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
 from voidscope.project.queue import Queue
@@ -57,8 +58,9 @@ class Project:
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, Mask] = {}
         self.labels = Labels(
-            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
-        )
+            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
+            Journal(folder / "undo"),
+        )  # fmt: skip
         self._cycles = Cycle.read_all(folder / "cycles")
         self.queue = Queue(
             folder, self.labels, lambda: self.cycle, self.events.suggestions_changed.emit, self.events.marks_changed.emit
@@ -131,7 +133,7 @@ class Project:
             scans[record.name] = (
                 record
                 if known is None
-                else known.found_again(record, labelled=bool(self.labels.of(record.name)))
+                else known.found_again(record, labelled=self.labels.speak_of(record.name))
             )
             self._volumes.pop(record.name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))

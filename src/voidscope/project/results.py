@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import ProjectError
-from voidscope.metrology import Report
+from voidscope.metrology import Changes, Report
 from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
@@ -111,13 +111,14 @@ def read_doubts(folder: Path) -> Doubts:
 
 
 def share(source: Path, target: Path) -> None:
-    """Let a cycle folder have the masks, uncertainties, findings, survey and evaluation of another; files are never changed in place."""
+    """Let a cycle folder have what another's model found and how it was judged; files are never changed in place."""
     for pattern in (
         "masks/*.tif",
         "uncertainty/*.tif",
         "survey.safetensors",
         "evaluation.json",
         "findings/*.json",
+        "promotion.json",
     ):
         for path in source.glob(pattern):
             write_bytes(target / path.relative_to(source), path.read_bytes())
@@ -153,11 +154,43 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv``."""
+    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``.
+
+    Pictures of the worst bumps, named ``scan/bump``, lie beside them.
+    """
     texts = {
-        "report.html": report.html(pictures), "voids.csv": report.csv(), "scans.csv": report.csv_scans(), "report.json": report.json(),
+        "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
+        "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
-    replace_folder(folder, {name: text.encode() for name, text in texts.items()})
+    shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
+    replace_folder(folder, {name: text.encode() for name, text in texts.items()} | shown)
+
+
+def bump_file(name: str) -> str:
+    """File of the picture of a bump ``scan/bump`` in a report's folder."""
+    return f"worst-{name.replace('/', '-')}.png"
+
+
+def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
+    """A report's picture of a bump; None where it is not among the worst."""
+    path = report_folder / bump_file(f"{scan}/{bump}")
+    return path if path.is_file() else None
+
+
+def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model was put in force."""
+    write_json(folder / "promotion.json", record)
+
+
+def changes_page(project_folder: Path) -> Path:
+    """The page of the last comparison of cycles or recipes; its JSON twin lies beside it."""
+    return project_folder / "changes" / "changes.html"
+
+
+def write_changes(folder: Path, changes: Changes, page: str) -> None:
+    """Make `folder` anew with ``changes.html`` and ``changes.json``."""
+    told = json.dumps(changes.entry(), indent=2, allow_nan=False) + "\n"
+    replace_folder(folder, {"changes.html": page.encode(), "changes.json": told.encode()})
 
 
 def read_report(folder: Path) -> Report | None:

@@ -21,6 +21,7 @@ from voidscope.config import Config
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
 from voidscope.widgets.queue_box import ACCEPTS, NO_SCANS, QueueBox
@@ -67,6 +68,7 @@ class LabelPanel(QWidget):
             _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
+        self.tools = LabellingTools(project, runner, layers, strokes)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -95,10 +97,13 @@ class LabelPanel(QWidget):
 
     def _follow(self) -> None:
         self.classes.setValue(self._layers.class_id)
+        self.tools.refresh()
         self._enable()
 
     def accept_prediction(self) -> None:
-        """Take the prediction of the slice in view into its label where nothing is painted yet."""
+        """Accept the label proposed for the slice in view; else take its prediction in where nothing is painted yet."""
+        if self.tools.accept_proposed():
+            return
         key = self._layers.key
         mask = self._layers.prediction(key) if key else None
         if key is None or mask is None:
@@ -129,7 +134,8 @@ class LabelPanel(QWidget):
         if not free:
             self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
             return
-        self._strokes.write(key, proposed if own is None else np.where(own == 0, proposed, own), provenance)
+        filled = proposed if own is None else np.where(own == 0, proposed, own)
+        self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else "")
         self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
     def _suggest(self) -> None:
@@ -165,7 +171,9 @@ class LabelPanel(QWidget):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):
             widget.setEnabled(key is not None)
-        accepting = key is not None and self._layers.prediction(key) is not None
+        accepting = key is not None and (
+            key in self._project.labels.unverified or self._layers.prediction(key) is not None
+        )
         if self.queue.kind != "queue":
             self.accept.setText(ACCEPTS[self.queue.kind])
             self.accept.setEnabled(self.queue.finding is not None)
@@ -204,6 +212,7 @@ class LabelPanel(QWidget):
         layout.addWidget(QLabel("Paint (labelled pixels so far)"))
         layout.addWidget(self.classes)
         layout.addLayout(show)
+        layout.addWidget(self.tools)
 
 
 def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
