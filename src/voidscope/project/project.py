@@ -262,8 +262,7 @@ class Project:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """The queue: what to label next according to the current model (or the random start)."""
-        known = self.scans
-        picks = self.queue.suggestions
+        known, picks = self.scans, self.queue.suggestions
         return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
 
     def mask(self, scan: str) -> Mask | None:
@@ -291,8 +290,7 @@ class Project:
     ) -> None:  # fmt: skip
         """Keep a scan's mask, entropy and findings of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
-        if found is not None:
-            results.write_findings(folder, scan, model_id, found)
+        results.write_findings(folder, scan, model_id, found)
         results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
         self._masks[scan] = mask
         self.events.masks_changed.emit(scan)

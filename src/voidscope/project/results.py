@@ -60,8 +60,10 @@ def write_prediction(
     write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
 
 
-def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings) -> None:
-    """Store what a model's masks of a scan give to look at."""
+def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings | None) -> None:
+    """Store what a model's masks of a scan give to look at, where it was looked for."""
+    if found is None:
+        return
     tree = {
         "model": model_id, "missed": [f.entry() for f in found.missed], "flicker": [f.entry() for f in found.flicker],
         "flickering": list(found.flickering),
