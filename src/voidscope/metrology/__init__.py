@@ -1,5 +1,7 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
+from voidscope.metrology.budget import Contribution
+from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
 from voidscope.metrology.measurement import ScanMeasurement, measure_mask
@@ -11,9 +13,11 @@ from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
+    "CONNECTIVITY",
     "DEFINITIONS",
     "QUALITIES",
     "RATIOS",
+    "Contribution",
     "Dimensions",
     "GaugeStudy",
     "Reading",

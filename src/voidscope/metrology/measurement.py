@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +11,16 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
+from voidscope.metrology.budget import Contribution, Views, combined, ratio_budget, volume_budget
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.ratios import (
     DEFINITIONS,
     RATIOS,
-    WITH_VOID_BELOW,
     count_classes,
-    parts_of,
     undefined_ratios,
     void_ratios,
 )
-from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
+from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import Verdict, decide
 from voidscope.metrology.voids import Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -46,6 +45,8 @@ class ScanMeasurement:
     voids : counted voids, largest first
     small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
     uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
+    budget : what `uncertainty` is made of, empty where that is None; it is k times the root sum of squares
+    volume_budget : the same of the volume of all void, in um3
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
     """
 
@@ -63,6 +64,8 @@ class ScanMeasurement:
     voids: tuple[Void, ...]
     small_voids: tuple[Void, ...]
     uncertainty: float | None = None
+    budget: tuple[Contribution, ...] = ()
+    volume_budget: tuple[Contribution, ...] = ()
     dimensions: Dimensions = field(default_factory=Dimensions)
     boxed: Dimensions = field(default_factory=Dimensions)
 
@@ -105,6 +108,11 @@ class ScanMeasurement:
             self.class_volume_um3[self.classes.names[k - 1]] for k in self.classes.ids_with_role(Role.VOID)
         )
 
+    @property
+    def volume_uncertainty_um3(self) -> float | None:
+        """Expanded uncertainty of the volume of all void in um3; None in a report of an older version."""
+        return combined(self.volume_budget, self.recipe.coverage)
+
     def entry(self) -> dict[str, Any]:
         """The measurement as JSON holds it; lengths are um, volumes um3, ratios plain numbers (0.05 is 5 %)."""
         return {
@@ -117,6 +125,9 @@ class ScanMeasurement:
             "limit": self.limit,
             "uncertainty": self.uncertainty,
             "interval": None if self.interval is None else list(self.interval),
+            "budget": [c.entry() for c in self.budget],
+            "volume_budget": [c.entry() for c in self.volume_budget],
+            "volume_uncertainty_um3": self.volume_uncertainty_um3,
             **{name: self.ratios[formula] for name, formula in RATIOS.items()},
             "undefined": dict(self.undefined),
             "n_voids": len(self.voids),
@@ -144,18 +155,25 @@ class ScanMeasurement:
             classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry[n] for n, f in RATIOS.items()},
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
-            uncertainty=entry.get("uncertainty"), dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
+            uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
+            dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
         )  # fmt: skip
 
 
 def measure_mask(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing | None, recipe: MeasureConfig, scan: str
+    mask: Mask,
+    classes: ClassMap,
+    spacing_um: Spacing | None,
+    recipe: MeasureConfig,
+    scan: str,
+    views: Views = (),
 ) -> ScanMeasurement:
     """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels are listed apart and not counted, but stay in the ratios: they
     were labelled void, and leaving them out would lower the ratio by a choice made about counting.
+    `views`, where a model looked at the scan several times, are its class counts by each look; their spread widens the interval.
 
     Raises
     ------
@@ -168,29 +186,22 @@ def measure_mask(
     counts = count_classes(mask, len(classes))
     ratios = void_ratios(counts, classes, recipe.solder_class)
     undefined = undefined_ratios(counts, classes, recipe.solder_class)
-    uncertainty = _uncertainty(mask, counts, classes, recipe)
+    void_ids = classes.ids_with_role(Role.VOID)
+    faces = void_faces(mask, void_ids)
+    budget = ratio_budget(faces, counts, classes, recipe, views)
+    uncertainty = combined(budget, recipe.coverage)
     verdict, reason = decide(ratios[recipe.ratio], recipe, undefined.get(recipe.ratio, ""), uncertainty)
-    voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing)
+    voids = find_voids(mask, void_ids, spacing)
+    void_views = [sum(row[k - 1] for k in void_ids) for row in views]
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
-        recipe=recipe, verdict=verdict, reason=reason, uncertainty=uncertainty,
+        recipe=recipe, verdict=verdict, reason=reason, uncertainty=uncertainty, budget=budget,
+        volume_budget=volume_budget(faces, sum(counts[k] for k in void_ids), math.prod(spacing), recipe, void_views),
         voids=tuple(v for v in voids if v.n_voxels >= recipe.min_voxels),
         small_voids=tuple(v for v in voids if v.n_voxels < recipe.min_voxels),
         dimensions=dimensions(mask, classes, spacing, recipe), boxed=by_boxes(mask, classes, spacing, recipe),
     )  # fmt: skip
-
-
-def _uncertainty(mask: Mask, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig) -> float | None:
-    """U of the ratio the verdict looks at, None where that is undefined."""
-    void, below = parts_of(recipe.ratio, counts, classes, recipe.solder_class)
-    if below is None:
-        return None
-    faces = void_faces(mask, classes.ids_with_role(Role.VOID))
-    included = recipe.ratio in WITH_VOID_BELOW
-    return expanded_uncertainty(
-        faces, void, below, included=included, sigma=recipe.edge_sigma, coverage=recipe.coverage
-    )
 
 
 def _checked_spacing(spacing_um: Spacing | None, scan: str) -> Spacing:
@@ -226,6 +237,11 @@ def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
         raise NotReady(
             f"No class of {scan} has the role void ({', '.join(classes.names)}); name one, e.g. pore:void."
         )
+
+
+def _budget_from(entry: Mapping[str, Any], name: str) -> tuple[Contribution, ...]:
+    """A budget; reports of before there was one have none."""
+    return tuple(Contribution.from_entry(e) for e in entry.get(name, ()))
 
 
 def _triple(values: Any) -> tuple[Any, Any, Any]:

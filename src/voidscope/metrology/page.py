@@ -37,8 +37,9 @@ def page_of(
     verdicts: Mapping[Verdict, int],
     provenance: Mapping[str, Any],
     pictures: Mapping[str, bytes],
+    twin: str = "",
 ) -> str:
-    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name."""
+    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, `twin` is the SHA-256 of the JSON."""
     return _template().render(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
@@ -47,7 +48,7 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 

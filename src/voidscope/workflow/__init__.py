@@ -9,12 +9,14 @@ from voidscope.workflow.asking import ScanPrediction, segment, suggest
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
+from voidscope.workflow.recording import Occasion
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
-from voidscope.workflow.verifying import verify
+from voidscope.workflow.verifying import project_of, report_place, verify
 
 __all__ = [
     "Evaluation",
+    "Occasion",
     "ScanPrediction",
     "add_dataset",
     "add_scans",
@@ -24,6 +26,8 @@ __all__ = [
     "judged",
     "measure",
     "pretrain",
+    "project_of",
+    "report_place",
     "restore",
     "segment",
     "simulate",

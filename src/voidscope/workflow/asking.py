@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,10 +40,14 @@ Eyes = tuple[bytes, tuple[float, float]]
 
 @dataclass(frozen=True)
 class ScanPrediction:
-    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan."""
+    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan.
+
+    `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
+    """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
+    views: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
         project.set_survey(result.survey)
     if cycle is not None:
         for scan, prediction in result.predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
+            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.views)
     project.set_suggestions([s for s in result.suggestions if s.key not in project.labels])
     return project.suggestions
 
@@ -204,7 +208,7 @@ def segment(
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         project.current(cycle.id)
         for scan, prediction in predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
+            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.views)
         return tuple(names)
 
     return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, n_classes, settings, None), commit)
@@ -237,6 +241,10 @@ def _segmenting(
         where = slice_index(record.plane, key.index)
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
+        if prediction.views is not None:
+            before = found[key.scan].views
+            views = prediction.views if before is None else before + prediction.views
+            found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
         yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
