@@ -8,6 +8,7 @@ from voidscope.acquisition.select import Picks, greedy, opening
 from voidscope.acquisition.strategies import (
     ORDERS,
     UNASKED,
+    Decision,
     Strategy,
     draw_first,
     draw_unasked,
@@ -21,6 +22,7 @@ from voidscope.acquisition.survey import Survey, SurveyError, SurveyRow
 __all__ = [
     "ORDERS",
     "UNASKED",
+    "Decision",
     "Limits",
     "Picks",
     "Pool",

@@ -6,10 +6,7 @@ import os
 import sys
 
 from qtpy.QtCore import QBuffer, QIODevice, QMarginsF
-from qtpy.QtGui import QGuiApplication, QPageLayout, QPageSize, QPdfWriter, QTextDocument
-
-MARGIN_MM = 16.0
-"""On each side of the page."""
+from qtpy.QtGui import QGuiApplication, QPageSize, QPdfWriter, QTextDocument
 
 
 def pdf_of(html: str) -> bytes:
@@ -18,7 +15,7 @@ def pdf_of(html: str) -> bytes:
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     writer = QPdfWriter(buffer)
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
-    writer.setPageMargins(QMarginsF(MARGIN_MM, MARGIN_MM, MARGIN_MM, MARGIN_MM), QPageLayout.Unit.Millimeter)
+    writer.setPageMargins(QMarginsF())  # the document leaves 2 cm of its own
     writer.setCreator("voidscope")
     document = QTextDocument()
     document.setHtml(html)

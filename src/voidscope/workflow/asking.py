@@ -29,6 +29,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.deciding import open_verdicts
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def suggest(
 
     Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
     all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
-    asks no model sweeps none.
+    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without).
     """
     settings = config or project.config
     keys = training_keys(project)
@@ -81,6 +82,9 @@ def suggest(
         )
     rng = np.random.default_rng([settings.seed, len(labelled)])
     cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
+    decision = None
+    if cycle is not None and settings.suggest.strategy == "verdict":
+        decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
@@ -90,7 +94,7 @@ def suggest(
         scores = yield from _scores(reader, pool, settings)
         if surveyed is None and settings.suggest.strategy in UNASKED:
             return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores)
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
             return Suggested(rank(surveyed, known, budget, rng, excluded))
