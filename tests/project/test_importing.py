@@ -85,7 +85,7 @@ def test_truth_is_translated_by_class_name(project: Project, dataset: Dataset) -
 
 def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) -> None:
     keys = [SliceKey("b", 1), SliceKey("a", 2)]
-    project.set_suggestions(
+    project.queue.put(
         [Suggestion(k, r, None, None, None, None, None, "random") for r, k in enumerate(keys, 1)]
     )
     assert answer_suggestions(project, dataset).labelled == tuple(sorted(keys))

@@ -52,6 +52,14 @@ class Sum:
         weight = self.distance * self._unit(survey, base, pool)
         return greedy(base, survey.embedding, pool.candidates, pool.anchors, budget, weight, pool.room())
 
+    def scores(self, survey: Survey, pool: Pool, distance: Floats | None) -> Floats:
+        """What each candidate scores as the batch begins, (n,), at these distances to the labelled slices; None: there are none."""
+        base = self._base(survey, pool.candidates)
+        scores = base[pool.candidates]
+        return (
+            scores if distance is None else scores + self.distance * self._unit(survey, base, pool) * distance
+        )
+
     def _base(self, survey: Survey, candidates: Rows) -> Floats:
         """What each slice scores without its distance, (N,)."""
         r, u = rareness(survey, self.aggregation), uncertainty(survey, self.aggregation)
@@ -150,6 +158,10 @@ def _stretched(values: Floats, candidates: Rows) -> Floats:
     return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
 
 
+def is_constant(values: Floats) -> bool:
+    """Whether values vary by no more than single precision rounding."""
+    return bool(np.ptp(values) <= _NOISE * np.abs(values).max())
+
+
 def _spread(values: Floats) -> float:
-    constant = np.ptp(values) <= _NOISE * np.abs(values).max()
-    return 0.0 if constant else float(values.std())
+    return 0.0 if is_constant(values) else float(values.std())

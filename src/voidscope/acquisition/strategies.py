@@ -67,7 +67,7 @@ def strategy_for(
     foreground: Sequence[int] | None = None,
     scores: Floats | None = None,
     decision: Decision | None = None,
-) -> Strategy:
+) -> SurveyStrategy:
     """The strategy a configuration names, with its aggregation and limits.
 
     ``rareness`` is the paper's plain sum r + u + d (Eq. 4), each term with its weight, 0 to leave it out;

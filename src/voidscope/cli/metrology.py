@@ -14,7 +14,15 @@ from voidscope.cli.options import AsJson, Changes, open_project
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
-from voidscope.metrology import GaugeStudy, Reading, gauge_study, recipe_text, verdict_agreement
+from voidscope.metrology import PRESETS as RECIPES
+from voidscope.metrology import (
+    GaugeStudy,
+    Reading,
+    gauge_study,
+    preset_recipe,
+    recipe_text,
+    verdict_agreement,
+)
 from voidscope.project.atomic import write_bytes
 
 COLUMNS = ("part", "operator", "value")
@@ -24,10 +32,15 @@ COLUMNS = ("part", "operator", "value")
 def recipe(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Recipe file to write, e.g. customer.toml.")],
     project: Annotated[Path | None, typer.Option(help="Start from this project's settings.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"Start from a preset: {', '.join(RECIPES)}.")] = None,
     changes: Changes = None,
 ) -> None:
     """Write a recipe file to edit, send and sign; use it with measure --recipe."""
+    if project is not None and preset is not None:
+        raise ConfigError(f"Start from --project {project} or from --preset {preset}, not from both.")
     start = Config.product() if project is None else open_project(project).config
+    if preset is not None:
+        start = start.model_copy(update={"measure": preset_recipe(preset)})
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
     write_bytes(path, recipe_text(start.with_changes(changes or []).measure).encode())

@@ -31,7 +31,7 @@ from voidscope.cli.output import of_file, run, say
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.jobs import Job
-from voidscope.metrology import Report, measure_mask, read_recipe
+from voidscope.metrology import Report, measure_scan, read_recipe
 from voidscope.project import export_report, fingerprint, parse_map, report_files
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import read_label_file, read_scan
@@ -143,7 +143,7 @@ def _measure_file(
     spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
     recipe = Config().with_changes(words).measure
     with of_file(mask):
-        measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
+        measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
     provenance = (
         made_with()
         | occasion.entry()

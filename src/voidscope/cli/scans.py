@@ -47,10 +47,19 @@ def simulate(
         Difficulty,
         typer.Option(help="plain: lone bumps; ordinary, hard: surroundings, small voids, domain shift."),
     ] = Difficulty.PLAIN,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROWSxCOLUMNS",
+            help="Scans of a package, e.g. 3x4 bumps each; NAME_bumps.json tells the truth of each.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write simulated XRM scans of HBM micro-bumps with exact labels: NAME.tif, NAME_labels.tif, dataset.json."""
-    dataset = run(workflow.simulate(folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty))
+    dataset = run(
+        workflow.simulate(folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty, grid=grid)
+    )
     test = [s.name for s in dataset.scans if s.split is Split.TEST]
     entry = {"folder": str(folder), "scans": [s.name for s in dataset.scans], "test": test}
     say(entry, as_json, f"{len(dataset.scans)} scans in {folder}, {len(test)} of them for testing")

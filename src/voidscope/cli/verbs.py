@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from voidscope import workflow
-from voidscope.acquisition import Suggestion, gave_way
+from voidscope.acquisition import KINDS, Suggestion, gave_way
 from voidscope.cli.app import app
 from voidscope.cli.options import (
     AsJson,
@@ -86,8 +86,9 @@ def suggest(
         "aggregation": settings.suggest.aggregation,
         "class_distribution": shares and dict(zip(project.classes.names, shares, strict=True)),
         "suggestions": [suggestion_entry(s) for s in picks],
+        **project.queue.grounds.entry(),
     }
-    say(entry, as_json, _queue_text(picks))
+    say(entry, as_json, "\n".join(filter(None, (_queue_text(picks), project.queue.grounds.text()))))
 
 
 @app.command()
@@ -108,6 +109,28 @@ def segment(
 
 
 @app.command()
+def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> None:
+    """What to look at again: voids the model may have missed, labels it contradicts, predictions that flicker."""
+    project = open_project(path)
+    found = run(workflow.review(project, scans))
+    if found.unseen:
+        sys.stderr.write(
+            f"warning: missed voids of {', '.join(found.unseen)} are not known; delete their masks and segment again\n"
+        )
+    names = ("", *project.classes.names)
+    entry: dict[str, Any] = {
+        kind: [f.entry() | {"class": names[f.class_id], "label": names[f.label_id]} for f in found.of(kind)]
+        for kind in KINDS
+    }
+    rows = (
+        f"{kind:8s}{f.key} {f.pixel}  {workflow.describe(f, project.classes)}"
+        for kind in KINDS
+        for f in found.of(kind)
+    )
+    say(entry | {"unseen": list(found.unseen)}, as_json, "\n".join(rows) or "Nothing to look at again.")
+
+
+@app.command()
 def evaluate(
     path: ProjectPath,
     dataset: Annotated[
@@ -124,12 +147,13 @@ def evaluate(
     _warn_if_worse(project)
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
-        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
+        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans), "void_recall": found.void_recall,
     }  # fmt: skip
     rows = [
         f"cycle {found.cycle}, {found.n_labelled} labelled slices, test scans {', '.join(found.scans)}",
         f"mIoU {found.miou:.4f}, without background {found.miou_foreground:.4f}",
         *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
+        f"void recall {number(found.void_recall)}",
     ]
     say(entry, as_json, "\n".join(rows))
 

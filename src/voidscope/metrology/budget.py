@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.ratios import WITH_VOID_BELOW, parts_of
+from voidscope.metrology.ratios import VOLUMES, WITH_VOID_BELOW, Parts
 from voidscope.metrology.uncertainty import expanded_uncertainty
-from voidscope.vocabulary import ClassMap
 
 Views = Sequence[Sequence[int]]
 """Voxels of each class in a scan, by each view of a model alone."""
+Ratios = Mapping[str, Parts | str]
+"""What stands above and below the line of each ratio, or why it is undefined, by name."""
 
 FEWEST_VIEWS = 2
 """Of one value there is no spread."""
@@ -57,24 +58,25 @@ class Contribution:
 
 
 def ratio_budget(
-    faces: int, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig, views: Views = ()
+    ratio: str, parts: Ratios, faces: int, recipe: MeasureConfig, views: Sequence[Ratios] = ()
 ) -> tuple[Contribution, ...]:
-    """What may be wrong with the ratio a recipe decides by; empty where that is undefined.
+    """What may be wrong with a ratio of volumes; empty where that is undefined, and for what is no ratio of volumes.
 
     Parameters
     ----------
-    faces : voxel faces of the voids, see `void_faces`
-    counts : voxels of the mask by class, unlabelled first
+    parts : of the mask that is measured
+    faces : voxel faces of its voids, see `void_faces`
+    views : the same parts by each view of the model alone
     """
-    void, below = parts_of(recipe.ratio, counts, classes, recipe.solder_class)
-    if below is None:
+    found = parts.get(ratio, "")
+    if isinstance(found, str) or ratio not in VOLUMES:
         return ()
-    edges = expanded_uncertainty(
-        faces, void, below, included=recipe.ratio in WITH_VOID_BELOW, sigma=recipe.edge_sigma, coverage=1
-    )
+    included = ratio in WITH_VOID_BELOW
+    edges = expanded_uncertainty(faces, *found, included=included, sigma=recipe.edge_sigma, coverage=1)
+    seen = [view[ratio] for view in views]
     return (
         Contribution("edges of the voids", edges, _edges_words(recipe)),
-        _model(view_ratios(views, classes, recipe), "ratio"),
+        _model([p[0] / p[1] for p in seen if not isinstance(p, str)], "ratio"),
         Contribution(
             "voxel size", 0.0, "a scale error common to all axes leaves a ratio of volumes as it is"
         ),
@@ -103,17 +105,13 @@ def combined(budget: Sequence[Contribution], coverage: float) -> float | None:
     return coverage * math.hypot(*(c.value or 0.0 for c in budget)) if budget else None
 
 
-def view_ratios(views: Views, classes: ClassMap, recipe: MeasureConfig) -> list[float]:
-    """The ratio of a recipe by each view for which it is defined."""
-    parts = (parts_of(recipe.ratio, (0, *row), classes, recipe.solder_class) for row in views)
-    return [void / below for void, below in parts if below]
-
-
 def _model(values: Sequence[float], what: str) -> Contribution:
     name = "spread of the model"
     if len(values) < FEWEST_VIEWS:
         return Contribution(
-            name, None, "not recorded: the model looked at each slice once; train with model.flips=true"
+            name,
+            None,
+            "not recorded: it is known of whole scans whose model looks at mirror images, model.flips=true",
         )
     spread = float(np.std(values, ddof=1))
     return Contribution(

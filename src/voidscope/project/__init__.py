@@ -11,9 +11,11 @@ from voidscope.project.importing import (
     parse_slices,
     project_truth,
 )
-from voidscope.project.labels import LabelRecord, Labels
+from voidscope.project.label_files import LabelRecord
+from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
+from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
@@ -22,9 +24,13 @@ __all__ = [
     "Imported",
     "LabelRecord",
     "Labels",
+    "Mark",
     "Project",
+    "Queue",
     "ScanRecord",
     "SliceReader",
+    "State",
+    "Turned",
     "answer_suggestions",
     "changed_files",
     "export_report",

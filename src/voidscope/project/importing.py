@@ -119,7 +119,6 @@ def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, au
         if k in project.labels and project.labels.record(k).provenance is not Provenance.IMPORTED
     }
     kept = set() if overwrite else own
-    for key, mask in masks.items():
-        if key not in kept:
-            project.labels.put(key, mask, Provenance.IMPORTED, author)
+    new = {k: m for k, m in masks.items() if k not in kept}
+    project.labels.put_all(new, Provenance.IMPORTED, author)
     return Imported(tuple(sorted(set(masks) - kept)), tuple(sorted(kept)))

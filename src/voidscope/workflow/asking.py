@@ -12,14 +12,20 @@ import numpy.typing as npt
 from voidscope.acquisition import (
     ORDERS,
     UNASKED,
+    Grounds,
     Pool,
+    ScanFindings,
     Suggestion,
     Survey,
     SurveyRow,
+    Suspects,
     appearance,
     draw_first,
     draw_unasked,
+    flicker,
     limits_of,
+    missed_voids,
+    ranked,
     serves,
     strategy_for,
 )
@@ -27,7 +33,7 @@ from voidscope.config import Config
 from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
-from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import open_verdicts
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
@@ -41,13 +47,14 @@ Eyes = tuple[bytes, tuple[float, float]]
 
 @dataclass(frozen=True)
 class ScanPrediction:
-    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan.
+    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
 
     `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
     """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
+    found: ScanFindings | None = None
     views: npt.NDArray[np.int64] | None = None
 
 
@@ -56,6 +63,7 @@ class Suggested:
     """A queue and, where a sweep of the model was needed for it, what the sweep found."""
 
     suggestions: tuple[Suggestion, ...]
+    grounds: Grounds = field(default_factory=Grounds)
     survey: Survey | None = None
     predictions: Mapping[str, ScanPrediction] = field(default_factory=dict)
 
@@ -72,15 +80,18 @@ def suggest(
     settings = config or project.config
     keys = training_keys(project)
     everything, labelled = frozenset(keys), frozenset(project.labels)
-    excluded, known = everything - frozenset(training_keys(project, scans)), labelled & everything
+    excluded = (everything - frozenset(training_keys(project, scans))) | project.queue.left_out()
+    known = labelled & everything
+    excluded -= known
     pool = Pool.of(keys, known, excluded, limits_of(settings.suggest))
     budget, free = settings.suggest.budget, len(pool.candidates)
     if budget > free:
         raise ConfigError(
-            f"suggest.budget is {budget}, but only {free} training slices are unlabelled; "
+            f"suggest.budget is {budget}, but only {free} training slices are neither labelled nor left out; "
             f"set suggest.budget={free} or less."
         )
-    rng = np.random.default_rng([settings.seed, len(labelled)])
+    seed = [settings.seed, len(labelled)]
+    rng = np.random.default_rng(seed)
     cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
     decision = None
     if cycle is not None and settings.suggest.strategy == "verdict":
@@ -97,11 +108,19 @@ def suggest(
         rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
-            return Suggested(rank(surveyed, known, budget, rng, excluded))
-        survey, predictions = yield from _survey(cycle, reader, keys, len(classes), settings)
-        return Suggested(rank(survey, known, budget, rng, excluded), survey, predictions)
+            return Suggested(*ranked(rank, surveyed, known, budget, seed, excluded))
+        survey, predictions = yield from _survey(cycle, reader, keys, classes, settings)
+        return Suggested(*ranked(rank, survey, known, budget, seed, excluded), survey, predictions)
 
     return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
+
+
+def reranks(project: Project) -> bool:
+    """Whether `suggest` would answer at once: from the stored survey, without asking a model or training one."""
+    settings, keys = project.config, project.keys(Split.TRAIN)
+    if project.cycle is None or settings.suggest.strategy == "vaal":
+        return False
+    return _survey_of(project, keys, settings) is not None
 
 
 def _survey_of(project: Project, keys: tuple[SliceKey, ...], settings: Config) -> Survey | None:
@@ -176,18 +195,28 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
     if result.survey is not None:
         project.set_survey(result.survey)
     if cycle is not None:
-        for scan, prediction in result.predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.views)
-    project.set_suggestions([s for s in result.suggestions if s.key not in project.labels])
+        _keep_predictions(project, cycle, result.predictions)
+    left_out = project.queue.left_out()
+    fresh = [s for s in result.suggestions if s.key not in project.labels and s.key not in left_out]
+    project.queue.put(fresh, result.grounds)
     return project.suggestions
 
 
+def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
+    for scan, prediction in predictions.items():
+        project.set_prediction(
+            cycle.id, scan, prediction.mask, prediction.entropy, prediction.found, prediction.views
+        )
+    if predictions:
+        project.events.findings_changed.emit()
+
+
 def _survey(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], classes: ClassMap, settings: Config
 ) -> Steps[tuple[Survey, dict[str, ScanPrediction]]]:
     """One sweep over `keys`: survey rows and masks from the same forward pass."""
     rows: list[SurveyRow] = []
-    predictions = yield from _segmenting(cycle, reader, keys, n_classes, settings, rows)
+    predictions = yield from _segmenting(cycle, reader, keys, classes, settings, rows)
     return Survey.collect(rows, cycle.id, settings.suggest.top_percent), predictions
 
 
@@ -206,16 +235,15 @@ def segment(
     cycle = current_cycle(project)
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     todo = [n for n in names if not project.is_segmented(n)]
-    reader, n_classes = project.reader(todo), len(project.classes)
+    reader, classes = project.reader(todo), project.classes
     keys = _from_the_view(reader, todo, first)
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         project.current(cycle.id)
-        for scan, prediction in predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.views)
+        _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
-    return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, n_classes, settings, None), commit)
+    return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, classes, settings, None), commit)
 
 
 def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | None) -> list[SliceKey]:
@@ -228,14 +256,19 @@ def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | 
 
 
 def _segmenting(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config,
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], classes: ClassMap, settings: Config,
     rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
-    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice."""
+    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice.
+
+    As soon as all slices of a scan are there, its findings are worked out and its suspects let go.
+    """
     found: dict[str, ScanPrediction] = {}
+    suspects: dict[str, list[tuple[int, Suspects]]] = {}
+    void_ids = classes.ids_with_role(Role.VOID)
     yield Progress(0, len(keys), LOADING)
     gradients = rows is not None and settings.suggest.strategy == "badge"
-    predicting = _predicting(cycle, reader, keys, n_classes, settings, gradients)
+    predicting = _predicting(cycle, reader, keys, classes, settings, gradients)
     for done, (key, prediction) in enumerate(predicting, start=1):
         record = reader.records[key.scan]
         if key.scan not in found:
@@ -251,15 +284,28 @@ def _segmenting(
             found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
+        suspects.setdefault(key.scan, []).append((key.index, prediction.suspects or Suspects.none()))
+        if len(suspects[key.scan]) == record.n_slices:
+            mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
+            findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
+            found[key.scan] = replace(found[key.scan], found=findings)
         yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
     return found
+
+
+def _findings(
+    scan: str, suspects: Sequence[tuple[int, Suspects]], mask: Mask, void_ids: Sequence[int]
+) -> ScanFindings:
+    """What a scan gives to look at; the slices of `mask` lie along its first axis."""
+    counts, flickers = flicker(scan, mask)
+    return ScanFindings(missed_voids(scan, suspects, mask, void_ids), flickers, counts)
 
 
 def _predicting(
     cycle: Cycle,
     reader: SliceReader,
     keys: Sequence[SliceKey],
-    n_classes: int,
+    classes: ClassMap,
     settings: Config,
     gradients: bool,
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
@@ -269,10 +315,11 @@ def _predicting(
     from voidscope.model import load_segmenter, predict_slices
 
     model = Config.parse(dict(cycle.config)).model
-    segmenter = load_segmenter(model, n_classes, cycle.weights())
+    segmenter = load_segmenter(model, len(classes), cycle.weights())
     images = (reader.image(k) for k in keys)
     found = predict_slices(
         segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
         top_percent=settings.suggest.top_percent, gradients=gradients,
+        void_ids=classes.ids_with_role(Role.VOID),
     )  # fmt: skip
     yield from zip(keys, found, strict=True)
