@@ -44,6 +44,7 @@ def open_verdicts(project: Project, cycle: Cycle, scans: Collection[str]) -> Dec
 
 
 def straddles(measured: ScanMeasurement) -> bool:
-    """Whether a guard band would leave the scan to REVIEW: its interval reaches from the limit, or below it, to above it."""
-    interval = measured.interval
-    return interval is not None and interval[0] <= measured.limit < interval[1]
+    """Whether the interval of the scan, or of a bump where bumps are decided, reaches from the limit, or below it, to above it."""
+    decide = [b.measured for b in measured.bumps] if measured.recipe.unit == "bump" else []
+    intervals = [m.interval for m in decide or [measured]]
+    return any(i is not None and i[0] <= measured.limit < i[1] for i in intervals)
