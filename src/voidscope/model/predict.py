@@ -135,6 +135,9 @@ class _Sweep:
             logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
             features = torch.stack([one.float() for _, one in passes]).mean(0)
         found = summarise(logits, features, shape, self.top_percent)
+        if len(passes) > 1:
+            views = torch.stack([_class_counts(one) for one, _ in passes], 1).cpu().numpy()
+            found = tuple(replace(p, views=v) for p, v in zip(found, views, strict=True))
         if self.void_ids:
             found = self._with_suspects(found, logits, [one for one, _ in passes])
         return self._with_gradients(found, *looks[0]) if self.gradients else found
@@ -182,6 +185,12 @@ class _Sweep:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
             )
+
+
+def _class_counts(logits: torch.Tensor) -> torch.Tensor:
+    """Pixels of each class (B, C) where logits (B, C, h, w) are largest; ties go to the lowest class."""
+    best = logits.argmax(1)
+    return torch.stack([(best == c).sum((1, 2)) for c in range(logits.shape[1])], 1)
 
 
 def _mirrored_back(

@@ -286,11 +286,13 @@ class Project:
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
     def set_prediction(
-        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None
+        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
+        views: npt.NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
-        """Keep a scan's mask, entropy and findings of the current model; raises `StaleResult` for another model's."""
+        """Keep a scan's mask, entropy, findings and class counts by view of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
         results.write_findings(folder, scan, model_id, found)
+        results.write_views(folder, scan, views)
         results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
         self._masks[scan] = mask
         self.events.masks_changed.emit(scan)

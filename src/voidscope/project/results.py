@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.metrology import Changes, Report
-from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
+from voidscope.project.atomic import read_json, remove, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
 
@@ -117,6 +117,7 @@ def share(source: Path, target: Path) -> None:
     for pattern in (
         "masks/*.tif",
         "uncertainty/*.tif",
+        "views/*.json",
         "survey.safetensors",
         "evaluation.json",
         "findings/*.json",
@@ -149,6 +150,28 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
     return mask
 
 
+def write_views(folder: Path, scan: str, views: npt.NDArray[np.int64] | None) -> None:
+    """Store the voxels per class (V, C) that each view of a model counts in a scan; None where it has but one."""
+    path = folder / "views" / f"{scan}.json"
+    if views is None:
+        remove(path)
+    else:
+        write_json(path, {"n_voxels": views.tolist()})
+
+
+def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...], ...]:
+    """The voxels per class by each view, empty where none were stored; raises `ProjectError` for a damaged file."""
+    path = folder / "views" / f"{scan}.json"
+    if not path.is_file():
+        return ()
+    rows = read_json(path).get("n_voxels")
+    if not isinstance(rows, list) or any(np.shape(r) != (n_classes,) for r in rows):
+        raise ProjectError(
+            f"{path} is damaged: it holds no {n_classes} counts a view. Delete it and segment again."
+        )
+    return tuple(tuple(int(n) for n in row) for row in rows)
+
+
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
     """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
     path = folder / "uncertainty" / f"{scan}.tif"
@@ -156,16 +179,20 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``.
+    """Make `folder` anew with the files of `report_files`."""
+    replace_folder(folder, report_files(report, pictures))
 
-    Pictures of the worst bumps, named ``scan/bump``, lie beside them.
+
+def report_files(report: Report, pictures: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``, by name, and pictures of the worst
+    bumps, named ``scan/bump``; the same for the same report and pictures.
     """
     texts = {
         "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
         "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
     shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
-    replace_folder(folder, {name: text.encode() for name, text in texts.items()} | shown)
+    return {name: text.encode() for name, text in texts.items()} | shown
 
 
 def bump_file(name: str) -> str:

@@ -16,16 +16,18 @@ from voidscope.workflow.learning import is_trained, pretrain, starting_weights, 
 from voidscope.workflow.measuring import measure
 from voidscope.workflow.promoting import in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
+from voidscope.workflow.recording import Occasion
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
-from voidscope.workflow.verifying import verify
+from voidscope.workflow.verifying import project_of, report_place, verify
 
 __all__ = [
     "Comparison",
     "Evaluation",
     "Glance",
     "Glances",
+    "Occasion",
     "Review",
     "ScanPrediction",
     "add_dataset",
@@ -44,7 +46,9 @@ __all__ = [
     "judged",
     "measure",
     "pretrain",
+    "project_of",
     "promote",
+    "report_place",
     "reranks",
     "restore",
     "review",

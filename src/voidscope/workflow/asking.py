@@ -36,6 +36,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
+from voidscope.workflow.deciding import open_verdicts
 from voidscope.workflow.order import Eye, Nearest
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
@@ -48,11 +49,15 @@ Eyes = tuple[bytes, tuple[float, float]]
 
 @dataclass(frozen=True)
 class ScanPrediction:
-    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at."""
+    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
+
+    `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
+    """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
     found: ScanFindings | None = None
+    views: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def suggest(
 
     Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
     all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
-    asks no model sweeps none.
+    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without).
     """
     settings = config or project.config
     keys = training_keys(project)
@@ -90,6 +95,9 @@ def suggest(
     seed = [settings.seed, len(labelled)]
     rng = np.random.default_rng(seed)
     cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
+    decision = None
+    if cycle is not None and settings.suggest.strategy == "verdict":
+        decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
@@ -99,7 +107,7 @@ def suggest(
         scores = yield from _scores(reader, pool, settings)
         if surveyed is None and settings.suggest.strategy in UNASKED:
             return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores)
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
             return Suggested(*ranked(rank, surveyed, known, budget, seed, excluded))
@@ -198,7 +206,9 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
 
 def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
     for scan, prediction in predictions.items():
-        project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy, prediction.found)
+        project.set_prediction(
+            cycle.id, scan, prediction.mask, prediction.entropy, prediction.found, prediction.views
+        )
     if predictions:
         project.events.findings_changed.emit()
 
@@ -270,6 +280,10 @@ def _segmenting(
         where = slice_index(record.plane, key.index)
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
+        if prediction.views is not None:
+            before = found[key.scan].views
+            views = prediction.views if before is None else before + prediction.views
+            found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
         suspects.setdefault(key.scan, []).append((key.index, prediction.suspects or Suspects.none()))
