@@ -112,6 +112,11 @@ class MeasureConfig(Section):
     coverage: float = setting(
         2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
     )
+    spacing_uncertainty: float = setting(
+        0.0, "Doubt of the voxel size",
+        "Relative standard uncertainty u(s)/s of the voxel edge, 0.01 is 1 %; from a reference sample. It enters volumes three times, "
+        "lengths once, and no ratio of volumes.", ge=0, le=0.5,
+    )  # fmt: skip
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
     )  # fmt: skip

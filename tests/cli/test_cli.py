@@ -282,6 +282,8 @@ def test_a_model_is_judged_by_labels_of_test_scans(shell: Shell, dataset: Path, 
         "label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "99"
     )
     shell.json("train", project, *QUICK)
+    warm = shell.json("train", project, *QUICK, "--warm")
+    assert (warm["cycle"], warm["provenance"]["warm_from"]) == (2, 1)
     assert "No test scan of p has labels" in shell.complaint("evaluate", project)
     shell("label", project, "--from-dataset", dataset, "--scan", "b")
     by_labels = shell.json("evaluate", project, "--device", "cpu")

@@ -195,7 +195,7 @@ def test_the_page_says_rule_limit_reasons_and_what_is_missing() -> None:
         "void/foreground = 1.758 % is within the limit 5 %",
         "void/foreground is undefined: no voxel is foreground",
         "1 more of fewer than 2 voxels: detected, not counted",
-        "± is the expanded uncertainty (k = 2.0) from one contribution",
+        "± is the expanded uncertainty (k = 2.0): where the voids' edges lie",
         "below 8, detected, size not quantifiable",
         "below 260, size not quantified singly",
         "26-connected",

@@ -127,6 +127,18 @@ def test_with_flips_a_mirrored_slice_has_the_mirrored_mask_and_the_same_embeddin
 
 
 @pytest.mark.usefixtures("exact")
+def test_with_flips_each_view_counts_the_classes_it_alone_sees() -> None:
+    (image,), segmenter = _images(1, (40, 33)), build_segmenter(SMALL, 3, seed=4)
+    (found,) = _with_flips(segmenter, [image])
+    alone = [_predict(segmenter, [image[a, b]])[0].counts for a in (WAY, BACK) for b in (WAY, BACK)]
+    expected = [alone[0], alone[2], alone[1], alone[3]]  # as it is, upside down, left-right, both
+    assert found.views is not None and found.views.shape == (4, 3)
+    np.testing.assert_array_equal(found.views, expected)
+
+
+WAY, BACK = slice(None), slice(None, None, -1)
+
+
 def test_with_flips_a_certain_pixel_has_no_entropy_and_no_nan() -> None:
     segmenter = pixelwise_segmenter()
     with torch.no_grad():
@@ -144,8 +156,9 @@ def test_padding_never_changes_a_score(smallest: int, monkeypatch: pytest.Monkey
     little = _predict(pixelwise_segmenter(), images)
     monkeypatch.setattr("voidscope.model.predict.SMALLEST", smallest)
     for a, b in zip(little, _predict(pixelwise_segmenter(), images), strict=True):
+        assert a.views is b.views is None  # one look has no others
         assert a.suspects is None is b.suspects
-        for name in set(a.__dataclass_fields__) - {"suspects"}:
+        for name in set(a.__dataclass_fields__) - {"suspects", "views"}:
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-5, err_msg=name)
 
 

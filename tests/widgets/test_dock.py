@@ -80,17 +80,17 @@ def test_a_stroke_just_before_the_scan_is_changed_is_kept(dock: Any, qtbot: Any,
 def test_a_write_that_fails_is_told_kept_and_tried_again(
     dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = type(project.labels).put
+    put = type(project.labels).put_all
 
     def full(*args: object, **kwargs: object) -> None:
         raise ProjectError("Cannot write: No space left on device.")
 
-    monkeypatch.setattr(type(project.labels), "put", full)
+    monkeypatch.setattr(type(project.labels), "put_all", full)
     monkeypatch.setattr("voidscope.widgets.strokes.RETRY_MS", 100)
     paint(dock, 2)
     qtbot.waitUntil(lambda: "No space left" in dock.jobs.message.text(), timeout=10_000)
     assert dock.view.layers.find("labels").data[10, 2, 10] == VOID
-    monkeypatch.setattr(type(project.labels), "put", put)
+    monkeypatch.setattr(type(project.labels), "put_all", put)
     qtbot.waitUntil(lambda: SliceKey("a", 2) in project.labels, timeout=10_000)
 
 

@@ -29,7 +29,10 @@ def modelled(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
             yield (
                 key,
                 SimpleNamespace(
-                    mask=np.full(shape, 3, np.uint8), entropy=np.zeros(shape, np.float16), suspects=None
+                    mask=np.full(shape, 3, np.uint8),
+                    entropy=np.zeros(shape, np.float16),
+                    suspects=None,
+                    views=None,
                 ),
             )
 

@@ -13,6 +13,7 @@ from voidscope.acquisition.select import Picks, greedy, opening
 from voidscope.acquisition.strategies import (
     ORDERS,
     UNASKED,
+    Decision,
     Strategy,
     draw_first,
     draw_unasked,
@@ -28,6 +29,7 @@ __all__ = [
     "MISSED_FROM",
     "ORDERS",
     "UNASKED",
+    "Decision",
     "Finding",
     "Grounds",
     "LimitCost",

@@ -1,4 +1,8 @@
-"""Places to look at beside the queue: voids the model may have missed, labels it contradicts, predictions that flicker."""
+"""Places to look at beside the queue: voids the model may have missed, labels it contradicts, predictions that flicker.
+
+Like suggestions they rank where a person should look next and measure nothing: no spacing, no limit, no verdict enters. That
+is why they are acquisition's and not metrology's.
+"""
 
 from __future__ import annotations
 

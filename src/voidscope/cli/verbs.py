@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,22 +16,15 @@ from voidscope.cli.options import (
     AsJson,
     Changes,
     Device,
-    MapText,
     ProjectPath,
     Scans,
     Seed,
-    SpacingText,
     open_project,
-    parse_spacing,
     run_settings,
 )
-from voidscope.cli.output import finite, number, of_file, run, say, suggestion_entry
-from voidscope.config import Config
-from voidscope.metrology import Report, measure_scan, read_recipe
-from voidscope.project import Project, fingerprint, parse_map
-from voidscope.vocabulary import ClassMap
-from voidscope.volume import Dataset, read_label_file, read_scan
-from voidscope.workflow.snapshot import made_with
+from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.project import Project
+from voidscope.volume import Dataset
 
 
 @app.command()
@@ -57,11 +49,14 @@ def train(
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Go on from the current cycle's weights, in a sixth of the steps.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
     project = open_project(path)
-    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans))
+    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans, warm=warm))
     metrics = cycle.metrics
     for warning in metrics["warnings"]:
         sys.stderr.write(f"warning: {warning}\n")
@@ -139,47 +134,6 @@ def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> N
 
 
 @app.command()
-def measure(
-    path: Annotated[
-        Path | None, typer.Argument(metavar="[PROJECT]", help="Project folder; or pass --mask.")
-    ] = None,
-    scans: Scans = None,
-    mask: Annotated[Path | None, typer.Option("--mask", help="Any mask file; needs no project.")] = None,
-    spacing: SpacingText = None,
-    file_map: MapText = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option("--recipe", help="Measure by this recipe file instead of the project's settings."),
-    ] = None,
-    limit: Annotated[str | None, typer.Option(help="FAIL above this ratio, e.g. 0.05 or 5%.")] = None,
-    changes: Changes = None,
-    seed: Seed = None,
-    device: Device = None,
-    as_json: AsJson = False,
-) -> None:
-    """Void ratio, voids and verdict of segmented scans, or of any mask file."""
-    words = [*_recipe_words(recipe), *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
-    if mask is not None and path is not None:
-        raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
-    if mask is not None:
-        report = _measure_file(mask, spacing, file_map, words)
-    elif path is not None:
-        project = open_project(path)
-        report = run(workflow.measure(project, scans, run_settings(project, words, seed, device)))
-        sys.stderr.write(f"report: {project.report_folder / 'report.html'}\n")
-    else:
-        raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
-    say(report.entry(), as_json, report.text())
-
-
-def _recipe_words(path: Path | None) -> list[str]:
-    """A recipe file as settings."""
-    if path is None:
-        return []
-    return [f"measure.{name}={json.dumps(value)}" for name, value in read_recipe(path).model_dump().items()]
-
-
-@app.command()
 def evaluate(
     path: ProjectPath,
     dataset: Annotated[
@@ -243,25 +197,3 @@ def _terms_text(s: Suggestion) -> str:
     if s.r is None:
         return ""
     return f"  r {number(s.r)}  u {number(s.u)}  d {number(s.d)}  score {number(s.score)}  pixel {s.pixel}"
-
-
-def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: Sequence[str]) -> Report:
-    """Measure any label or mask file without a project; ids as in the hbm scheme unless mapped."""
-    ids = read_label_file(mask)
-    mapping = parse_map(file_map) if file_map else None
-    named = mapping and {i: n.partition(":")[0] for i, n in mapping.items()}
-    first = {
-        n: i for i, n in reversed((mapping or {}).items()) if n != "unlabelled"
-    }  # several ids may be one class
-    entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
-    classes = ClassMap.from_entries(entries) if mapping else ClassMap.hbm()
-    spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
-    recipe = Config().with_changes(words).measure
-    with of_file(mask):
-        measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
-    provenance = made_with() | {
-        "mask": str(mask),
-        "mask_hash": fingerprint(mask),
-        "recipe": recipe.model_dump(mode="json"),
-    }
-    return Report((measured,), provenance)

@@ -1,7 +1,9 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
+from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.changes import Change, Changes
+from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
 from voidscope.metrology.lot import Lot, LotScan
@@ -18,6 +20,7 @@ from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
+    "CONNECTIVITY",
     "DEFINITIONS",
     "PRESETS",
     "QUALITIES",
@@ -26,6 +29,7 @@ __all__ = [
     "Bump",
     "Change",
     "Changes",
+    "Contribution",
     "Dimensions",
     "GaugeStudy",
     "Lot",

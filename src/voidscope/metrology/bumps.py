@@ -13,6 +13,7 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
+from voidscope.metrology.budget import Views
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask
 from voidscope.metrology.structures import split
 from voidscope.metrology.verdict import Verdict
@@ -25,13 +26,19 @@ GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
 
 
 def measure_scan(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing | None, recipe: MeasureConfig, scan: str
+    mask: Mask,
+    classes: ClassMap,
+    spacing_um: Spacing | None,
+    recipe: MeasureConfig,
+    scan: str,
+    views: Views = (),
 ) -> ScanMeasurement:
     """`measure_mask` of a scan (z, y, x), of each of its bumps on its own box, and the verdict by `recipe.unit`.
 
-    A scan that is nothing but one bump is measured once. Raises what `measure_mask` does.
+    A scan that is nothing but one bump is measured once. `views` are of the whole scan; what a bump's share of them is nobody
+    counted, so of several bumps each has the interval of its edges alone. Raises what `measure_mask` does.
     """
-    whole = measure_mask(mask, classes, spacing_um, recipe, scan)
+    whole = measure_mask(mask, classes, spacing_um, recipe, scan, views)
     found = split(mask, classes, whole.spacing_um, recipe)
     if len(found.structures) == 1 and not found.stray.pieces:
         return replace(whole, bumps=(Bump(found.structures[0], whole),))

@@ -43,8 +43,11 @@ def page_of(
     verdicts: Mapping[Verdict, int],
     provenance: Mapping[str, Any],
     pictures: Mapping[str, bytes],
+    twin: str = "",
 ) -> str:
-    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps."""
+    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps;
+    `twin` is the SHA-256 of the JSON.
+    """
     return template("report.html").render(
         gallery=[row for row in worst(scans, len(pictures)) if f"{row[0].scan}/{row[1].name}" in pictures],
         package_map=package_map, worst_first=worst_first, largest_ratio=largest_ratio, scale=SCALE, listed_bumps=LISTED_BUMPS,
@@ -55,7 +58,7 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 

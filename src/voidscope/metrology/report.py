@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -17,6 +18,7 @@ from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import Lot
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import lot_page, page_of
+from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
 
@@ -135,8 +137,17 @@ class Report:
         )
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
-        """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps."""
-        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {})
+        """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps. It names the SHA-256 of the JSON twin."""
+        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+
+    def print_html(self, pictures: Mapping[str, bytes] | None = None) -> str:
+        """The report for paper, in the plain HTML that Qt can print; see `print_page`."""
+        return print_page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """Of the JSON twin's bytes, as ``sha256sum report.json`` gives it."""
+        return hashlib.sha256(self.json().encode()).hexdigest()
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

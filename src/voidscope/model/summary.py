@@ -34,6 +34,7 @@ class SlicePrediction:
     class_entropy : (C,) float32, nats, mean over the slice of the entropy times the probability of each class
     patch_share : (C,) float32, the greatest share of each class of `mask` in any 8 x 8 patch
     gradient : (G,) float32, of the head's kernel for the slice's own mask (BADGE); None unless it was asked for
+    views : (V, C) int64, pixels per class by each mirror image alone; None where only the slice as it is was looked at
     suspects : pixels called otherwise that may be void; None unless void classes were named
     """
 
@@ -49,6 +50,7 @@ class SlicePrediction:
     class_entropy: npt.NDArray[np.float32]
     patch_share: npt.NDArray[np.float32]
     gradient: npt.NDArray[np.float32] | None = None
+    views: npt.NDArray[np.int64] | None = None
     suspects: Suspects | None = None
 
     def survey_row(self, key: SliceKey) -> SurveyRow:

@@ -48,6 +48,11 @@ class Cycle:
         return frozenset(key.scan for key in self.labelled)
 
     @property
+    def warm(self) -> bool:
+        """Whether it went on from an earlier cycle's weights; such a model is to work with, a full training to report."""
+        return self.provenance.get("warm_from") is not None
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation).
 

@@ -257,8 +257,7 @@ class Project:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """The queue: what to label next according to the current model (or the random start)."""
-        known = self.scans
-        picks = self.queue.suggestions
+        known, picks = self.scans, self.queue.suggestions
         return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
 
     def mask(self, scan: str) -> Mask | None:
@@ -282,12 +281,15 @@ class Project:
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
     def set_prediction(
-        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None
+        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
+        views: npt.NDArray[np.int64] | None = None,
     ) -> None:  # fmt: skip
-        """Keep a scan's mask, entropy and findings of the current model; raises `StaleResult` for another model's."""
+        """Keep a scan's mask, entropy, findings and class counts by view of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
         self.keep(
-            results.draft_prediction(folder, model_id, self.scan(scan), self.classes, mask, entropy, found)
+            results.draft_prediction(
+                folder, model_id, self.scan(scan), self.classes, mask, entropy, found, views
+            )
         )
 
     def keep(self, draft: results.PredictionDraft) -> None:

@@ -73,9 +73,11 @@ class PredictionDraft:
 
 def draft_prediction(
     folder: Path, model_id: str, record: ScanRecord, classes: ClassMap,
-    mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None,
+    mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
+    views: npt.NDArray[np.int64] | None = None,
 ) -> PredictionDraft:  # fmt: skip
-    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats and its findings, on any thread.
+    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats, its findings and the voxels per class
+    (V, C) that each view of the model counts (None where it has but one), on any thread.
 
     The mask is kept last: where there is one, a scan is segmented.
     """
@@ -86,6 +88,10 @@ def draft_prediction(
     }
     if found is not None:
         files = {folder / "findings" / f"{name}.json": _findings_bytes(model_id, found)} | files
+    if views is None:
+        remove(_views_path(folder, name))
+    else:
+        files = {_views_path(folder, name): json_bytes({"n_voxels": views.tolist()})} | files
     return PredictionDraft(
         model_id, record, mask, tuple(Draft.of(path, data) for path, data in files.items())
     )
@@ -145,6 +151,7 @@ def share(source: Path, target: Path) -> None:
     for pattern in (
         "masks/*.tif",
         "uncertainty/*.tif",
+        "views/*.json",
         "survey.safetensors",
         "evaluation.json",
         "findings/*.json",
@@ -164,7 +171,7 @@ def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
 def forget_slices(folder: Path, scan: str) -> None:
     """Drop from a cycle folder what was found slice by slice in a scan that is cut along another axis now."""
     lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
-    for path in (folder / "survey.safetensors", mask_path(folder, scan), *lying):
+    for path in (folder / "survey.safetensors", mask_path(folder, scan), _views_path(folder, scan), *lying):
         if path.is_file():
             remove(path)
 
@@ -185,6 +192,23 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
     return mask
 
 
+def _views_path(folder: Path, scan: str) -> Path:
+    return folder / "views" / f"{scan}.json"
+
+
+def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...], ...]:
+    """The voxels per class by each view, empty where none were stored; raises `ProjectError` for a damaged file."""
+    path = _views_path(folder, scan)
+    if not path.is_file():
+        return ()
+    rows = read_json(path).get("n_voxels")
+    if not isinstance(rows, list) or any(np.shape(r) != (n_classes,) for r in rows):
+        raise ProjectError(
+            f"{path} is damaged: it holds no {n_classes} counts a view. Delete it and segment again."
+        )
+    return tuple(tuple(int(n) for n in row) for row in rows)
+
+
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
     """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
     path = folder / "uncertainty" / f"{scan}.tif"
@@ -192,16 +216,20 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``.
+    """Make `folder` anew with the files of `report_files`."""
+    replace_folder(folder, report_files(report, pictures))
 
-    Pictures of the worst bumps, named ``scan/bump``, lie beside them.
+
+def report_files(report: Report, pictures: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``, by name, and pictures of the worst
+    bumps, named ``scan/bump``; the same for the same report and pictures.
     """
     texts = {
         "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
         "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
     shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
-    replace_folder(folder, {name: text.encode() for name, text in texts.items()} | shown)
+    return {name: text.encode() for name, text in texts.items()} | shown
 
 
 def bump_file(name: str) -> str:

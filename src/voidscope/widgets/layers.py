@@ -27,6 +27,8 @@ from voidscope.widgets.slice_view import SliceView, lengths, units
 
 HEATMAPS = ("rareness", "uncertainty", "flicker")
 RESULTS = ("prediction", *HEATMAPS)
+PREVIEW = "prediction (quick look)"
+"""Name of the prediction layer while a quick look is in it."""
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
 """Tools of napari's labels layer that put down the selected class."""
@@ -53,6 +55,7 @@ class ScanLayers(QObject):
         self.rejections, self.note = Rejections(), CanvasNote(viewer)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
+        self._previews: dict[SliceKey, Mask] = {}
 
     @property
     def scan(self) -> str | None:
@@ -125,6 +128,7 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
+        self._drop_previews()
         if self._scan is None:
             return
         mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
@@ -142,17 +146,51 @@ class ScanLayers(QObject):
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
+        if self._project.mask(key.scan) is None and key not in self._previews:
+            self._put_slice(key, mask, entropy)
+
+    def show_preview(self, key: SliceKey, mask: Mask) -> bool:
+        """Put what a quick look saw into the prediction of the scan in view, in place of what the model said of that slice.
+
+        The project is not touched. Returns False when another scan has come into view.
+        """
+        if not self._put_slice(key, mask):
+            return False
+        self._previews[key] = mask
+        self._name_prediction(PREVIEW)
+        return True
+
+    @property
+    def previewing(self) -> bool:
+        """Whether a quick look is in the layers."""
+        return bool(self._previews)
+
+    def _drop_previews(self) -> None:
+        """What is put into the layers now is no quick look."""
+        self._previews.clear()
+        self._name_prediction("prediction")
+
+    def _name_prediction(self, name: str) -> None:
+        """Say in the layer list what the prediction is, unless a person has named the layer."""
+        layer = self.find("prediction")
+        if layer is not None and layer.name != name and layer.name.split(" [")[0] in ("prediction", PREVIEW):
+            layer.name = name
+
+    def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None = None) -> bool:
+        """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
         record = self.record
-        if record is None or key.scan != self._scan or self._project.mask(key.scan) is not None:
-            return
+        if record is None or key.scan != self._scan:
+            return False
         if self.find("prediction") is None:
             self._put_prediction(np.zeros(record.shape, np.uint8))
+        if entropy is not None and self.find("uncertainty") is None:
             self._put_uncertainty(np.zeros(record.shape, np.float32))
         for role, values in (("prediction", mask), ("uncertainty", entropy)):
             layer = self.find(role)
-            if layer is not None:
+            if layer is not None and values is not None:
                 layer.data[slice_index(record.plane, key.index)] = values
                 self._refresh(layer, key)
+        return True
 
     def show_label(self, key: SliceKey) -> None:
         """Bring the labels layer in line with the project's label of one slice."""
@@ -164,7 +202,7 @@ class ScanLayers(QObject):
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
-        """What the current model says of a slice, also while its scan is still being segmented; None if nothing yet."""
+        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
         record, mask, layer = (
             self._project.scan(key.scan),
             self._project.mask(key.scan),
@@ -172,6 +210,8 @@ class ScanLayers(QObject):
         )
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
+        if key in self._previews:
+            return self._previews[key].copy()
         if mask is None:
             return None
         found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)

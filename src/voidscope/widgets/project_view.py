@@ -16,6 +16,7 @@ from voidscope.vocabulary import SliceKey
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.quick_look import QuickLook, QuickLookBar
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
@@ -38,6 +39,8 @@ class ProjectView(QTabWidget):
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
         self.measure = MeasurePanel(project, runner, self.layers)
+        self.quick = QuickLook(project, self.layers, self)
+        self.quick_bar = QuickLookBar(self.quick)
         self._panels: dict[str, Any] = {
             "Scans": self.scans,
             "Label": self.label,
@@ -59,8 +62,8 @@ class ProjectView(QTabWidget):
             "S": self.label.queue.pass_over, "G": self.label.queue.toggle_flag,
             "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
             "H": self.layers.next_heatmap, "J": lambda: self.layers.toggle("labels"),
-            "Shift-T": self.train.start, "Shift-P": self.train.segment_view, **self.label.tools.keys(),
-            **self._turns(),
+            "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
+            **self.label.tools.keys(), **self._turns(),
         }  # fmt: skip
         return {key: _ignoring_viewer(action) for key, action in actions.items()}
 
@@ -101,6 +104,8 @@ class ProjectView(QTabWidget):
 
     def _connect(self, runner: Runner) -> None:
         self.layers.shown.connect(self._shown)
+        self.layers.shown.connect(self.quick.ask)
+        self.quick.shown.connect(self._previewed)
         self.strokes.failed.connect(runner.failed)
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
@@ -140,17 +145,23 @@ class ProjectView(QTabWidget):
         if not self.strokes.pending(key):
             self.layers.show_label(key)
         self._refresh("Scans", "Label", "Train")
+        self.quick.label_changed(key)
+
+    def _previewed(self, key: SliceKey) -> None:
+        self.label.refresh_card()  # there is something to accept
 
     def _suggestions_changed(self, key: SliceKey | None = None) -> None:
         self._refresh("Label")
 
     def _cycles_changed(self) -> None:
+        self.quick.cycle_changed()
         self.layers.show_results()
         self._refresh("Label", "Train", "Measure")
 
     def _mask_changed(self, scan: str) -> None:
         if scan == self.layers.scan:
             self.layers.show_results()
+            self.quick.ask()
             self._refresh("Label")
 
     def _survey_changed(self) -> None:
@@ -172,6 +183,8 @@ class ProjectView(QTabWidget):
 
     def _step_changed(self, event: Any = None) -> None:
         self.label.refresh_card()
+        self.train.look()
+        self.quick.ask()
 
 
 def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:

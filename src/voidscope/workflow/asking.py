@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ from voidscope.project import Cycle, Project, ScanRecord, SliceReader
 from voidscope.project.results import PredictionDraft, draft_prediction
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
+from voidscope.workflow.deciding import open_verdicts
+from voidscope.workflow.order import Eye, Nearest
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
@@ -49,12 +52,14 @@ Eyes = tuple[bytes, tuple[float, float]]
 class ScanPrediction:
     """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
 
+    `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
     Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write.
     """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
     found: ScanFindings | None = None
+    views: npt.NDArray[np.int64] | None = None
     draft: PredictionDraft | None = None
 
 
@@ -75,7 +80,7 @@ def suggest(
 
     Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
     all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
-    asks no model sweeps none.
+    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without).
     """
     settings = config or project.config
     keys = training_keys(project)
@@ -93,6 +98,9 @@ def suggest(
     seed = [settings.seed, len(labelled)]
     rng = np.random.default_rng(seed)
     cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
+    decision = None
+    if cycle is not None and settings.suggest.strategy == "verdict":
+        decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
@@ -102,7 +110,7 @@ def suggest(
         scores = yield from _scores(reader, pool, settings)
         if surveyed is None and settings.suggest.strategy in UNASKED:
             return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores)
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
             return Suggested(*ranked(rank, surveyed, known, budget, seed, excluded))
@@ -222,37 +230,34 @@ def segment(
     scans: Iterable[str] | None = None,
     first: SliceKey | None = None,
     config: Config | None = None,
+    *,
+    eye: Eye | None = None,
 ) -> Job[dict[str, ScanPrediction], tuple[str, ...]]:
     """Segment scans with the current model; returns their names; those it has segmented already are not predicted again.
 
-    Slice `first` is predicted first, then its neighbours, then the other scans. Each `Progress.partial` is
-    ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
+    Slice `first`, or the one that `eye` says is in view as the work goes on, is predicted first, then its neighbours, then
+    the other scans. Each `Progress.partial` is ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
     """
     settings = config or project.config
     cycle = current_cycle(project)
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     todo = [n for n in names if not project.is_segmented(n)]
     reader, classes = project.reader(todo), project.classes
-    keys = _from_the_view(reader, todo, first)
+    everything = [k for n in todo for k in reader.records[n].slice_keys()]
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
-    return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, classes, settings, None), commit)
+    def steps() -> Steps[dict[str, ScanPrediction]]:
+        keys = Nearest(everything, eye or (lambda: first))
+        return _segmenting(cycle, reader, keys, classes, settings, None)
 
-
-def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | None) -> list[SliceKey]:
-    """All slices of `scans`, those nearest to `first` before the rest of its scan and before other scans."""
-
-    def distance(key: SliceKey) -> tuple[bool, int]:
-        return (True, 0) if first is None or key.scan != first.scan else (False, abs(key.index - first.index))
-
-    return sorted((k for n in scans for k in reader.records[n].slice_keys()), key=distance)
+    return Job("Segmenting", steps, commit)
 
 
 def _segmenting(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], classes: ClassMap, settings: Config,
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey] | Nearest, classes: ClassMap, settings: Config,
     rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
     """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice.
@@ -262,9 +267,12 @@ def _segmenting(
     found: dict[str, ScanPrediction] = {}
     suspects: dict[str, list[tuple[int, Suspects]]] = {}
     void_ids = classes.ids_with_role(Role.VOID)
+    told = [""]
     yield Progress(0, len(keys), LOADING)
     gradients = rows is not None and settings.suggest.strategy == "badge"
-    predicting = _predicting(cycle, reader, keys, classes, settings, gradients)
+    predicting = _predicting(
+        cycle, reader, keys, classes, settings, gradients, lambda what: told.append(f", {what}")
+    )
     for done, (key, prediction) in enumerate(predicting, start=1):
         record = reader.records[key.scan]
         if key.scan not in found:
@@ -274,6 +282,10 @@ def _segmenting(
         where = slice_index(record.plane, key.index)
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
+        if prediction.views is not None:
+            before = found[key.scan].views
+            views = prediction.views if before is None else before + prediction.views
+            found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
         suspects.setdefault(key.scan, []).append((key.index, prediction.suspects or Suspects.none()))
@@ -281,12 +293,14 @@ def _segmenting(
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
             found[key.scan] = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
-        yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
+        yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction))
     return found
 
 
 def _drafted(cycle: Cycle, record: ScanRecord, classes: ClassMap, found: ScanPrediction) -> ScanPrediction:
-    draft = draft_prediction(cycle.folder, cycle.id, record, classes, found.mask, found.entropy, found.found)
+    draft = draft_prediction(
+        cycle.folder, cycle.id, record, classes, found.mask, found.entropy, found.found, found.views
+    )
     return replace(found, draft=draft)
 
 
@@ -301,22 +315,29 @@ def _findings(
 def _predicting(
     cycle: Cycle,
     reader: SliceReader,
-    keys: Sequence[SliceKey],
+    keys: Sequence[SliceKey] | Nearest,
     classes: ClassMap,
     settings: Config,
     gradients: bool,
+    tell: Callable[[str], object],
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
     """Predictions in the order of `keys`; the network is loaded once, and only when there is a slice to predict."""
-    if not keys:
+    if not len(keys):
         return
     from voidscope.model import load_segmenter, predict_slices
 
     model = Config.parse(dict(cycle.config)).model
     segmenter = load_segmenter(model, len(classes), cycle.weights())
-    images = (reader.image(k) for k in keys)
+    drawn: deque[SliceKey] = deque()
+
+    def images() -> Iterator[npt.NDArray[np.float32]]:
+        for key in keys:
+            drawn.append(key)
+            yield reader.image(key)
+
     found = predict_slices(
-        segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
+        segmenter, images(), cycle.normalisation, settings.device, flips=model.flips,
         top_percent=settings.suggest.top_percent, gradients=gradients,
-        void_ids=classes.ids_with_role(Role.VOID),
+        void_ids=classes.ids_with_role(Role.VOID), tell=tell,
     )  # fmt: skip
-    yield from zip(keys, found, strict=True)
+    yield from ((drawn.popleft(), prediction) for prediction in found)

@@ -17,7 +17,7 @@ from voidscope.metrology import (
     spot,
 )
 from voidscope.project import Cycle, Project, SliceReader, results
-from voidscope.project.results import mask_path, read_mask
+from voidscope.project.results import mask_path, read_mask, read_views
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.measuring import MARGIN
@@ -76,7 +76,16 @@ def changes(
             yield Progress(done, len(names), f"measuring {name} before and after")
             for side, (_, cycle, how) in zip((one, two), sides, strict=True):
                 mask = _mask(cycle, name, classes, reader)
-                side.append(measure_scan(mask, classes, reader.records[name].spacing_um, how, name))
+                side.append(
+                    measure_scan(
+                        mask,
+                        classes,
+                        reader.records[name].spacing_um,
+                        how,
+                        name,
+                        read_views(cycle.folder, name, len(classes)),
+                    )
+                )
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])

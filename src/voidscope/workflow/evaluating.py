@@ -17,9 +17,9 @@ from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
-from voidscope.workflow.snapshot import current_cycle
+from voidscope.workflow.snapshot import current_cycle, made_with
 
-KEPT = ("miou", "miou_foreground", "iou", "void_recall", "scans", "truth", "truth_sha256")
+KEPT = ("miou", "miou_foreground", "iou", "void_recall", "scans", "truth", "truth_sha256", "created")
 """What a cycle keeps of its evaluation."""
 
 
@@ -93,7 +93,7 @@ def evaluate(
 
     def commit(found: Judged) -> Evaluation:
         job.commit(dict(found.predictions))
-        kept = asdict(found.result) | dict(found.source)
+        kept = asdict(found.result) | dict(found.source) | {"created": made_with()["created"]}
         kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
         project.set_evaluation(cycle.id, {name: kept[name] for name in KEPT})
         return found.result

@@ -23,12 +23,13 @@ from voidscope.metrology import (
     worst,
 )
 from voidscope.project import Cycle, Project, SliceReader, fingerprint
-from voidscope.project.results import read_mask
+from voidscope.project.results import read_mask, read_views
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.promoting import not_in_force
+from voidscope.workflow.recording import Occasion, record_of
 from voidscope.workflow.restoring import void_iou
-from voidscope.workflow.snapshot import current_cycle, provenance_of
+from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of
 
 GALLERY = 8
 """Pictures of the worst bumps in a report."""
@@ -37,11 +38,14 @@ MARGIN = 3
 
 
 def measure(
-    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+    project: Project,
+    scans: Iterable[str] | None = None,
+    config: Config | None = None,
+    occasion: Occasion | None = None,
 ) -> Job[tuple[Report, dict[str, bytes]], Report]:
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
-    `scans` None means every scan of the project. No verdict but REVIEW comes of a model that cannot find voids (none among
+    `scans` None means every scan of the project; `occasion` says who measures which sample. No verdict but REVIEW comes of a model that cannot find voids (none among
     its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added.
 
     Raises
@@ -50,6 +54,7 @@ def measure(
     """
     settings = config or project.config
     cycle = current_cycle(project)
+    told = occasion or Occasion()
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
@@ -59,8 +64,12 @@ def measure(
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
         "held_out_void_iou": void_iou(cycle, classes), "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
         "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
-        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings)]),
+        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings), *told.words()]),
     }  # fmt: skip
+    provenance |= record_of(project, cycle, reader, settings, told)
+    provenance["report_id"] = (
+        f"VS-{provenance['created'][:10].replace('-', '')}-{fingerprint_of(*provenance.values())}"
+    )
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
         measured: list[ScanMeasurement] = []
@@ -73,7 +82,8 @@ def measure(
             now = fingerprint(record.place(folder))
             facts[name] = provenance["scans"][name] | {"fingerprint": now}
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            found = measure_scan(mask, classes, record.spacing_um, settings.measure, name)
+            views = read_views(cycle.folder, name, len(classes))
+            found = measure_scan(mask, classes, record.spacing_um, settings.measure, name, views)
             doubt = blind or (
                 "" if now == record.fingerprint else f"the file of {name} is not the one that was added"
             )
