@@ -7,13 +7,16 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from builders import SHAPE, add_scan, write_scan
+from voidscope.acquisition import Survey
 from voidscope.errors import LabelError, ProjectError, StaleResult
-from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan
+from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan, results
+from voidscope.project.atomic import write_bytes
 from voidscope.project.label_files import stamp
 from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
 from voidscope.volume import Dataset, read_scan, tiff_bytes
@@ -224,3 +227,89 @@ def test_a_drive_that_went_away_is_a_project_error(
     arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
     with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
         getattr(project.labels, act)(*arguments)
+
+
+def told_of(project: Project) -> list[str]:
+    """What the project tells from now on."""
+    told: list[str] = []
+    for what in (
+        "cycles",
+        "suggestions",
+        "survey",
+        "evaluation",
+        "findings",
+        "report",
+        "pretrained",
+        "config",
+    ):
+        getattr(project.events, f"{what}_changed").connect(lambda w=what: told.append(w))
+    project.events.masks_changed.connect(lambda scan: told.append(f"mask of {scan}"))
+    return told
+
+
+def predicted(project: Project, value: int) -> None:
+    mask = np.full(SHAPE, value, np.uint8)
+    project.set_prediction(project.cycle.id, "a", mask, np.zeros(SHAPE, np.float16))
+
+
+RESULTS = {
+    "suggestions": lambda p: p.queue.put([]),
+    "survey": lambda p: p.set_survey(Survey.from_arrays((), {}, p.cycle.id)),
+    "evaluation": lambda p: p.set_evaluation(p.cycle.id, {"miou": 0.5}),
+    "findings": lambda p: p.set_doubts(p.cycle.id, {}),
+    "pretrained": lambda p: p.set_pretrained(b"weights", {"losses": [1.0]}),
+    "mask of a": lambda p: predicted(p, 2),
+}
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_a_result_made_in_a_terminal_is_told_once(
+    what: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        results, "write_survey", lambda folder, survey: write_bytes(folder / "survey.safetensors", b"0")
+    )
+    monkeypatch.setattr(Survey, "from_arrays", lambda keys, arrays, model: SimpleNamespace(model_id=model))
+    project.add_cycle(cycle(1), b"weights")
+    predicted(project, 1)
+    other = Project.open(project.path)
+    assert (other.mask("a") == 1).all()
+    told = told_of(other)
+    RESULTS[what](project)
+    other.catch_up()
+    other.catch_up()
+    assert told == [what]
+    assert (other.mask("a") == (2 if what == "mask of a" else 1)).all()
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_what_one_has_made_oneself_is_told_once_too(
+    what: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        results, "write_survey", lambda folder, survey: write_bytes(folder / "survey.safetensors", b"0")
+    )
+    monkeypatch.setattr(Survey, "from_arrays", lambda keys, arrays, model: SimpleNamespace(model_id=model))
+    project.add_cycle(cycle(1), b"weights")
+    told = told_of(project)
+    RESULTS[what](project)
+    project.catch_up()
+    assert told == [what]
+
+
+def test_a_result_of_a_model_that_another_program_has_replaced_is_refused(
+    project: Project, other: Project
+) -> None:
+    mine = project.add_cycle(cycle(1), b"weights")
+    other.catch_up()
+    other.add_cycle(cycle(2), b"weights")
+    with pytest.raises(StaleResult, match="no longer the current model"):
+        project.set_evaluation(mine.id, {"miou": 0.5})
+    assert project.cycle is not None and project.cycle.number == 2
+
+
+def test_a_setting_changed_elsewhere_survives_another_changed_here(project: Project, other: Project) -> None:
+    other.set_config(other.config.with_changes(["train.epochs=3", "seed=5", "suggest.budget=4"]))
+    project.set_config(project.config.with_changes(["train.batch_size=2", "suggest.budget=6"]))
+    found = Project.open(project.path).config
+    assert (found.train.epochs, found.train.batch_size, found.seed, found.suggest.budget) == (3, 2, 5, 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
+from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, check_spacing
 
@@ -41,6 +43,13 @@ class ProjectEvents:
     survey_changed = Signal()
     evaluation_changed = Signal()
     pretrained_changed = Signal()
+
+    def connect_all(self, watch: Watch) -> None:
+        """Let a watch take what this program writes itself as seen."""
+        self.cycles_changed.connect(watch.note_all)
+        self.masks_changed.connect(partial(watch.note, "masks"))
+        for what in ("suggestions", "survey", "evaluation", "findings", "report", "pretrained"):
+            getattr(self, f"{what}_changed").connect(partial(watch.note, what))
 
 
 class Project:
@@ -65,6 +74,8 @@ class Project:
         self.queue = Queue(
             folder, self.labels, lambda: self.cycle, self.events.suggestions_changed.emit, self.events.marks_changed.emit
         )  # fmt: skip
+        self._watch = Watch(folder, lambda: self.cycle)
+        self.events.connect_all(self._watch)
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -94,13 +105,12 @@ class Project:
             self.events.scans_changed.emit()
         if manifest.config != before.config:
             self.events.config_changed.emit()
-        if cycles != self._cycles:
-            self._cycles = cycles
-            self._masks.clear()
-            self.events.cycles_changed.emit()
-            self.events.suggestions_changed.emit()
+        self._follow(cycles)
         self.labels.catch_up()
         self.queue.catch_up()
+        for what, scan in self._watch.news():
+            self._masks.pop(scan, None)
+            getattr(self.events, f"{what}_changed").emit(*filter(None, [scan]))
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -191,10 +201,10 @@ class Project:
         return self._manifest.config
 
     def set_config(self, config: Config) -> None:
-        """Replace the project's settings."""
-        if config != self.config:
+        """Change the project's settings; what another program has set meanwhile stays where `config` changes nothing."""
+        if config != (before := self.config):
             self.catch_up()
-            self._write(config=config)
+            self._write(config=self.config.merged(before, config))
             self.events.config_changed.emit()
 
     # -- cycles and their results ----------------------------------------------------------------------------
@@ -229,14 +239,12 @@ class Project:
         written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
         if same is not None:
             results.share(same.folder, written.folder)
-        self._cycles = (*self._cycles, written)
-        self._masks.clear()
-        self.events.cycles_changed.emit()
-        self.events.suggestions_changed.emit()
+        self._follow((*self._cycles, written))
         return written
 
     def current(self, model_id: str) -> Cycle:
         """The current cycle if it is the one named, else `StaleResult`; every commit of a model's result asks this."""
+        self._follow(Cycle.read_all(self.path / "cycles", self._cycles))
         cycle = self.cycle
         if cycle is None or cycle.id != model_id:
             raise StaleResult(
@@ -371,6 +379,14 @@ class Project:
         self._masks.pop(scan, None)
         self.events.survey_changed.emit()
         self.events.masks_changed.emit(scan)
+
+    def _follow(self, cycles: tuple[Cycle, ...]) -> None:
+        """Go on with these cycles, where another program has trained one."""
+        if cycles != self._cycles:
+            self._cycles = cycles
+            self._masks.clear()
+            self.events.cycles_changed.emit()
+            self.events.suggestions_changed.emit()
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

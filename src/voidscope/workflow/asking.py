@@ -195,6 +195,7 @@ def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDAr
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:
+    project.catch_up()  # a terminal may have trained, or labelled what is about to be suggested
     if project.cycle != cycle:
         raise StaleResult("A model was trained meanwhile; the queue was not kept. Suggest again.")
     if result.survey is not None:
