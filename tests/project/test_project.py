@@ -230,6 +230,15 @@ def test_a_cycle_record_round_trips_whatever_its_folder(project: Project) -> Non
     assert replace(written, folder=Path()) == Cycle.read(written.folder)
 
 
+def test_pretrained_weights_leave_no_state_of_any_recipe(project: Project) -> None:
+    folder = project.pretrained_path.parent
+    folder.mkdir()
+    for name in ("state-0123456789ab.pt", "state-ba9876543210.pt"):
+        (folder / name).write_bytes(b"state")
+    project.set_pretrained(b"weights", {"losses": [1.0]})
+    assert sorted(p.name for p in folder.iterdir()) == ["pretrained.json", "weights.safetensors"]
+
+
 def test_pretrained_weights_are_kept_with_their_record(project: Project) -> None:
     project.set_pretrained(b"weights", {"losses": [1.0]})
     assert project.pretrained_path.read_bytes() == b"weights"

@@ -16,7 +16,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
 from voidscope.project import results
-from voidscope.project.atomic import explained, keep_all, write_bytes, write_json
+from voidscope.project.atomic import explained, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
@@ -108,9 +108,7 @@ class Project:
         self._follow(cycles)
         self.labels.catch_up()
         self.queue.catch_up()
-        for what, scan in self._watch.news():
-            self._masks.pop(scan, None)
-            getattr(self.events, f"{what}_changed").emit(*filter(None, [scan]))
+        self._tell_news()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -137,15 +135,10 @@ class Project:
         Raises `ProjectError` when a name is taken by another scan, or a labelled scan would be cut along another axis.
         """
         self.catch_up()
-        scans = dict(self.scans)
-        for record in records:
-            known = scans.get(record.name)
-            scans[record.name] = (
-                record
-                if known is None
-                else known.found_again(record, labelled=self.labels.speak_of(record.name))
-            )
-        self._take_in([scans[r.name] for r in records])
+        known = self.scans
+        self._take_in([
+            known[r.name].found_again(r, labelled=self.labels.speak_of(r.name)) if r.name in known else r for r in records
+        ])  # fmt: skip
 
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
@@ -302,16 +295,9 @@ class Project:
 
     def keep(self, draft: results.PredictionDraft) -> None:
         """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
-        folder, record = self.current(draft.model_id).folder, self.scan(draft.record.name)
-        if record.plane is not draft.record.plane:
-            raise StaleResult(
-                f"{record.name} is cut along {record.plane.value} now; the mask was not kept. Segment again."
-            )
-        keep_all(draft.files)
-        if record.spacing_um != draft.record.spacing_um:  # typed in meanwhile
-            results.set_spacing(folder, record.name, record.spacing_um)
-        self._masks[record.name] = draft.mask
-        self.events.masks_changed.emit(record.name)
+        results.keep_prediction(self.current(draft.model_id).folder, draft, self.scan(draft.record.name))
+        self._masks[draft.record.name] = draft.mask
+        self.events.masks_changed.emit(draft.record.name)
 
     def set_doubts(self, model_id: str, found: results.Doubts) -> None:
         """Keep which labels the current model contradicts; raises `StaleResult` for another model's."""
@@ -345,40 +331,32 @@ class Project:
         """Weights of the contrastive pretraining; the file exists once it has run."""
         return self.path / "pretrained" / "weights.safetensors"
 
-    def pretrain_state_path(self, recipe: str) -> Path:
-        """State from which the pretraining with this recipe (a hash of data and settings) resumes, once it has begun."""
-        return self.path / "pretrained" / f"state-{recipe}.pt"
-
     def set_pretrained(self, weights: bytes, record: Mapping[str, object]) -> None:
-        """Keep pretrained weights and what made them."""
-        write_bytes(self.pretrained_path, weights)
-        write_json(self.path / "pretrained" / "pretrained.json", record)
+        """Keep pretrained weights and what made them; no begun pretraining needs to go on any more."""
+        results.write_pretrained(self.pretrained_path, weights, record)
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _take_in(self, records: Sequence[ScanRecord]) -> None:
-        """Keep these records; masks follow a new spacing, and what is said of slices goes when they are cut otherwise."""
-        scans, again = dict(self.scans), [r for r in records if r.name in self.scans]
-        for record in again:
+        """Keep these records; what lies of the scans follows them."""
+        scans = dict(self.scans)
+        for record in records:
+            if (was := scans.get(record.name)) is not None and was != record:
+                results.follow((c.folder for c in self._cycles), was, record)
+                if was.plane is not record.plane:
+                    self.queue.forget(record.name)
+            scans[record.name] = record
             self._volumes.pop(record.name, None)
-            if record.plane is not scans[record.name].plane:
-                self._forget_slices(record.name)
-            elif record.spacing_um != scans[record.name].spacing_um:
-                for cycle in self._cycles:  # whoever measures a mask file alone shall measure the same
-                    results.set_spacing(cycle.folder, record.name, record.spacing_um)
-        scans |= {r.name: r for r in records}
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
+        self._tell_news()
 
-    def _forget_slices(self, scan: str) -> None:
-        """Drop what speaks of a scan by the numbers of its slices, which are other slices from now on."""
-        self.queue.forget(scan)
-        for cycle in self._cycles:
-            results.forget_slices(cycle.folder, scan)
-        self._masks.pop(scan, None)
-        self.events.survey_changed.emit()
-        self.events.masks_changed.emit(scan)
+    def _tell_news(self) -> None:
+        """Tell of every result that was written or taken away since somebody last looked."""
+        for what, scan in self._watch.news():
+            self._masks.pop(scan, None)
+            getattr(self.events, f"{what}_changed").emit(*filter(None, [scan]))
 
     def _follow(self, cycles: tuple[Cycle, ...]) -> None:
         """Go on with these cycles, where another program has trained one."""

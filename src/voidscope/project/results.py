@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +15,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
-from voidscope.errors import ProjectError
+from voidscope.errors import ProjectError, StaleResult
 from voidscope.metrology import Changes, Report
 from voidscope.project.atomic import (
     Draft,
     json_bytes,
+    keep_all,
     read_json,
     remove,
     replace_folder,
@@ -97,6 +98,29 @@ def draft_prediction(
     )
 
 
+def keep_prediction(folder: Path, draft: PredictionDraft, record: ScanRecord) -> None:
+    """Keep in a cycle folder what was drafted of a scan with this `record`; raises `StaleResult` for slices of another plane."""
+    if record.plane is not draft.record.plane:
+        raise StaleResult(
+            f"{record.name} is cut along {record.plane.value} now; the mask was not kept. Segment again."
+        )
+    keep_all(draft.files)
+    follow([folder], draft.record, record)  # a spacing typed in meanwhile
+
+
+def pretrain_state_path(pretrained: Path, recipe: str) -> Path:
+    """State, beside the weights, from which the pretraining with this recipe (a hash of data and settings) resumes."""
+    return pretrained.with_name(f"state-{recipe}.pt")
+
+
+def write_pretrained(path: Path, weights: bytes, record: Mapping[str, object]) -> None:
+    """Store pretrained weights and what made them, and drop the states of this and of every other recipe."""
+    write_bytes(path, weights)
+    write_json(path.with_name("pretrained.json"), record)
+    for state in path.parent.glob("state-*.pt"):
+        remove(state)
+
+
 def _findings_bytes(model_id: str, found: ScanFindings) -> bytes:
     tree = {
         "model": model_id, "missed": [f.entry() for f in found.missed], "flicker": [f.entry() for f in found.flicker],
@@ -168,8 +192,17 @@ def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
             write_bytes(path, tiff_bytes(np.asarray(read_scan(path).voxels[:]), spacing_um))
 
 
-def forget_slices(folder: Path, scan: str) -> None:
-    """Drop from a cycle folder what was found slice by slice in a scan that is cut along another axis now."""
+def follow(folders: Iterable[Path], was: ScanRecord, record: ScanRecord) -> None:
+    """Let what cycle folders hold of a scan follow its record: its masks the spacing, and nothing the slices of another plane."""
+    for folder in folders:
+        if was.plane is not record.plane:
+            _forget_slices(folder, record.name)
+        elif was.spacing_um != record.spacing_um:  # whoever measures a mask file alone shall measure the same
+            set_spacing(folder, record.name, record.spacing_um)
+
+
+def _forget_slices(folder: Path, scan: str) -> None:
+    """Drop from a cycle folder what was found slice by slice in a scan."""
     lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
     for path in (folder / "survey.safetensors", mask_path(folder, scan), _views_path(folder, scan), *lying):
         if path.is_file():

@@ -14,6 +14,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project.results import pretrain_state_path
 from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.lessons import Lesson, Looking, driven
 from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of, training_keys
@@ -45,7 +46,9 @@ def pretrain(
         normalisation,
         *(f"{r.fingerprint} {r.plane}" for r in reader.records.values()),
     )
-    looking = Looking(reader, keys, settings, normalisation, project.pretrain_state_path(recipe))
+    looking = Looking(
+        reader, keys, settings, normalisation, pretrain_state_path(project.pretrained_path, recipe)
+    )
     running = driven("Pretraining", looking.steps, elsewhere=elsewhere)
     done = _is_pretrained(project, recipe)
 
