@@ -95,12 +95,20 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Replace `folder` by one with `files`, all of them or none; what was in it before goes."""
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     with explained(folder):
+        if old.exists() and not folder.exists():  # a crash came between the two renames
+            old.replace(folder)
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
         write_folder(new, files)
         if folder.exists():
             folder.replace(old)
-        new.replace(folder)
+        try:
+            new.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
