@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
-from voidscope.errors import ProjectError, StaleResult
+from voidscope.errors import CannotReadFile, LabelError, ProjectError, StaleResult
 from voidscope.metrology import Changes, Report
 from voidscope.project.atomic import (
     Draft,
@@ -30,6 +31,7 @@ from voidscope.project.atomic import (
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
+from voidscope.volume.guarding import guarded
 
 _KEYS = "keys_json"
 
@@ -219,7 +221,8 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
     path = mask_path(folder, scan)
     if not path.is_file():
         return None
-    mask = classes.from_file(read_label_file(path))
+    with _remedied(path):
+        mask = classes.from_file(read_label_file(path))
     if mask.shape != shape:
         raise ProjectError(f"{path} is {mask.shape}; {scan} is {shape}. Delete it and segment again.")
     return mask
@@ -245,7 +248,21 @@ def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...]
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
     """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
     path = folder / "uncertainty" / f"{scan}.tif"
-    return np.asarray(read_scan(path).voxels[:], dtype=np.float32) if path.is_file() else None
+    if not path.is_file():
+        return None
+    with _remedied(path), guarded(path):
+        return np.asarray(read_scan(path).voxels[:], dtype=np.float32)
+
+
+@contextmanager
+def _remedied(path: Path) -> Iterator[None]:
+    """Say of a file that the model made how to come by another one."""
+    try:
+        yield
+    except CannotReadFile as error:
+        raise ProjectError(f"{path} is damaged: {error.reason}. Delete it and segment again.") from error
+    except LabelError as error:
+        raise ProjectError(f"{path} is damaged: {error} Delete it and segment again.") from error
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
