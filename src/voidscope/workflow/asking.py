@@ -262,9 +262,14 @@ def _predicting(
     model = Config.parse(dict(cycle.config)).model
     segmenter = load_segmenter(model, n_classes, cycle.weights())
     drawn: deque[SliceKey] = deque()
-    images = (reader.image(k) for k in keys if drawn.append(k) is None)
+
+    def images() -> Iterator[npt.NDArray[np.float32]]:
+        for key in keys:
+            drawn.append(key)
+            yield reader.image(key)
+
     found = predict_slices(
-        segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
+        segmenter, images(), cycle.normalisation, settings.device, flips=model.flips,
         top_percent=settings.suggest.top_percent, gradients=gradients, tell=tell,
     )  # fmt: skip
     yield from ((drawn.popleft(), prediction) for prediction in found)
