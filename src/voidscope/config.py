@@ -10,21 +10,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from voidscope.errors import ConfigError
+from voidscope.measure_config import Criterion as Criterion
+from voidscope.measure_config import MeasureConfig as MeasureConfig
+from voidscope.setting_words import Section as _Section
 from voidscope.setting_words import in_words, put, value_of
-
-
-def _field(default: Any, title: str, consequence: str, **extra: Any) -> Any:
-    """A pydantic field with the texts a form needs; `paper` and `unit` go into the schema's extra part."""
-    said: dict[str, Any] = {k: extra.pop(k) for k in ("paper", "unit") if k in extra}
-    return Field(default, title=title, description=consequence, json_schema_extra=said, **extra)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
+from voidscope.setting_words import setting as _field
 
 FEW_SLICES = 12
 """Labelled slices from which on `train.growth` counts: the first batches of a loop."""
@@ -201,12 +194,13 @@ class SuggestConfig(_Section):
     """Which slices to label next (paper 3.2, Eq. 2-5, Algorithm 1)."""
 
     strategy: Literal[
-        "rareness", "rareness-normalised", "rareness-product", "entropy", "coreset", "coregcn", "badge", "clasp", "vaal",
+        "rareness", "rareness-normalised", "rareness-product", "entropy", "coreset", "coregcn", "badge", "clasp", "vaal", "verdict",
         "foreground", "stratified", "strided", "random",
     ] = _field(
         "rareness",
         "Strategy",
-        "How slices are ranked: rareness is the paper's plain sum r + u + d.",
+        "How slices are ranked: rareness is the paper's plain sum r + u + d; verdict goes where a label could flip a verdict, "
+        "to the most undecided void in scans whose measured interval holds the limit.",
         paper="3.2",
     )  # fmt: skip
     first: Literal["random", "stratified", "strided", "k-means", "typiclust"] = _field(
@@ -250,48 +244,6 @@ class SuggestConfig(_Section):
     )  # fmt: skip
     vaal_epochs: int = _field(
         100, "VAAL epochs", "Passes over the slices when strategy vaal trains its networks.", ge=1, le=100_000
-    )
-
-
-class MeasureConfig(_Section):
-    """The void ratio, its limit and what counts as a void."""
-
-    ratio: Literal["void/foreground", "void/(foreground-void)", "void/(solder+void)", "void/solder"] = _field(
-        "void/foreground", "Ratio",
-        "The number the verdict looks at. Foreground is every class but background, void included.", paper="1",
-    )  # fmt: skip
-    limit: float = _field(
-        0.05, "Limit (0.05 is 5 %)", "FAIL when the ratio is above this; a fraction, so 0.05 is 5 %. Agree on it with your customer.", ge=0, le=1,
-        paper="1",
-    )  # fmt: skip
-    source: str = _field(
-        "", "Source of the limit", "Who set the limit, and where it is written; the report says it."
-    )
-    rule: Literal["simple acceptance", "guard band"] = _field(
-        "simple acceptance", "Decision rule",
-        "simple acceptance takes the ratio as exact; guard band leaves to REVIEW what is nearer to the limit than its expanded "
-        "uncertainty (ISO 14253-1).",
-    )  # fmt: skip
-    edge_sigma: float = _field(
-        0.25, "Doubt of edges",
-        "Standard deviation of where a void ends; from held-out scans with truth. It makes the interval of the ratio.", ge=0, le=5,
-        unit="voxels",
-    )  # fmt: skip
-    coverage: float = _field(
-        2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
-    )
-    min_void_iou: float = _field(
-        0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
-    )  # fmt: skip
-    min_voxels: int = _field(
-        1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
-    )
-    solder_class: str = _field(
-        "solder", "Solder class", "Name of the class that void/(solder+void) relates to."
-    )
-    pillar_class: str = _field("copper_pillar", "Pillar class", "Name of the class the bump stands on.")
-    pad_class: str = _field(
-        "copper_pad", "Pad class", "Name of the class on top of the bump; memory dies have it."
     )
 
 
@@ -358,7 +310,8 @@ class Config(_Section):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise ConfigError(f"Setting {where} = {first['input']!r}: {in_words(first['msg'])}.") from error
+            said = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
+            raise ConfigError(f"Setting {where}{said}: {in_words(first['msg'])}.") from error
 
     def settings(self) -> Iterator[tuple[str, Any]]:
         """Each setting as (``section.field``, value), top-level ones first."""

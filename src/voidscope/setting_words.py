@@ -1,11 +1,25 @@
-"""Settings as a person types them, ``section.field=value``, and refusals as a person reads them."""
+"""What a setting is: a described field; how a person types one, ``section.field=value``, and reads a refusal."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from voidscope.errors import ConfigError
+
+
+class Section(BaseModel):
+    """Settings that belong together: frozen, unknown ones refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def setting(default: Any, title: str, consequence: str, **extra: Any) -> Any:
+    """A pydantic field with the texts a form needs; `paper` and `unit` go into the schema's extra part."""
+    said: dict[str, Any] = {k: extra.pop(k) for k in ("paper", "unit") if k in extra}
+    return Field(default, title=title, description=consequence, json_schema_extra=said, **extra)
 
 
 def in_words(refusal: str) -> str:
@@ -14,7 +28,7 @@ def in_words(refusal: str) -> str:
         ("Input should be", "it must be"), ("greater than or equal to", "at least"), ("greater than", "above"),
         ("less than or equal to", "at most"), ("less than", "below"),
         (", unable to parse string as a number", ""), (", unable to parse string as an integer", ""),
-        ("Extra inputs are not permitted", "there is no such setting"),
+        ("Extra inputs are not permitted", "there is no such setting"), ("Value error, ", ""),
     ):  # fmt: skip
         refusal = refusal.replace(theirs, ours)
     return refusal

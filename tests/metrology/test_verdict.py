@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrology.masks import HBM, PILLAR, SOLDER, VOID, block
+from metrology.masks import HBM, PAD, PILLAR, SOLDER, VOID, block
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import RATIOS, Verdict, decide, measure_mask
+from voidscope.metrology.ratios import VOLUMES
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_exactly_the_limit_passes_for_every_percentage(percent: int) -> None:
 @pytest.mark.parametrize("formula", list(RATIOS.values()))
 def test_the_recipe_chooses_which_ratio_decides(formula: str) -> None:
     mask = block()
-    mask[5, 5, 5], mask[6] = VOID, PILLAR
-    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.0), "a")
+    mask[5, 5, 5], mask[8], mask[2] = VOID, PAD, PILLAR
+    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.0, band_voxels=9), "a")
     assert found.ratio == found.ratios[formula]
     assert found.reason.startswith(f"{formula} = ")
     assert found.verdict is Verdict.FAIL
@@ -56,7 +57,7 @@ def test_two_recipes_can_decide_one_mask_differently() -> None:
     mask[5:7, 5:7, 5:7], mask[:3] = VOID, PILLAR
     verdicts = {
         formula: measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.015), "a").verdict
-        for formula in RATIOS.values()
+        for formula in VOLUMES
     }
     assert verdicts["void/foreground"] is Verdict.PASS
     assert verdicts["void/solder"] is Verdict.FAIL

@@ -9,7 +9,7 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.evaluation import confusion_matrix, iou, miou
-from voidscope.metrology import count_classes, decide, void_ratios
+from voidscope.metrology import decide, measured_ratio
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 
@@ -41,11 +41,11 @@ def score(
 
 def _scan(name: str, mask: Mask, truth: Mask, classes: ClassMap, recipe: MeasureConfig) -> dict[str, Any]:
     known = np.where(truth > 0, mask, 0).astype(np.uint8)
-    ratio, true = (
-        void_ratios(count_classes(m, len(classes)), classes, recipe.solder_class)[recipe.ratio]
-        for m in (known, truth)
-    )
-    verdicts = [decide(value, recipe, "undefined")[0].value for value in (ratio, true)]
+    ratio, true = (measured_ratio(m, classes, recipe) for m in (known, truth))
+    exact = recipe.model_copy(
+        update={"rule": "simple acceptance"}
+    )  # which side of the limit, whatever the doubt
+    verdicts = [decide(value, exact, "undefined")[0].value for value in (ratio, true)]
     return {
         "scan": name,
         "ratio": ratio,

@@ -10,11 +10,19 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, open_project
+from voidscope.cli.options import AsJson, Changes, open_project
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
-from voidscope.metrology import GaugeStudy, Reading, gauge_study, recipe_text, verdict_agreement
+from voidscope.metrology import PRESETS as RECIPES
+from voidscope.metrology import (
+    GaugeStudy,
+    Reading,
+    gauge_study,
+    preset_recipe,
+    recipe_text,
+    verdict_agreement,
+)
 from voidscope.project.atomic import write_bytes
 
 COLUMNS = ("part", "operator", "value")
@@ -24,10 +32,15 @@ COLUMNS = ("part", "operator", "value")
 def recipe(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Recipe file to write, e.g. customer.toml.")],
     project: Annotated[Path | None, typer.Option(help="Start from this project's settings.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"Start from a preset: {', '.join(RECIPES)}.")] = None,
     changes: Changes = None,
 ) -> None:
     """Write a recipe file to edit, send and sign; use it with measure --recipe."""
+    if project is not None and preset is not None:
+        raise ConfigError(f"Start from --project {project} or from --preset {preset}, not from both.")
     start = Config.product() if project is None else open_project(project).config
+    if preset is not None:
+        start = start.model_copy(update={"measure": preset_recipe(preset)})
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
     write_bytes(path, recipe_text(start.with_changes(changes or []).measure).encode())
@@ -35,10 +48,19 @@ def recipe(
 
 
 @app.command()
-def verify(path: ProjectPath, as_json: AsJson = False) -> None:
-    """Measure again by the last report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
-    project = open_project(path)
-    differing = run(workflow.verify(project))
+def verify(
+    path: Annotated[
+        Path, typer.Argument(metavar="PROJECT|REPORT", help="Project folder, or a report's folder or file.")
+    ],
+    project: Annotated[
+        Path | None, typer.Option(help="Where the report's project lies now, if not where it was measured.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure again by a report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
+    folder = None if (path / "project.json").is_file() else workflow.report_place(path)
+    where = project or (path if folder is None else workflow.project_of(folder))
+    differing = run(workflow.verify(open_project(where), folder))
     told = "the report repeats: same files, same model, same masks, same numbers"
     say({"verified": not differing, "differences": list(differing)}, as_json, "\n".join(differing) or told)
     if differing:

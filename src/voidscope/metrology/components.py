@@ -1,4 +1,4 @@
-"""26-connected components of a mask as columns of counts, centroids and boxes, found slab by slab.
+"""Connected components of a mask as columns of counts, centroids and boxes, found slab by slab.
 
 A slab shares one plane with the next. Neighbouring planes therefore always meet inside some slab, and two
 components that hold the same voxel of a shared plane are one. Memory stays that of a slab, however large the scan.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from voidscope.vocabulary import Mask
 
 CONNECTIVITY = 26
-"""Voxels that share a face, an edge or a corner belong to one component."""
+"""Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
 SLAB_VOXELS = 2**24
 """Voxels labelled at once: about 80 MiB of working memory."""
 
@@ -57,10 +57,12 @@ class Components:
         return Components(n, total / n[:, None], first, last)
 
 
-def find_components(mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXELS) -> Components:
+def find_components(
+    mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXELS, connectivity: int = CONNECTIVITY
+) -> Components:
     """The components of the voxels of a mask (z, y, x) whose class is one of `ids`.
 
-    The result does not depend on `slab_voxels`, the size of the slabs the mask is worked through in.
+    `connectivity` 6 joins voxels that share a face, 18 also an edge, 26 also a corner. The result does not depend on `slab_voxels`, the size of the slabs the mask is worked through in.
     """
     import cc3d
 
@@ -72,7 +74,7 @@ def find_components(mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXE
     offset, seam = 0, np.zeros(planes.shape[1:], np.int64)
     for start, stop in _slabs(planes.shape, slab_voxels):
         there = chosen[planes[start:stop]].view(np.uint8)  # as bool, cc3d 4.1 stops at a row of three voxels
-        labels = cc3d.connected_components(there, connectivity=CONNECTIVITY)
+        labels = cc3d.connected_components(there, connectivity=connectivity)
         links.append(_links(seam, labels[0], offset))
         last = stop == len(planes)
         parts.append(_statistics(labels if last else labels[:-1], int(labels.max()), start))

@@ -23,6 +23,8 @@ BULGE = 95.0
 """Percentile over the levels of the solder at which its edge is taken: a bulge counts, a stray voxel does not."""
 DUST = 0.01
 """Connected parts of less than this share of their class are left out."""
+TIE = 1e-6
+"""Solder and pillar as far apart along two axes, to this share, tell no build axis."""
 AXES = ("z", "y", "x")
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 """Names of the lengths that are one number each."""
@@ -134,7 +136,7 @@ class _Posed:
     def of(
         cls, mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, dust: float = 0.0
     ) -> _Posed | None:
-        """Stand the bump up along the axis on which solder and pillar lie farthest apart; None without either."""
+        """Stand the bump up along the axis on which solder and pillar lie farthest apart; None without either, or where two tie."""
         pillar, solder, pad = (
             _swept(mask == classes.id_of(name), dust) if name in classes.names else np.zeros(mask.shape, bool)
             for name in (recipe.pillar_class, recipe.solder_class, recipe.pad_class)
@@ -142,7 +144,10 @@ class _Posed:
         if not (pillar.any() and solder.any()):
             return None
         apart = np.multiply(np.subtract(_middle(solder), _middle(pillar)), spacing_um)
-        axis = int(np.argmax(np.abs(apart)))
+        *_, second, farthest = np.sort(np.abs(apart))
+        if recipe.build_axis == "auto" and farthest - second <= TIE * farthest:
+            return None
+        axis = int(np.argmax(np.abs(apart))) if recipe.build_axis == "auto" else AXES.index(recipe.build_axis)
         order = [axis, *(a for a in range(3) if a != axis)]
         turn = slice(None, None, -1) if apart[axis] < 0 else slice(None)
         parts = [p.transpose(order)[turn] for p in (pillar, solder, pad)]

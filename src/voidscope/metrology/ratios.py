@@ -13,8 +13,15 @@ RATIOS = {
     "void_over_rest_of_foreground": "void/(foreground-void)",
     "void_over_solder": "void/(solder+void)",
     "void_to_solder": "void/solder",
+    "projected_area": "projected area",
+    "worst_slice": "worst slice",
+    "pillar_band": "interface band, pillar side",
+    "pad_band": "interface band, pad side",
 }
-"""Name of each ratio in JSON and CSV, and its formula as the recipe writes it."""
+"""Name of each ratio in JSON and CSV, and its name in a recipe."""
+
+VOLUMES = ("void/foreground", "void/(foreground-void)", "void/(solder+void)", "void/solder")
+"""The ratios of volumes, each of which has an interval; the others are of areas and bands."""
 
 WITH_VOID_BELOW = ("void/foreground", "void/(solder+void)")
 """Formulas in which void counts below the line too."""
@@ -24,8 +31,15 @@ DEFINITIONS = {
     "void/(foreground-void)": "volume of void over the volume of every class but background and void",
     "void/(solder+void)": "volume of void over the volume of solder and void together",
     "void/solder": "volume of void over the volume of solder, void left out",
+    "projected area": "seen along the build axis, the area that holds any void over the area that holds any foreground",
+    "worst slice": "void over foreground, void included, in the slice across the build axis where that is most",
+    "interface band, pillar side": "void over solder and void together, in a band of some voxels above the pillar",
+    "interface band, pad side": "void over solder and void together, in a band of some voxels below the pad",
 }
-"""What each formula means, in words."""
+"""What each ratio means, in words."""
+
+Parts = tuple[int, int]
+"""Voxels above and below the line."""
 
 
 def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
@@ -34,26 +48,33 @@ def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
 
 
 def void_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, float | None]:
-    """The four ratios by formula from voxel counts (C + 1,), unlabelled first; None where undefined.
+    """The four ratios of volumes by formula from voxel counts (C + 1,), unlabelled first; None where undefined.
 
     Foreground is every class but background, void included (the region of the structure). Unlabelled voxels
     count nowhere.
     """
-    void = _total(counts, classes, Role.VOID)
-    below = _denominators(counts, classes, solder)
-    return {formula: None if isinstance(n, str) else void / n for formula, n in below.items()}
+    return values_of(volume_parts(counts, classes, solder))
 
 
 def undefined_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, str]:
-    """Why each undefined ratio is undefined, by formula; the defined ones are left out."""
-    below = _denominators(counts, classes, solder)
-    return {formula: n for formula, n in below.items() if isinstance(n, str)}
+    """Why each undefined ratio of volumes is undefined, by formula; the defined ones are left out."""
+    return reasons_of(volume_parts(counts, classes, solder))
 
 
-def parts_of(formula: str, counts: Sequence[int], classes: ClassMap, solder: str) -> tuple[int, int | None]:
-    """Voxels above and below the line of one formula; None below where the ratio is undefined."""
-    below = _denominators(counts, classes, solder)[formula]
-    return _total(counts, classes, Role.VOID), None if isinstance(below, str) else below
+def volume_parts(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, Parts | str]:
+    """Voxels above and below the line of each ratio of volumes, or why it is undefined, by formula."""
+    void, below = _total(counts, classes, Role.VOID), _denominators(counts, classes, solder)
+    return {formula: n if isinstance(n, str) else (void, n) for formula, n in below.items()}
+
+
+def values_of(parts: Mapping[str, Parts | str]) -> dict[str, float | None]:
+    """What is above over what is below the line, None where undefined."""
+    return {formula: None if isinstance(p, str) else p[0] / p[1] for formula, p in parts.items()}
+
+
+def reasons_of(parts: Mapping[str, Parts | str]) -> dict[str, str]:
+    """Why each undefined ratio is undefined."""
+    return {formula: p for formula, p in parts.items() if isinstance(p, str)}
 
 
 def _denominators(counts: Sequence[int], classes: ClassMap, solder: str) -> Mapping[str, int | str]:

@@ -1,35 +1,58 @@
-"""A recipe as a file: what is measured, against which limit, decided how; TOML that people read, send and sign."""
+"""A recipe as a file: what is measured, against which limits, decided how; TOML that people read, send and sign."""
 
 from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from voidscope.config import Config, MeasureConfig
+from voidscope.config import Config, Criterion, MeasureConfig
 from voidscope.errors import CannotReadFile, ConfigError
+from voidscope.metrology.quantities import QUANTITIES
+from voidscope.metrology.ratios import DEFINITIONS
 
-VERSION = 1
-"""Of the file's layout; a file of a later one is refused."""
+VERSION = 2
+"""Of the file's layout; a file of a later one is refused. Version 1 had no criteria beside the ratio's limit."""
 HEAD = f"""\
 # A voidscope recipe: what is measured and how it is decided. Use it with: voidscope measure PROJECT --recipe FILE
-# The limit is yours: say in source where it comes from. No standard is quoted here.
+# Limits are yours: say in source where each comes from. No standard is quoted here.
 version = {VERSION}
 
 [measure]
 """
+CRITERIA = """
+# Further criteria: a table each, with measure, and at_most, at_least or both; source says where the limit comes from, uncertainty (of the
+# measure, expanded, in its unit) is needed by a guard band. Fractions are plain numbers: 0.05 is 5 %. For example:
+#   [[criterion]]
+#   measure = "blt_um"
+#   at_most = 40.0
+#   source = "drawing 4711, sheet 2"
+# Measures:
+"""
 
 
 def recipe_text(recipe: MeasureConfig) -> str:
-    """The recipe as TOML, each setting under what it means and its unit."""
+    """The recipe as TOML, each setting under what it means and its unit, then a table for each further criterion."""
     lines = []
     for name, info in MeasureConfig.model_fields.items():
+        if name == "criteria":
+            continue
         unit = (
             (info.json_schema_extra or {}).get("unit") if isinstance(info.json_schema_extra, dict) else None
         )
         lines.append(f"# {info.title}: {info.description}{f' ({unit})' if unit else ''}")
         lines.append(f"{name} = {_toml(getattr(recipe, name))}")
-    return HEAD + "\n".join(lines) + "\n"
+    known = "".join(f"#   {name}: {words}\n" for name, words in {**DEFINITIONS, **QUANTITIES}.items())
+    tables = "".join(_table(c) for c in recipe.criteria)
+    return f"{HEAD}{chr(10).join(lines)}\n{CRITERIA}{known}{tables}"
+
+
+def _table(criterion: Criterion) -> str:
+    """One criterion; what it does not say is left out."""
+    said = {name: v for name, v in criterion.model_dump().items() if v is not None}
+    return "\n[[criterion]]\n" + "".join(f"{name} = {_toml(v)}\n" for name, v in said.items())
 
 
 def _toml(value: str | float) -> str:
@@ -51,11 +74,32 @@ def read_recipe(path: Path) -> MeasureConfig:
         raise CannotReadFile(
             path, f"it is no recipe ({error}). Write one with: voidscope recipe {path.name}"
         ) from error
-    if tree.get("version") != VERSION:
+    version = tree.get("version")
+    if isinstance(version, bool) or version not in range(1, VERSION + 1):
         raise CannotReadFile(
-            path, f"its version is {tree.get('version')!r}; this voidscope reads version = {VERSION}."
+            path, f"its version is {version!r}; this voidscope reads version = {VERSION} and earlier."
         )
-    unknown = sorted(set(tree) - {"version", "measure"})
+    return _parsed(path, tree)
+
+
+def _parsed(path: Path, tree: Mapping[str, Any]) -> MeasureConfig:
+    unknown = sorted(set(tree) - {"version", "measure", "criterion"})
     if unknown:
-        raise ConfigError(f"{path} has {unknown[0]!r}, which no recipe has; settings go under [measure].")
-    return Config.parse({"measure": tree.get("measure", {})}).measure
+        raise ConfigError(
+            f"{path} has {unknown[0]!r}, which no recipe has; settings go under [measure], further limits under [[criterion]]."
+        )
+    criteria = tree.get("criterion", [])
+    if criteria and tree["version"] < 2:
+        raise ConfigError(f"{path} has a criterion, which version 1 has not; write version = {VERSION}.")
+    for k, entry in enumerate(criteria if isinstance(criteria, list) else [criteria], start=1):
+        if not isinstance(entry, Mapping):
+            raise ConfigError(
+                f"{path}: criterion {k} is {entry!r}; write a table [[criterion]] with measure and limit."
+            )
+        known = {**DEFINITIONS, **QUANTITIES}
+        if entry.get("measure") not in known:
+            raise ConfigError(
+                f"{path}: criterion {k} has measure {entry.get('measure')!r}; known are {', '.join(known)}."
+            )
+    given = dict(tree.get("measure", {}))
+    return Config.parse({"measure": given | ({"criteria": criteria} if criteria else {})}).measure

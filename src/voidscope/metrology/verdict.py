@@ -1,10 +1,14 @@
-"""The verdict: a ratio against its limit, by simple acceptance or with a guard band."""
+"""The verdict: each criterion of a recipe against its limit, by simple acceptance or with a guard band, and all of them joined."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
-from voidscope.config import MeasureConfig
+from voidscope.config import Criterion, MeasureConfig
+from voidscope.measure_config import is_fraction
 
 
 class Verdict(StrEnum):
@@ -15,34 +19,162 @@ class Verdict(StrEnum):
     REVIEW = "REVIEW"
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one criterion.
+
+    Attributes
+    ----------
+    measure : the ratio or quantity that was looked at
+    value, uncertainty : and its expanded uncertainty, in its own unit; None where undefined or unknown
+    at_most, at_least : its limits
+    verdict, reason : and why, in one sentence
+    source : where the limit comes from
+    """
+
+    measure: str
+    value: float | None
+    uncertainty: float | None
+    at_most: float | None
+    at_least: float | None
+    verdict: Verdict
+    reason: str
+    source: str = ""
+
+    def entry(self) -> dict[str, Any]:
+        """The outcome as JSON has it."""
+        return asdict(self) | {"verdict": self.verdict.value}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Outcome:
+        """The inverse of `entry`."""
+        return cls(**{**entry, "verdict": Verdict(entry["verdict"])})
+
+
+def judge(
+    criterion: Criterion,
+    value: float | None,
+    rule: str,
+    undefined: str = "",
+    uncertainty: float | None = None,
+) -> Outcome:
+    """One criterion: FAIL beyond a limit, PASS at or within it, REVIEW when the value is undefined.
+
+    With the rule guard band, PASS needs the whole interval value +- U within the limits and FAIL the whole of it beyond one;
+    between is REVIEW, and so is a value whose U nobody knows (ISO 14253-1, JCGM 106).
+
+    Parameters
+    ----------
+    undefined : why there is no value
+    uncertainty : U where it was computed; the criterion's own goes before it
+    """
+    known = uncertainty if criterion.uncertainty is None else criterion.uncertainty
+    verdict, reason = _decided(criterion, value, rule, undefined, known)
+    return Outcome(
+        criterion.measure,
+        value,
+        known,
+        criterion.at_most,
+        criterion.at_least,
+        verdict,
+        reason,
+        criterion.source,
+    )
+
+
 def decide(
     ratio: float | None, recipe: MeasureConfig, undefined: str = "", uncertainty: float | None = None
 ) -> tuple[Verdict, str]:
-    """FAIL above the limit, PASS at or below it, REVIEW when the ratio is undefined; and why, in one sentence.
+    """What the ratio alone says against the recipe's limit, and why, in one sentence; see `judge`."""
+    found = judge(limit_of(recipe), ratio, recipe.rule, undefined, uncertainty)
+    return found.verdict, found.reason
 
-    With the rule guard band, PASS needs ratio + U at or below the limit and FAIL ratio - U above it; between is REVIEW
-    (ISO 14253-1, JCGM 106). `undefined` says why there is no ratio, `uncertainty` is U.
+
+def limit_of(recipe: MeasureConfig) -> Criterion:
+    """The recipe's first criterion: its ratio and limit."""
+    return Criterion(measure=recipe.ratio, at_most=recipe.limit, source=recipe.source)
+
+
+def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
+    """The verdict of all criteria together, and the sentences that decided it.
+
+    When all must pass, one FAIL is enough for FAIL, whatever is undefined; else one REVIEW leaves it to REVIEW. When any may
+    pass, one PASS is enough for PASS; else one REVIEW leaves it to REVIEW.
     """
-    if ratio is None:
-        return Verdict.REVIEW, f"{recipe.ratio} is undefined: {undefined or 'nothing to relate the voids to'}"
-    if recipe.rule == "guard band" and uncertainty is not None:
-        return _guarded(ratio, uncertainty, recipe)
-    measured, limit = _told_apart(ratio, recipe.limit)
-    if ratio > recipe.limit:
-        return Verdict.FAIL, f"{recipe.ratio} = {measured} is above the limit {limit}"
-    return Verdict.PASS, f"{recipe.ratio} = {measured} is within the limit {limit}"
+    order = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
+    if pass_when == "any criterion passes":
+        order = order[::-1]
+    verdict = next((v for v in order if any(o.verdict is v for o in outcomes)), Verdict.REVIEW)
+    said = "; ".join(o.reason for o in outcomes if o.verdict is verdict)
+    if len(outcomes) < 2:
+        return verdict, said
+    passed = sum(o.verdict is Verdict.PASS for o in outcomes)
+    needed = "one must" if pass_when == "any criterion passes" else "all must"
+    return verdict, f"{said} ({passed} of {len(outcomes)} criteria pass, {needed})"
 
 
-def _guarded(ratio: float, uncertainty: float, recipe: MeasureConfig) -> tuple[Verdict, str]:
-    said = f"{recipe.ratio} = {100 * ratio:.4g} % ± {100 * uncertainty:.2g} %"
-    if ratio + uncertainty <= recipe.limit:
-        return Verdict.PASS, f"{said} is within the limit {100 * recipe.limit:.4g} %"
-    if ratio - uncertainty > recipe.limit:
-        return Verdict.FAIL, f"{said} is above the limit {100 * recipe.limit:.4g} %"
-    return Verdict.REVIEW, f"{said} is too near the limit {100 * recipe.limit:.4g} % to decide"
+def _decided(
+    criterion: Criterion, value: float | None, rule: str, undefined: str, uncertainty: float | None
+) -> tuple[Verdict, str]:
+    name = criterion.measure
+    if value is None:
+        return Verdict.REVIEW, f"{name} is undefined: {undefined or 'nothing to relate the voids to'}"
+    if rule == "guard band":
+        return _guarded(criterion, value, uncertainty)
+    if criterion.at_most is not None and value > criterion.at_most:
+        measured, limit = _told_apart(name, value, criterion.at_most)
+        return Verdict.FAIL, f"{name} = {measured} is above the limit {limit}"
+    if criterion.at_least is not None and value < criterion.at_least:
+        measured, limit = _told_apart(name, value, criterion.at_least)
+        return Verdict.FAIL, f"{name} = {measured} is below the least {limit}"
+    measured, _ = _told_apart(name, value, _nearest(criterion, value))
+    return Verdict.PASS, f"{name} = {measured} is within {_limits(criterion, value)}"
 
 
-def _told_apart(ratio: float, limit: float) -> tuple[str, str]:
-    """Both in percent with as few digits, from four on, as show which is larger."""
-    pairs = [(f"{100 * ratio:.{d}g} %", f"{100 * limit:.{d}g} %") for d in range(4, 18)]
+def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> tuple[Verdict, str]:
+    name, (least, most) = criterion.measure, (criterion.at_least, criterion.at_most)
+    if uncertainty is None:
+        return Verdict.REVIEW, (
+            f"{name} = {_said(name, value)} has no known uncertainty, which a guard band needs: "
+            "give it in a criterion, or decide by simple acceptance"
+        )
+    said = f"{name} = {_said(name, value)} ± {_said(name, uncertainty, 2)}"
+    low, high = value - uncertainty, value + uncertainty
+    if most is not None and low > most:
+        return Verdict.FAIL, f"{said} is above the limit {_said(name, most)}"
+    if least is not None and high < least:
+        return Verdict.FAIL, f"{said} is below the least {_said(name, least)}"
+    if (most is None or high <= most) and (least is None or low >= least):
+        return Verdict.PASS, f"{said} is within {_limits(criterion, value)}"
+    return Verdict.REVIEW, f"{said} is too near the limit {_said(name, _nearest(criterion, value))} to decide"
+
+
+def _nearest(criterion: Criterion, value: float) -> float:
+    limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
+    return min(limits, key=lambda v: abs(v - value))
+
+
+def _limits(criterion: Criterion, value: float) -> str:
+    """The limits in words."""
+    name, least, most = criterion.measure, criterion.at_least, criterion.at_most
+    if least is None or most is None:
+        bound = _nearest(criterion, value)
+        return (
+            f"the limit {_told_apart(name, value, bound)[1]}"
+            if least is None
+            else f"the least {_said(name, bound)}"
+        )
+    return f"the limits {_said(name, least)} and {_said(name, most)}"
+
+
+def _said(name: str, value: float, digits: int = 4) -> str:
+    """A value with its unit."""
+    if is_fraction(name):
+        return f"{100 * value:.{digits}g} %"
+    return f"{value:.{digits}g} um" if name.endswith("_um") else f"{value:.{digits}g}"
+
+
+def _told_apart(name: str, value: float, limit: float) -> tuple[str, str]:
+    """Both with as few digits, from four on, as show which is larger."""
+    pairs = [(_said(name, value, d), _said(name, limit, d)) for d in range(4, 18)]
     return next((p for p in pairs if p[0] != p[1]), pairs[0])

@@ -1,4 +1,4 @@
-"""Voids: 26-connected components of the void classes, with their sizes in um."""
+"""Voids: connected components of the void classes, with their sizes in um."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from voidscope.metrology.components import find_components
+from voidscope.metrology.components import CONNECTIVITY, find_components
 from voidscope.vocabulary import Mask
 from voidscope.volume import Spacing
 
@@ -52,12 +52,14 @@ class Void:
         return QUALITIES[(self.n_voxels >= COUNTABLE_VOXELS) + (self.n_voxels >= QUANTIFIABLE_VOXELS)]
 
 
-def find_voids(mask: Mask, void_ids: Sequence[int], spacing_um: Spacing) -> tuple[Void, ...]:
+def find_voids(
+    mask: Mask, void_ids: Sequence[int], spacing_um: Spacing, connectivity: int = CONNECTIVITY
+) -> tuple[Void, ...]:
     """All voids of a mask (z, y, x), largest first, equal ones in the order of their box's first corner.
 
-    Voids of different void classes that touch are one void.
+    Voids of different void classes that touch are one void; what touching means says `connectivity`: 6, 18 or 26.
     """
-    found = find_components(mask, void_ids)
+    found = find_components(mask, void_ids, connectivity=connectivity)
     order = np.lexsort((*found.centroid.T[::-1], *found.first.T[::-1], -found.n_voxels))
     n, centroid, first, last = (a[order] for a in (found.n_voxels, found.centroid, found.first, found.last))
     edge = ((first == 0) | (last == np.array(mask.shape) - 1)).any(axis=1)

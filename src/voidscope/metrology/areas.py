@@ -1,0 +1,141 @@
+"""Void shares of areas along and across the build axis: the projection, the worst slice, the bands at the interfaces.
+
+The mask is looked at in blocks of whole columns, so memory stays that of a block however large the scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.ratios import Parts
+from voidscope.vocabulary import ClassMap, Mask, Role
+
+BLOCK_VOXELS = 2**24
+"""Voxels looked at at once."""
+THIN_SLICE = 0.1
+"""Slices with less than this share of the largest slice's foreground are no candidates for the worst one."""
+
+Kinds = npt.NDArray[np.uint8]
+
+OUTSIDE, STRUCTURE, HOLLOW = 0, 1, 2
+
+
+@dataclass
+class _Levels:
+    """Foreground and void, void included, of each slice across the build axis."""
+
+    foreground: npt.NDArray[np.int64]
+    void: npt.NDArray[np.int64]
+
+
+def area_parts(
+    mask: Mask, classes: ClassMap, recipe: MeasureConfig, build_axis: str | None
+) -> dict[str, Parts | str]:
+    """Numerator and denominator of each area ratio of a mask (z, y, x), or why it is undefined, by its name in the recipe.
+
+    ``projected area`` counts columns along the build axis that hold any void, and any foreground. ``worst slice`` is the slice
+    across it with the largest share of void in its foreground, among those of at least `THIN_SLICE` of the largest. A band is the
+    `band_voxels` voxels above the topmost pillar voxel of each column, or below the lowest pad voxel: void in it over void and
+    solder in it. `build_axis` is z, y or x, with - in front where the pillar lies at the far end.
+    """
+    if build_axis is None:
+        reason = (
+            "the mask shows no pillar with solder to find the build axis by; name it in measure.build_axis"
+        )
+        return dict.fromkeys(AREAS, reason)
+    axis = "zyx".index(build_axis[-1])
+    kinds = _kinds(classes)
+    found = {"projected": [0, 0], "pillar": [0, 0], "pad": [0, 0]}
+    levels = _Levels(*np.zeros((2, mask.shape[axis]), np.int64))
+    for block in _columns(mask, axis, build_axis.startswith("-")):
+        kind = kinds[block]
+        solid = kind != OUTSIDE
+        hollow = kind == HOLLOW
+        _add(found["projected"], hollow.any(0).sum(), solid.any(0).sum())
+        levels.foreground += np.count_nonzero(solid, axis=(1, 2))
+        levels.void += np.count_nonzero(hollow, axis=(1, 2))
+        for name, upwards in (("pillar", True), ("pad", False)):
+            _add(found[name], *_band(block, kind, classes, recipe, upwards))
+    return {
+        "projected area": _or(found["projected"], "no voxel is foreground"),
+        "worst slice": _worst(levels),
+        **{f"interface band, {n} side": _interface(found[n], n, classes, recipe) for n in ("pillar", "pad")},
+    }
+
+
+AREAS = ("projected area", "worst slice", "interface band, pillar side", "interface band, pad side")
+"""Names of the ratios of areas and bands."""
+
+
+def _kinds(classes: ClassMap) -> Kinds:
+    """Table from class id to `OUTSIDE`, `STRUCTURE` or `HOLLOW`."""
+    table = np.zeros(256, np.uint8)
+    table[list(classes.ids_with_role(Role.FOREGROUND))] = STRUCTURE
+    table[list(classes.ids_with_role(Role.VOID))] = HOLLOW
+    return table
+
+
+def _columns(mask: Mask, axis: int, turned: bool) -> Iterator[Mask]:
+    """Blocks of whole columns, (levels, n, m), from the pillar's end up."""
+    across = 1 if axis == 0 else 0
+    step = max(1, BLOCK_VOXELS * mask.shape[across] // mask.size)
+    for start in range(0, mask.shape[across], step):
+        block = np.moveaxis(mask[(slice(None),) * across + (slice(start, start + step),)], axis, 0)
+        yield block[::-1] if turned else block
+
+
+def _band(block: Mask, kind: Kinds, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
+    """Void, and void and solder, in the band above the pillar (`upwards`) or below the pad."""
+    wall = recipe.pillar_class if upwards else recipe.pad_class
+    if wall not in classes.names or recipe.solder_class not in classes.names:
+        return 0, 0
+    if not upwards:
+        block, kind = block[::-1], kind[::-1]
+    there = block == classes.id_of(wall)
+    first = len(block) - there[::-1].argmax(axis=0)  # one above the topmost voxel of the wall
+    beside = there.any(axis=0)
+    void = below = 0
+    for level in range(recipe.band_voxels):
+        at = first + level
+        inside = beside & (at < len(block))
+        at = np.minimum(at, len(block) - 1)[None]
+        ids, sort = (np.take_along_axis(a, at, 0)[0][inside] for a in (block, kind))
+        hollow = int((sort == HOLLOW).sum())
+        void += hollow
+        below += hollow + int((ids == classes.id_of(recipe.solder_class)).sum())
+    return void, below
+
+
+def _worst(levels: _Levels) -> Parts | str:
+    largest = int(levels.foreground.max())
+    if not largest:
+        return "no voxel is foreground"
+    share = np.where(
+        levels.foreground >= max(1, THIN_SLICE * largest), levels.void / np.maximum(levels.foreground, 1), -1
+    )
+    worst = int(share.argmax())
+    return int(levels.void[worst]), int(levels.foreground[worst])
+
+
+def _interface(found: list[int], side: str, classes: ClassMap, recipe: MeasureConfig) -> Parts | str:
+    wall = recipe.pillar_class if side == "pillar" else recipe.pad_class
+    for name, field in ((wall, f"{side}_class"), (recipe.solder_class, "solder_class")):
+        if name not in classes.names:
+            return f"there is no class {name!r} among {', '.join(classes.names)}; name it in measure.{field}"
+    return _or(
+        found, f"no voxel of {recipe.solder_class} or void lies within {recipe.band_voxels} voxels of {wall}"
+    )
+
+
+def _or(found: list[int], reason: str) -> Parts | str:
+    return (found[0], found[1]) if found[1] else reason
+
+
+def _add(total: list[int], above: int, below: int) -> None:
+    total[0] += int(above)
+    total[1] += int(below)

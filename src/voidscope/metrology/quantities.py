@@ -1,0 +1,101 @@
+"""What criteria look at beside ratios: the largest void, the number of voids, dimensions, misalignment, solder beyond the pillar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.dimensions import Dimensions
+from voidscope.metrology.ratios import Parts
+from voidscope.metrology.voids import Void
+from voidscope.vocabulary import ClassMap
+from voidscope.volume import Spacing
+
+QUANTITIES = {
+    "largest_void_share": "volume of the largest void over the volume of the foreground, void included",
+    "largest_void_diameter_share": "equivalent diameter of the largest void over that of the circle with the bump's projected area",
+    "largest_void_diameter_um": "diameter of the sphere with the volume of the largest void",
+    "largest_void_feret_um": "largest distance between two points on the outline of one void",
+    "void_count": "number of counted voids",
+    "blt_um": "bond line, from the pillar's foot to the top",
+    "pillar_width_um": "pillar width",
+    "pillar_height_um": "pillar height",
+    "pad_misalignment_um": "distance between the centres of pad and pillar across the build axis",
+    "pad_misalignment_share": "the same over the width of the pillar",
+    "solder_protrusion_um": "solder beyond the pillar's edge on the side where it is most; 0 where it nowhere protrudes",
+    "solder_protrusion_share": "the same over the width of the pillar",
+    "solder_underfill_um": "what solder lacks to the pillar's edge on the side where it lacks most; 0 where it lacks nowhere",
+    "solder_underfill_share": "the same over the width of the pillar",
+}
+"""What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
+
+
+def quantities(
+    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], classes: ClassMap,
+    spacing_um: Spacing, recipe: MeasureConfig,
+) -> dict[str, float | str]:  # fmt: skip
+    """Every quantity of one measurement, or why it is undefined, by name.
+
+    Parameters
+    ----------
+    voids : the counted ones, largest first
+    parts : of the ratios, for the size of the structure
+    """
+    return {**_of_voids(voids, size, parts, spacing_um), **_of_bump(size, classes, recipe)}
+
+
+def _of_voids(
+    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], spacing_um: Spacing
+) -> dict[str, float | str]:
+    structure, shadow = parts["void/foreground"], parts["projected area"]
+    largest = voids[0] if voids else None
+    diameter = largest.diameter_um if largest else 0.0
+    return {
+        "largest_void_share": structure if isinstance(structure, str) else (largest.n_voxels if largest else 0) / structure[1],
+        "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], size, spacing_um),
+        "largest_void_diameter_um": diameter,
+        "largest_void_feret_um": "shapes of voids are not measured",
+        "void_count": float(len(voids)),
+    }  # fmt: skip
+
+
+def _disc(columns: int, size: Dimensions, spacing_um: Spacing) -> float:
+    """Diameter of the circle with the area of so many columns along the build axis, in um."""
+    along = "zyx".index((size.build_axis or "z")[-1])
+    pixel = math.prod(s for axis, s in enumerate(spacing_um) if axis != along)
+    return math.sqrt(4 * columns * pixel / math.pi)
+
+
+def _of_bump(size: Dimensions, classes: ClassMap, recipe: MeasureConfig) -> dict[str, float | str]:
+    width, sides = size.pillar_width_um, size.extrusion_um
+    without = _missing(recipe, classes, ("pillar", "solder"))
+    unpadded = without if width is None else _missing(recipe, classes, ("pad",))
+    out = None if sides is None else max(0.0, *sides.values())
+    lacking = None if sides is None else max(0.0, *(-v for v in sides.values()))
+    lengths = {
+        "blt_um": size.blt_um, "pillar_width_um": width, "pillar_height_um": size.pillar_height_um,
+        "pad_misalignment_um": size.pad_misalignment_um, "pad_misalignment_share": _over(size.pad_misalignment_um, width),
+        "solder_protrusion_um": out, "solder_protrusion_share": _over(out, width),
+        "solder_underfill_um": lacking, "solder_underfill_share": _over(lacking, width),
+    }  # fmt: skip
+    return {
+        name: v if v is not None else unpadded if name.startswith("pad") else without
+        for name, v in lengths.items()
+    }
+
+
+def _over(length: float | None, width: float | None) -> float | None:
+    return None if length is None or not width else length / width
+
+
+def _missing(recipe: MeasureConfig, classes: ClassMap, parts: Sequence[str]) -> str:
+    """Why a mask without some part of a bump has none: the recipe names no class of it, or no voxel is of it."""
+    for part in parts:
+        name = getattr(recipe, f"{part}_class")
+        if name not in classes.names:
+            return f"there is no class {name!r} among {', '.join(classes.names)}; name it in measure.{part}_class"
+    said = " or ".join(getattr(recipe, f"{part}_class") for part in parts)
+    return (
+        f"no voxel is {said}" if "pad" in parts else f"no voxel is {said}, or they do not tell the build axis"
+    )
