@@ -89,12 +89,16 @@ def test_a_crack_is_closed_and_a_void_in_it_is_kept() -> None:
     mask[5, 5, 5] = VOID
     found = measure_mask(mask, HBM, ONE, MeasureConfig(closing_voxels=1), "a")
     assert found.cleaned == {"closing": {"background": -35, "solder": 35}}  # all but its rim
-    assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / 512, [1])
+    assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / (512 - 28), [1])
 
 
 def test_where_two_classes_close_over_one_voxel_the_pillar_goes_before_solder() -> None:
     mask = np.full((7, 7, 7), BACKGROUND, np.uint8)
-    mask[3, 3, (2, 4)], mask[3, (2, 4), 3] = SOLDER, PILLAR
+    for side, k in ((-1, SOLDER), (1, PILLAR)):  # around (3, 3, 3), as few voxels as close it
+        mask[3, 3 + side, 2:5] = k
+        mask[(2, 4), 3 - side, 3] = k
+    alone = np.where(mask == PILLAR, BACKGROUND, mask).astype(np.uint8)
+    assert mend(alone, HBM, MeasureConfig(closing_voxels=1))[0][3, 3, 3] == SOLDER
     assert mend(mask, HBM, MeasureConfig(closing_voxels=1))[0][3, 3, 3] == PILLAR
 
 
