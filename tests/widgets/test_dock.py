@@ -35,7 +35,7 @@ def paint(dock: Any, index: int, value: int = VOID) -> None:
     layer.paint((10.0, float(index), 10.0), value)
 
 
-def settle(dock: Any, qtbot: Any, limit_ms: int = 90_000) -> None:
+def settle(dock: Any, qtbot: Any, limit_ms: int = 240_000) -> None:
     """Wait until no job runs and none follows."""
     for _ in range(3):
         qtbot.waitUntil(lambda: not dock.runner.busy, timeout=limit_ms)

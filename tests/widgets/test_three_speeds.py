@@ -245,6 +245,7 @@ def test_cancelling_work_that_gives_way_cancels_what_waits_for_it_too(qtbot: Any
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
+@pytest.mark.own_process
 def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
     dock: Any, qtbot: Any, project: Project, dataset: Dataset
 ) -> None:
@@ -255,7 +256,7 @@ def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
     dones: list[int] = []
     dock.runner.progressed.connect(lambda progress, left: dones.append(progress.done))
     dock.view.train.retrain.click()
-    qtbot.waitUntil(lambda: bool(dones) and dones[-1] > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dones) and dones[-1] > 0, timeout=240_000)
     made = [p for t in Path(f"/proc/{os.getpid()}/task").glob("*/children") for p in t.read_text().split()]
     child = next(int(p) for p in made if b"voidscope.apart" in Path(f"/proc/{p}/cmdline").read_bytes())
     with qtbot.waitSignal(dock.runner.failed, timeout=10_000):
