@@ -102,7 +102,8 @@ def test_closing_the_steps_stops_the_other_process_in_the_middle_of_a_batch(tmp_
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 def test_it_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from functools import partial; from pathlib import Path; import apart_steps\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from functools import partial; from pathlib import Path; import apart_steps\n"
         "from voidscope.apart import apart\n"
         f"for p in apart('Endless', partial(apart_steps.endless, Path({str(tmp_path / 'sign')!r}))):\n"
         "    print(p.note, flush=True)\n"

@@ -125,7 +125,7 @@ def test_another_weight_ranks_again_without_asking_the_model(
     project.queue.put(PICKS)
     panel.form.widget("distance").value = "0.25"
     panel.form.widget("aggregation").value = "mean"
-    qtbot.waitUntil(lambda: asked != [], timeout=5_000)
+    qtbot.waitUntil(lambda: asked != [], timeout=60_000)
     assert asked == ["ranked"]
     assert (project.config.suggest.distance, project.config.suggest.aggregation) == (0.25, "mean")
 

@@ -47,7 +47,7 @@ def raising(error: Exception) -> Callable[[], Steps[int]]:
 def test_steps_run_elsewhere_and_the_commit_here(runner: Runner, qtbot: Any) -> None:
     told, threads = ends_of(runner), []
     job = Job("Counting", counting(), lambda ident: threads.extend([ident, threading.get_ident()]))
-    with qtbot.waitSignal(runner.done, timeout=5000):
+    with qtbot.waitSignal(runner.done, timeout=60_000):
         runner.run(lambda: job)
     assert told == [("done", "Counting")]
     assert threads[0] != threads[1] == threading.get_ident()
@@ -59,7 +59,7 @@ def test_the_next_job_may_be_started_by_the_end_of_the_one_before(runner: Runner
     second = Job("Second", counting(), lambda _: outcomes.append("second"))
     first = Job("First", counting(), lambda _: "first")
     runner.run(lambda: first, lambda outcome: (outcomes.append(outcome), runner.run(lambda: second)))
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=60_000)
     assert told == [("done", "First"), ("done", "Second")]
     assert outcomes == ["first", "second"]
 
@@ -82,7 +82,7 @@ def test_a_failing_job_tells_one_sentence_and_frees_the_runner(
     qtbot.addWidget(bar)
     committed: list[int] = []
     runner.run(lambda: Job("Failing", raising(error), committed.append))
-    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
     assert told == [("failed", sentence)]
     assert bar.message.text() == sentence
     assert committed == []
@@ -104,9 +104,9 @@ def test_cancel_closes_the_steps_and_commits_nothing(runner: Runner, qtbot: Any)
             closed.append(True)
 
     runner.run(lambda: Job("Long", steps, committed.append))
-    qtbot.waitSignal(runner.progressed, timeout=5000).wait()
+    qtbot.waitSignal(runner.progressed, timeout=60_000).wait()
     runner.cancel()
-    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
     assert told == [("cancelled", "Long")]
     assert (committed, closed) == ([], [True])
     assert not runner.busy
@@ -118,7 +118,7 @@ def test_a_refused_commit_is_told(runner: Runner, qtbot: Any) -> None:
 
     told = ends_of(runner)
     runner.run(lambda: Job("Stale", counting(), refuse))
-    qtbot.waitUntil(lambda: bool(told), timeout=5000)
+    qtbot.waitUntil(lambda: bool(told), timeout=60_000)
     assert told == [("failed", "the model is no longer current")]
 
 
@@ -138,7 +138,7 @@ def test_a_second_job_is_refused_while_one_runs(runner: Runner, qtbot: Any) -> N
     runner.run(lambda: Job("Second", counting(), lambda n: n))
     assert told == [("failed", "First is still running; wait for it or cancel it.")]
     gate.set()
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=60_000)
     assert told[1] == ("done", "First")
 
 
@@ -165,8 +165,8 @@ def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(
     def broken(_: object) -> None:
         raise KeyError("scans")
 
-    with qtbot.waitSignal(runner.failed, timeout=5000):
+    with qtbot.waitSignal(runner.failed, timeout=60_000):
         runner.run(lambda: Job("Counting", counting(), broken))
     assert told[-1] == ("failed", "KeyError: 'scans'. The log has the details.")
-    with qtbot.waitSignal(runner.done, timeout=5000):
+    with qtbot.waitSignal(runner.done, timeout=60_000):
         runner.run(lambda: Job("Counting", counting(), lambda _: None))

@@ -18,7 +18,7 @@ from voidscope.errors import JobFailed, NotReady
 from voidscope.jobs import Progress
 from voidscope.model import Segmenter
 from voidscope.project import Cycle, Project, project_truth
-from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import slice_index
 from voidscope.workflow import Glances, compare, is_trained, restore
 from voidscope.workflow.comparing import LEARNT, UNSEEN, Comparison
@@ -52,11 +52,12 @@ def trained(labelled: Project) -> Project:
 
 def add_cycle(project: Project, weights: bytes) -> Cycle:
     """A cycle that learnt the labels of now, whose weights only the loader of `able` understands."""
-    learnt = {str(k): project.labels.record(k).sha256 for k in project.labels}
+    keys = tuple(k for k in project.labels if project.scan(k.scan).split is Split.TRAIN)
+    learnt = {str(k): project.labels.record(k).sha256 for k in keys}
     metrics = {"losses": [1.0], "seconds": 1.0, "warnings": []}
     digest, dumped = hashlib.sha256(weights).hexdigest(), project.config.model_dump(mode="json")
     cycle = Cycle(
-        project.next_cycle, project.labels.keys(), 0, digest, metrics, {"labels_sha256": learnt}, dumped, (0.0, 1.0)
+        project.next_cycle, keys, 0, digest, metrics, {"labels_sha256": learnt}, dumped, (0.0, 1.0)
     )  # fmt: skip
     return project.add_cycle(cycle, weights)
 
