@@ -92,6 +92,7 @@ def main(folder: Path) -> None:
         view.layers.next_heatmap()
         shoot(viewer, "uncertainty", folder)
         view.layers.next_heatmap()
+        view.layers.next_heatmap()
         view.setCurrentIndex(2)
         shoot(viewer, "train", folder)
         view.setCurrentIndex(3)

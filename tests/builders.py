@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from voidscope.config import Config
 from voidscope.jobs import execute
-from voidscope.project import Project, record_scan
+from voidscope.project import Cycle, Project, record_scan
 from voidscope.vocabulary import Plane, Split
 from voidscope.volume import Dataset, read_scan, tiff_bytes
 from voidscope.workflow import add_dataset
@@ -63,3 +64,12 @@ def quick_project(path: Path, dataset: Dataset) -> Project:
     made = Project.create(path, dataset.classes, config=Config().with_changes(QUICK))
     execute(add_dataset(made, dataset))
     return made
+
+
+def add_cycle(project: Project) -> Cycle:
+    """A cycle whose weights are no weights."""
+    weights = f"weights {len(project.cycles)}".encode()
+    metrics = {"losses": [1.0, 0.5], "seconds": 1.0, "warnings": []}
+    digest = hashlib.sha256(weights).hexdigest()
+    cycle = Cycle(len(project.cycles) + 1, project.labels.keys(), 0, digest, metrics, {}, {}, (0.5, 0.2))
+    return project.add_cycle(cycle, weights)

@@ -194,12 +194,13 @@ class SuggestConfig(_Section):
     """Which slices to label next (paper 3.2, Eq. 2-5, Algorithm 1)."""
 
     strategy: Literal[
-        "rareness", "rareness-normalised", "rareness-product", "entropy", "coreset", "coregcn", "badge", "clasp", "vaal",
+        "rareness", "rareness-normalised", "rareness-product", "entropy", "coreset", "coregcn", "badge", "clasp", "vaal", "verdict",
         "foreground", "stratified", "strided", "random",
     ] = _field(
         "rareness",
         "Strategy",
-        "How slices are ranked: rareness is the paper's plain sum r + u + d.",
+        "How slices are ranked: rareness is the paper's plain sum r + u + d; verdict goes where a label could flip a verdict, "
+        "to the most undecided void in scans whose measured interval holds the limit.",
         paper="3.2",
     )  # fmt: skip
     first: Literal["random", "stratified", "strided", "k-means", "typiclust"] = _field(

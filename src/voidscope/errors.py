@@ -58,3 +58,7 @@ class JobFailed(VoidscopeError):
 
 class StaleResult(VoidscopeError):
     """A finished job's result belongs to a model or labelled set that is no longer current; it was not kept."""
+
+
+class Refused(VoidscopeError):
+    """An act that would make things worse; the text says how a person who means it insists."""

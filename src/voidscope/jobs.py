@@ -19,12 +19,16 @@ Steps = Generator["Progress", None, Result]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is: `done` of `total` units, a note in a person's words, and optionally a partial result."""
+    """How far a job is: `done` of `total` units, a note in a person's words, and optionally a partial result.
+
+    `where` is the device that the work is done on, where that is known.
+    """
 
     done: int
     total: int
     note: str = ""
     partial: object = None
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

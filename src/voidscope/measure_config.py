@@ -112,12 +112,25 @@ class MeasureConfig(Section):
     coverage: float = setting(
         2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
     )
+    spacing_uncertainty: float = setting(
+        0.0, "Doubt of the voxel size",
+        "Relative standard uncertainty u(s)/s of the voxel edge, 0.01 is 1 %; from a reference sample. It enters volumes three times, "
+        "lengths once, and no ratio of volumes.", ge=0, le=0.5,
+    )  # fmt: skip
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
     )  # fmt: skip
     min_voxels: int = setting(
         1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
     )
+    unit: Literal["bump", "scan"] = setting(
+        "bump", "Decided by",
+        "bump decides each bump by itself: a scan fails when one of its bumps fails, and is for REVIEW when one is and none fails. "
+        "scan decides by the ratio of all bumps together.",
+    )  # fmt: skip
+    least_structure: float = setting(
+        0.05, "Least bump", "Pieces of less than this share of the largest bump are no bumps; they are counted and said.", ge=0, le=1
+    )  # fmt: skip
     min_um3: float = setting(
         0.0, "Smallest void volume", "Voids of less volume are listed apart and not counted, whatever their voxels.", ge=0,
         allow_inf_nan=False, unit="um3",

@@ -12,6 +12,7 @@ from pools import EXTRAS, TOP_PERCENT, flat_survey, pool, spread_over, survey_of
 
 from voidscope.acquisition import (
     UNASKED,
+    Decision,
     Pool,
     Strategy,
     Suggestion,
@@ -537,3 +538,36 @@ def test_a_damaged_stored_suggestion_is_refused_in_one_line(name: str, value: An
     with pytest.raises(SurveyError, match="is not a stored suggestion") as raised:
         Suggestion.from_entry(damaged)
     assert "\n" not in str(raised.value)
+
+
+class TestVerdict:
+    """Where a label could flip a verdict."""
+
+    def test_scans_that_straddle_the_limit_go_first_each_by_its_undecided_void(self) -> None:
+        slices = pool(40)
+        survey, void = survey_of(slices), 4
+        by_pixels = [
+            float((s.entropy * s.probabilities[..., void]).sum() / np.log(s.probabilities.shape[2]))
+            for s in slices
+        ]
+        straddling = frozenset({"scan01", "scan03"})
+        rank = strategy_for(SuggestConfig(strategy="verdict"), decision=Decision(straddling, (void,)))
+        chosen = rank(survey, frozenset(), 40, rng())
+        expected = sorted(
+            range(40), key=lambda i: (slices[i].key.scan not in straddling, -by_pixels[i], slices[i].key)
+        )
+        assert keys_of(chosen) == [slices[i].key for i in expected]
+        for suggestion, i in zip(chosen, expected, strict=True):
+            counts = by_pixels[i] if slices[i].key.scan in straddling else 0
+            assert suggestion.score == pytest.approx(counts, rel=1e-5)
+
+    def test_a_slice_sure_of_itself_or_without_void_holds_nothing_undecided(self) -> None:
+        sure = flat_survey(6, np.arange(6.0)[:, None])
+        flat = replace(sure, class_entropy=np.zeros((6, 3)))
+        rank = strategy_for(SuggestConfig(strategy="verdict"), decision=Decision(frozenset({"scan"}), (2,)))
+        assert {s.score for s in rank(flat, frozenset(), 6, rng())} == {0.0}
+        assert all(s.score and s.score > 0 for s in rank(sure, frozenset(), 6, rng()))
+
+    def test_without_a_decision_it_says_what_is_missing(self) -> None:
+        with pytest.raises(ConfigError, match="measure first"):
+            strategy_for(SuggestConfig(strategy="verdict"))

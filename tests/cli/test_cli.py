@@ -86,7 +86,7 @@ def project(shell: Shell, tmp_path: Path, dataset: Path) -> Path:
 
 def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> None:
     queue = shell.json("suggest", project, "--set", "suggest.budget=2")
-    assert set(queue) == {"strategy", "aggregation", "class_distribution", "suggestions"}
+    assert set(queue) == {"strategy", "aggregation", "class_distribution", "suggestions", "terms", "limits"}
     assert (queue["strategy"], len(queue["suggestions"])) == ("random", 2)
     assert shell.json("label", project, "--from-dataset", dataset, "--suggested")["n_labelled"] == 2
     shell.json("label", project, "--from", dataset / "a_labels.tif", "--scan", "a", "--slices", "1,2-3")
@@ -278,7 +278,12 @@ def test_a_model_is_judged_by_labels_of_test_scans(shell: Shell, dataset: Path, 
     project = tmp_path / "p"
     shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
     shell("label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "1-2")
+    assert "no slice a/0099" in shell.complaint(
+        "label", project, "--from-dataset", dataset, "--scan", "a", "--slices", "99"
+    )
     shell.json("train", project, *QUICK)
+    warm = shell.json("train", project, *QUICK, "--warm")
+    assert (warm["cycle"], warm["provenance"]["warm_from"]) == (2, 1)
     assert "No test scan of p has labels" in shell.complaint("evaluate", project)
     shell("label", project, "--from-dataset", dataset, "--scan", "b")
     by_labels = shell.json("evaluate", project, "--device", "cpu")

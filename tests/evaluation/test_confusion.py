@@ -143,3 +143,18 @@ def test_what_is_no_confusion_matrix_is_refused(matrix: np.ndarray) -> None:
 def test_leaving_out_a_class_that_is_not_there_is_refused(position: int) -> None:
     with pytest.raises(LabelError, match=f"position {position} of a matrix of 3 classes"):
         miou(np.eye(3, dtype=np.int64), exclude=[0, position])
+
+
+def test_recall_is_the_share_of_true_pixels_found_as_any_of_the_classes() -> None:
+    matrix = np.array([[5, 0, 1], [1, 2, 1], [0, 1, 3]])
+    assert confusion.recall(matrix, [2]) == 3 / 4
+    assert confusion.recall(matrix, [1, 2]) == (2 + 1 + 1 + 3) / 8
+    assert math.isnan(confusion.recall(np.zeros((3, 3), np.int64), [2]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_recall_equals_that_of_pixel_sets(seed: int) -> None:
+    truth, mask = random_pair(seed)
+    true = {i for i in np.ndindex(truth.shape) if truth[i] in (3, 4)}
+    found = {i for i in true if mask[i] in (3, 4)}
+    assert confusion.recall(confusion_matrix(truth, mask, 5), [2, 3]) == len(found) / len(true)

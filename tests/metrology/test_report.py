@@ -195,7 +195,7 @@ def test_the_page_says_rule_limit_reasons_and_what_is_missing() -> None:
         "void/foreground = 1.758 % is within the limit 5 %",
         "void/foreground is undefined: no voxel is foreground",
         "1 more of fewer than 2 voxels: detected, not counted",
-        "± is the expanded uncertainty (k = 2.0) from one contribution",
+        "± is the expanded uncertainty (k = 2.0): where the voids' edges lie",
         "below 8, detected, size not quantifiable",
         "below 260, size not quantified singly",
         "26-connected",
@@ -250,3 +250,28 @@ def test_different_recipes_are_each_spelt_out() -> None:
     recipes = [RECIPE, RECIPE, MeasureConfig(ratio="void/solder", limit=0.3)]
     scans = tuple(measure_mask(mask, HBM, (1, 1, 1), r, f"s{k}") for k, r in enumerate(recipes))
     assert Page(Report(scans).html()).text.count("Decided by") == 2
+
+
+def test_a_row_per_bump_and_the_worst_in_pictures() -> None:
+    import csv
+    import io
+
+    from metrology.packages import package, rows
+    from voidscope.metrology import measure_scan
+
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5})
+    mask = made.mask.copy()
+    mask[0, 0, 0] = SOLDER
+    report = Report((measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a"),))
+    table = list(csv.DictReader(io.StringIO(report.csv_bumps())))
+    assert [r["bump"] for r in table] == [f"r{r}c{c}" for r in (1, 2) for c in (1, 2, 3)]
+    bad = table[1]
+    bump = report.scans[0].bumps[1]
+    assert (bad["verdict"], bad["row"], bad["column"]) == ("FAIL", "1", "2")
+    assert float(bad["ratio_value"]) == bump.measured.ratio
+    assert float(bad["largest_void_diameter_um"]) == bump.measured.voids[0].diameter_um
+    page = report.html({"a/r1c2": b"png"})
+    assert "Worst bumps" in page and "1 piece of 1 voxels in all" in page
+    assert "Each bump is decided by itself" in page
+    assert "Worst bumps" not in report.html()
+    assert Report.from_entry(report.entry()) == report

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from model.networks import SMALL, pixelwise_segmenter
+from voidscope.acquisition.missed import MISSED_FROM, MOST_PER_SLICE
 from voidscope.errors import ConfigError, JobFailed
 from voidscope.model import Compute, Segmenter, SlicePrediction, build_segmenter, predict_slices
 from voidscope.model.predict import padded_shape
@@ -53,6 +54,39 @@ def test_a_prediction_is_what_the_network_says_about_the_normalised_slice() -> N
     np.testing.assert_allclose(found.embedding, features.mean((0, 2, 3)), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("exact")
+def test_suspects_are_the_pixels_called_otherwise_that_the_network_thinks_may_be_void() -> None:
+    segmenter, images = pixelwise_segmenter(seed=3), _images(3)
+    for image, found in zip(
+        images, predict_slices(segmenter, images, NORMALISATION, "cpu", void_ids=(2,)), strict=True
+    ):
+        with torch.no_grad():
+            logits, _ = segmenter(torch.from_numpy((image - 0.4) / 0.25)[None, None])
+        p = logits.double().softmax(1)[0].numpy()
+        expected = np.argwhere((p[1] >= MISSED_FROM) & (p.argmax(0) != 1))
+        assert found.suspects is not None and len(expected)
+        np.testing.assert_array_equal(found.suspects.pixels, expected)
+        np.testing.assert_allclose(found.suspects.probability, p[1][tuple(expected.T)], rtol=1e-5)
+        assert not found.suspects.votes.any()
+
+
+@pytest.mark.usefixtures("exact")
+def test_votes_count_the_mirror_images_in_which_void_is_likeliest() -> None:
+    segmenter, (image,) = build_segmenter(SMALL, 3, seed=3), _images(1, (96, 96))
+    (found,) = predict_slices(segmenter, [image], NORMALISATION, "cpu", flips=True, void_ids=(3,))
+    votes = np.zeros(image.shape, int)
+    for axes in ((), (0,), (1,), (0, 1)):
+        (one,) = predict_slices(segmenter, [np.flip(image, axes).copy()], NORMALISATION, "cpu")
+        votes += np.flip(one.mask == 3, axes)
+    assert found.suspects is not None
+    at = tuple(found.suspects.pixels.T)
+    np.testing.assert_array_equal(found.suspects.votes, votes[at])
+    only_some = (votes > 0) & (found.mask != 3)
+    assert only_some.any()
+    if len(at[0]) < MOST_PER_SLICE:
+        assert only_some.sum() == only_some[at].sum()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float16])
 def test_slices_of_another_precision_are_predicted_too(dtype: type) -> None:
     images = [i.astype(dtype) for i in _images(2, (40, 40))]
@@ -93,6 +127,18 @@ def test_with_flips_a_mirrored_slice_has_the_mirrored_mask_and_the_same_embeddin
 
 
 @pytest.mark.usefixtures("exact")
+def test_with_flips_each_view_counts_the_classes_it_alone_sees() -> None:
+    (image,), segmenter = _images(1, (40, 33)), build_segmenter(SMALL, 3, seed=4)
+    (found,) = _with_flips(segmenter, [image])
+    alone = [_predict(segmenter, [image[a, b]])[0].counts for a in (WAY, BACK) for b in (WAY, BACK)]
+    expected = [alone[0], alone[2], alone[1], alone[3]]  # as it is, upside down, left-right, both
+    assert found.views is not None and found.views.shape == (4, 3)
+    np.testing.assert_array_equal(found.views, expected)
+
+
+WAY, BACK = slice(None), slice(None, None, -1)
+
+
 def test_with_flips_a_certain_pixel_has_no_entropy_and_no_nan() -> None:
     segmenter = pixelwise_segmenter()
     with torch.no_grad():
@@ -110,7 +156,9 @@ def test_padding_never_changes_a_score(smallest: int, monkeypatch: pytest.Monkey
     little = _predict(pixelwise_segmenter(), images)
     monkeypatch.setattr("voidscope.model.predict.SMALLEST", smallest)
     for a, b in zip(little, _predict(pixelwise_segmenter(), images), strict=True):
-        for name in a.__dataclass_fields__:
+        assert a.views is b.views is None  # one look has no others
+        assert a.suspects is None is b.suspects
+        for name in set(a.__dataclass_fields__) - {"suspects", "views"}:
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-5, err_msg=name)
 
 

@@ -85,7 +85,7 @@ def test_truth_is_translated_by_class_name(project: Project, dataset: Dataset) -
 
 def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) -> None:
     keys = [SliceKey("b", 1), SliceKey("a", 2)]
-    project.set_suggestions(
+    project.queue.put(
         [Suggestion(k, r, None, None, None, None, None, "random") for r, k in enumerate(keys, 1)]
     )
     assert answer_suggestions(project, dataset).labelled == tuple(sorted(keys))
@@ -107,6 +107,12 @@ def test_slices_are_numbers_and_ranges(text: str, numbers: list[int]) -> None:
 @pytest.mark.parametrize("text", ["", "a", "3-", "-3", "1,,2", "7-6"])
 def test_what_names_no_slices_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="names no slices"):
+        parse_slices(text)
+
+
+@pytest.mark.parametrize("text", ["0-999999999", "1000000", "3,99999999999999-5"])
+def test_a_range_beyond_any_scan_is_refused_before_it_fills_the_memory(text: str) -> None:
+    with pytest.raises(ConfigError, match="goes beyond any scan"):
         parse_slices(text)
 
 

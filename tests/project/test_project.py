@@ -209,7 +209,7 @@ def test_mask_files_hold_the_ids_of_label_files(project: Project) -> None:
 
 def test_the_queue_is_kept_per_model(project: Project) -> None:
     pick = Suggestion(SliceKey("a", 1), 1, None, None, None, None, None, "random")
-    project.set_suggestions([pick])
+    project.queue.put([pick])
     assert Project.open(project.path).suggestions == (pick,)
     project.add_cycle(some_cycle(), b"weights")
     assert project.suggestions == ()

@@ -11,6 +11,7 @@ from torch import nn
 
 from training.scenes import finish
 from voidscope.errors import JobFailed
+from voidscope.model import Compute
 from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, follow
 
 
@@ -18,6 +19,8 @@ class _Recipe:
     """Adds the learning rate to one weight at each step; `trouble` may raise before a step."""
 
     rate_setting = "train.learning_rate"
+
+    compute = Compute(torch.device("cpu"), torch.float32)
 
     def __init__(self, n_steps: int = 2, trouble: Callable[[_Recipe], None] = lambda recipe: None) -> None:
         self.n_steps = n_steps

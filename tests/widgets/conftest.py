@@ -21,6 +21,16 @@ def napari_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def trained_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run trainings in this process, where torch is loaded already; those marked `own_process` have one of their own.
+
+    That both give the same numbers is tested in tests/workflow/test_speeds.py.
+    """
+    if request.node.get_closest_marker("own_process") is None:
+        monkeypatch.setattr("voidscope.workflow.lessons.apart", lambda title, make: make())
+
+
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     """Two training scans and a test scan with truth."""

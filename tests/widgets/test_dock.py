@@ -35,7 +35,7 @@ def paint(dock: Any, index: int, value: int = VOID) -> None:
     layer.paint((10.0, float(index), 10.0), value)
 
 
-def settle(dock: Any, qtbot: Any, limit_ms: int = 90_000) -> None:
+def settle(dock: Any, qtbot: Any, limit_ms: int = 240_000) -> None:
     """Wait until no job runs and none follows."""
     for _ in range(3):
         qtbot.waitUntil(lambda: not dock.runner.busy, timeout=limit_ms)
@@ -80,17 +80,17 @@ def test_a_stroke_just_before_the_scan_is_changed_is_kept(dock: Any, qtbot: Any,
 def test_a_write_that_fails_is_told_kept_and_tried_again(
     dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = type(project.labels).put
+    put = type(project.labels).put_all
 
     def full(*args: object, **kwargs: object) -> None:
         raise ProjectError("Cannot write: No space left on device.")
 
-    monkeypatch.setattr(type(project.labels), "put", full)
+    monkeypatch.setattr(type(project.labels), "put_all", full)
     monkeypatch.setattr("voidscope.widgets.strokes.RETRY_MS", 100)
     paint(dock, 2)
     qtbot.waitUntil(lambda: "No space left" in dock.jobs.message.text(), timeout=10_000)
     assert dock.view.layers.find("labels").data[10, 2, 10] == VOID
-    monkeypatch.setattr(type(project.labels), "put", put)
+    monkeypatch.setattr(type(project.labels), "put_all", put)
     qtbot.waitUntil(lambda: SliceKey("a", 2) in project.labels, timeout=10_000)
 
 
@@ -109,7 +109,7 @@ def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
 ) -> None:
     dock.view.layers.paint_with(3)
     pick = Suggestion(SliceKey("b", 4), 1, 0.9, 1.0, 0.1, 2.0, (9, 12), "rareness")
-    project.set_suggestions([pick])
+    project.queue.put([pick])
     dock.view.label.go(+1)
     layers = dock.view.layers
     assert layers.key == pick.key
@@ -138,10 +138,10 @@ def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: D
     assert "label a slice first" in view.train.retrain.toolTip()
     view.label.suggest.click()
     settle(dock, qtbot)
-    assert view.label.table.rowCount() == 3
+    assert len(view.label.queue.list.rows()) == 3
     assert "Chosen by random, without a model" in view.label.card.text()
     import_truth(project, dataset, [s.key for s in project.suggestions])
-    assert view.label.table.item(0, 0).text() == "✓"
+    assert view.label.queue.list.rows()[0].chip == "labelled"
     view.setCurrentIndex(TRAIN)
     view.train.retrain.click()
     assert not view.train.retrain.isEnabled()

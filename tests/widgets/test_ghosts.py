@@ -42,7 +42,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
     def full(*args: object, **kwargs: object) -> None:
         raise ProjectError("Cannot write: No space left on device.")
 
-    monkeypatch.setattr(type(project.labels), "put", full)
+    monkeypatch.setattr(type(project.labels), "put_all", full)
 
 
 @pytest.mark.parametrize("duplicate", [False, True])
@@ -104,13 +104,13 @@ def test_strokes_that_the_disk_refuses_keep_their_project_in_view(
     dock: Any, qtbot: Any, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = quick_project(tmp_path / "other", bump_dataset(tmp_path / "more"))
-    put = type(project.labels).put
+    put = type(project.labels).put_all
     refuse(monkeypatch, project)
     paint(dock, 2)
     dock.show_project(other)
     assert dock.view.project is project
     assert "The disk refuses some strokes" in dock.jobs.message.text()
-    monkeypatch.setattr(type(project.labels), "put", put)
+    monkeypatch.setattr(type(project.labels), "put_all", put)
     dock.show_project(other)
     assert dock.view.project is other
     assert SliceKey("a", 2) in Project.open(project.path).labels

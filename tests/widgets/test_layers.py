@@ -148,10 +148,10 @@ def test_heatmaps_take_turns(bench: Bench) -> None:
     predict(bench.project, "a")
     bench.layers.show_results()
     seen = []
-    for _ in range(4):
+    for _ in range(5):
         bench.layers.next_heatmap()
-        seen.append([r for r in ("rareness", "uncertainty") if bench.find(r).visible])
-    assert seen == [["rareness"], ["uncertainty"], [], ["rareness"]]
+        seen.append([r for r in ("rareness", "uncertainty", "flicker") if bench.find(r).visible])
+    assert seen == [["rareness"], ["uncertainty"], ["flicker"], [], ["rareness"]]
 
 
 def test_the_rareness_heatmap_is_equation_2_wherever_it_is_looked_at(bench: Bench) -> None:

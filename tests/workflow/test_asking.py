@@ -21,7 +21,9 @@ from voidscope.volume import Dataset
 from voidscope.workflow import asking, suggest
 
 STRATEGIES = get_args(SuggestConfig.model_fields["strategy"].annotation)
-ASKING = [s for s in STRATEGIES if s not in ("random", "strided", "stratified", "vaal")]
+ASKING = [
+    s for s in STRATEGIES if s not in ("random", "strided", "stratified", "vaal", "verdict")
+]  # verdict needs a measurement
 
 
 @pytest.fixture

@@ -282,6 +282,7 @@ def test_a_model_is_judged_by_the_labels_of_test_scans_where_there_is_no_dataset
     assert [found.iou[n] for n in trained.classes.names] == pytest.approx(list(expected), nan_ok=True)
     assert trained.cycle is not None and trained.cycle.evaluation == {
         "miou": found.miou, "miou_foreground": found.miou_foreground, "iou": found.iou, "scans": ["c"], "truth": "labels",
+            "void_recall": found.void_recall,
         "truth_sha256": hashlib.sha256(part.tobytes()).hexdigest(),
     }  # fmt: skip
 

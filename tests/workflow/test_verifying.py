@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project, import_truth
+from voidscope.project import Project, export_report, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file, tiff_bytes
-from voidscope.workflow import measure, restore, segment, train, verify
+from voidscope.workflow import measure, project_of, report_place, restore, segment, train, verify
 
 
 @pytest.fixture
@@ -98,3 +98,47 @@ def test_another_model_does_not_stand_for_the_reports(measured: Project) -> None
     execute(segment(measured))
     found = execute(verify(measured))
     assert [line.split(" ")[0] for line in found] == ["model"]  # the same weights and masks under a new name
+
+
+@pytest.fixture
+def exported(measured: Project, tmp_path: Path) -> Path:
+    """The same report in a folder of its own."""
+    files = {p.name: p.read_bytes() for p in measured.report_folder.iterdir()}
+    export_report(tmp_path / "out", files | {"report.pdf": b"%PDF 1"})
+    return tmp_path / "out"
+
+
+def test_a_report_anywhere_verifies_against_its_project(measured: Project, exported: Path) -> None:
+    assert report_place(exported / "report.html") == report_place(exported) == exported
+    assert project_of(exported) == measured.path
+    assert execute(verify(measured, exported)) == ()
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.html", "voids.csv", "scans.csv", "report.pdf"])
+def test_one_digit_changed_in_any_file_is_found(measured: Project, exported: Path, name: str) -> None:
+    path = exported / name
+    text = path.read_text()
+    at = max(text.rfind(digit) for digit in "123456789")
+    path.write_text(f"{text[:at]}0{text[at + 1 :]}")
+    found = execute(verify(measured, exported))
+    assert any(name in line for line in found), found
+
+
+@pytest.mark.parametrize("name", ["report.html", "scans.csv"])
+def test_a_page_changed_together_with_its_hash_is_found_all_the_same(
+    measured: Project, exported: Path, name: str
+) -> None:
+    files = {p.name: p.read_bytes() for p in exported.iterdir() if p.name != "SHA256SUMS"}
+    export_report(exported, files | {name: files[name].replace(b"0.7", b"0.8")})
+    found = execute(verify(measured, exported))
+    assert any(line.startswith(f"{name} is not what") for line in found), found
+
+
+def test_what_is_no_report_or_has_lost_its_project_is_said(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="neither a project nor a report"):
+        report_place(tmp_path)
+    tree = json.loads((exported / "report.json").read_text())
+    tree["provenance"]["project_folder"] = str(tmp_path / "gone")
+    (exported / "report.json").write_text(json.dumps(tree))
+    with pytest.raises(ProjectError, match="--project PROJECT"):
+        project_of(exported)

@@ -1,6 +1,11 @@
 """Which slices to label next: the survey of a model, its scores (Eq. 2, 3, 5) and the strategies, Algorithm 1 among them."""
 
 from voidscope.acquisition.coldstart import appearance
+from voidscope.acquisition.findings import KINDS, Finding, ScanFindings
+from voidscope.acquisition.flicker import flicker, flickering
+from voidscope.acquisition.grounds import Grounds, LimitCost, Term, ranked
+from voidscope.acquisition.misgivings import doubts
+from voidscope.acquisition.missed import MISSED_FROM, Suspects, missed_voids
 from voidscope.acquisition.pool import Pool
 from voidscope.acquisition.room import Limits
 from voidscope.acquisition.scores import pixel_rareness, rareness, top_pixels, uncertainty
@@ -8,6 +13,7 @@ from voidscope.acquisition.select import Picks, greedy, opening
 from voidscope.acquisition.strategies import (
     ORDERS,
     UNASKED,
+    Decision,
     Strategy,
     draw_first,
     draw_unasked,
@@ -19,25 +25,39 @@ from voidscope.acquisition.suggestions import Suggestion, gave_way, random_start
 from voidscope.acquisition.survey import Survey, SurveyError, SurveyRow
 
 __all__ = [
+    "KINDS",
+    "MISSED_FROM",
     "ORDERS",
     "UNASKED",
+    "Decision",
+    "Finding",
+    "Grounds",
+    "LimitCost",
     "Limits",
     "Picks",
     "Pool",
+    "ScanFindings",
     "Strategy",
     "Suggestion",
     "Survey",
     "SurveyError",
     "SurveyRow",
+    "Suspects",
+    "Term",
     "appearance",
+    "doubts",
     "draw_first",
     "draw_unasked",
+    "flicker",
+    "flickering",
     "gave_way",
     "greedy",
     "limits_of",
+    "missed_voids",
     "opening",
     "pixel_rareness",
     "random_start",
+    "ranked",
     "rareness",
     "serves",
     "strategy_for",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from voidscope.acquisition.distances import Floats, Rows, nearest_distance
 from voidscope.acquisition.graph import graph_features
 from voidscope.acquisition.pool import Draw, Order, Pool, by_score, in_order, with_distances
-from voidscope.acquisition.scores import Aggregation, rareness, uncertainty
+from voidscope.acquisition.scores import Aggregation, needed, rareness, uncertainty
 from voidscope.acquisition.select import Picks, greedy, opening
 from voidscope.acquisition.survey import Survey
 
@@ -51,6 +51,14 @@ class Sum:
         base = self._base(survey, pool.candidates)
         weight = self.distance * self._unit(survey, base, pool)
         return greedy(base, survey.embedding, pool.candidates, pool.anchors, budget, weight, pool.room())
+
+    def scores(self, survey: Survey, pool: Pool, distance: Floats | None) -> Floats:
+        """What each candidate scores as the batch begins, (n,), at these distances to the labelled slices; None: there are none."""
+        base = self._base(survey, pool.candidates)
+        scores = base[pool.candidates]
+        return (
+            scores if distance is None else scores + self.distance * self._unit(survey, base, pool) * distance
+        )
 
     def _base(self, survey: Survey, candidates: Rows) -> Floats:
         """What each slice scores without its distance, (N,)."""
@@ -107,6 +115,35 @@ def scored(scores: Floats) -> Rule:
     return rule
 
 
+def undecided(straddling: Set[str], voids: Sequence[int]) -> Rule:
+    """The rule that looks where a label could flip a verdict: in scans whose interval holds the limit, most undecided void first.
+
+    A slice's undecided void is the sum over its pixels of H(x) p_void(x) / ln C: pixels of which the model says void, each by how
+    unsure it is. Slices of other scans score 0 and follow, by the same number.
+
+    Parameters
+    ----------
+    straddling : names of the scans whose interval holds the limit
+    voids : columns of the void classes
+    """
+
+    def rule(survey: Survey, pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
+        doubt = undecided_void(survey, voids)
+        counts = np.array([key.scan in straddling for key in survey.keys])
+        rows = pool.candidates
+        order = rows[np.lexsort((rows, -doubt[rows], ~counts[rows]))]
+        picks = with_distances(survey.embedding, pool.anchors, in_order(pool, budget, order))
+        return replace(picks, scores=np.where(counts, doubt, 0.0)[picks.rows])
+
+    return rule
+
+
+def undecided_void(survey: Survey, voids: Sequence[int]) -> Floats:
+    """Pixels of each slice (N,) that may be void, each counted by how unsure the model is of it, 0 to 1."""
+    share = needed(survey, "class_entropy")[:, list(voids)].sum(axis=1, dtype=np.float64)
+    return np.asarray(share * survey.counts.sum(axis=1) / np.log(survey.counts.shape[1]))
+
+
 def _standardised(values: Floats, candidates: Rows) -> Floats:
     """z-scores over the candidates; 0 for all where they do not vary."""
     spread = _spread(values[candidates])
@@ -121,6 +158,10 @@ def _stretched(values: Floats, candidates: Rows) -> Floats:
     return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
 
 
+def is_constant(values: Floats) -> bool:
+    """Whether values vary by no more than single precision rounding."""
+    return bool(np.ptp(values) <= _NOISE * np.abs(values).max())
+
+
 def _spread(values: Floats) -> float:
-    constant = np.ptp(values) <= _NOISE * np.abs(values).max()
-    return 0.0 if constant else float(values.std())
+    return 0.0 if is_constant(values) else float(values.std())

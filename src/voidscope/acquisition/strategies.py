@@ -14,7 +14,7 @@ from voidscope.acquisition.coldstart import k_means_start, typiclust_start
 from voidscope.acquisition.distances import Embedding, Floats, Rows
 from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
 from voidscope.acquisition.room import Limits
-from voidscope.acquisition.rules import Rule, Scale, Sum, core_gcn, drawn, scored
+from voidscope.acquisition.rules import Rule, Scale, Sum, core_gcn, drawn, scored, undecided
 from voidscope.acquisition.scores import Aggregation, rareness, rarest_class, uncertainty
 from voidscope.acquisition.select import Picks, check_budget
 from voidscope.acquisition.strata import clasp, foreground_aware
@@ -33,10 +33,18 @@ RARENESS: dict[str, Scale] = {
 }  # fmt: skip
 """Strategies that sum or multiply the weighted terms, and how those are scaled."""
 _NEEDS = {
-    "badge": ("gradient",), "clasp": ("class_entropy",), "top": ("entropy_local", "top_percent"),
+    "badge": ("gradient",), "clasp": ("class_entropy",), "verdict": ("class_entropy",), "top": ("entropy_local", "top_percent"),
     "patch": ("entropy_local", "patch_share"),
 }  # fmt: skip
 """Arrays of a survey that a strategy or an aggregation needs and not every survey has."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a measurement left open: the scans whose interval holds the limit, and the survey's columns of void classes."""
+
+    straddling: frozenset[str]
+    voids: tuple[int, ...]
 
 
 class Strategy(Protocol):
@@ -55,11 +63,15 @@ class Strategy(Protocol):
 
 
 def strategy_for(
-    config: SuggestConfig, foreground: Sequence[int] | None = None, scores: Floats | None = None
-) -> Strategy:
+    config: SuggestConfig,
+    foreground: Sequence[int] | None = None,
+    scores: Floats | None = None,
+    decision: Decision | None = None,
+) -> SurveyStrategy:
     """The strategy a configuration names, with its aggregation and limits.
 
     ``rareness`` is the paper's plain sum r + u + d (Eq. 4), each term with its weight, 0 to leave it out;
+    ``verdict`` is described with `rules.undecided`;
     ``rareness-normalised`` and ``rareness-product`` scale the three first (`rules.Sum`); ``entropy`` is u alone;
     ``coreset`` is d alone, k-center greedy; ``coregcn``, ``badge``, ``clasp`` and ``foreground`` are described with
     `rules.core_gcn`, `clusters.badge`, `strata.clasp` and `strata.foreground_aware`; ``random``, ``strided`` and
@@ -69,12 +81,13 @@ def strategy_for(
     ----------
     foreground : columns of the classes that are not background; None for all but the first
     scores : (N,), a number for each surveyed slice; ``vaal`` takes the lowest first
+    decision : what the last measurement left open; ``verdict`` ranks by it
 
     Raises
     ------
-    ConfigError : all three weights are 0, or ``vaal`` has no scores.
+    ConfigError : all three weights are 0, ``vaal`` has no scores, or ``verdict`` no decision.
     """
-    rule = _rule(config, foreground, scores)
+    rule = _rule(config, foreground, scores, decision)
     at_class = config.strategy in RARENESS and config.rareness > 0
     return SurveyStrategy(config.strategy, config.aggregation, limits_of(config), rule, at_class)
 
@@ -161,7 +174,9 @@ class SurveyStrategy:
         )
 
 
-def _rule(config: SuggestConfig, foreground: Sequence[int] | None, scores: Floats | None) -> Rule:
+def _rule(
+    config: SuggestConfig, foreground: Sequence[int] | None, scores: Floats | None, decision: Decision | None
+) -> Rule:
     """The rule of a configuration's strategy."""
     rules: dict[str, Rule] = {
         "coregcn": core_gcn,
@@ -172,6 +187,10 @@ def _rule(config: SuggestConfig, foreground: Sequence[int] | None, scores: Float
     }
     if config.strategy == "vaal":
         return scored(_given(scores))
+    if config.strategy == "verdict":
+        if decision is None:
+            raise ConfigError("suggest.strategy=verdict ranks slices by the last measurement; measure first.")
+        return undecided(decision.straddling, decision.voids)
     return rules.get(config.strategy) or _sum(config)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, open_project
+from voidscope.cli.options import AsJson, Changes, open_project
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
@@ -48,10 +48,19 @@ def recipe(
 
 
 @app.command()
-def verify(path: ProjectPath, as_json: AsJson = False) -> None:
-    """Measure again by the last report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
-    project = open_project(path)
-    differing = run(workflow.verify(project))
+def verify(
+    path: Annotated[
+        Path, typer.Argument(metavar="PROJECT|REPORT", help="Project folder, or a report's folder or file.")
+    ],
+    project: Annotated[
+        Path | None, typer.Option(help="Where the report's project lies now, if not where it was measured.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure again by a report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
+    folder = None if (path / "project.json").is_file() else workflow.report_place(path)
+    where = project or (path if folder is None else workflow.project_of(folder))
+    differing = run(workflow.verify(open_project(where), folder))
     told = "the report repeats: same files, same model, same masks, same numbers"
     say({"verified": not differing, "differences": list(differing)}, as_json, "\n".join(differing) or told)
     if differing:

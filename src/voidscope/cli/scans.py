@@ -32,7 +32,7 @@ from voidscope.project import (
     parse_map,
     parse_slices,
 )
-from voidscope.vocabulary import ClassMap, Plane, Split
+from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
 from voidscope.volume import Dataset, doubtful_spacing, read_label_file
 from voidscope.volume.phantom import Difficulty
 
@@ -47,10 +47,19 @@ def simulate(
         Difficulty,
         typer.Option(help="plain: lone bumps; ordinary, hard: surroundings, small voids, domain shift."),
     ] = Difficulty.PLAIN,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROWSxCOLUMNS",
+            help="Scans of a package, e.g. 3x4 bumps each; NAME_bumps.json tells the truth of each.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write simulated XRM scans of HBM micro-bumps with exact labels: NAME.tif, NAME_labels.tif, dataset.json."""
-    dataset = run(workflow.simulate(folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty))
+    dataset = run(
+        workflow.simulate(folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty, grid=grid)
+    )
     test = [s.name for s in dataset.scans if s.split is Split.TEST]
     entry = {"folder": str(folder), "scans": [s.name for s in dataset.scans], "test": test}
     say(entry, as_json, f"{len(dataset.scans)} scans in {folder}, {len(test)} of them for testing")
@@ -139,7 +148,8 @@ def label(
     elif dataset is not None and suggested:
         done = answer_suggestions(project, Dataset.open(dataset), overwrite=overwrite)
     elif dataset is not None and scan is not None:
-        keys = [k for k in project.scan(scan).slice_keys() if chosen is None or k.index in chosen]
+        everything = range(project.scan(scan).n_slices)
+        keys = [SliceKey(scan, index) for index in (everything if chosen is None else chosen)]
         done = import_truth(project, Dataset.open(dataset), keys, overwrite=overwrite)
     else:
         raise typer.BadParameter(

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from voidscope import workflow
-from voidscope.acquisition import Suggestion, gave_way
+from voidscope.acquisition import KINDS, Suggestion, gave_way
 from voidscope.cli.app import app
 from voidscope.cli.options import (
     AsJson,
     Changes,
     Device,
-    MapText,
     ProjectPath,
     Scans,
     Seed,
-    SpacingText,
     open_project,
-    parse_spacing,
     run_settings,
 )
-from voidscope.cli.output import finite, number, of_file, run, say, suggestion_entry
-from voidscope.config import Config
-from voidscope.metrology import Report, measure_mask, read_recipe
-from voidscope.project import Project, fingerprint, parse_map
-from voidscope.vocabulary import ClassMap
-from voidscope.volume import Dataset, read_label_file, read_scan
-from voidscope.workflow.snapshot import made_with
+from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.project import Project
+from voidscope.volume import Dataset
 
 
 @app.command()
@@ -57,11 +49,14 @@ def train(
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Go on from the current cycle's weights, in a sixth of the steps.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
     project = open_project(path)
-    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans))
+    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans, warm=warm))
     metrics = cycle.metrics
     for warning in metrics["warnings"]:
         sys.stderr.write(f"warning: {warning}\n")
@@ -94,8 +89,9 @@ def suggest(
         "aggregation": settings.suggest.aggregation,
         "class_distribution": shares and dict(zip(project.classes.names, shares, strict=True)),
         "suggestions": [suggestion_entry(s) for s in picks],
+        **project.queue.grounds.entry(),
     }
-    say(entry, as_json, _queue_text(picks))
+    say(entry, as_json, "\n".join(filter(None, (_queue_text(picks), project.queue.grounds.text()))))
 
 
 @app.command()
@@ -116,44 +112,25 @@ def segment(
 
 
 @app.command()
-def measure(
-    path: Annotated[
-        Path | None, typer.Argument(metavar="[PROJECT]", help="Project folder; or pass --mask.")
-    ] = None,
-    scans: Scans = None,
-    mask: Annotated[Path | None, typer.Option("--mask", help="Any mask file; needs no project.")] = None,
-    spacing: SpacingText = None,
-    file_map: MapText = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option("--recipe", help="Measure by this recipe file instead of the project's settings."),
-    ] = None,
-    limit: Annotated[str | None, typer.Option(help="FAIL above this ratio, e.g. 0.05 or 5%.")] = None,
-    changes: Changes = None,
-    seed: Seed = None,
-    device: Device = None,
-    as_json: AsJson = False,
-) -> None:
-    """Void ratio, voids and verdict of segmented scans, or of any mask file."""
-    words = [*_recipe_words(recipe), *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
-    if mask is not None and path is not None:
-        raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
-    if mask is not None:
-        report = _measure_file(mask, spacing, file_map, words)
-    elif path is not None:
-        project = open_project(path)
-        report = run(workflow.measure(project, scans, run_settings(project, words, seed, device)))
-        sys.stderr.write(f"report: {project.report_folder / 'report.html'}\n")
-    else:
-        raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
-    say(report.entry(), as_json, report.text())
-
-
-def _recipe_words(path: Path | None) -> list[str]:
-    """A recipe file as settings."""
-    if path is None:
-        return []
-    return [f"measure.{name}={json.dumps(value)}" for name, value in read_recipe(path).model_dump().items()]
+def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> None:
+    """What to look at again: voids the model may have missed, labels it contradicts, predictions that flicker."""
+    project = open_project(path)
+    found = run(workflow.review(project, scans))
+    if found.unseen:
+        sys.stderr.write(
+            f"warning: missed voids of {', '.join(found.unseen)} are not known; delete their masks and segment again\n"
+        )
+    names = ("", *project.classes.names)
+    entry: dict[str, Any] = {
+        kind: [f.entry() | {"class": names[f.class_id], "label": names[f.label_id]} for f in found.of(kind)]
+        for kind in KINDS
+    }
+    rows = (
+        f"{kind:8s}{f.key} {f.pixel}  {workflow.describe(f, project.classes)}"
+        for kind in KINDS
+        for f in found.of(kind)
+    )
+    say(entry | {"unseen": list(found.unseen)}, as_json, "\n".join(rows) or "Nothing to look at again.")
 
 
 @app.command()
@@ -173,12 +150,13 @@ def evaluate(
     _warn_if_worse(project)
     entry = {
         "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
-        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans),
+        "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans), "void_recall": found.void_recall,
     }  # fmt: skip
     rows = [
         f"cycle {found.cycle}, {found.n_labelled} labelled slices, test scans {', '.join(found.scans)}",
         f"mIoU {found.miou:.4f}, without background {found.miou_foreground:.4f}",
         *(f"  {name:16s} {number(value)}" for name, value in found.iou.items()),
+        f"void recall {number(found.void_recall)}",
     ]
     say(entry, as_json, "\n".join(rows))
 
@@ -219,25 +197,3 @@ def _terms_text(s: Suggestion) -> str:
     if s.r is None:
         return ""
     return f"  r {number(s.r)}  u {number(s.u)}  d {number(s.d)}  score {number(s.score)}  pixel {s.pixel}"
-
-
-def _measure_file(mask: Path, spacing: str | None, file_map: str | None, words: Sequence[str]) -> Report:
-    """Measure any label or mask file without a project; ids as in the hbm scheme unless mapped."""
-    ids = read_label_file(mask)
-    mapping = parse_map(file_map) if file_map else None
-    named = mapping and {i: n.partition(":")[0] for i, n in mapping.items()}
-    first = {
-        n: i for i, n in reversed((mapping or {}).items()) if n != "unlabelled"
-    }  # several ids may be one class
-    entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
-    classes = ClassMap.from_entries(entries) if mapping else ClassMap.hbm()
-    spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
-    recipe = Config().with_changes(words).measure
-    with of_file(mask):
-        measured = measure_mask(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
-    provenance = made_with() | {
-        "mask": str(mask),
-        "mask_hash": fingerprint(mask),
-        "recipe": recipe.model_dump(mode="json"),
-    }
-    return Report((measured,), provenance)

@@ -85,6 +85,19 @@ def miou(matrix: Matrix, exclude: Collection[int] = ()) -> float:
     return float(kept.mean()) if len(kept) else float("nan")
 
 
+def recall(matrix: Matrix, positions: Collection[int]) -> float:
+    """Share of the true pixels of some classes that are found as one of them; NaN when there are none.
+
+    Parameters
+    ----------
+    matrix : (C, C), as from `confusion_matrix`
+    positions : of the classes (class id - 1) taken together, e.g. the voids'
+    """
+    rows = matrix[list(positions)]
+    true = int(rows.sum())
+    return int(rows[:, list(positions)].sum()) / true if true else float("nan")
+
+
 def _check_ids(name: str, ids: npt.NDArray[Any], lowest: int, highest: int) -> None:
     if not np.issubdtype(ids.dtype, np.integer):
         raise LabelError(f"The {name} is {ids.dtype}; class ids are whole numbers, save them as uint8.")

@@ -1,45 +1,69 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
+from voidscope.metrology.budget import Contribution
+from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
+from voidscope.metrology.changes import Change, Changes
+from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
-from voidscope.metrology.measurement import ScanMeasurement, measure_mask, measured_ratio
+from voidscope.metrology.lot import Lot, LotScan
+from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask, measured_ratio
+from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.presets import PRESETS, preset_recipe
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_text
 from voidscope.metrology.report import Report
+from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
+    "CONNECTIVITY",
     "DEFINITIONS",
     "PRESETS",
     "QUALITIES",
     "QUANTITIES",
     "RATIOS",
+    "Bump",
+    "Change",
+    "Changes",
+    "Contribution",
     "Dimensions",
     "GaugeStudy",
+    "Lot",
+    "LotScan",
     "Outcome",
     "Reading",
     "Report",
     "ScanMeasurement",
+    "Stray",
+    "Structure",
     "Verdict",
     "Void",
     "by_boxes",
+    "changes_page",
     "count_classes",
     "decide",
+    "decided",
     "dimensions",
+    "doubted",
     "find_voids",
     "gauge_study",
+    "lot_page",
     "measure_mask",
+    "measure_scan",
     "measured_ratio",
     "overlay_png",
     "preset_recipe",
     "read_recipe",
     "recipe_text",
     "sphere_diameter",
+    "split",
+    "spot",
     "undefined_ratios",
     "verdict_agreement",
     "void_ratios",
+    "worst",
 ]

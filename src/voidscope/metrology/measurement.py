@@ -4,32 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from voidscope.config import Criterion, MeasureConfig
+from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
 from voidscope.metrology.areas import area_parts
+from voidscope.metrology.budget import Contribution, Views, combined, ratio_budget, volume_budget
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
     DEFINITIONS,
     RATIOS,
     VOLUMES,
-    WITH_VOID_BELOW,
     Parts,
     count_classes,
     reasons_of,
     values_of,
     volume_parts,
 )
-from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
+from voidscope.metrology.structures import Stray, Structure
+from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.voids import Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, check_spacing
+
+
+@dataclass(frozen=True)
+class Bump:
+    """One structure of a scan and what was measured in it alone; all positions are those of the whole scan."""
+
+    structure: Structure
+    measured: ScanMeasurement
+
+    @property
+    def name(self) -> str:
+        """``r2c3`` in a grid, else ``b001``."""
+        return self.structure.name
+
+    def entry(self) -> dict[str, Any]:
+        """The bump as JSON has it; what it shares with its scan is left out."""
+        own = {k: v for k, v in self.measured.entry().items() if k not in SHARED}
+        return {**self.structure.entry(), **own}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], scan: Mapping[str, Any]) -> Bump:
+        """The inverse of `entry`; `scan` is the entry of its scan."""
+        measured = ScanMeasurement.from_entry(
+            {**{k: scan[k] for k in SHARED if k in scan}, **entry, "bumps": [], "stray": {}}
+        )
+        return cls(Structure.from_entry(entry), measured)
+
+
+SHARED = ("scan", "ratio_definition", "classes", "recipe", "spacing_um", "bumps", "stray")
+"""What a bump's entry leaves to its scan's."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +81,11 @@ class ScanMeasurement:
     voids : counted voids, largest first
     small_voids : detected but not counted; their voxels are void and stay in the ratios all the same
     uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
+    budget : what `uncertainty` is made of, empty where that is None; it is k times the root sum of squares
+    volume_budget : the same of the volume of all void, in um3
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
+    bumps : one row each, in the order of their places; none in what was measured of one bump
+    stray : foreground that belongs to no bump
     outcomes : what became of each criterion, the ratio's limit first
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
@@ -69,8 +104,12 @@ class ScanMeasurement:
     voids: tuple[Void, ...]
     small_voids: tuple[Void, ...]
     uncertainty: float | None = None
+    budget: tuple[Contribution, ...] = ()
+    volume_budget: tuple[Contribution, ...] = ()
     dimensions: Dimensions = field(default_factory=Dimensions)
     boxed: Dimensions = field(default_factory=Dimensions)
+    bumps: tuple[Bump, ...] = ()
+    stray: Stray = field(default_factory=Stray)
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -113,6 +152,11 @@ class ScanMeasurement:
             self.class_volume_um3[self.classes.names[k - 1]] for k in self.classes.ids_with_role(Role.VOID)
         )
 
+    @property
+    def volume_uncertainty_um3(self) -> float | None:
+        """Expanded uncertainty of the volume of all void in um3; None in a report of an older version."""
+        return combined(self.volume_budget, self.recipe.coverage)
+
     def entry(self) -> dict[str, Any]:
         """The measurement as JSON holds it; lengths are um, volumes um3, ratios plain numbers (0.05 is 5 %)."""
         return {
@@ -125,6 +169,9 @@ class ScanMeasurement:
             "limit": self.limit,
             "uncertainty": self.uncertainty,
             "interval": None if self.interval is None else list(self.interval),
+            "budget": [c.entry() for c in self.budget],
+            "volume_budget": [c.entry() for c in self.volume_budget],
+            "volume_uncertainty_um3": self.volume_uncertainty_um3,
             **{name: self.ratios[formula] for name, formula in RATIOS.items()},
             "undefined": dict(self.undefined),
             "criteria": [o.entry() for o in self.outcomes],
@@ -144,6 +191,8 @@ class ScanMeasurement:
             "dimensions_by_boxes": self.boxed.entry(),
             "voids": [_void_entry(v) for v in self.voids],
             "small_voids": [_void_entry(v) for v in self.small_voids],
+            "bumps": [b.entry() for b in self.bumps],
+            "stray": asdict(self.stray),
         }
 
     @classmethod
@@ -155,19 +204,27 @@ class ScanMeasurement:
             classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry.get(n) for n, f in RATIOS.items()},
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
-            uncertainty=entry.get("uncertainty"), dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
+            uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
+            dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
+            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})),
             outcomes=tuple(Outcome.from_entry(e) for e in entry.get("criteria", ())), quantities=entry.get("quantities", {}),
         )  # fmt: skip
 
 
 def measure_mask(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing | None, recipe: MeasureConfig, scan: str
+    mask: Mask,
+    classes: ClassMap,
+    spacing_um: Spacing | None,
+    recipe: MeasureConfig,
+    scan: str,
+    views: Views = (),
 ) -> ScanMeasurement:
     """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
     ratios: they were labelled void, and leaving them out would lower the ratio by a choice made about counting.
+    `views`, where a model looked at the scan several times, are its class counts by each look; their spread widens the interval.
 
     Raises
     ------
@@ -189,11 +246,14 @@ def measure_mask(
         reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
     )
     values = {name: None if isinstance(v, str) else v for name, v in others.items()}
-    faces = void_faces(mask, classes.ids_with_role(Role.VOID))
+    void_ids = classes.ids_with_role(Role.VOID)
+    faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
+    looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in views]
+    void_views = [sum(row[k - 1] for k in void_ids) for row in views]
     outcomes = [
         judge(
             criterion, {**ratios, **values}[criterion.measure], recipe.rule, undefined.get(criterion.measure, ""),
-            _uncertainty(criterion, parts, faces, recipe),
+            combined(ratio_budget(criterion.measure, parts, faces, recipe, looks), recipe.coverage),
         )
         for criterion in (limit_of(recipe), *recipe.criteria)
     ]  # fmt: skip
@@ -203,6 +263,8 @@ def measure_mask(
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
         dimensions=size, boxed=by_boxes(mask, classes, spacing, recipe), outcomes=tuple(outcomes), quantities=values,
+        budget=ratio_budget(recipe.ratio, parts, faces, recipe, looks),
+        volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
 
 
@@ -232,20 +294,6 @@ def _sorted_out(voids: Sequence[Void], recipe: MeasureConfig) -> tuple[tuple[Voi
     return (
         tuple(v for v, counted in zip(voids, counts, strict=True) if counted),
         tuple(v for v, counted in zip(voids, counts, strict=True) if not counted),
-    )
-
-
-def _uncertainty(
-    criterion: Criterion, parts: Mapping[str, Parts | str], faces: int, recipe: MeasureConfig
-) -> float | None:
-    """U of a ratio of volumes, None where that is undefined and for everything else."""
-    found = parts.get(criterion.measure, "")
-    if isinstance(found, str) or criterion.measure not in VOLUMES:
-        return None
-    void, below = found
-    included = criterion.measure in WITH_VOID_BELOW
-    return expanded_uncertainty(
-        faces, void, below, included=included, sigma=recipe.edge_sigma, coverage=recipe.coverage
     )
 
 
@@ -282,6 +330,11 @@ def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
         raise NotReady(
             f"No class of {scan} has the role void ({', '.join(classes.names)}); name one, e.g. pore:void."
         )
+
+
+def _budget_from(entry: Mapping[str, Any], name: str) -> tuple[Contribution, ...]:
+    """A budget; reports of before there was one have none."""
+    return tuple(Contribution.from_entry(e) for e in entry.get(name, ()))
 
 
 def _triple(values: Any) -> tuple[Any, Any, Any]:

@@ -1,4 +1,4 @@
-"""The HTML page of a report: one file, styles and pictures inside, every text escaped."""
+"""The HTML pages of a report and of a lot: one file each, styles and pictures inside, every text escaped."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from voidscope.metrology.bumps import worst
+from voidscope.metrology.changes import Changes
+from voidscope.metrology.charts import SCALE, histogram, largest_ratio, package_map, trend, worst_first
 from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions
+from voidscope.metrology.lot import Lot, spread
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 LISTED_VOIDS = 20
 """Voids of a scan that the page lists; the tables hold all of them."""
+LISTED_BUMPS = 200
+"""Bumps of a scan that the page lists, worst first; the tables hold all of them."""
 
 LENGTHS_IN_WORDS = {
     "blt_um": "bond line, from the pillar's foot to the top",
@@ -37,9 +43,14 @@ def page_of(
     verdicts: Mapping[Verdict, int],
     provenance: Mapping[str, Any],
     pictures: Mapping[str, bytes],
+    twin: str = "",
 ) -> str:
-    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name."""
-    return _template().render(
+    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps;
+    `twin` is the SHA-256 of the JSON.
+    """
+    return template("report.html").render(
+        gallery=[row for row in worst(scans, len(pictures)) if f"{row[0].scan}/{row[1].name}" in pictures],
+        package_map=package_map, worst_first=worst_first, largest_ratio=largest_ratio, scale=SCALE, listed_bumps=LISTED_BUMPS,
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
@@ -47,7 +58,7 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -82,13 +93,46 @@ def _colour(text: str) -> str:
     return text if re.fullmatch(r"#[0-9a-fA-F]{6}", text) else "#808080"
 
 
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def lot_page(lot: Lot, title: str) -> str:
+    """The page of a lot: how its bumps are spread, how scans drift, which places fail again."""
+    views = [
+        ("Void ratio", "%", lot.ratios(), lot.trend("ratio"), lot.limit),
+        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None),
+    ]
+    return template("lot.html").render(
+        lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[spread(v[2]) for v in views],
+        recurring=lot.recurring(), histogram=histogram, trend=trend, worst_first=worst_first,
+    )  # fmt: skip
 
-    source = files("voidscope.metrology").joinpath("report.html").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+
+def changes_page(
+    changes: Changes, title: str, pictures: Mapping[tuple[str, str], tuple[bytes, bytes]]
+) -> str:
+    """The page of what changed; `pictures` are PNGs before and after, by scan and bump."""
+    shown = [
+        (r, *(base64.b64encode(png).decode() for png in pictures[r.scan, r.name]))
+        for r in changes.rows
+        if (r.scan, r.name) in pictures
+    ]
+    return template("changes.html").render(
+        changes=changes, title=title, summary=changes.summary(), pictures=shown, listed=LISTED_BUMPS
     )
+
+
+@cache
+def template(name: str) -> Template:
+    """A page of this room by its file's name; pages may include others."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    room = files("voidscope.metrology")
+    environment = Environment(
+        loader=FunctionLoader(lambda name: room.joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+    )  # fmt: skip
     environment.filters["percent"] = lambda ratio: f"{100 * ratio:.4g} %"
-    return environment.from_string(source)
+    return environment

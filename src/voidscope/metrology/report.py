@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -14,8 +15,10 @@ import numpy as np
 
 from voidscope.errors import ProjectError
 from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.lot import Lot
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.page import page_of
+from voidscope.metrology.page import lot_page, page_of
+from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
 
@@ -93,6 +96,36 @@ class Report:
         )  # fmt: skip
         return _csv(header, rows)
 
+    def csv_bumps(self) -> str:
+        """A row per bump; an undefined ratio is an empty cell."""
+        header = (
+            "scan", "bump", "row", "column", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS,
+            "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "size_voxels", "centroid_z_um", "centroid_y_um",
+            "centroid_x_um", "touches_border", "build_axis", *LENGTHS, "largest_extrusion_um",
+        )  # fmt: skip
+        rows = (
+            (
+                s.scan, b.name, b.structure.row, b.structure.column, m.verdict.value, m.reason, m.formula, m.ratio, m.uncertainty,
+                m.limit, *(m.ratios[f] for f in RATIOS.values()), len(m.voids), len(m.small_voids),
+                m.voids[0].diameter_um if m.voids else None, m.void_volume_um3, b.structure.size_voxels, *b.structure.centroid_um,
+                b.structure.touches_border, m.dimensions.build_axis, *(getattr(m.dimensions, name) for name in LENGTHS),
+                m.dimensions.largest_extrusion_um,
+            )
+            for s in self.scans
+            for b in s.bumps
+            for m in [b.measured]
+        )  # fmt: skip
+        return _csv(header, rows)
+
+    @property
+    def lot(self) -> Lot:
+        """The scans seen as one lot."""
+        return Lot.of(self.scans)
+
+    def html_lot(self) -> str:
+        """The page of the scans as one lot."""
+        return lot_page(self.lot, str(self.provenance.get("project") or "scans measured together"))
+
     def text(self) -> str:
         """A line per scan for a terminal."""
         if not self.scans:
@@ -104,8 +137,17 @@ class Report:
         )
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
-        """One page that needs nothing else; `pictures` are PNGs by scan name."""
-        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {})
+        """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps. It names the SHA-256 of the JSON twin."""
+        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+
+    def print_html(self, pictures: Mapping[str, bytes] | None = None) -> str:
+        """The report for paper, in the plain HTML that Qt can print; see `print_page`."""
+        return print_page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """Of the JSON twin's bytes, as ``sha256sum report.json`` gives it."""
+        return hashlib.sha256(self.json().encode()).hexdigest()
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

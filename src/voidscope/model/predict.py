@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from voidscope.acquisition import Suspects
 from voidscope.errors import JobFailed
 from voidscope.model.devices import Compute
 from voidscope.model.failures import is_out_of_memory, told_in_one_line
@@ -39,6 +40,8 @@ def predict_slices(
     *,
     top_percent: float = 1.0,
     gradients: bool = False,
+    void_ids: Sequence[int] = (),
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> Iterator[SlicePrediction]:
     """Predict slices in order; slices of one shape that follow each other share a batch.
 
@@ -53,13 +56,17 @@ def predict_slices(
     flips : average probabilities and features over the four mirror images of each slice, which takes four times as long
     top_percent : what share of the pixels the predictions' `entropy_local` averages, in percent
     gradients : also give the gradient of the head's kernel, which BADGE needs; it is of the slice as it is, not mirrored
+    void_ids : ids 1..C of the void classes; with them `suspects` are given, the pixels called otherwise that may be void
+    tell : is called with what is made do with when memory runs out
 
     Raises
     ------
     JobFailed : torch failed, in one line.
     """
     mirrored = MIRRORED if flips else MIRRORED[:1]
-    sweep = _Sweep(segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients)
+    sweep = _Sweep(
+        segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients, void_ids, tell
+    )
     with told_in_one_line("Segmenting"):
         for batch in _batches(images, sweep.compute.device.type, batch_size):
             yield from sweep.predict(batch)
@@ -91,9 +98,12 @@ class _Sweep:
     def __init__(
         self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute,
         mirrored: Sequence[tuple[int, ...]], top_percent: float, gradients: bool,
+        void_ids: Sequence[int], tell: Callable[[str], object],
     ) -> None:  # fmt: skip
+        self.tell = tell
         self.segmenter = compute.place(segmenter).eval()
         self.mirrored, self.top_percent, self.gradients = mirrored, top_percent, gradients
+        self.void_ids = tuple(void_ids)
         self.mean, self.std = normalisation
         self.compute = compute
         self.most: int | None = None
@@ -125,6 +135,11 @@ class _Sweep:
             logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
             features = torch.stack([one.float() for _, one in passes]).mean(0)
         found = summarise(logits, features, shape, self.top_percent)
+        if len(passes) > 1:
+            views = torch.stack([_class_counts(one) for one, _ in passes], 1).cpu().numpy()
+            found = tuple(replace(p, views=v) for p, v in zip(found, views, strict=True))
+        if self.void_ids:
+            found = self._with_suspects(found, logits, [one for one, _ in passes])
         return self._with_gradients(found, *looks[0]) if self.gradients else found
 
     def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,17 +162,35 @@ class _Sweep:
         gradients = kernel_gradients(logits, features, kernel.shape[-1], (height, width))
         return tuple(replace(p, gradient=g) for p, g in zip(found, gradients.cpu().numpy(), strict=True))
 
+    def _with_suspects(
+        self, found: tuple[SlicePrediction, ...], logits: torch.Tensor, looks: list[torch.Tensor]
+    ) -> tuple[SlicePrediction, ...]:
+        """The predictions with their suspects; only the planes of one batch are ever held."""
+        columns = torch.tensor([i - 1 for i in self.void_ids], device=logits.device)
+        void = logits.softmax(1)[:, columns].sum(1)
+        votes = torch.stack([torch.isin(one.argmax(1), columns) for one in looks]).sum(0, dtype=torch.uint8)
+        planes = zip(found, void.cpu().numpy(), votes.cpu().numpy(), strict=True)
+        return tuple(replace(p, suspects=Suspects.of(p.mask, v, n, self.void_ids)) for p, v, n in planes)
+
     def _make_do(self, tried: int, shape: tuple[int, ...]) -> None:
         """Halve the batch, or leave the GPU; `JobFailed` when one slice does not fit in the machine's memory."""
         if tried > 1:
             self.most = tried // 2
+            self.tell(f"memory ran out: {self.most} slices at a time")
         elif self.compute.device.type != "cpu":
             self.compute = Compute.choose("cpu")
             self.segmenter = self.compute.place(self.segmenter)
+            self.tell("memory ran out: going on without the GPU, which takes longer")
         else:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
             )
+
+
+def _class_counts(logits: torch.Tensor) -> torch.Tensor:
+    """Pixels of each class (B, C) where logits (B, C, h, w) are largest; ties go to the lowest class."""
+    best = logits.argmax(1)
+    return torch.stack([(best == c).sum((1, 2)) for c in range(logits.shape[1])], 1)
 
 
 def _mirrored_back(

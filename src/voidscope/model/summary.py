@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from voidscope.acquisition import SurveyRow, top_pixels
+from voidscope.acquisition import SurveyRow, Suspects, top_pixels
 from voidscope.vocabulary import Mask, SliceKey
 
 PATCH = 8
@@ -34,6 +34,8 @@ class SlicePrediction:
     class_entropy : (C,) float32, nats, mean over the slice of the entropy times the probability of each class
     patch_share : (C,) float32, the greatest share of each class of `mask` in any 8 x 8 patch
     gradient : (G,) float32, of the head's kernel for the slice's own mask (BADGE); None unless it was asked for
+    views : (V, C) int64, pixels per class by each mirror image alone; None where only the slice as it is was looked at
+    suspects : pixels called otherwise that may be void; None unless void classes were named
     """
 
     mask: Mask
@@ -48,6 +50,8 @@ class SlicePrediction:
     class_entropy: npt.NDArray[np.float32]
     patch_share: npt.NDArray[np.float32]
     gradient: npt.NDArray[np.float32] | None = None
+    views: npt.NDArray[np.int64] | None = None
+    suspects: Suspects | None = None
 
     def survey_row(self, key: SliceKey) -> SurveyRow:
         """What a survey keeps of the slice `key`."""

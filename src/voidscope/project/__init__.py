@@ -1,6 +1,7 @@
 """The truth on disk: scans, split, classes, settings, labels and cycles in one readable folder."""
 
 from voidscope.project.cycles import Cycle
+from voidscope.project.exporting import changed_files, export_report
 from voidscope.project.importing import (
     Imported,
     answer_suggestions,
@@ -10,9 +11,12 @@ from voidscope.project.importing import (
     parse_slices,
     project_truth,
 )
-from voidscope.project.labels import LabelRecord, Labels
+from voidscope.project.label_files import LabelRecord
+from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
+from voidscope.project.queue import Mark, Queue, State
+from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
 __all__ = [
@@ -20,10 +24,16 @@ __all__ = [
     "Imported",
     "LabelRecord",
     "Labels",
+    "Mark",
     "Project",
+    "Queue",
     "ScanRecord",
     "SliceReader",
+    "State",
+    "Turned",
     "answer_suggestions",
+    "changed_files",
+    "export_report",
     "fingerprint",
     "import_labels",
     "import_truth",
@@ -32,4 +42,5 @@ __all__ = [
     "parse_slices",
     "project_truth",
     "record_scan",
+    "report_files",
 ]

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from voidscope.acquisition import ScanFindings
 from voidscope.errors import ProjectError
+from voidscope.project import results
 from voidscope.project.atomic import read_json, write_folder
 from voidscope.vocabulary import SliceKey
 
@@ -41,11 +43,31 @@ class Cycle:
         return self.folder / "weights.safetensors"
 
     @property
+    def warm(self) -> bool:
+        """Whether it went on from an earlier cycle's weights; such a model is to work with, a full training to report."""
+        return self.provenance.get("warm_from") is not None
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation)."""
         path = self.folder / "evaluation.json"
         found: dict[str, Any] | None = read_json(path) if path.is_file() else None
         return found if found and {"iou", "miou", "scans"} <= found.keys() else None
+
+    def findings(self, scan: str) -> ScanFindings | None:
+        """Voids it may have missed in a scan, and where its prediction flickers; None where they were not looked for."""
+        return results.read_findings(self.folder, scan)
+
+    @property
+    def doubts(self) -> results.Doubts:
+        """Labels it contradicts; empty before it was compared with them."""
+        return results.read_doubts(self.folder)
+
+    @property
+    def promotion(self) -> dict[str, Any] | None:
+        """When, by whom and against what it was put in force, and the note where that was insisted on; None where it was not."""
+        path = self.folder / "promotion.json"
+        return read_json(path) if path.is_file() else None
 
     @classmethod
     def read(cls, folder: Path) -> Cycle:

@@ -13,6 +13,9 @@ from voidscope.project.project import Project
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 
+MOST_SLICES = 1_000_000
+"""More than any scan has; a range beyond would fill the memory before anybody looked for its slices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -88,6 +91,10 @@ def parse_slices(text: str) -> list[int]:
         first, dash, last = word.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise ConfigError(f"{text!r} names no slices; write numbers and ranges, e.g. 3,10-20.")
+        if max(int(first), int(last or 0)) >= MOST_SLICES:
+            raise ConfigError(
+                f"{word.strip()!r} goes beyond any scan; slices run from 0 to {MOST_SLICES - 1:,}."
+            )
         numbers += range(int(first), int(last if dash else first) + 1)
     if not numbers:
         raise ConfigError(f"{text!r} names no slices; a range runs from low to high, e.g. 10-20.")
@@ -112,7 +119,6 @@ def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, au
         if k in project.labels and project.labels.record(k).provenance is not Provenance.IMPORTED
     }
     kept = set() if overwrite else own
-    for key, mask in masks.items():
-        if key not in kept:
-            project.labels.put(key, mask, Provenance.IMPORTED, author)
+    new = {k: m for k, m in masks.items() if k not in kept}
+    project.labels.put_all(new, Provenance.IMPORTED, author)
     return Imported(tuple(sorted(set(masks) - kept)), tuple(sorted(kept)))

@@ -1,43 +1,65 @@
-"""What people said: one mask file per labelled slice, each with its provenance inside."""
+"""What people said: one mask file per labelled slice, each with its provenance inside; every change can be undone."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from voidscope.errors import LabelError, ProjectError
 from voidscope.project.atomic import remove, write_bytes
+from voidscope.project.journal import Change, DamagedStep, Journal
+from voidscope.project.label_files import (
+    LabelRecord,
+    Stamp,
+    encode,
+    now,
+    read_mask,
+    read_record,
+    stamp,
+    user,
+)
 from voidscope.vocabulary import Mask, Provenance, SliceKey
+
+VERBS = {
+    Provenance.DRAWN: "painted",
+    Provenance.ACCEPTED: "accepted",
+    Provenance.PROPAGATED: "propagated",
+    Provenance.IMPORTED: "imported",
+}
+"""What a change is called when it is undone, unless whoever makes it says more."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRecord:
-    """How the label of one slice came to be."""
+class Turned:
+    """What an undo or redo did: the step's name and author, the slices that changed, and those left as they are.
 
-    provenance: Provenance
+    A slice is left when its label is no longer the one that the step made: another program has changed it since.
+    """
+
+    verb: str
     author: str
-    time: str
-    """UTC, ISO 8601."""
-    sha256: str
-    """Of the mask's bytes; checked when it is read."""
-    pixels: tuple[int, ...]
-    """Labelled pixels per class, in id order."""
-    proposed: bool = False
-    """Whether a model's prediction is or ever was part of it; such a label judges no model."""
+    keys: tuple[SliceKey, ...]
+    kept: tuple[SliceKey, ...]
+    back: bool
+
+    def __str__(self) -> str:
+        act = "undid" if self.back else "redid"
+        by = "" if self.author == user() else f" by {self.author}"
+        said = [f"{act}: {self.verb} {_first(self.keys)}{by}"] if self.keys else []
+        left = "was changed by another program since; it is left as it is"
+        return ". ".join(said + ([f"{_first(self.kept)} {left}"] if self.kept else []))
 
 
 class Labels:
-    """Store of label masks by slice key; every change is on disk, durably, when the call returns.
+    """Store of label masks by slice key; every change is on disk, durably, when the call returns, and can be undone.
+
+    What was only propagated is *unverified*: `get` and `record` know it, but it is not among the labelled slices that
+    `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
+    accepts it or labels on it.
 
     `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told each key that changed. Another
     program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
@@ -45,29 +67,43 @@ class Labels:
 
     def __init__(
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
-        changed: Callable[[SliceKey], None],
+        changed: Callable[[SliceKey], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder = folder
+        self._journal = journal
         self._n_classes = n_classes
         self._shape_of = shape_of
         self._changed = changed
         self._records: dict[SliceKey, LabelRecord] = {}
-        self._stamps: dict[SliceKey, _Stamp] = {}
+        self._stamps: dict[SliceKey, Stamp] = {}
         for key, path in self._files():
             self._take_in(key, path)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.keys())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._records
+        return isinstance(key, SliceKey) and key in self._records and self._records[key].verified
 
     def __iter__(self) -> Iterator[SliceKey]:
         return iter(self.keys())
 
     def keys(self) -> tuple[SliceKey, ...]:
-        """All labelled slices in order."""
-        return tuple(sorted(self._records))
+        """All labelled slices in order; unverified ones are not among them."""
+        return tuple(sorted(k for k in self._records if k in self))
+
+    @property
+    def unverified(self) -> tuple[SliceKey, ...]:
+        """Slices with a propagated label that no person has accepted yet, in order."""
+        return tuple(sorted(k for k in self._records if k not in self))
+
+    def speak_of(self, scan: str) -> bool:
+        """Whether any slice of a scan has a label, verified or not."""
+        return any(key.scan == scan for key in self._records)
+
+    def holds(self, key: SliceKey) -> bool:
+        """Whether there is a label of a slice, verified or not."""
+        return key in self._records
 
     def of(self, scan: str) -> tuple[SliceKey, ...]:
         """The labelled slices of one scan in order."""
@@ -81,20 +117,7 @@ class Labels:
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
-        if key not in self._records:
-            return None
-        path = self._path(key)
-        try:
-            mask: Mask = tifffile.imread(path)
-        except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise ProjectError(
-                f"The label file {path} is damaged: {error}. Restore it from a backup."
-            ) from error
-        if _sha256(mask) != self._records[key].sha256:
-            raise ProjectError(
-                f"The label file {path} was changed outside voidscope; restore it or label {key} again."
-            )
-        return mask
+        return read_mask(self._path(key), key, self._records[key]) if key in self._records else None
 
     def put(
         self,
@@ -108,26 +131,62 @@ class Labels:
         Where another program has labelled the slice since it was last looked at, its label stays on the pixels that `mask`
         leaves unlabelled. Raises `LabelError` when shape or ids do not fit, `ProjectError` when the disk refuses.
         """
-        fitting = self._joined(key, self._checked(key, mask))
-        if not fitting.any():
-            self.remove(key)
-            return
-        pixels = np.bincount(fitting.ravel(), minlength=self._n_classes + 1)[1:]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = LabelRecord(
-            provenance, author or _user(), now, _sha256(fitting), tuple(int(n) for n in pixels),
-            provenance is Provenance.ACCEPTED or (provenance is Provenance.DRAWN and self._is_proposed(key)),
-        )  # fmt: skip
-        write_bytes(self._path(key), _tiff(fitting, {"key": str(key), **asdict(record)}))
-        self._records[key], self._stamps[key] = record, _stamp(self._path(key))
-        self._changed(key)
+        self.put_all({key: mask}, provenance, author)
 
-    def remove(self, key: SliceKey) -> None:
+    def put_all(
+        self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
+        author: str = "", *, verb: str = "", proposed: bool = False,
+    ) -> None:  # fmt: skip
+        """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
+
+        `proposed` says that a model had a part in masks that are propagated.
+        """
+        fitting = {key: self._checked(key, mask) for key, mask in masks.items()}
+        wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
+        for key, mask in fitting.items():
+            joined = self._joined(key, mask)
+            is_proposed = provenance is Provenance.ACCEPTED or (
+                proposed if provenance is Provenance.PROPAGATED else self._is_proposed(key, provenance)
+            )
+            record = LabelRecord.of(joined, self._n_classes, provenance, author=author, proposed=is_proposed)
+            wanted[key] = (joined, record if joined.any() else None)
+        self._do(verb, provenance, wanted)
+
+    def accept(self, key: SliceKey) -> None:
+        """Stand behind an unverified label as it is; raises `LabelError` when the slice has none."""
+        self.catch_up()
+        mask = self.get(key)
+        if mask is None or key in self:
+            raise LabelError(f"{key} has no propagated label to accept.")
+        record = replace(self._records[key], provenance=Provenance.ACCEPTED, author=user(), time=now())
+        self._do("", Provenance.ACCEPTED, {key: (mask, record)})
+
+    def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
         if key in self._records:
-            remove(self._path(key))
-            self._forget(key)
-            self._changed(key)
+            self._do(verb, Provenance.DRAWN, {key: (np.zeros(self._shape_of(key), np.uint8), None)})
+
+    def undo(self) -> Turned | None:
+        """Take back the newest step that is not undone yet, whoever made it and whenever; None when there is none.
+
+        A label that is no longer what the step made of it is never overwritten: it is among `Turned.kept`.
+        Raises `ProjectError` when the disk refuses, or the step's file is damaged; that step is then given up.
+        """
+        return self._turn(back=True)
+
+    def redo(self) -> Turned | None:
+        """Do the step undone last again; as `undo` otherwise."""
+        return self._turn(back=False)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self._journal.next(back=True) is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to redo."""
+        return self._journal.next(back=False) is not None
 
     def catch_up(self) -> None:
         """Take in what another program has labelled in this folder since it was last looked at."""
@@ -136,15 +195,15 @@ class Labels:
             self._forget(key)
             self._changed(key)
         for key, path in files.items():
-            if _stamp(path) != self._stamps.get(key):
+            if stamp(path) != self._stamps.get(key):
                 self._take_in(key, path)
                 self._changed(key)
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
-        """Labelled pixels per class (C,), over all slices or those of `keys`."""
+        """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
         total = np.zeros(self._n_classes, dtype=np.int64)
-        for key in self._records if keys is None else keys:
-            if key in self._records:
+        for key in self if keys is None else keys:
+            if key in self:
                 total += np.asarray(self._records[key].pixels)
         return total
 
@@ -175,11 +234,77 @@ class Labels:
         return True
 
     def _take_in(self, key: SliceKey, path: Path) -> None:
-        self._stamps[key] = _stamp(path)
-        self._records[key] = _read_record(path)
+        self._stamps[key] = stamp(path)
+        self._records[key] = read_record(path)
 
-    def _is_proposed(self, key: SliceKey) -> bool:
-        return key in self._records and self._records[key].proposed
+    def _do(
+        self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
+    ) -> None:
+        """Write the step down, then the labels it is about."""
+        changes = []
+        for key, (mask, record) in wanted.items():
+            before, was = self._said(key)
+            if not _alike(before, record):
+                changes.append(Change.between(key, before, was, record, mask))
+        erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
+        word = verb or ("erased" if erased else VERBS[provenance])
+        path = self._journal.append(word, changes) if changes else None
+        for n, (key, (mask, record)) in enumerate(wanted.items()):
+            try:
+                self._store(key, mask, record)
+            except ProjectError:
+                if path is not None and n == 0:
+                    self._journal.forget(path)
+                raise
+        self._journal.tidy()
+
+    def _store(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> None:
+        if record is None:
+            remove(self._path(key))
+            self._forget(key)
+        else:
+            write_bytes(self._path(key), encode(key, mask, record))
+            self._records[key], self._stamps[key] = record, stamp(self._path(key))
+        self._changed(key)
+
+    def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
+        """Record and mask of a slice now; a file that cannot be read says nothing any more."""
+        try:
+            mask = self.get(key)
+        except ProjectError:
+            mask = None
+        if mask is None:
+            return None, np.zeros(self._shape_of(key), np.uint8)
+        return self._records[key], mask
+
+    def _turn(self, *, back: bool) -> Turned | None:
+        self.catch_up()
+        while (path := self._journal.next(back=back)) is not None:
+            try:
+                step = self._journal.read(path)
+                states = {change.key: self._turn_one(change, back) for change in step.changes}
+            except DamagedStep:
+                self._journal.forget(path)
+                raise
+            self._journal.turned(path, back=back)
+            keys, kept = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
+            if keys or kept:
+                return Turned(step.verb, step.author, keys, kept, back)
+        return None
+
+    def _turn_one(self, change: Change, back: bool) -> bool | None:
+        """Whether the label was changed (True), left to another program (False), or is there already (None)."""
+        source, target = (change.after, change.before) if back else (change.before, change.after)
+        if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
+            return False
+        record, mask = self._said(change.key)
+        if _alike(record, source):
+            self._store(change.key, change.apply(mask, back=back), target)
+            return True
+        return None if _alike(record, target) else False
+
+    def _is_proposed(self, key: SliceKey, provenance: Provenance) -> bool:
+        return provenance is Provenance.DRAWN and key in self._records and self._records[key].proposed
 
     def _forget(self, key: SliceKey) -> None:
         self._records.pop(key, None)
@@ -188,7 +313,7 @@ class Labels:
     def _joined(self, key: SliceKey, mask: Mask) -> Mask:
         """`mask`, and below its unlabelled pixels what another program has written since."""
         path = self._path(key)
-        if not path.is_file() or _stamp(path) == self._stamps.get(key):
+        if not path.is_file() or stamp(path) == self._stamps.get(key):
             return mask
         self._take_in(key, path)
         theirs = self.get(key)
@@ -198,45 +323,9 @@ class Labels:
         return self._folder / key.scan / f"{key.index:04d}.tif"
 
 
-_Stamp = tuple[int, int, int]
-"""What changes when a file is replaced: its inode, size and time of change in ns."""
+def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
+    return one is other is None or (one is not None and one.says_as(other))
 
 
-def _stamp(path: Path) -> _Stamp:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
-
-
-def _sha256(mask: Mask) -> str:
-    return hashlib.sha256(np.ascontiguousarray(mask).tobytes()).hexdigest()
-
-
-def _tiff(mask: Mask, description: Mapping[str, object]) -> bytes:
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, mask, compression="zlib", description=json.dumps(description), metadata=None)
-    return buffer.getvalue()
-
-
-def _read_record(path: Path) -> LabelRecord:
-    try:
-        with tifffile.TiffFile(path) as file:
-            said = json.loads(file.pages.first.description)
-        return LabelRecord(
-            Provenance(said["provenance"]),
-            said["author"],
-            said["time"],
-            said["sha256"],
-            tuple(said["pixels"]),
-            said.get("proposed", said["provenance"] == Provenance.ACCEPTED),
-        )
-    except (OSError, ValueError, KeyError, IndexError, tifffile.TiffFileError) as error:
-        raise ProjectError(
-            f"The label file {path} is damaged: {error}. Restore it from a backup or move it away."
-        ) from error
+def _first(keys: tuple[SliceKey, ...]) -> str:
+    return str(keys[0]) + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")

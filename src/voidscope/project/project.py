@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from voidscope.acquisition import Suggestion, Survey
+from voidscope.acquisition import ScanFindings, Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
 from voidscope.project import results
 from voidscope.project.atomic import explained, write_bytes, write_json
 from voidscope.project.cycles import Cycle
+from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
+from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, check_spacing
@@ -31,6 +33,8 @@ class ProjectEvents:
     labels_changed = Signal(SliceKey)
     cycles_changed = Signal()
     suggestions_changed = Signal()
+    marks_changed = Signal(SliceKey)
+    findings_changed = Signal()
     masks_changed = Signal(str)
     config_changed = Signal()
     report_changed = Signal()
@@ -54,9 +58,13 @@ class Project:
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, Mask] = {}
         self.labels = Labels(
-            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit
-        )
+            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
+            Journal(folder / "undo"),
+        )  # fmt: skip
         self._cycles = Cycle.read_all(folder / "cycles")
+        self.queue = Queue(
+            folder, self.labels, lambda: self.cycle, self.events.suggestions_changed.emit, self.events.marks_changed.emit
+        )  # fmt: skip
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -92,6 +100,7 @@ class Project:
             self.events.cycles_changed.emit()
             self.events.suggestions_changed.emit()
         self.labels.catch_up()
+        self.queue.catch_up()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -124,7 +133,7 @@ class Project:
             scans[record.name] = (
                 record
                 if known is None
-                else known.found_again(record, labelled=bool(self.labels.of(record.name)))
+                else known.found_again(record, labelled=self.labels.speak_of(record.name))
             )
             self._volumes.pop(record.name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
@@ -253,14 +262,8 @@ class Project:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """The queue: what to label next according to the current model (or the random start)."""
-        known = self.scans
-        picks = results.read_suggestions(self._queue_path)
+        known, picks = self.scans, self.queue.suggestions
         return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
-
-    def set_suggestions(self, suggestions: Sequence[Suggestion]) -> None:
-        """Replace the queue."""
-        results.write_suggestions(self._queue_path, self.cycle.id if self.cycle else "", suggestions)
-        self.events.suggestions_changed.emit()
 
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
@@ -282,12 +285,22 @@ class Project:
         """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
-    def set_prediction(self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16]) -> None:
-        """Keep a scan's mask and entropy of the current model; raises `StaleResult` for another model's."""
+    def set_prediction(
+        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
+        views: npt.NDArray[np.int64] | None = None,
+    ) -> None:  # fmt: skip
+        """Keep a scan's mask, entropy, findings and class counts by view of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
+        results.write_findings(folder, scan, model_id, found)
+        results.write_views(folder, scan, views)
         results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
         self._masks[scan] = mask
         self.events.masks_changed.emit(scan)
+
+    def set_doubts(self, model_id: str, found: results.Doubts) -> None:
+        """Keep which labels the current model contradicts; raises `StaleResult` for another model's."""
+        results.write_doubts(self.current(model_id).folder, model_id, found)
+        self.events.findings_changed.emit()
 
     def set_evaluation(self, model_id: str, metrics: Mapping[str, object]) -> None:
         """Keep the held-out metrics of the current model beside it."""
@@ -327,10 +340,6 @@ class Project:
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
-
-    @property
-    def _queue_path(self) -> Path:
-        return self.path / "suggestions" / f"{self.next_cycle - 1:04d}.json"
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from voidscope.acquisition import Suggestion, Survey, SurveyError
+from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import ProjectError
-from voidscope.metrology import Report
-from voidscope.project.atomic import read_json, replace_folder, write_bytes, write_json
+from voidscope.metrology import Changes, Report
+from voidscope.project.atomic import read_json, remove, replace_folder, write_bytes, write_json
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
 
 _KEYS = "keys_json"
+
+Doubts = Mapping[tuple[str, str], Sequence[Finding]]
+"""Findings by slice key, as text, and SHA-256 of the label that a model was compared with."""
 
 
 def write_survey(folder: Path, survey: Survey) -> None:
@@ -32,27 +37,18 @@ def read_survey(folder: Path, model_id: str) -> Survey | None:
     path = folder / "survey.safetensors"
     if not path.is_file():
         return None
+    return _read_survey(path, path.stat().st_mtime_ns, model_id)
+
+
+@lru_cache(maxsize=2)
+def _read_survey(path: Path, changed: int, model_id: str) -> Survey:
+    """The survey in a file as it was when it `changed`; a card asks for it at every move of the slider."""
     try:
         arrays = load(path.read_bytes())
         keys = tuple(SliceKey.parse(k) for k in json.loads(arrays.pop(_KEYS).tobytes()))
         return Survey.from_arrays(keys, arrays, model_id)
     except (SafetensorError, SurveyError, KeyError, ValueError) as error:
         raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
-
-
-def write_suggestions(path: Path, model_id: str, suggestions: Sequence[Suggestion]) -> None:
-    """Store a queue of suggestions with the model that made it."""
-    write_json(path, {"model": model_id, "suggestions": [s.entry() for s in suggestions]})
-
-
-def read_suggestions(path: Path) -> tuple[Suggestion, ...]:
-    """The stored queue, empty when there is none."""
-    if not path.is_file():
-        return ()
-    entries = read_json(path).get("suggestions")
-    if not isinstance(entries, list):
-        raise ProjectError(f"{path} is damaged: its suggestions are no list. Delete it and suggest again.")
-    return tuple(Suggestion.from_entry(e) for e in entries)
 
 
 def write_prediction(
@@ -64,9 +60,69 @@ def write_prediction(
     write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
 
 
+def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings | None) -> None:
+    """Store what a model's masks of a scan give to look at, where it was looked for."""
+    if found is None:
+        return
+    tree = {
+        "model": model_id, "missed": [f.entry() for f in found.missed], "flicker": [f.entry() for f in found.flicker],
+        "flickering": list(found.flickering),
+    }  # fmt: skip
+    write_json(folder / "findings" / f"{scan}.json", tree)
+
+
+def read_findings(folder: Path, scan: str) -> ScanFindings | None:
+    """What was stored of a scan, or None."""
+    path = folder / "findings" / f"{scan}.json"
+    return _read_findings(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=256)
+def _read_findings(path: Path, changed: int) -> ScanFindings:
+    """The findings in a file as it was when it `changed`; lists of them are rebuilt after every stroke."""
+    tree: Mapping[str, Any] = read_json(path)
+    try:
+        missed, flicker = (tuple(Finding.from_entry(e) for e in tree[n]) for n in ("missed", "flicker"))
+        return ScanFindings(missed, flicker, tuple(int(n) for n in tree["flickering"]))
+    except (SurveyError, KeyError, TypeError, ValueError) as error:
+        raise ProjectError(f"{path} is damaged: {error}. Delete it and segment the scan again.") from error
+
+
+def write_doubts(folder: Path, model_id: str, found: Doubts) -> None:
+    """Store which labels a model contradicts."""
+    slices = [
+        {"slice": key, "label_sha256": sha256, "doubts": [f.entry() for f in doubts]}
+        for (key, sha256), doubts in found.items()
+    ]
+    write_json(folder / "doubts.json", {"model": model_id, "slices": slices})
+
+
+def read_doubts(folder: Path) -> Doubts:
+    """What was stored of labels in doubt; empty when the model was not asked."""
+    path = folder / "doubts.json"
+    if not path.is_file():
+        return {}
+    tree: Mapping[str, Any] = read_json(path)
+    try:
+        return {
+            (s["slice"], s["label_sha256"]): tuple(Finding.from_entry(e) for e in s["doubts"])
+            for s in tree["slices"]
+        }
+    except (SurveyError, KeyError, TypeError) as error:
+        raise ProjectError(f"{path} is damaged: {error}. Delete it and review again.") from error
+
+
 def share(source: Path, target: Path) -> None:
-    """Let a cycle folder have the masks, uncertainties, survey and evaluation of another; files are never changed in place."""
-    for pattern in ("masks/*.tif", "uncertainty/*.tif", "survey.safetensors", "evaluation.json"):
+    """Let a cycle folder have what another's model found and how it was judged; files are never changed in place."""
+    for pattern in (
+        "masks/*.tif",
+        "uncertainty/*.tif",
+        "views/*.json",
+        "survey.safetensors",
+        "evaluation.json",
+        "findings/*.json",
+        "promotion.json",
+    ):
         for path in source.glob(pattern):
             write_bytes(target / path.relative_to(source), path.read_bytes())
 
@@ -94,6 +150,28 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
     return mask
 
 
+def write_views(folder: Path, scan: str, views: npt.NDArray[np.int64] | None) -> None:
+    """Store the voxels per class (V, C) that each view of a model counts in a scan; None where it has but one."""
+    path = folder / "views" / f"{scan}.json"
+    if views is None:
+        remove(path)
+    else:
+        write_json(path, {"n_voxels": views.tolist()})
+
+
+def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...], ...]:
+    """The voxels per class by each view, empty where none were stored; raises `ProjectError` for a damaged file."""
+    path = folder / "views" / f"{scan}.json"
+    if not path.is_file():
+        return ()
+    rows = read_json(path).get("n_voxels")
+    if not isinstance(rows, list) or any(np.shape(r) != (n_classes,) for r in rows):
+        raise ProjectError(
+            f"{path} is damaged: it holds no {n_classes} counts a view. Delete it and segment again."
+        )
+    return tuple(tuple(int(n) for n in row) for row in rows)
+
+
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
     """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
     path = folder / "uncertainty" / f"{scan}.tif"
@@ -101,11 +179,47 @@ def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with ``report.html``, ``report.json``, ``voids.csv`` and ``scans.csv``."""
+    """Make `folder` anew with the files of `report_files`."""
+    replace_folder(folder, report_files(report, pictures))
+
+
+def report_files(report: Report, pictures: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``, by name, and pictures of the worst
+    bumps, named ``scan/bump``; the same for the same report and pictures.
+    """
     texts = {
-        "report.html": report.html(pictures), "voids.csv": report.csv(), "scans.csv": report.csv_scans(), "report.json": report.json(),
+        "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
+        "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
-    replace_folder(folder, {name: text.encode() for name, text in texts.items()})
+    shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
+    return {name: text.encode() for name, text in texts.items()} | shown
+
+
+def bump_file(name: str) -> str:
+    """File of the picture of a bump ``scan/bump`` in a report's folder."""
+    return f"worst-{name.replace('/', '-')}.png"
+
+
+def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
+    """A report's picture of a bump; None where it is not among the worst."""
+    path = report_folder / bump_file(f"{scan}/{bump}")
+    return path if path.is_file() else None
+
+
+def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model was put in force."""
+    write_json(folder / "promotion.json", record)
+
+
+def changes_page(project_folder: Path) -> Path:
+    """The page of the last comparison of cycles or recipes; its JSON twin lies beside it."""
+    return project_folder / "changes" / "changes.html"
+
+
+def write_changes(folder: Path, changes: Changes, page: str) -> None:
+    """Make `folder` anew with ``changes.html`` and ``changes.json``."""
+    told = json.dumps(changes.entry(), indent=2, allow_nan=False) + "\n"
+    replace_folder(folder, {"changes.html": page.encode(), "changes.json": told.encode()})
 
 
 def read_report(folder: Path) -> Report | None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,10 @@ class ScanRecord(BaseModel):
 
 @dataclass(frozen=True)
 class SliceReader:
-    """Reads scaled slices of some scans, on any thread; what a job takes along instead of the project."""
+    """Reads scaled slices of some scans, on any thread; what a job takes along instead of the project.
+
+    In another process it opens the scans' files again: a pickle of it holds no voxels.
+    """
 
     records: Mapping[str, ScanRecord]
     volumes: Mapping[str, Volume]
@@ -109,6 +113,14 @@ class SliceReader:
         """The slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
         record = self.records[key.scan]
         return scale(self.volumes[key.scan].slice(record.plane, key.index), record.intensity)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (dict(self.records), {name: v.path for name, v in self.volumes.items()})
+
+
+def _reopened(records: Mapping[str, ScanRecord], paths: Mapping[str, Path]) -> SliceReader:
+    opened = {n: read_scan(p, spacing_um=records[n].spacing_um, name=n) for n, p in paths.items()}
+    return SliceReader(records, opened)
 
 
 def record_scan(

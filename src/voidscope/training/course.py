@@ -16,6 +16,7 @@ from torch import nn
 
 from voidscope.errors import JobFailed
 from voidscope.jobs import Progress, Steps
+from voidscope.model.devices import Compute
 from voidscope.model.failures import is_out_of_memory
 
 STEPS_BETWEEN_COPIES = 25
@@ -33,6 +34,8 @@ class Recipe(Protocol):
     """Steps per epoch."""
     rate_setting: str
     """The setting a person lowers when the loss diverges."""
+    compute: Compute
+    """The device it runs on now."""
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """Do one step after another of an epoch, with `rate` times the learning rate; yields the loss and words about it.
@@ -106,6 +109,9 @@ def follow(
                 raise
             course.put_back(good)
             course.warnings.append(f"Memory ran out in epoch {epoch + 1}: {saved}.")
+            yield Progress(
+                epoch * recipe.n_steps, total, f"memory ran out: {saved}", where=recipe.compute.name
+            )
             continue
         partial = offer()
         if partial is not None:
@@ -118,7 +124,9 @@ def _one_epoch(recipe: Recipe, course: Course, epochs: int) -> Steps[float]:
     for done, (loss, said) in enumerate(recipe.steps(epoch, course.rate), start=epoch * recipe.n_steps + 1):
         losses.extend([] if loss is None else [loss])
         told = f"loss {loss:.4f}{said}" if loss is not None else "no labelled pixel in this batch"
-        yield Progress(done, epochs * recipe.n_steps, f"epoch {epoch + 1}/{epochs}, {told}")
+        yield Progress(
+            done, epochs * recipe.n_steps, f"epoch {epoch + 1}/{epochs}, {told}", where=recipe.compute.name
+        )
     return math.fsum(losses) / max(1, len(losses))
 
 

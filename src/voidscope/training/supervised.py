@@ -3,7 +3,7 @@
 The paper: RMSprop, weighted cross-entropy, random crops, one pass over the labelled slices per epoch. The product
 (`config.PRESETS`): AdamW on one cycle of the learning rate, plain cross-entropy plus Dice, crops that look for rare classes,
 and as many steps as it takes however few slices are labelled. Every cycle starts anew: initial weights, a fresh head and
-a fresh optimiser; the last weights are kept.
+a fresh optimiser; the last weights are kept. `training.warm` says how a training goes on from a cycle's weights instead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from voidscope.jobs import Steps
 from voidscope.model.devices import Compute
 from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
-from voidscope.model.segmenter import STRIDE, Segmenter, build_segmenter
+from voidscope.model.segmenter import STRIDE, Segmenter, build_segmenter, load_segmenter
 from voidscope.model.weights import weights_bytes
 from voidscope.training.augment import cut_crops, draw_crops
 from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
@@ -32,14 +32,13 @@ from voidscope.training.focus import Focus
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.schedules import supervised_rate
+from voidscope.training.warm import NEVER, warm_recipe, welcome
 from voidscope.vocabulary import Mask
 
 Image = npt.NDArray[np.float32]
 
 ALPHA = 0.99
 """Smoothing of RMSprop's squared gradients; PyTorch's default, which the paper did not change."""
-NEVER = -1e4
-"""Logit of a class that no label showed; its probability is 0."""
 ORDER, CROPS, DROPOUT, FOCUS = 1, 2, 3, 4
 """What random numbers are for, so that no two uses share any."""
 
@@ -76,6 +75,7 @@ def train_steps(
     *,
     normalisation: tuple[float, float],
     contrastive: bytes | None = None,
+    warm: bytes | None = None,
 ) -> Steps[Trained]:
     """Train a network on labelled slices; yields progress after each step, returns `Trained`.
 
@@ -87,6 +87,7 @@ def train_steps(
     labels : their masks (h, w) with ids 1..C, 0 where unlabelled; unlabelled pixels never enter the loss
     normalisation : mean and standard deviation of the training scans' scaled intensities
     contrastive : encoder and decoder from `pretrain_steps`; see `model.build_segmenter`
+    warm : a whole network of an earlier training to go on from, gently and briefly; see `warm.warm_recipe`
 
     Raises
     ------
@@ -96,8 +97,11 @@ def train_steps(
     started = time.monotonic()
     _check_shapes(images, labels)
     with told_in_one_line("Training"):
-        segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
-        recipe = _Supervised(segmenter, images, labels, config, normalisation)
+        if warm is None:
+            segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
+        else:
+            segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
+        recipe = _Supervised(segmenter, images, labels, config, normalisation, warm=warm is not None)
         course = Course(segmenter, recipe.optimiser)
         yield from follow(recipe, course, config.train.epochs)
         never_predict(segmenter, recipe.weights == 0)
@@ -139,7 +143,7 @@ class _Supervised:
 
     def __init__(
         self, segmenter: Segmenter, images: Sequence[Image], labels: Sequence[Mask], config: Config,
-        normalisation: tuple[float, float],
+        normalisation: tuple[float, float], warm: bool = False,
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.train, normalisation
         self.weights = class_weights(
@@ -147,6 +151,8 @@ class _Supervised:
         )
         self.compute = Compute.choose(config.device)
         self.segmenter = self.compute.place(segmenter)
+        if warm:
+            welcome(segmenter, self.weights > 0)
         self.images = SlicePool(images, torch.float16, self.compute.device)
         self.labels = SlicePool(labels, torch.uint8, self.compute.device)
         self.focus = Focus(labels, rng_at(config.seed, FOCUS)) if config.train.focus else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from voidscope.volume.dataset import Dataset, DatasetScan
 from voidscope.volume.intensity import Intensity, measure_intensity, scale
 from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
+from voidscope.volume.thumbnail import thumbnail
 from voidscope.volume.tiff_writing import tiff_bytes
 from voidscope.volume.volumes import (
     Spacing,
@@ -38,6 +39,7 @@ __all__ = [
     "simulate_dataset",
     "simulate_scan",
     "slice_index",
+    "thumbnail",
     "tiff_bytes",
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.utils.colormaps import DirectLabelColormap
 
-from voidscope.acquisition import Survey, pixel_rareness
+from voidscope.acquisition import Survey, flickering, pixel_rareness
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 
@@ -42,6 +42,34 @@ class RarenessMap:
 
     def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
         return pixel_rareness(np.asarray(self._mask[where]), self._shares)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[np.float32]:
+        return np.asarray(self[...], dtype=dtype)
+
+
+class FlickerMap:
+    """Where a mask (z, y, x) flickers along an axis, computed for the part that is looked at and never stored."""
+
+    def __init__(self, mask: Mask, axis: int) -> None:
+        self._mask, self._axis = mask, axis
+        self.shape, self.ndim, self.size = mask.shape, mask.ndim, mask.size
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
+        given = where if isinstance(where, tuple) else (where,)
+        if Ellipsis in given:
+            at = given.index(Ellipsis)
+            given = (*given[:at], *[slice(None)] * (self.ndim - len(given) + 1), *given[at + 1 :])
+        given = (*given, *[slice(None)] * (self.ndim - len(given)))
+        index = np.arange(self.shape[self._axis])[given[self._axis]]
+        n, rest = self.shape[self._axis], [*given]
+        rest[self._axis] = slice(None)
+        part, axis = self._mask[tuple(rest)], sum(isinstance(w, slice) for w in rest[: self._axis])
+        before, here, after = (part.take(np.clip(index + k, 0, n - 1), axis=axis) for k in (-1, 0, 1))
+        found = flickering(before, here, after)
+        return found.astype(np.float32)  # an end is its own neighbour, so it never differs from both
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

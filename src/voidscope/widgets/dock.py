@@ -98,6 +98,7 @@ class Voidscope(QWidget):
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
         self.layout().insertWidget(4, self.view, 1)
+        self.layout().insertWidget(5, self.view.quick_bar)
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
         for key, action in self.view.shortcuts().items():
@@ -117,11 +118,13 @@ class Voidscope(QWidget):
         if self.view is None:
             return
         self.runner.cancel()
+        self.runner.asked.emit(None)
         for key in self.view.shortcuts():
             self._viewer.bind_key(key, None)
         self.view.release()
-        self.view.setParent(None)
-        self.view.deleteLater()
+        for widget in (self.view.quick_bar, self.view):
+            widget.setParent(None)
+            widget.deleteLater()
         self.view = None
 
     def refresh(self) -> None:

@@ -1,15 +1,58 @@
-"""What is running: title, stage, done of total, time left, Cancel; and the last thing that went wrong."""
+"""What is running: title, device, stage, done of total, time left, Cancel; what is asked; the last thing that went wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from voidscope.jobs import Progress
-from voidscope.widgets.runner import Runner
+from voidscope.widgets.runner import Question, Runner
 
 PROBLEM = "background: #b3261e; color: white; padding: 4px 6px; border-radius: 3px;"
 """Readable in the dark and in the light theme."""
+
+
+class QuestionBox(QFrame):
+    """Shows a `Question` with a button per answer, and goes when it is answered."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("question")
+        self.setStyleSheet("#question { border: 2px solid #e69f00; border-radius: 3px; }")
+        self.sentence = QLabel()
+        self.sentence.setWordWrap(True)
+        self.buttons: list[QPushButton] = []
+        self._row, layout = QHBoxLayout(), QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.addWidget(self.sentence)
+        layout.addLayout(self._row)
+        self.ask(None)
+
+    def ask(self, question: Question | None) -> None:
+        """Ask in place of what was asked before; None asks nothing."""
+        for button in self.buttons:
+            button.setParent(None)
+            button.deleteLater()
+        self.buttons = []
+        self.sentence.setText(question.sentence if question else "")
+        for text, act in question.answers if question else ():
+            button = QPushButton(text)
+            button.clicked.connect(_answering(self, act))
+            self._row.addWidget(button)
+            self.buttons.append(button)
+        self.setVisible(question is not None)
+
+
+def _answering(box: QuestionBox, act: Callable[[], object]) -> Callable[[bool], None]:
+    """Take the question away, then do what was answered, which may ask the next."""
+
+    def answered(checked: bool) -> None:
+        box.ask(None)
+        act()
+
+    return answered
 
 
 class JobBar(QWidget):
@@ -17,7 +60,7 @@ class JobBar(QWidget):
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._job = ""
+        self._job = self._where = ""
         self.title = QLabel()
         self.title.setWordWrap(True)
         self.bar = QProgressBar()
@@ -25,6 +68,7 @@ class JobBar(QWidget):
         self.bar.setFixedHeight(8)
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop the running job; what was saved before stays.")
+        self.question = QuestionBox()
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -37,6 +81,7 @@ class JobBar(QWidget):
         runner.cancelled.connect(self._cancelled)
         runner.done.connect(self._done)
         runner.told.connect(self.tell)
+        runner.asked.connect(self.question.ask)
         self._ended()
 
     def tell(self, sentence: str) -> None:
@@ -57,7 +102,7 @@ class JobBar(QWidget):
         self.tell(f"{title}: done.")
 
     def _started(self, title: str) -> None:
-        self._job = title
+        self._job, self._where = title, ""
         self.title.setText(title)
         self.bar.setRange(0, 0)
         self.bar.show()
@@ -67,7 +112,10 @@ class JobBar(QWidget):
     def _progressed(self, progress: Progress, left: str) -> None:
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
-        self.title.setText(" · ".join(w for w in (self._job, progress.note, left) if w))
+        self._where = progress.where or self._where
+        job = f"{self._job} on {self._where}" if self._where else self._job
+        share = f"{progress.done}/{progress.total}" if progress.total else ""
+        self.title.setText(" · ".join(w for w in (job, progress.note, share, left) if w))
 
     def _ended(self) -> None:
         self.title.setText("")
@@ -84,4 +132,5 @@ class JobBar(QWidget):
         layout.setSpacing(3)
         layout.addWidget(self.bar)
         layout.addLayout(row)
+        layout.addWidget(self.question)
         layout.addWidget(self.message)

@@ -6,38 +6,35 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from voidscope.acquisition import Suggestion
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
-from voidscope.widgets.explain import explain, term_text
 from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
+from voidscope.widgets.queue_box import ACCEPTS, NO_SCANS, QueueBox
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
-from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import suggest
+from voidscope.workflow import reranks, suggest
 
-HEADER = ("#", "slice", "rare", "doubt", "far")
-EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_PREDICTION = "This slice has no prediction to accept yet; retrain, or segment this scan (Shift+P)."
-NO_SCANS = "There is no training scan yet: add one in Scans."
-ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
-
-FIELDS = ("strategy", "aggregation", "budget", "first", "max_per_scan", "min_slice_gap")
+FIELDS = (
+    "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
+)  # fmt: skip
+SETTLE_MS = 250
+"""So long after the last change of a setting the queue is ranked again."""
 
 
 class LabelPanel(QWidget):
@@ -53,67 +50,60 @@ class LabelPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
-        self.suggest = QPushButton("Suggest")
         self.form = SettingsForm("suggest", FIELDS, project.config)
-        self.table: QTableWidget = plain_table(HEADER, wide=(0, 1))
-        self.card = QLabel(EMPTY)
-        self.card.setWordWrap(True)
-        self.previous, self.next = QPushButton("⇧N  Previous"), QPushButton("N  Next")
-        self.accept, self.background = (
-            QPushButton("A  Accept"),
-            QPushButton("⇧B  Rest is background"),
-        )
-        self.previous.setToolTip("Go back to the previous suggestion (Shift+N).")
-        self.next.setToolTip("Go to the next suggestion that is not labelled yet (N).")
+        self.queue = QueueBox(project, runner, layers, strokes)
+        self.card, self.suggest = self.queue.card, self.queue.suggest
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.timeout.connect(self._rank_again)
+        self.accept, self.background = QPushButton("A  Accept"), QPushButton("⇧B  Background")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
         self.looks = [
             _small("D  Prediction", "Show or hide the prediction (D).", partial(layers.toggle, "prediction")),
-            _small("H  Heatmap", "Rareness, uncertainty, none, and round again (H).", layers.next_heatmap),
+            _small(
+                "H  Heatmap",
+                "Rareness, uncertainty, flicker, none, and round again (H).",
+                layers.next_heatmap,
+            ),
             _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
+        self.tools = LabellingTools(project, runner, layers, strokes)
         self._lay_out()
         self._connect()
         self.refresh()
 
     def refresh(self) -> None:
         """Rebuild queue, card, palette and buttons from the project."""
-        picks = self._project.suggestions
-        fill(self.table, [self._row(s) for s in picks])
+        self.queue.refresh()
         self.classes.set_pixels(self._project.labels.counts(self._project.keys(Split.TRAIN)))
-        self.refresh_card()
+        self._follow()
 
     def refresh_card(self) -> None:
         """Bring card and buttons in line with the slice in view."""
-        self.card.setText(self._card(self._project.suggestions))
-        self.classes.setValue(self._layers.class_id)
-        self._enable()
+        self.queue.refresh_card()
+        self._follow()
 
     def go(self, step: int, *_: object) -> None:
-        """Jump to the next (+1) suggestion not labelled yet, or back (-1) to the one before in the queue."""
-        picks = self._project.suggestions
-        at = next(
-            (k for k, s in enumerate(picks) if s.key == self._layers.key), -1 if step > 0 else len(picks)
-        )
-        order = picks[at + 1 :] + picks[:at] if step > 0 else picks[:at][::-1]
-        found = next((s for s in order if step < 0 or s.key not in self._project.labels), None)
-        if found is not None:
-            self.jump(found)
+        """Jump to the next (+1) row of the list still to do, or back (-1) to the one before."""
+        self.queue.go(step)
 
-    def jump(self, suggestion: Suggestion) -> None:
-        """Show a suggestion at the pixel that drove it."""
-        try:
-            self._layers.jump(suggestion.key, suggestion.pixel)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
-            return
-        self.refresh()
-        self.table.blockSignals(True)
-        self.table.selectRow(suggestion.rank - 1)
-        self.table.blockSignals(False)
+    def accept_shown(self) -> None:
+        """Accept what the list in view is about: the prediction of this slice, or the selected finding."""
+        if self.queue.kind == "queue":
+            self.accept_prediction()
+        else:
+            self.queue.accept()
+
+    def _follow(self) -> None:
+        self.classes.setValue(self._layers.class_id)
+        self.tools.refresh()
+        self._enable()
 
     def accept_prediction(self) -> None:
-        """Take the prediction of the slice in view into its label where nothing is painted yet."""
+        """Accept the label proposed for the slice in view; else take its prediction in where nothing is painted yet."""
+        if self.tools.accept_proposed():
+            return
         key = self._layers.key
         mask = self._layers.prediction(key) if key else None
         if key is None or mask is None:
@@ -144,7 +134,8 @@ class LabelPanel(QWidget):
         if not free:
             self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
             return
-        self._strokes.write(key, proposed if own is None else np.where(own == 0, proposed, own), provenance)
+        filled = proposed if own is None else np.where(own == 0, proposed, own)
+        self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else "")
         self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
     def _suggest(self) -> None:
@@ -152,31 +143,23 @@ class LabelPanel(QWidget):
         self._runner.run(lambda: suggest(self._project), lambda _: self.go(+1))
 
     def _configured(self, config: Config) -> None:
+        ranked_by = self._project.config.suggest
         self._project.set_config(config)
+        if config.suggest != ranked_by and self._project.suggestions:
+            self._again.start(SETTLE_MS)
 
-    def _picked(self) -> None:
-        picks, row = self._project.suggestions, self.table.currentRow()
-        if 0 <= row < len(picks):
-            self.jump(picks[row])
-
-    def _row(self, s: Suggestion) -> tuple[object, ...]:
-        terms = (term_text(v) for v in (s.r, s.u, s.d))
-        return ("✓" if s.key in self._project.labels else s.rank, str(s.key), *terms)
-
-    def _card(self, picks: tuple[Suggestion, ...]) -> str:
-        if not picks:
-            return EMPTY
-        here = next((s for s in picks if s.key == self._layers.key), None)
-        if here is not None:
-            return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
-        return (
-            ALL_DONE
-            if all(s.key in self._project.labels for s in picks)
-            else "Press N to go to the next suggestion."
-        )
+    def _rank_again(self) -> None:
+        """Rank by the settings of now where the stored survey suffices; a job that runs is waited for."""
+        if self._runner.busy:
+            self._again.start(SETTLE_MS)
+        elif reranks(self._project):
+            self._strokes.flush()
+            self._runner.run(lambda: suggest(self._project))
+        elif self._project.cycle is not None:
+            self._runner.told.emit("These settings need the model again: press Suggest.")
 
     def _enable(self, *_: object) -> None:
-        picks, key = self._project.suggestions, self._layers.key
+        key = self._layers.key
         ready = bool(self._project.keys(Split.TRAIN)) and not self._runner.busy
         self.suggest.setEnabled(ready)
         self.suggest.setToolTip(
@@ -184,33 +167,38 @@ class LabelPanel(QWidget):
             if self._project.keys(Split.TRAIN)
             else NO_SCANS
         )
-        self.next.setEnabled(any(s.key not in self._project.labels for s in picks))
-        self.previous.setEnabled(bool(picks))
-        accepting = key is not None and self._layers.prediction(key) is not None
+        for button in (self.queue.next, self.queue.previous):
+            button.setEnabled(self.queue.can_go())
+        for widget in (self.classes, self.background):
+            widget.setEnabled(key is not None)
+        accepting = key is not None and (
+            key in self._project.labels.unverified or self._layers.prediction(key) is not None
+        )
+        if self.queue.kind != "queue":
+            self.accept.setText(ACCEPTS[self.queue.kind])
+            self.accept.setEnabled(self.queue.finding is not None)
+            self.accept.setToolTip("Take this over into the labels (A); undo reaches it.")
+            return
+        self.accept.setText("A  Accept")
         self.accept.setEnabled(accepting)
         self.accept.setToolTip(
             "Take the prediction into the label where nothing is painted (A)." if accepting else NO_PREDICTION
         )
-        for widget in (self.classes, self.background):
-            widget.setEnabled(key is not None)
 
     def _connect(self) -> None:
         self.suggest.clicked.connect(self._suggest)
         self.form.valueChanged.connect(self._configured)
-        self.table.itemSelectionChanged.connect(self._picked)
-        self.table.cellClicked.connect(lambda *_: self._picked())  # also of a row selected already
-        self.next.clicked.connect(partial(self.go, +1))
-        self.previous.clicked.connect(partial(self.go, -1))
+        self.queue.moved.connect(self._follow)
         self.classes.valueChanged.connect(self._layers.paint_with)
         self._layers.class_chosen.connect(self.classes.setValue)
-        self.accept.clicked.connect(self.accept_prediction)
+        self.accept.clicked.connect(self.accept_shown)
         self.background.clicked.connect(self.rest_is_background)
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
     def _lay_out(self) -> None:
         layout, steps = QVBoxLayout(self), QGridLayout()
-        for k, widget in enumerate((self.previous, self.next, self.background, self.accept)):
+        for k, widget in enumerate((self.background, self.accept)):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         show = QHBoxLayout()
@@ -218,14 +206,13 @@ class LabelPanel(QWidget):
             show.addWidget(button)
         layout.setSpacing(5)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.suggest)
         layout.addWidget(folded("How slices are suggested", self.form))
-        layout.addWidget(self.table, stretch=1)
-        layout.addWidget(self.card)
+        layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)
         layout.addWidget(QLabel("Paint (labelled pixels so far)"))
         layout.addWidget(self.classes)
         layout.addLayout(show)
+        layout.addWidget(self.tools)
 
 
 def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:

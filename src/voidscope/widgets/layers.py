@@ -8,6 +8,7 @@ brush, tool, class ...) is carried over when it is made anew for another scan or
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,17 @@ from qtpy.QtCore import QObject, Signal
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
-from voidscope.widgets.colours import RarenessMap, class_colours, class_shares
+from voidscope.widgets.canvas_note import CanvasNote
+from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, class_shares
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
+from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
-HEATMAPS = ("rareness", "uncertainty")
+HEATMAPS = ("rareness", "uncertainty", "flicker")
 RESULTS = ("prediction", *HEATMAPS)
+PREVIEW = "prediction (quick look)"
+"""Name of the prediction layer while a quick look is in it."""
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
 """Tools of napari's labels layer that put down the selected class."""
@@ -47,6 +52,10 @@ class ScanLayers(QObject):
         self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
         self._pointer = Pointer(self._add, self._remove, self)
+        self.rejections, self.note = Rejections(), CanvasNote(viewer)
+        self.keys: Mapping[Any, Callable[[Any], None]] = {}
+        """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
+        self._previews: dict[SliceKey, Mask] = {}
 
     @property
     def scan(self) -> str | None:
@@ -67,6 +76,11 @@ class ScanLayers(QObject):
         return SliceKey(record.name, self._view.index(record, layer))
 
     @property
+    def chosen_class(self) -> int:
+        """The class chosen for painting, whatever the tool is now."""
+        return self._class
+
+    @property
     def class_id(self) -> int:
         """The class that a stroke would put down now; 0 while the tool on the labels layer paints none."""
         layer = self.find("labels")
@@ -81,8 +95,8 @@ class ScanLayers(QObject):
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
             return
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
-        painted, back = self._painted(record), self.key
-        if not self._alike(record):
+        painted, back = _painted(self._project, record), self.key
+        if self.find("image") is None or not _alike(self.record, record):
             self.clear()
         self._put_image(record, voxels)
         self._pointer.hide()
@@ -114,6 +128,7 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
+        self._drop_previews()
         if self._scan is None:
             return
         mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
@@ -122,24 +137,60 @@ class ScanLayers(QObject):
                 self._remove(role)
             return
         shares = class_shares(mask, self._project.survey, len(self._project.classes))
-        self._put_prediction(mask.copy())
+        self._put_prediction(self.rejections.without(mask, self._project.scan(self._scan)))
         self._put_heat("rareness", RarenessMap(mask, shares), (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
             self._put_uncertainty(entropy)
+        axis = self._project.scan(self._scan).plane.axis
+        self._put_heat("flicker", FlickerMap(mask, axis), (0.0, 1.0), "magma")
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
+        if self._project.mask(key.scan) is None and key not in self._previews:
+            self._put_slice(key, mask, entropy)
+
+    def show_preview(self, key: SliceKey, mask: Mask) -> bool:
+        """Put what a quick look saw into the prediction of the scan in view, in place of what the model said of that slice.
+
+        The project is not touched. Returns False when another scan has come into view.
+        """
+        if not self._put_slice(key, mask):
+            return False
+        self._previews[key] = mask
+        self._name_prediction(PREVIEW)
+        return True
+
+    @property
+    def previewing(self) -> bool:
+        """Whether a quick look is in the layers."""
+        return bool(self._previews)
+
+    def _drop_previews(self) -> None:
+        """What is put into the layers now is no quick look."""
+        self._previews.clear()
+        self._name_prediction("prediction")
+
+    def _name_prediction(self, name: str) -> None:
+        """Say in the layer list what the prediction is, unless a person has named the layer."""
+        layer = self.find("prediction")
+        if layer is not None and layer.name != name and layer.name.split(" [")[0] in ("prediction", PREVIEW):
+            layer.name = name
+
+    def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None = None) -> bool:
+        """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
         record = self.record
-        if record is None or key.scan != self._scan or self._project.mask(key.scan) is not None:
-            return
+        if record is None or key.scan != self._scan:
+            return False
         if self.find("prediction") is None:
             self._put_prediction(np.zeros(record.shape, np.uint8))
+        if entropy is not None and self.find("uncertainty") is None:
             self._put_uncertainty(np.zeros(record.shape, np.float32))
         for role, values in (("prediction", mask), ("uncertainty", entropy)):
             layer = self.find(role)
-            if layer is not None:
+            if layer is not None and values is not None:
                 layer.data[slice_index(record.plane, key.index)] = values
                 self._refresh(layer, key)
+        return True
 
     def show_label(self, key: SliceKey) -> None:
         """Bring the labels layer in line with the project's label of one slice."""
@@ -151,7 +202,7 @@ class ScanLayers(QObject):
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
-        """What the current model says of a slice, also while its scan is still being segmented; None if nothing yet."""
+        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
         record, mask, layer = (
             self._project.scan(key.scan),
             self._project.mask(key.scan),
@@ -159,10 +210,34 @@ class ScanLayers(QObject):
         )
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
+        if key in self._previews:
+            return self._previews[key].copy()
         if mask is None:
             return None
         found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)
-        return found if found.all() else None
+        return found if found.all() and key not in self.rejections else None
+
+    def reject(self, key: SliceKey) -> bool:
+        """Put the prediction of a slice out of sight and out of reach, or bring it back; whether it is out now.
+
+        It stays out until another model's results are shown.
+        """
+        mask = self.rejections.pop(key)
+        if mask is None:
+            found = self.prediction(key)
+            if found is None:
+                return False
+            self.rejections.add(key, found)
+        layer, record = self.find("prediction"), self.record
+        if layer is not None and record is not None and key.scan == self._scan:
+            layer.data[slice_index(record.plane, key.index)] = 0 if mask is None else mask
+            self._refresh(layer, key)
+        return mask is None
+
+    def under_cursor(self) -> tuple[int, int] | None:
+        """The pixel (y, x) of the slice in view that the mouse is on; None when it is beside the slice."""
+        record, layer = self.record, self.find("labels")
+        return None if record is None or layer is None else self._view.under_cursor(record, layer)
 
     def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
         """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there.
@@ -194,7 +269,7 @@ class ScanLayers(QObject):
             layer.visible = not layer.visible
 
     def next_heatmap(self) -> None:
-        """Rareness, uncertainty, none, and round again."""
+        """Rareness, uncertainty, flicker, none, and round again."""
         there = [la for la in map(self.find, HEATMAPS) if la is not None]
         now = next((k for k, la in enumerate(there) if la.visible), len(there))
         for k, layer in enumerate(there):
@@ -209,6 +284,8 @@ class ScanLayers(QObject):
         add = getattr(self._viewer, f"add_{kind}")
         layer = add(data, scale=lengths(record), units=units(record), axis_labels=("z", "y", "x"), **look)
         self._looks.give(layer, role, record.name)
+        for key, act in self.keys.items():
+            layer.bind_key(key, act, overwrite=True)
         if active is not None:
             self._viewer.layers.selection.active = active
         return layer
@@ -221,13 +298,6 @@ class ScanLayers(QObject):
         layer.events.selected_label.connect(self._tell_class)
         layer.events.mode.connect(self._tell_class)
 
-    def _alike(self, record: ScanRecord) -> bool:
-        """Whether the layers in view can take another scan, which is much quicker than making them anew."""
-        before, image = self.record, self.find("image")
-        if before is None or image is None:
-            return False
-        return before.dtype == record.dtype and units(before) == units(record)
-
     def _put_image(self, record: ScanRecord, voxels: Any) -> None:
         limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
         if layer is not None and self._scan is not None:
@@ -238,14 +308,6 @@ class ScanLayers(QObject):
         self._scan = record.name
         look: dict[str, Any] = {"contrast_limits": limits, "colormap": "gray", "multiscale": False}
         self._add("image", "image", voxels, name=record.name, **look)
-
-    def _painted(self, record: ScanRecord) -> Mask:
-        painted = np.zeros(record.shape, np.uint8)
-        for key in self._project.labels:
-            label = self._project.labels.get(key) if key.scan == record.name else None
-            if label is not None:
-                painted[slice_index(record.plane, key.index)] = label
-        return painted
 
     def _tell_class(self) -> None:
         """Tell the class; napari's "new label" gives ids that no class has, so the class stays."""
@@ -308,3 +370,18 @@ class ScanLayers(QObject):
             layer.events.selected_label.disconnect(self._tell_class)
             layer.events.mode.disconnect(self._tell_class)
         self._viewer.layers.remove(layer)
+
+
+def _painted(project: Project, record: ScanRecord) -> Mask:
+    """All that is said of a scan (z, y, x), verified or not."""
+    painted, labels = np.zeros(record.shape, np.uint8), project.labels
+    for key in (*labels, *labels.unverified):
+        label = labels.get(key) if key.scan == record.name else None
+        if label is not None:
+            painted[slice_index(record.plane, key.index)] = label
+    return painted
+
+
+def _alike(before: ScanRecord | None, record: ScanRecord) -> bool:
+    """Whether the layers of a scan can take another, which is much quicker than making them anew."""
+    return before is not None and before.dtype == record.dtype and units(before) == units(record)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ROLE, OWN = "voidscope", "voidscope_layer"
-"""Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, pointer), and its own id, so that
+"""Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, flicker, pointer), and its own id, so that
 a duplicate is a person's own layer."""
 CLASSES = "voidscope_classes"
 """Metadata: the class map's entries, on layers that hold class ids; a duplicate keeps them."""
@@ -17,6 +17,7 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "prediction": (*_SHOWN, "contour"),
     "rareness": (*_SHOWN, "colormap", "contrast_limits"),
     "uncertainty": (*_SHOWN, "colormap", "contrast_limits"),
+    "flicker": (*_SHOWN, "colormap", "contrast_limits"),
     "pointer": (),
 }
 """Our roles, and what is carried over from a layer to the next one with its role."""

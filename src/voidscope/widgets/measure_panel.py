@@ -1,17 +1,30 @@
-"""Step four: void ratio, verdict and a table of voids; a click goes there."""
+"""Step four: void ratio, verdict, tables of voids and bumps, map, worst bumps and lot; a click goes there."""
 
 from __future__ import annotations
 
 import webbrowser
+from functools import partial
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
-from voidscope.metrology import ScanMeasurement, Verdict, Void
+from voidscope.metrology import ScanMeasurement, Void, spot
+from voidscope.metrology.charts import COLOURS
 from voidscope.project import Project
+from voidscope.project.results import bump_picture
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Spacing
+from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGallery
 from voidscope.widgets.forms import SettingsForm
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
@@ -20,19 +33,18 @@ from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
 HEADER = ("void", "⌀, um", "um³", "voxels")
-COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
 
 
 class MeasurePanel(QWidget):
-    """The recipe, the verdict of each scan and the voids of the chosen one."""
+    """The recipe, the verdict of each scan, bumps and voids of the chosen one, and all scans as a lot."""
 
     def __init__(
         self, project: Project, runner: Runner, layers: ScanLayers, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._layers = project, runner, layers
-        self.form = SettingsForm("measure", ("ratio", "limit", "rule", "min_voxels"), project.config)
+        self.form = SettingsForm("measure", ("ratio", "limit", "rule", "unit", "min_voxels"), project.config)
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip("The HTML report of the last measurement, with JSON and CSV beside it.")
         self.scans = QComboBox()
@@ -42,6 +54,9 @@ class MeasurePanel(QWidget):
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
         self.table: QTableWidget = plain_table(HEADER)
+        self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
+        self.worst = WorstGallery(partial(bump_picture, project.report_folder))
+        self.views = QTabWidget()
         self.unknown, self.spacing = QLabel(), SpacingEditor()
         self.unknown.setWordWrap(True)
         self._lay_out()
@@ -59,6 +74,8 @@ class MeasurePanel(QWidget):
         names = [m.scan for m in measured]
         self.scans.setCurrentIndex(names.index(chosen) if chosen in names else 0)
         self.scans.blockSignals(False)
+        self.worst.setValue(measured)
+        self.lot.setValue(measured)
         self._show_scan()
         self._ask_spacing()
         self._enable()
@@ -80,6 +97,19 @@ class MeasurePanel(QWidget):
             return
         try:
             self._layers.jump(*place(found.voids[row], self._project, found.scan))
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+
+    def go_bump(self, scan: str, name: str) -> None:
+        """Show a bump in the slice through its largest void, or its middle, and its scan's row in the panel."""
+        measured = self._measured()
+        k = next((k for k, m in enumerate(measured) if m.scan == scan), -1)
+        bump = next((b for b in measured[k].bumps if b.name == name), None) if k >= 0 else None
+        if bump is None:
+            return
+        self.scans.setCurrentIndex(k)
+        try:
+            self._layers.jump(*place_at(spot(bump), self._project, scan))
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
 
@@ -114,7 +144,9 @@ class MeasurePanel(QWidget):
                 for k, v in enumerate(voids, start=1)
             ],
         )
-        self.table.setVisible(bool(voids))
+        self.bumps.setValue(found)
+        self.map.setValue(found)
+        self.views.setVisible(found is not None)
         self.verdict.setVisible(found is not None)
         self.reason.setText(
             EMPTY if found is None else f"{found.reason}. {len(voids)} voids counted.{self._outdated(found)}"
@@ -190,6 +222,8 @@ class MeasurePanel(QWidget):
         self.scans.activated.connect(lambda _: self._show_in_viewer())
         self.table.itemSelectionChanged.connect(lambda: self.go(self.table.currentRow()))
         self.table.cellClicked.connect(lambda row, _: self.go(row))  # also of a row selected already
+        for view in (self.bumps, self.map, self.worst, self.lot):
+            view.chosen.connect(self.go_bump)
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
@@ -205,12 +239,26 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.spacing)
         layout.addLayout(badge)
         layout.addWidget(self.reason)
-        layout.addWidget(self.table, stretch=1)
+        for title, view in (
+            ("Voids", self.table),
+            ("Bumps", self.bumps),
+            ("Map", self.map),
+            ("Worst", self.worst),
+            ("Lot", self.lot),
+        ):
+            self.views.addTab(view, title)
+        layout.addWidget(self.views, stretch=1)
 
 
 def place(void: Void, project: Project, scan: str) -> tuple[SliceKey, tuple[int, int]]:
     """The slice through the middle of a void and the pixel (y, x) of its centre in it."""
+    return place_at(void.centroid_voxel, project, scan)
+
+
+def place_at(
+    voxel: tuple[float, float, float], project: Project, scan: str
+) -> tuple[SliceKey, tuple[int, int]]:
+    """The slice through a place (z, y, x) in voxels and the pixel (y, x) of it there."""
     axis = project.scan(scan).plane.axis
-    index = round(void.centroid_voxel[axis])
-    y, x = (round(c) for a, c in enumerate(void.centroid_voxel) if a != axis)
-    return SliceKey(scan, index), (y, x)
+    y, x = (round(c) for a, c in enumerate(voxel) if a != axis)
+    return SliceKey(scan, round(voxel[axis])), (y, x)

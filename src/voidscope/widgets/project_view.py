@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -14,10 +16,14 @@ from voidscope.vocabulary import SliceKey
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.quick_look import QuickLook, QuickLookBar
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.train_panel import TrainPanel
+
+UNDO, REDO = ("Meta-Z", "Meta-Shift-Z") if sys.platform == "darwin" else ("Control-Z", "Control-Shift-Z")
+"""The keys of napari's own undo, which on a Mac are with the command key."""
 
 
 class ProjectView(QTabWidget):
@@ -33,6 +39,8 @@ class ProjectView(QTabWidget):
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
         self.measure = MeasurePanel(project, runner, self.layers)
+        self.quick = QuickLook(project, self.layers, self)
+        self.quick_bar = QuickLookBar(self.quick)
         self._panels: dict[str, Any] = {
             "Scans": self.scans,
             "Label": self.label,
@@ -42,6 +50,7 @@ class ProjectView(QTabWidget):
         self._stale: set[str] = set()
         for title, panel in self._panels.items():
             self.addTab(_scrolling(panel), title)
+        self.layers.keys = {key: _ignoring_viewer(act) for key, act in self._turns().items()}
         self._listeners = self._listen()
         self._connect(runner)
         self._show_first(runner)
@@ -49,16 +58,24 @@ class ProjectView(QTabWidget):
     def shortcuts(self) -> dict[str, Callable[[Any], None]]:
         """Key in napari's words -> what it does; printed on the buttons."""
         actions: dict[str, Callable[[], object]] = {
-            "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_prediction,
+            "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_shown,
+            "S": self.label.queue.pass_over, "G": self.label.queue.toggle_flag,
             "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
             "H": self.layers.next_heatmap, "J": lambda: self.layers.toggle("labels"),
-            "Shift-T": self.train.start, "Shift-P": self.train.segment_view,
+            "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
+            **self.label.tools.keys(), **self._turns(),
         }  # fmt: skip
         return {key: _ignoring_viewer(action) for key, action in actions.items()}
+
+    def _turns(self) -> dict[str, Callable[[], object]]:
+        """Undo and redo: our layers answer these keys too, for napari's own history ends with a layer."""
+        return {UNDO: partial(self.label.tools.turn, True), REDO: partial(self.label.tools.turn, False)}
 
     def release(self) -> None:
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.strokes.release()
+        self.label.tools.release()
+        self.label.queue.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
@@ -71,6 +88,8 @@ class ProjectView(QTabWidget):
             (events.scans_changed, self._scans_changed),
             (events.labels_changed, self._label_changed),
             (events.suggestions_changed, self._suggestions_changed),
+            (events.marks_changed, self._suggestions_changed),
+            (events.findings_changed, self._suggestions_changed),
             (events.cycles_changed, self._cycles_changed),
             (events.masks_changed, self._mask_changed),
             (events.config_changed, self._config_changed),
@@ -85,6 +104,8 @@ class ProjectView(QTabWidget):
 
     def _connect(self, runner: Runner) -> None:
         self.layers.shown.connect(self._shown)
+        self.layers.shown.connect(self.quick.ask)
+        self.quick.shown.connect(self._previewed)
         self.strokes.failed.connect(runner.failed)
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
@@ -117,23 +138,30 @@ class ProjectView(QTabWidget):
 
     def _scans_changed(self) -> None:
         self.layers.place()
+        self.label.queue.thumbnails.clear()
         self._refresh(*self._panels)
 
     def _label_changed(self, key: SliceKey) -> None:
         if not self.strokes.pending(key):
             self.layers.show_label(key)
         self._refresh("Scans", "Label", "Train")
+        self.quick.label_changed(key)
 
-    def _suggestions_changed(self) -> None:
+    def _previewed(self, key: SliceKey) -> None:
+        self.label.refresh_card()  # there is something to accept
+
+    def _suggestions_changed(self, key: SliceKey | None = None) -> None:
         self._refresh("Label")
 
     def _cycles_changed(self) -> None:
+        self.quick.cycle_changed()
         self.layers.show_results()
         self._refresh("Label", "Train", "Measure")
 
     def _mask_changed(self, scan: str) -> None:
         if scan == self.layers.scan:
             self.layers.show_results()
+            self.quick.ask()
             self._refresh("Label")
 
     def _survey_changed(self) -> None:
@@ -155,6 +183,8 @@ class ProjectView(QTabWidget):
 
     def _step_changed(self, event: Any = None) -> None:
         self.label.refresh_card()
+        self.train.look()
+        self.quick.ask()
 
 
 def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:

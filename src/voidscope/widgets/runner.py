@@ -1,5 +1,7 @@
 """Jobs in the background: the one place where a job is driven by a worker thread and committed on the GUI's.
 
+A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
+
 superqt's generator worker swallows a RuntimeError raised in the generator, and `quit` leaves the generator
 suspended; both are mended here, so that every job ends in exactly one of done, failed or cancelled.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,10 +26,19 @@ from voidscope.widgets.triton_guard import keep_triton_out
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Question:
+    """Something only a person can decide; the window goes on meanwhile. Answers are what a button says and does."""
+
+    sentence: str
+    answers: tuple[tuple[str, Callable[[], object]], ...]
+
+
 class Runner(QObject):
     """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest.
 
-    `failed` also carries what went wrong outside of jobs, `told` other news for the person.
+    `failed` also carries what went wrong outside of jobs, `told` other news for the person, `asked` a `Question`, or None
+    when the last one is settled.
     """
 
     started = Signal(str)
@@ -35,6 +47,7 @@ class Runner(QObject):
     cancelled = Signal(str)
     done = Signal(str)
     told = Signal(str)
+    asked = Signal(object)
     ended = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -45,25 +58,38 @@ class Runner(QObject):
         self._then: Callable[[Any], object] | None = None
         self._end: Callable[[], object] | None = None
         self._began = 0.0
+        self._yields = False
+        self._next: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a job is running."""
-        return self._worker is not None
+        """Whether a job is running that does not give way to another."""
+        return self._worker is not None and (not self._yields or self._next is not None)
 
-    def run(self, make: Callable[[], Job[Any, Any]], then: Callable[[Any], object] | None = None) -> None:
+    def run(
+        self,
+        make: Callable[[], Job[Any, Any]],
+        then: Callable[[Any], object] | None = None,
+        *,
+        yields: bool = False,
+    ) -> None:
         """Ask a verb for its job and run it; `then` gets the outcome after the commit, on the GUI thread.
 
-        What the verb refuses is told by `failed`, as is a second job while one is running.
+        What the verb refuses is told by `failed`, as is a second job while one is running. A job that `yields` is cancelled
+        without a word when another is asked for.
         """
         if self.busy and self._job is not None:
             self.failed.emit(f"{self._job.title} is still running; wait for it or cancel it.")
+            return
+        if self._worker is not None:
+            self._next = partial(self.run, make, then, yields=yields)
+            self._worker.quit()
             return
         job, problem = attempt(make)
         if job is None:
             self.failed.emit(_sentence(problem))
             return
-        self._job, self._then, self._began = job, then, time.monotonic()
+        self._job, self._then, self._began, self._yields = job, then, time.monotonic(), yields
         self._steps = _told(job.steps())
         self._worker = create_worker(_driving, self._steps, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._progress)
@@ -76,6 +102,7 @@ class Runner(QObject):
 
     def cancel(self) -> None:
         """Stop the running job at its next step; nothing of it is kept that was not kept on the way."""
+        self._next = None
         if self._worker is not None:
             self._worker.quit()
 
@@ -97,17 +124,22 @@ class Runner(QObject):
         self._end = partial(self.failed.emit, _sentence(error))
 
     def _abort(self) -> None:
-        self._end = partial(self.cancelled.emit, self._job.title if self._job else "")
+        if self._next is None:  # else it gives way, which is nobody's news
+            self._end = partial(self.cancelled.emit, self._job.title if self._job else "")
 
     def _finish(self) -> None:
         """Free the runner, then tell how the job ended, so that whoever is told can start the next one."""
         steps, end = self._steps, self._end
+        following = self._next
         self._worker, self._job, self._steps, self._then, self._end = None, None, None, None, None
+        self._next, self._yields = None, False
         if steps is not None:
             _close(steps)
         self.ended.emit()
         if end is not None:
             end()
+        if following is not None:
+            following()
 
     def _tell_done(self, title: str, then: Callable[[Any], object] | None, outcome: object) -> None:
         self.done.emit(title)

@@ -44,6 +44,10 @@ class SliceView:
         where = layer.world_to_data(self._viewer.dims.point)[record.plane.axis]
         return min(max(int(np.round(where)), 0), record.n_slices - 1)
 
+    def under_cursor(self, record: ScanRecord, layer: Any) -> tuple[int, int] | None:
+        """The pixel (y, x) of the slice in view under the mouse; None when the mouse is beside it."""
+        return pixel_at(record, layer, self._viewer.cursor.position)
+
     def go(self, record: ScanRecord, index: int) -> None:
         """Show a slice."""
         self._viewer.dims.set_point(self._axis(record), index * lengths(record)[record.plane.axis])
@@ -64,6 +68,14 @@ class SliceView:
     def _axis(self, record: ScanRecord) -> int:
         """The scan's slice axis among the viewer's; scans use the last three."""
         return int(self._viewer.dims.ndim) - 3 + record.plane.axis
+
+
+def pixel_at(record: ScanRecord, layer: Any, position: Any) -> tuple[int, int] | None:
+    """The pixel (y, x) of a slice at a position of the viewer; None beside the slice."""
+    at = layer.world_to_data(position)
+    y, x = (int(np.round(at[axis])) for axis in range(3) if axis != record.plane.axis)
+    h, w = record.slice_shape
+    return (y, x) if 0 <= y < h and 0 <= x < w else None
 
 
 def lengths(record: ScanRecord) -> Spacing:

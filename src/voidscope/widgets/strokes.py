@@ -1,8 +1,8 @@
 """Every stroke is saved: watches the labels layer and puts what changed into the project within a second.
 
-napari tells of strokes by `paint`, but of undo, redo and direct writes only by `set_data`, which also fires when
-the slider moves, and its payloads are private. So an event only means "something may have changed": soon after, the
-slices in question are compared with the hash of what the project holds, and written where they differ.
+napari tells of strokes by `paint`, but of direct writes only by `set_data`, which also fires when the slider moves, and
+its payloads are private. So an event only means "something may have changed": soon after, the slices in question are
+compared with the hash of what the project holds, and written where they differ.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Strokes(QObject):
         self._unsaved: dict[int, Provenance] = {}
         self._held: dict[SliceKey, tuple[Mask, Provenance]] = {}
         self._failing = False
+        self._verb = ""
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._save_all)
@@ -73,17 +74,15 @@ class Strokes(QObject):
         self._touched.clear()
         self._unsaved.clear()
 
-    def write(self, key: SliceKey, mask: Mask, provenance: Provenance) -> None:
-        """Label a slice as if painted, so that undo reaches it, and save it with this provenance."""
+    def write(self, key: SliceKey, mask: Mask, provenance: Provenance, verb: str = "") -> None:
+        """Label a slice in the viewer and save it with this provenance; `verb` names the step of undo."""
         self._layers.show(key.scan)
         self.flush()
-        rows, columns = np.nonzero(self._label_in_viewer(key.index) != mask)
-        if len(rows):
-            indices = [rows, columns]
-            indices.insert(self._project.scan(key.scan).plane.axis, np.full(len(rows), key.index))
-            self._layer.data_setitem(tuple(indices), mask[rows, columns])
+        self._layer.data[self._where(key.index)] = mask
+        self._layer.refresh()
         self._touched.add(key.index)
         self._unsaved[key.index] = provenance
+        self._verb = verb
         self._save_all()
 
     def flush(self) -> None:
@@ -142,9 +141,8 @@ class Strokes(QObject):
             for key, (label, provenance) in list(self._held.items()):
                 self._project.labels.put(key, label, provenance)
                 del self._held[key]
-            for index, provenance in sorted(self._unsaved.items()):
-                self._save(index, provenance)
-                self._unsaved.pop(index, None)
+            for provenance in sorted(set(self._unsaved.values())):
+                self._save([i for i, p in self._unsaved.items() if p is provenance], provenance)
         except VoidscopeError as error:
             self._tell_failure(error)
             return
@@ -158,14 +156,20 @@ class Strokes(QObject):
             self._failing = True
             self.failed.emit(f"Not saved yet, kept in the viewer and tried again: {error}")
 
-    def _save(self, index: int, provenance: Provenance) -> None:
+    def _save(self, indices: list[int], provenance: Provenance) -> None:
+        """Save slices that differ from what the project holds, as one step of undo."""
         if self._layer is None or self._scan not in self._project.scans:
             return
-        key, painted = self._key(index), self._label_in_viewer(index)
-        if self._differs(key, painted):
-            self._touched.add(index)
-            self._project.labels.put(key, painted, provenance)
-            if self._differs(key, painted):  # joined with what another program labelled meanwhile
+        found = {self._key(i): self._label_in_viewer(i) for i in sorted(indices)}
+        painted = {key: mask for key, mask in found.items() if self._differs(key, mask)}
+        if painted:
+            self._touched |= {key.index for key in painted}
+            self._project.labels.put_all(painted, provenance, verb=self._verb)
+        self._verb = ""
+        for index in indices:
+            self._unsaved.pop(index, None)
+        for key, mask in painted.items():
+            if self._differs(key, mask):  # joined with what another program labelled meanwhile
                 self._layers.show_label(key)
 
     def _put_back(self) -> None:
@@ -186,7 +190,7 @@ class Strokes(QObject):
         return np.array(self._layer.data[self._where(index)], dtype=np.uint8)
 
     def _differs(self, key: SliceKey, painted: Mask) -> bool:
-        if key not in self._project.labels:
+        if not self._project.labels.holds(key):
             return bool(painted.any())
         held = self._project.labels.record(key).sha256
         return hashlib.sha256(np.ascontiguousarray(painted).tobytes()).hexdigest() != held

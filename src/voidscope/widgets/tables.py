@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
@@ -18,6 +18,10 @@ class RowTable(QTableWidget):
             event.ignore()
         else:
             super().keyPressEvent(event)
+
+    def sizeHint(self) -> QSize:
+        """No higher than it must be: a scrolling panel gives it what is left, and would else scroll sooner."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
 def plain_table(header: Sequence[str], wide: Sequence[int] = ()) -> QTableWidget:

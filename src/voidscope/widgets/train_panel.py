@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
 
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
-from voidscope.jobs import Progress
+from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import Split
+from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
-from voidscope.widgets.runner import Runner
+from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import (
+    Comparison,
     Evaluation,
     better_before,
+    compare,
     evaluate,
     is_trained,
     judged,
@@ -32,6 +35,10 @@ from voidscope.workflow import (
 )
 
 NOTHING_NEW = "No label or setting has changed since the last training, which would give the same model again. Label on."
+WARM = (
+    "Go on from the current model with the new labels, in a sixth of a retraining's time (Shift+F). To work with; retrain "
+    "for what you report."
+)
 HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
 FIELDS = (
     "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
@@ -57,7 +64,9 @@ class TrainPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+        self._seen = layers.key
         self.retrain, self.pretrain = QPushButton("⇧T  Retrain"), QPushButton("Pretrain")
+        self.tune = QPushButton("⇧F  Fine-tune")
         self.segment, self.evaluate = QPushButton("⇧P  Segment"), QPushButton("Evaluate")
         self.back = QPushButton("Go back to the selected cycle")
         self.state = QLabel()
@@ -82,19 +91,62 @@ class TrainPanel(QWidget):
         self._enable()
 
     def start(self) -> None:
-        """Retrain, then segment the scan in view, the slice in view first."""
+        """Retrain in a process of its own, compare with the model before, then segment the scan in view."""
         self._strokes.flush()
         if is_trained(self._project):
             self._runner.told.emit(NOTHING_NEW)
             self.segment_view()
             return
-        self._runner.run(lambda: train(self._project), lambda _: self.segment_view())
+        self._runner.run(lambda: train(self._project, elsewhere=True), lambda _: self._compare())
+
+    def fine_tune(self) -> None:
+        """Go on from the current model's weights on all labels, in a sixth of the steps; then as after a retraining."""
+        self._strokes.flush()
+        self._runner.run(lambda: train(self._project, warm=True, elsewhere=True), lambda _: self._compare())
+
+    def _compare(self) -> None:
+        """Before anything is shown of a new model: is it worse than the one before?"""
+        self._runner.asked.emit(None)
+        if len(self._project.cycles) < 2:
+            self.segment_view()
+            return
+        self._runner.run(lambda: compare(self._project), self._compared)
+
+    def _compared(self, found: Comparison | None) -> None:
+        """Ask which of two models shall be the current one where the new one is worse; show it where it is not."""
+        if found is None or not found.worse:
+            self.segment_view()
+            if found is not None:
+                self._runner.told.emit(found.sentence())
+            return
+        keep = (f"Keep cycle {found.now}", self.segment_view)
+        back = (f"Go back to cycle {found.before}", partial(self._restore, found.before))
+        self._runner.asked.emit(Question(f"The new model is worse. {found.sentence()}", (back, keep)))
 
     def segment_view(self) -> None:
-        """Segment the scan in view with the current model; slices appear as they are done."""
-        key = self._layers.key
+        """Segment the scan in view with the current model, then the others; slices appear as they are done."""
+        self.look()
+        key = self._seen
         if key is not None:
-            self._runner.run(lambda: segment(self._project, [key.scan], first=key))
+            self._runner.run(lambda: self._segmenting(key.scan), lambda _: self._segment_rest())
+
+    def _segmenting(self, scan: str) -> Job[Any, Any]:
+        """The job that segments a scan, from the slice in view outwards, wherever the person goes."""
+        return segment(self._project, [scan], eye=self._eye)
+
+    def _segment_rest(self) -> None:
+        """Go on with the scan in view, then with the others, for as long as nobody wants anything else done."""
+        project, here = self._project, self._layers.scan
+        left = [n for n in ([here] if here else []) + list(project.scans) if not project.is_segmented(n)]
+        if project.cycle is not None and left:
+            self._runner.run(lambda: self._segmenting(left[0]), lambda _: self._segment_rest(), yields=True)
+
+    def look(self) -> None:
+        """Take notice of the slice in view; whoever predicts on another thread asks for it there."""
+        self._seen = self._layers.key
+
+    def _eye(self) -> SliceKey | None:
+        return self._seen
 
     def judge(self) -> None:
         """Compare the current model with the labels of the test scans and tell how well it does."""
@@ -119,18 +171,20 @@ class TrainPanel(QWidget):
         row = self.table.currentRow()
         if not 0 <= row < len(self._project.cycles) - 1:
             return
-        number = self._project.cycles[row].number
+        self._restore(self._project.cycles[row].number)
+
+    def _restore(self, number: int) -> None:
         try:
             again = restore(self._project, number)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             return
         self._runner.told.emit(
-            f"Cycle {again.number} is the model of cycle {number} again. Segment to see it."
+            f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
         )
 
     def _pretrain(self) -> None:
-        self._runner.run(lambda: pretrain(self._project))
+        self._runner.run(lambda: pretrain(self._project, elsewhere=True))
 
     def _show_partial(self, progress: Progress, left: str) -> None:
         partial: Any = progress.partial
@@ -149,7 +203,7 @@ class TrainPanel(QWidget):
         void = void_iou(cycle, self._project.classes)
         scores = ("–", "–") if found is None else (_three(void), _three(found["miou"]))
         return (
-            cycle.number,
+            f"{cycle.number} warm" if cycle.warm else cycle.number,
             len(cycle.labelled),
             f"{cycle.metrics['losses'][-1]:.3f}",
             *scores,
@@ -178,6 +232,8 @@ class TrainPanel(QWidget):
             "Contrastive pretraining on all training slices, labelled or not. Hours without a GPU; resumes."
         )
         model = self._project.cycle is not None
+        self.tune.setEnabled(idle and model and labelled > 0)
+        self.tune.setToolTip(WARM if model else "No model yet: retrain first.")
         self.segment.setEnabled(idle and model and self._layers.key is not None)
         self.segment.setToolTip(
             "Segment every slice of the scan in view (Shift+P)." if model else "No model yet: retrain first."
@@ -207,6 +263,8 @@ class TrainPanel(QWidget):
 
     def _connect(self) -> None:
         self.retrain.clicked.connect(self.start)
+        self.tune.clicked.connect(self.fine_tune)
+        self._layers.shown.connect(self.look)
         self.pretrain.clicked.connect(self._pretrain)
         self.segment.clicked.connect(self.segment_view)
         self.evaluate.clicked.connect(self.judge)
@@ -225,12 +283,11 @@ class TrainPanel(QWidget):
         self.plot.setLabel("bottom", "epoch")
         self.plot.setMinimumHeight(110)
         self.plot.setMaximumHeight(140)
-        row, layout = QHBoxLayout(), QVBoxLayout(self)
+        grid, layout = QGridLayout(), QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
-        row.addWidget(self.retrain)
-        row.addWidget(self.segment)
-        row.addWidget(self.evaluate)
-        layout.addLayout(row)
+        for k, button in enumerate((self.retrain, self.tune, self.segment, self.evaluate)):
+            grid.addWidget(button, k // 2, k % 2)
+        layout.addLayout(grid)
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)

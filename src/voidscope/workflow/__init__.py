@@ -2,33 +2,61 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `evaluate` judges a model by held-out truth, `restore` goes back to an earlier one, `verify` repeats a report.
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
+beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
+again, `verify` repeats a report.
 """
 
-from voidscope.workflow.asking import ScanPrediction, segment, suggest
+from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
+from voidscope.workflow.changing import changes
+from voidscope.workflow.comparing import Comparison, compare
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged
+from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
+from voidscope.workflow.promoting import in_force, promote
+from voidscope.workflow.propagating import extrude, interpolate
+from voidscope.workflow.recording import Occasion
 from voidscope.workflow.restoring import better_before, restore, void_iou
+from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
-from voidscope.workflow.verifying import verify
+from voidscope.workflow.verifying import project_of, report_place, verify
 
 __all__ = [
+    "Comparison",
     "Evaluation",
+    "Glance",
+    "Glances",
+    "Occasion",
+    "Review",
     "ScanPrediction",
     "add_dataset",
     "add_scans",
     "better_before",
+    "brief",
+    "changes",
+    "compare",
+    "describe",
     "evaluate",
+    "extrude",
+    "findings",
+    "in_force",
+    "interpolate",
     "is_trained",
     "judged",
     "measure",
     "pretrain",
+    "project_of",
+    "promote",
+    "report_place",
+    "reranks",
     "restore",
+    "review",
     "segment",
     "simulate",
     "starting_weights",
     "suggest",
+    "taken_over",
     "train",
     "verify",
     "void_iou",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +13,20 @@ import numpy.typing as npt
 from voidscope.acquisition import (
     ORDERS,
     UNASKED,
+    Grounds,
     Pool,
+    ScanFindings,
     Suggestion,
     Survey,
     SurveyRow,
+    Suspects,
     appearance,
     draw_first,
     draw_unasked,
+    flicker,
     limits_of,
+    missed_voids,
+    ranked,
     serves,
     strategy_for,
 )
@@ -27,8 +34,10 @@ from voidscope.config import Config
 from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
-from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
+from voidscope.workflow.deciding import open_verdicts
+from voidscope.workflow.order import Eye, Nearest
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
@@ -40,10 +49,15 @@ Eyes = tuple[bytes, tuple[float, float]]
 
 @dataclass(frozen=True)
 class ScanPrediction:
-    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan."""
+    """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
+
+    `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
+    """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
+    found: ScanFindings | None = None
+    views: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,7 @@ class Suggested:
     """A queue and, where a sweep of the model was needed for it, what the sweep found."""
 
     suggestions: tuple[Suggestion, ...]
+    grounds: Grounds = field(default_factory=Grounds)
     survey: Survey | None = None
     predictions: Mapping[str, ScanPrediction] = field(default_factory=dict)
 
@@ -62,21 +77,27 @@ def suggest(
 
     Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
     all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
-    asks no model sweeps none.
+    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without).
     """
     settings = config or project.config
     keys = training_keys(project)
     everything, labelled = frozenset(keys), frozenset(project.labels)
-    excluded, known = everything - frozenset(training_keys(project, scans)), labelled & everything
+    excluded = (everything - frozenset(training_keys(project, scans))) | project.queue.left_out()
+    known = labelled & everything
+    excluded -= known
     pool = Pool.of(keys, known, excluded, limits_of(settings.suggest))
     budget, free = settings.suggest.budget, len(pool.candidates)
     if budget > free:
         raise ConfigError(
-            f"suggest.budget is {budget}, but only {free} training slices are unlabelled; "
+            f"suggest.budget is {budget}, but only {free} training slices are neither labelled nor left out; "
             f"set suggest.budget={free} or less."
         )
-    rng = np.random.default_rng([settings.seed, len(labelled)])
+    seed = [settings.seed, len(labelled)]
+    rng = np.random.default_rng(seed)
     cycle, surveyed = project.cycle, _survey_of(project, keys, settings)
+    decision = None
+    if cycle is not None and settings.suggest.strategy == "verdict":
+        decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
@@ -86,14 +107,22 @@ def suggest(
         scores = yield from _scores(reader, pool, settings)
         if surveyed is None and settings.suggest.strategy in UNASKED:
             return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores)
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
-            return Suggested(rank(surveyed, known, budget, rng, excluded))
-        survey, predictions = yield from _survey(cycle, reader, keys, len(classes), settings)
-        return Suggested(rank(survey, known, budget, rng, excluded), survey, predictions)
+            return Suggested(*ranked(rank, surveyed, known, budget, seed, excluded))
+        survey, predictions = yield from _survey(cycle, reader, keys, classes, settings)
+        return Suggested(*ranked(rank, survey, known, budget, seed, excluded), survey, predictions)
 
     return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
+
+
+def reranks(project: Project) -> bool:
+    """Whether `suggest` would answer at once: from the stored survey, without asking a model or training one."""
+    settings, keys = project.config, project.keys(Split.TRAIN)
+    if project.cycle is None or settings.suggest.strategy == "vaal":
+        return False
+    return _survey_of(project, keys, settings) is not None
 
 
 def _survey_of(project: Project, keys: tuple[SliceKey, ...], settings: Config) -> Survey | None:
@@ -168,18 +197,28 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
     if result.survey is not None:
         project.set_survey(result.survey)
     if cycle is not None:
-        for scan, prediction in result.predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
-    project.set_suggestions([s for s in result.suggestions if s.key not in project.labels])
+        _keep_predictions(project, cycle, result.predictions)
+    left_out = project.queue.left_out()
+    fresh = [s for s in result.suggestions if s.key not in project.labels and s.key not in left_out]
+    project.queue.put(fresh, result.grounds)
     return project.suggestions
 
 
+def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
+    for scan, prediction in predictions.items():
+        project.set_prediction(
+            cycle.id, scan, prediction.mask, prediction.entropy, prediction.found, prediction.views
+        )
+    if predictions:
+        project.events.findings_changed.emit()
+
+
 def _survey(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], classes: ClassMap, settings: Config
 ) -> Steps[tuple[Survey, dict[str, ScanPrediction]]]:
     """One sweep over `keys`: survey rows and masks from the same forward pass."""
     rows: list[SurveyRow] = []
-    predictions = yield from _segmenting(cycle, reader, keys, n_classes, settings, rows)
+    predictions = yield from _segmenting(cycle, reader, keys, classes, settings, rows)
     return Survey.collect(rows, cycle.id, settings.suggest.top_percent), predictions
 
 
@@ -188,46 +227,50 @@ def segment(
     scans: Iterable[str] | None = None,
     first: SliceKey | None = None,
     config: Config | None = None,
+    *,
+    eye: Eye | None = None,
 ) -> Job[dict[str, ScanPrediction], tuple[str, ...]]:
     """Segment scans with the current model; returns their names; those it has segmented already are not predicted again.
 
-    Slice `first` is predicted first, then its neighbours, then the other scans. Each `Progress.partial` is
-    ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
+    Slice `first`, or the one that `eye` says is in view as the work goes on, is predicted first, then its neighbours, then
+    the other scans. Each `Progress.partial` is ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
     """
     settings = config or project.config
     cycle = current_cycle(project)
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     todo = [n for n in names if not project.is_segmented(n)]
-    reader, n_classes = project.reader(todo), len(project.classes)
-    keys = _from_the_view(reader, todo, first)
+    reader, classes = project.reader(todo), project.classes
+    everything = [k for n in todo for k in reader.records[n].slice_keys()]
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         project.current(cycle.id)
-        for scan, prediction in predictions.items():
-            project.set_prediction(cycle.id, scan, prediction.mask, prediction.entropy)
+        _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
-    return Job("Segmenting", lambda: _segmenting(cycle, reader, keys, n_classes, settings, None), commit)
+    def steps() -> Steps[dict[str, ScanPrediction]]:
+        keys = Nearest(everything, eye or (lambda: first))
+        return _segmenting(cycle, reader, keys, classes, settings, None)
 
-
-def _from_the_view(reader: SliceReader, scans: Sequence[str], first: SliceKey | None) -> list[SliceKey]:
-    """All slices of `scans`, those nearest to `first` before the rest of its scan and before other scans."""
-
-    def distance(key: SliceKey) -> tuple[bool, int]:
-        return (True, 0) if first is None or key.scan != first.scan else (False, abs(key.index - first.index))
-
-    return sorted((k for n in scans for k in reader.records[n].slice_keys()), key=distance)
+    return Job("Segmenting", steps, commit)
 
 
 def _segmenting(
-    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey], n_classes: int, settings: Config,
+    cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey] | Nearest, classes: ClassMap, settings: Config,
     rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
-    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice."""
+    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice.
+
+    As soon as all slices of a scan are there, its findings are worked out and its suspects let go.
+    """
     found: dict[str, ScanPrediction] = {}
+    suspects: dict[str, list[tuple[int, Suspects]]] = {}
+    void_ids = classes.ids_with_role(Role.VOID)
+    told = [""]
     yield Progress(0, len(keys), LOADING)
     gradients = rows is not None and settings.suggest.strategy == "badge"
-    predicting = _predicting(cycle, reader, keys, n_classes, settings, gradients)
+    predicting = _predicting(
+        cycle, reader, keys, classes, settings, gradients, lambda what: told.append(f", {what}")
+    )
     for done, (key, prediction) in enumerate(predicting, start=1):
         record = reader.records[key.scan]
         if key.scan not in found:
@@ -237,30 +280,55 @@ def _segmenting(
         where = slice_index(record.plane, key.index)
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
+        if prediction.views is not None:
+            before = found[key.scan].views
+            views = prediction.views if before is None else before + prediction.views
+            found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
-        yield Progress(done, len(keys), f"segmenting {key.scan}", (key, prediction))
+        suspects.setdefault(key.scan, []).append((key.index, prediction.suspects or Suspects.none()))
+        if len(suspects[key.scan]) == record.n_slices:
+            mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
+            findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
+            found[key.scan] = replace(found[key.scan], found=findings)
+        yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction))
     return found
+
+
+def _findings(
+    scan: str, suspects: Sequence[tuple[int, Suspects]], mask: Mask, void_ids: Sequence[int]
+) -> ScanFindings:
+    """What a scan gives to look at; the slices of `mask` lie along its first axis."""
+    counts, flickers = flicker(scan, mask)
+    return ScanFindings(missed_voids(scan, suspects, mask, void_ids), flickers, counts)
 
 
 def _predicting(
     cycle: Cycle,
     reader: SliceReader,
-    keys: Sequence[SliceKey],
-    n_classes: int,
+    keys: Sequence[SliceKey] | Nearest,
+    classes: ClassMap,
     settings: Config,
     gradients: bool,
+    tell: Callable[[str], object],
 ) -> Generator[tuple[SliceKey, SlicePrediction], None, None]:
     """Predictions in the order of `keys`; the network is loaded once, and only when there is a slice to predict."""
-    if not keys:
+    if not len(keys):
         return
     from voidscope.model import load_segmenter, predict_slices
 
     model = Config.parse(dict(cycle.config)).model
-    segmenter = load_segmenter(model, n_classes, cycle.weights())
-    images = (reader.image(k) for k in keys)
+    segmenter = load_segmenter(model, len(classes), cycle.weights())
+    drawn: deque[SliceKey] = deque()
+
+    def images() -> Iterator[npt.NDArray[np.float32]]:
+        for key in keys:
+            drawn.append(key)
+            yield reader.image(key)
+
     found = predict_slices(
-        segmenter, images, cycle.normalisation, settings.device, flips=model.flips,
+        segmenter, images(), cycle.normalisation, settings.device, flips=model.flips,
         top_percent=settings.suggest.top_percent, gradients=gradients,
+        void_ids=classes.ids_with_role(Role.VOID), tell=tell,
     )  # fmt: skip
-    yield from zip(keys, found, strict=True)
+    yield from ((drawn.popleft(), prediction) for prediction in found)

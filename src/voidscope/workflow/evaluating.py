@@ -10,16 +10,16 @@ import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady
-from voidscope.evaluation import Matrix, confusion_matrix, iou, miou
+from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, project_truth
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
-from voidscope.workflow.snapshot import current_cycle
+from voidscope.workflow.snapshot import current_cycle, made_with
 
-KEPT = ("miou", "miou_foreground", "iou", "scans", "truth", "truth_sha256")
+KEPT = ("miou", "miou_foreground", "iou", "void_recall", "scans", "truth", "truth_sha256", "created")
 """What a cycle keeps of its evaluation."""
 
 
@@ -33,6 +33,8 @@ class Evaluation:
     n_labelled: int
     cycle: int
     scans: tuple[str, ...]
+    void_recall: float | None = None
+    """Share of the true void that was found; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ def evaluate(
     NotReady : there is no model, or no test scan has truth.
     """
     cycle = current_cycle(project)
-    names = judged(project) if dataset is None else _known(project, dataset)
+    names = judged(project) if dataset is None else known_truth(project, dataset)
     if not names:
         raise NotReady(_nothing_to_judge_by(project, dataset))
-    labels = {n: _labels(project, n) for n in names} if dataset is None else {}
+    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
     job, classes, shapes = (
         segment(project, names, config=config),
         project.classes,
@@ -89,7 +91,7 @@ def evaluate(
 
     def commit(found: Judged) -> Evaluation:
         job.commit(dict(found.predictions))
-        kept = asdict(found.result) | dict(found.source)
+        kept = asdict(found.result) | dict(found.source) | {"created": made_with()["created"]}
         kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
         project.set_evaluation(cycle.id, {name: kept[name] for name in KEPT})
         return found.result
@@ -103,7 +105,8 @@ def judged(project: Project) -> tuple[str, ...]:
     return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in labelled)
 
 
-def _known(project: Project, dataset: Dataset) -> tuple[str, ...]:
+def known_truth(project: Project, dataset: Dataset) -> tuple[str, ...]:
+    """Test scans whose truth the dataset holds."""
     known = {s.name for s in dataset.scans if s.labels_path is not None}
     return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in known)
 
@@ -122,7 +125,7 @@ def _nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
     )
 
 
-def _labels(project: Project, scan: str) -> Mask:
+def held_out(project: Project, scan: str) -> Mask:
     """A scan's labels (z, y, x) in which no model had a say, 0 elsewhere."""
     record = project.scan(scan)
     truth = np.zeros(record.shape, np.uint8)
@@ -138,7 +141,10 @@ def _evaluation(
 ) -> Evaluation:
     per_class = {n: _number(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
     background = [i - 1 for i in classes.ids_with_role(Role.BACKGROUND)]
-    return Evaluation(miou(matrix), miou(matrix, exclude=background), per_class, n_labelled, cycle, scans)
+    void = _number(recall(matrix, [i - 1 for i in classes.ids_with_role(Role.VOID)]))
+    return Evaluation(
+        miou(matrix), miou(matrix, exclude=background), per_class, n_labelled, cycle, scans, void
+    )
 
 
 def _number(value: float) -> float | None:

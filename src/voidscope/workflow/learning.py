@@ -14,20 +14,25 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
-from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import Role, SliceKey, Split
-from voidscope.workflow.snapshot import LOADING, fingerprint_of, provenance_of, training_keys
+from voidscope.workflow.lessons import Lesson, Looking, driven
+from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of, training_keys
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
 
 
 def pretrain(
-    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
+    project: Project,
+    config: Config | None = None,
+    scans: Iterable[str] | None = None,
+    *,
+    elsewhere: bool = False,
 ) -> Job[Pretrained | None, Path]:
     """Contrastive pretraining of encoder and decoder on all training slices (Eq. 1); returns the weights' path.
 
     Resumes where an earlier run with the same data and settings stopped; after one that was completed it has nothing to do.
+    `elsewhere` runs it in a process of its own.
     """
     settings = config or project.config
     keys = training_keys(project, scans)
@@ -40,22 +45,15 @@ def pretrain(
         normalisation,
         *(r.fingerprint for r in reader.records.values()),
     )
-    path = project.pretrain_state_path(recipe)
+    looking = Looking(reader, keys, settings, normalisation, project.pretrain_state_path(recipe))
+    running = driven("Pretraining", looking.steps, elsewhere=elsewhere)
     done = _is_pretrained(project, recipe)
 
     def steps() -> Steps[Pretrained | None]:
         if done:
             yield Progress(1, 1, "these scans and settings are already pretrained")
             return None
-        yield Progress(0, settings.pretrain.epochs, LOADING)
-        from voidscope.training import pretrain_steps
-
-        resume = path.read_bytes() if path.exists() else None
-        images = [reader.image(k) for k in keys]
-        running = pretrain_steps(
-            images, settings, normalisation=normalisation, resume=resume, groups=[k.scan for k in keys]
-        )
-        return (yield from _keeping_state(running, path))
+        return (yield from running())
 
     def commit(result: Pretrained | None) -> Path:
         if result is None:
@@ -85,77 +83,70 @@ def _is_pretrained(project: Project, recipe: str) -> bool:
         return False
 
 
-def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
-    """Pass progress on and keep each state the pretraining offers, so that a killed run goes on from there."""
-    try:
-        while True:
-            progress = next(running)
-            if isinstance(progress.partial, bytes):
-                write_bytes(path, progress.partial)
-            yield Progress(progress.done, progress.total, progress.note)
-    except StopIteration as end:
-        result: Pretrained = end.value
-        return result
-    finally:
-        running.close()
-
-
 def train(
-    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
+    project: Project,
+    config: Config | None = None,
+    scans: Iterable[str] | None = None,
+    *,
+    warm: bool = False,
+    elsewhere: bool = False,
 ) -> Job[Trained, Cycle]:
     """Train the network anew on every labelled slice of the training scans; returns the new cycle.
 
+    Parameters
+    ----------
+    warm : go on from the current cycle's weights instead, in a sixth of the steps; the full training is what is reported
+    elsewhere : run in a process of its own, whose end, however it comes, ends nothing else; the numbers are the same
+
     Raises
     ------
-    NotReady : nothing is labelled yet, or only one class is.
+    NotReady : nothing is labelled yet, or only one class is, or there is no model to go on from.
     """
-    settings = config or project.config
     chosen = frozenset(training_keys(project, scans))
     keys = tuple(k for k in project.labels if k in chosen)
     warnings = _check_labels(project, keys)
-    masks = [project.labels.get(k) for k in keys]
+    before = current_cycle(project) if warm else None
+    lesson = _lesson(project, config or project.config, keys, before)
     labels = {str(k): project.labels.record(k).sha256 for k in keys}
-    reader, normalisation, number = (
-        project.reader(k.scan for k in keys),
-        project.normalisation(),
-        project.next_cycle,
-    )
-    contrastive = _contrastive_weights(project, settings)
-
-    def steps() -> Steps[Trained]:
-        yield Progress(0, 0, LOADING)
-        from voidscope.training import train_steps
-
-        images = [reader.image(k) for k in keys]
-        return (yield from train_steps(
-            images, [m for m in masks if m is not None], len(project.classes), settings,
-            normalisation=normalisation, contrastive=contrastive,
-        ))  # fmt: skip
+    number = project.next_cycle
 
     def commit(result: Trained) -> Cycle:
         metrics = {
             "losses": list(result.losses), "seconds": result.seconds, "warnings": [*warnings, *result.warnings],
             "class_weights": dict(zip(project.classes.names, result.class_weights, strict=True)),
         }  # fmt: skip
-        provenance = provenance_of(reader) | {
-            "device": result.device, "threads": result.threads, "precision": result.dtype, "labels_sha256": labels,
-            "initial_weights": "contrastive" if contrastive else settings.model.initialisation,
-            "initial_sha256": contrastive and hashlib.sha256(contrastive).hexdigest(),
-        }  # fmt: skip
-        digest = hashlib.sha256(result.weights).hexdigest()
-        cycle = Cycle(
-            number,
-            keys,
-            settings.seed,
-            digest,
-            metrics,
-            provenance,
-            settings.model_dump(mode="json"),
-            normalisation,
-        )
+        provenance = _provenance(lesson, before, result) | {"labels_sha256": labels}
+        digest, dumped = hashlib.sha256(result.weights).hexdigest(), lesson.settings.model_dump(mode="json")
+        seed, scaling = lesson.settings.seed, lesson.normalisation
+        cycle = Cycle(number, keys, seed, digest, metrics, provenance, dumped, scaling)
         return project.add_cycle(cycle, result.weights)
 
-    return Job(f"Training cycle {number}", steps, commit)
+    title = f"Fine-tuning cycle {number}" if warm else f"Training cycle {number}"
+    return Job(title, driven(title, lesson.steps, elsewhere=elsewhere), commit)
+
+
+def _lesson(project: Project, settings: Config, keys: tuple[SliceKey, ...], before: Cycle | None) -> Lesson:
+    """What is learnt from now; after cycle `before`, where one is given, with its network and its scaling."""
+    reader = project.reader(k.scan for k in keys)
+    masks = tuple(m for k in keys if (m := project.labels.get(k)) is not None)
+    n_classes = len(project.classes)
+    if before is None:
+        start = _contrastive_weights(project, settings)
+        return Lesson(reader, keys, masks, n_classes, settings, project.normalisation(), start, None)
+    settings = settings.model_copy(update={"model": Config.parse(dict(before.config)).model})
+    return Lesson(reader, keys, masks, n_classes, settings, before.normalisation, None, before.weights())
+
+
+def _provenance(lesson: Lesson, before: Cycle | None, result: Trained) -> dict[str, object]:
+    """On what and from what a cycle was trained."""
+    start = lesson.warm or lesson.contrastive
+    initial = "contrastive" if start else lesson.settings.model.initialisation
+    return provenance_of(lesson.reader) | {
+        "device": result.device, "threads": result.threads, "precision": result.dtype,
+        "initial_weights": before.id if before else initial,
+        "initial_sha256": start and hashlib.sha256(start).hexdigest(),
+        "warm_from": before and before.number,
+    }  # fmt: skip
 
 
 def _check_labels(project: Project, keys: Sequence[SliceKey]) -> list[str]:
@@ -203,6 +194,7 @@ def is_trained(project: Project) -> bool:
         and list(learnt) == [now[n] for n in ("seed", "model", "train")]
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and "restored_from" not in said
+        and said.get("warm_from") is None
     )
 
 

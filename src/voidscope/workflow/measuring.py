@@ -6,28 +6,46 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Report, Verdict, measure_mask, overlay_png
+from voidscope.metrology import (
+    Bump,
+    Report,
+    ScanMeasurement,
+    doubted,
+    measure_scan,
+    overlay_png,
+    spot,
+    worst,
+)
 from voidscope.project import Cycle, Project, SliceReader, fingerprint
-from voidscope.project.results import read_mask
+from voidscope.project.results import read_mask, read_views
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.promoting import not_in_force
+from voidscope.workflow.recording import Occasion, record_of
 from voidscope.workflow.restoring import void_iou
-from voidscope.workflow.snapshot import current_cycle, provenance_of
+from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of
+
+GALLERY = 8
+"""Pictures of the worst bumps in a report."""
+MARGIN = 3
+"""Pixels shown around a bump."""
 
 
 def measure(
-    project: Project, scans: Iterable[str] | None = None, config: Config | None = None
+    project: Project,
+    scans: Iterable[str] | None = None,
+    config: Config | None = None,
+    occasion: Occasion | None = None,
 ) -> Job[tuple[Report, dict[str, bytes]], Report]:
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
-    `scans` None means every scan of the project. No verdict but REVIEW comes of a model that cannot find voids (none among
+    `scans` None means every scan of the project; `occasion` says who measures which sample. No verdict but REVIEW comes of a model that cannot find voids (none among
     its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added.
 
     Raises
@@ -36,20 +54,26 @@ def measure(
     """
     settings = config or project.config
     cycle = current_cycle(project)
+    told = occasion or Occasion()
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
-    blind = _blind(cycle, classes, settings)
+    blind = not_in_force(project, cycle) or _blind(cycle, classes, settings)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": void_iou(cycle, classes), "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
+        "held_out_void_iou": void_iou(cycle, classes), "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
         "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
-        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings)]),
+        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings), *told.words()]),
     }  # fmt: skip
+    provenance |= record_of(project, cycle, reader, settings, told)
+    provenance["report_id"] = (
+        f"VS-{provenance['created'][:10].replace('-', '')}-{fingerprint_of(*provenance.values())}"
+    )
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
-        measured, pictures, hashes, facts = [], {}, {}, {}
+        measured: list[ScanMeasurement] = []
+        pictures, hashes, facts = {}, {}, {}
         for done, (name, record) in enumerate(reader.records.items()):
             yield Progress(done, len(names), f"measuring {name}")
             mask = read_mask(cycle.folder, name, classes, record.shape)
@@ -58,12 +82,18 @@ def measure(
             now = fingerprint(record.place(folder))
             facts[name] = provenance["scans"][name] | {"fingerprint": now}
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            found = measure_mask(mask, classes, record.spacing_um, settings.measure, name)
+            views = read_views(cycle.folder, name, len(classes))
+            found = measure_scan(mask, classes, record.spacing_um, settings.measure, name, views)
             doubt = blind or (
                 "" if now == record.fingerprint else f"the file of {name} is not the one that was added"
             )
-            measured.append(replace(found, verdict=Verdict.REVIEW, reason=doubt) if doubt else found)
+            measured.append(doubted(found, doubt))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
+        yield Progress(len(names), len(names), "taking pictures")
+        for row, bump in worst(measured, GALLERY):
+            mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
+            if mask is not None:
+                pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
         return Report(tuple(measured), provenance | {"masks_sha256": hashes, "scans": facts}), pictures
 
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
@@ -127,3 +157,16 @@ def _worst_picture(
     others = tuple(a for a in range(3) if a != record.plane.axis)
     index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
     return overlay_png(reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes)
+
+
+def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes: ClassMap) -> bytes:
+    """A bump's box in the slice through its largest void, or its middle, beside its mask, as a PNG."""
+    plane = reader.records[scan].plane
+    index = round(spot(bump)[plane.axis])
+    window = tuple(
+        slice(max(0, a - MARGIN), b + MARGIN)
+        for k, (a, b) in enumerate(bump.structure.box)
+        if k != plane.axis
+    )
+    image = reader.image(SliceKey(scan, index))
+    return overlay_png(image[window], mask[slice_index(plane, index)][window], classes)

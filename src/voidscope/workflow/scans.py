@@ -110,11 +110,15 @@ def simulate(
     memory: int = 2,
     seed: int = 0,
     difficulty: Difficulty | str = Difficulty.PLAIN,
+    grid: str | None = None,
 ) -> Job[object, Dataset]:
     """Write simulated XRM scans of HBM micro-bumps with their exact labels; returns the dataset.
 
     `logic` and `memory` are numbers of scans of each kind of die; the paper's set is 25 and 53. `difficulty` is plain,
-    ordinary or hard: how much surrounds the bumps, how small their voids are and how much the scans differ.
+    ordinary or hard: how much surrounds the bumps, how small their voids are and how much the scans differ. With a `grid`
+    such as ``3x4`` each scan holds so many bumps, and NAME_bumps.json the truth of each.
     """
-    steps = partial(simulate_dataset, folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty)
+    steps = partial(
+        simulate_dataset, folder, logic=logic, memory=memory, seed=seed, difficulty=difficulty, grid=grid
+    )
     return Job("Simulating scans", steps, lambda _: Dataset.open(folder))

@@ -99,8 +99,8 @@ def random_bump(
     frame = random_frame(shape, ranges.off_centre_sd, ranges.lean_sd_deg, rng)
     form = random_form(kind, shape, ranges, rng)
     bodies = bodies_of(form, frame)
-    level = _void_level(rng) if void_level is None else void_level
-    return assembled(bodies, _voids(bodies["solder"], frame, form, level, rng))
+    level = plain_level(rng) if void_level is None else void_level
+    return assembled(bodies, plain_voids(bodies["solder"], frame, form, level, rng))
 
 
 def bodies_of(form: Form, frame: Frame) -> dict[str, Field]:
@@ -145,12 +145,12 @@ def assembled(bodies: dict[str, Field], voids: Field) -> Bump:
     return Bump(labels, {"copper": cu, "solder": tin, "void": void * (1 - cu)})
 
 
-def _void_level(rng: np.random.Generator) -> float:
+def plain_level(rng: np.random.Generator) -> float:
     """Four scans in ten are free of voids; of the others some are mild and some bad."""
     return float(rng.choice([0.0, rng.uniform(0.4, 1.0), rng.uniform(1.0, 2.2)], p=[0.4, 0.35, 0.25]))
 
 
-def _voids(solder: Field, frame: Frame, form: Form, level: float, rng: np.random.Generator) -> Field:
+def plain_voids(solder: Field, frame: Frame, form: Form, level: float, rng: np.random.Generator) -> Field:
     """Union of ellipsoids with a wobbly surface, kept `WALL` inside the solder."""
     low, high = form.shoulder, form.top
     found = np.full(solder.shape, np.inf, dtype=np.float32)

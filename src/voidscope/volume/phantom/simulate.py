@@ -15,6 +15,7 @@ from voidscope.vocabulary import ClassMap
 from voidscope.volume.phantom.acquisition import random_acquisition
 from voidscope.volume.phantom.difficulty import LOT, Difficulty, conditions
 from voidscope.volume.phantom.geometry import VOID, Kind, Shape, random_shape
+from voidscope.volume.phantom.package import BumpTruth, Grid, random_package
 from voidscope.volume.phantom.physics import scan
 from voidscope.volume.phantom.scene import random_scene
 from voidscope.volume.tiff_writing import tiff_bytes
@@ -34,10 +35,12 @@ class PhantomScan:
     ----------
     volume : intensities (z, y, x), uint16, spacing 0.7 um
     labels : (z, y, x) uint8 file ids: 0 background, 1 copper pillar, 2 solder, 3 void, 4 copper pad
+    bumps : of a package, rows first; none where a lone bump was asked for
     """
 
     volume: Volume
     labels: npt.NDArray[np.uint8]
+    bumps: tuple[BumpTruth, ...] = ()
 
     @property
     def void_volume_um3(self) -> float:
@@ -73,6 +76,26 @@ def simulate_scan(
     return PhantomScan(Volume(voxels, (VOXEL_UM,) * 3, name, "simulated"), scene.labels)
 
 
+def simulate_package(
+    kind: Kind, seed: int, number: int = 0, grid: Grid | str = "3x4", void_level: float | None = None
+) -> PhantomScan:
+    """Scan `number` of a package's part: `grid` rows and columns of bumps, plain otherwise, with the truth of each bump.
+
+    It depends on (seed, kind, number, grid) alone. Raises `ConfigError` for no such die or grid.
+    """
+    if kind not in ("logic", "memory"):
+        raise ConfigError(f"There is no {kind!r} die; simulate logic or memory.")
+    grid = Grid.parse(grid) if isinstance(grid, str) else grid
+    rng = np.random.default_rng([seed, ("logic", "memory").index(kind), number, grid.rows, grid.columns])
+    made, truths = random_package(kind, grid, rng, void_level)
+    voxels = scan(
+        made.fractions, VOXEL_UM, random_acquisition(rng, conditions(Difficulty.PLAIN).acquisitions), rng
+    )
+    return PhantomScan(
+        Volume(voxels, (VOXEL_UM,) * 3, f"{kind}_{number:03d}", "simulated"), made.labels, truths
+    )
+
+
 def simulate_dataset(
     folder: str | Path,
     *,
@@ -80,33 +103,50 @@ def simulate_dataset(
     memory: int,
     seed: int,
     difficulty: Difficulty | str = Difficulty.PLAIN,
+    grid: Grid | str | None = None,
 ) -> Steps[Path]:
     """Write NAME.tif, NAME_labels.tif and dataset.json for so many scans of each kind; returns the folder.
 
-    Scans already there are kept, so that an interrupted run goes on. Every fifth scan of each kind, at least one in
-    all, is for testing.
+    With a `grid` each scan is part of a package of so many bumps, and NAME_bumps.json tells the truth of each. Scans already
+    there are kept, so that an interrupted run goes on. Every fifth scan of each kind, at least one in all, is for testing.
 
     Raises
     ------
-    ConfigError : no scan was asked for, or there is no such difficulty.
+    ConfigError : no scan was asked for, there is no such difficulty or grid, or packages of another difficulty than plain.
     ProjectError : the folder holds something else, or cannot be written.
     """
     names = [f"logic_{k:03d}" for k in range(logic)] + [f"memory_{k:03d}" for k in range(memory)]
     if not names:
         raise ConfigError(f"{logic} logic and {memory} memory scans are none; ask for at least one.")
     conditions(difficulty)
-    folder = Path(folder)
-    asked = {"logic": logic, "memory": memory, "seed": seed, "difficulty": str(difficulty)}
+    folder, grid = Path(folder), Grid.parse(grid) if isinstance(grid, str) else grid
+    if grid is not None and difficulty != Difficulty.PLAIN:
+        raise ConfigError(
+            f"A package of {grid} bumps can only be plain, not {difficulty}; leave out --difficulty."
+        )
+    asked: dict[str, object] = {"logic": logic, "memory": memory, "seed": seed, "difficulty": str(difficulty)}
+    asked |= {} if grid is None else {"grid": str(grid)}
     _claim(folder, {"simulated": asked, **_description(names)})
     for done, name in enumerate(names):
         yield Progress(done, len(names), f"simulating {name}")
         kind, _, number = name.partition("_")
         if not (folder / f"{name}_labels.tif").exists():
             die: Kind = "logic" if kind == "logic" else "memory"
-            made = simulate_scan(die, seed, int(number), difficulty=difficulty)
+            made = _made(die, seed, int(number), difficulty, grid)
+            if made.bumps:
+                _write(
+                    folder / f"{name}_bumps.json",
+                    json.dumps([b.entry() for b in made.bumps], indent=1).encode(),
+                )
             _write(folder / f"{name}.tif", tiff_bytes(np.asarray(made.volume.voxels), made.volume.spacing_um))
             _write(folder / f"{name}_labels.tif", tiff_bytes(made.labels, made.volume.spacing_um))
     return folder
+
+
+def _made(kind: Kind, seed: int, number: int, difficulty: Difficulty | str, grid: Grid | None) -> PhantomScan:
+    if grid is None:
+        return simulate_scan(kind, seed, number, difficulty=difficulty)
+    return simulate_package(kind, seed, number, grid)
 
 
 def _description(names: list[str]) -> dict[str, object]:

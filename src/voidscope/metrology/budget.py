@@ -1,0 +1,132 @@
+"""The budget of uncertainty: what may be wrong with a void ratio, a volume or a length, each with how it was obtained.
+
+Contributions are standard uncertainties and independent of each other, so they add in quadrature (GUM, JCGM 100, 5.1.2):
+
+    u^2 = u_edges^2 + u_model^2 + u_spacing^2,     U = k u
+
+Edges: see `uncertainty`. Model: the spread of the ratio over the mirror images of the slices, each segmented alone. The network
+has no reason to prefer one, so what they disagree about it does not know; a mistake that all of them make is not in it. Earlier
+cycles were not taken instead: they learnt from fewer labels, so their spread says how much was learnt since. Voxel size:
+a scale error common to all axes leaves a ratio of volumes as it is, u(V)/V = 3 u(s)/s and u(L)/L = u(s)/s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.ratios import VOLUMES, WITH_VOID_BELOW, Parts
+from voidscope.metrology.uncertainty import expanded_uncertainty
+
+Views = Sequence[Sequence[int]]
+"""Voxels of each class in a scan, by each view of a model alone."""
+Ratios = Mapping[str, Parts | str]
+"""What stands above and below the line of each ratio, or why it is undefined, by name."""
+
+FEWEST_VIEWS = 2
+"""Of one value there is no spread."""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One line of a budget.
+
+    Attributes
+    ----------
+    name : where the doubt comes from
+    value : standard uncertainty, in the unit of what is measured; None where it is not known, which counts as 0
+    how : how it was obtained, or why it is not known
+    """
+
+    name: str
+    value: float | None
+    how: str
+
+    def entry(self) -> dict[str, Any]:
+        """The line as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Contribution:
+        """The inverse of `entry`."""
+        return cls(entry["name"], entry["value"], entry["how"])
+
+
+def ratio_budget(
+    ratio: str, parts: Ratios, faces: int, recipe: MeasureConfig, views: Sequence[Ratios] = ()
+) -> tuple[Contribution, ...]:
+    """What may be wrong with a ratio of volumes; empty where that is undefined, and for what is no ratio of volumes.
+
+    Parameters
+    ----------
+    parts : of the mask that is measured
+    faces : voxel faces of its voids, see `void_faces`
+    views : the same parts by each view of the model alone
+    """
+    found = parts.get(ratio, "")
+    if isinstance(found, str) or ratio not in VOLUMES:
+        return ()
+    included = ratio in WITH_VOID_BELOW
+    edges = expanded_uncertainty(faces, *found, included=included, sigma=recipe.edge_sigma, coverage=1)
+    seen = [view[ratio] for view in views]
+    return (
+        Contribution("edges of the voids", edges, _edges_words(recipe)),
+        _model([p[0] / p[1] for p in seen if not isinstance(p, str)], "ratio"),
+        Contribution(
+            "voxel size", 0.0, "a scale error common to all axes leaves a ratio of volumes as it is"
+        ),
+    )
+
+
+def volume_budget(
+    faces: int, void: int, voxel_um3: float, recipe: MeasureConfig, void_views: Sequence[int] = ()
+) -> tuple[Contribution, ...]:
+    """What may be wrong with the volume of all void, in um3; `void_views` are its voxels by each view of the model."""
+    edges = expanded_uncertainty(faces, void, 1, included=True, sigma=recipe.edge_sigma, coverage=1)
+    return (
+        Contribution("edges of the voids", edges * voxel_um3, _edges_words(recipe)),
+        _model([n * voxel_um3 for n in void_views], "volume"),
+        _voxel_size(3 * void * voxel_um3, recipe, "3 u(s)/s times the volume"),
+    )
+
+
+def length_uncertainty(length_um: float, recipe: MeasureConfig) -> float:
+    """U of a length in um from the voxel size alone, k u(s)/s L; where its ends lie to the voxel comes on top."""
+    return recipe.coverage * recipe.spacing_uncertainty * length_um
+
+
+def combined(budget: Sequence[Contribution], coverage: float) -> float | None:
+    """U = k times the root sum of squares of the contributions that are known; None of an empty budget."""
+    return coverage * math.hypot(*(c.value or 0.0 for c in budget)) if budget else None
+
+
+def _model(values: Sequence[float], what: str) -> Contribution:
+    name = "spread of the model"
+    if len(values) < FEWEST_VIEWS:
+        return Contribution(
+            name,
+            None,
+            "not recorded: it is known of whole scans whose model looks at mirror images, model.flips=true",
+        )
+    spread = float(np.std(values, ddof=1))
+    return Contribution(
+        name,
+        spread,
+        f"standard deviation of the {what} over {len(values)} mirror images, each segmented alone",
+    )
+
+
+def _voxel_size(slope: float, recipe: MeasureConfig, how: str) -> Contribution:
+    if not recipe.spacing_uncertainty:
+        return Contribution("voxel size", None, "not recorded: set measure.spacing_uncertainty")
+    relative = recipe.spacing_uncertainty
+    return Contribution("voxel size", slope * relative, f"{how}, u(s)/s = {relative:g} by the recipe")
+
+
+def _edges_words(recipe: MeasureConfig) -> str:
+    return f"2/3 of the voids' voxel faces times {recipe.edge_sigma:g} voxels (recipe; from held-out scans with truth)"

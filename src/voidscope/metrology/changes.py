@@ -1,0 +1,232 @@
+"""What changed between two measurements of the same scans: whose verdict or value moved, and which flags flipped.
+
+A bump is found again by its place, not by its name: masks of two models may show another grid. Two bumps of a scan are the same
+when the centre of one lies in the box of the other; each is paired once, the nearest first over all (an assignment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.metrology.bumps import GRAVITY
+from voidscope.metrology.measurement import Bump, ScanMeasurement
+
+FLAG_SHARE = 0.1
+"""Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
+STILL = 1e-12
+"""Changes of a ratio below this are rounding."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One bump before and after; None where it was, or is, not there."""
+
+    scan: str
+    before: Bump | None
+    after: Bump | None
+
+    @property
+    def name(self) -> str:
+        """The bump's name after, else before."""
+        bump = self.after or self.before
+        return "" if bump is None else bump.name
+
+    @property
+    def verdicts(self) -> tuple[str, str]:
+        """Before and after; ``none`` where there is no bump."""
+        one, two = ("none" if b is None else b.measured.verdict.value for b in (self.before, self.after))
+        return one, two
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the verdict is another one."""
+        return self.verdicts[0] != self.verdicts[1]
+
+    @property
+    def ratio(self) -> float | None:
+        """Change of the ratio the verdict looks at; None where one is unknown, or they are not the same ratio."""
+        if (
+            self.before is None
+            or self.after is None
+            or self.before.measured.formula != self.after.measured.formula
+        ):
+            return None
+        return _less(self.after.measured.ratio, self.before.measured.ratio)
+
+    @property
+    def blt_um(self) -> float | None:
+        """Change of the bond-line thickness, um."""
+        if self.before is None or self.after is None:
+            return None
+        return _less(self.after.measured.dimensions.blt_um, self.before.measured.dimensions.blt_um)
+
+    @property
+    def flags(self) -> dict[str, tuple[bool, bool]]:
+        """Flags that flipped: name -> before, after."""
+        if self.before is None or self.after is None:
+            return {}
+        one, two = flags(self.before.measured), flags(self.after.measured)
+        return {n: (one[n], two[n]) for n in one if n in two and one[n] != two[n]}
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything of it is worth a row."""
+        return (
+            self.flipped or bool(self.flags) or abs(self.ratio or 0) > STILL or abs(self.blt_um or 0) > STILL
+        )
+
+    def entry(self) -> dict[str, Any]:
+        """The change as JSON has it."""
+        sides = {}
+        for word, bump in (("before", self.before), ("after", self.after)):
+            sides[word] = None if bump is None else _side(bump)
+        changed = {n: list(v) for n, v in self.flags.items()}
+        return {
+            "scan": self.scan, "bump": self.name, **sides, "ratio_change": self.ratio, "blt_change_um": self.blt_um,
+            "flags": changed, "moved": self.moved,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Changes:
+    """All bumps of some scans before and after.
+
+    Attributes
+    ----------
+    before, after : what they were measured by, in words
+    rows : what moved most first
+    scores : side -> held-out figures of its model, e.g. mIoU; None where unknown
+    """
+
+    before: str
+    after: str
+    rows: tuple[Change, ...]
+    scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, before: Sequence[ScanMeasurement], after: Sequence[ScanMeasurement], names: tuple[str, str],
+        scores: Mapping[str, Mapping[str, float | None]] | None = None,
+    ) -> Changes:  # fmt: skip
+        """Pair the bumps of scans of the same name."""
+        later = {s.scan: s for s in after}
+        rows = [
+            Change(s.scan, one, two) for s in before if s.scan in later
+            for one, two in paired(s.bumps, later[s.scan].bumps)
+        ]  # fmt: skip
+        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {})
+
+    @property
+    def moved(self) -> tuple[Change, ...]:
+        """The rows in which something moved."""
+        return tuple(r for r in self.rows if r.moved)
+
+    def summary(self) -> dict[str, Any]:
+        """The changes in numbers, as JSON has them."""
+        both = [r for r in self.rows if r.before is not None and r.after is not None]
+        verdicts: dict[str, int] = {}
+        for row in self.rows:
+            if row.flipped:
+                verdicts[" -> ".join(row.verdicts)] = verdicts.get(" -> ".join(row.verdicts), 0) + 1
+        flipped = [name for r in both for name in r.flags]
+        return {
+            "bumps": len(both), "appeared": sum(r.before is None for r in self.rows), "vanished": sum(r.after is None for r in self.rows),
+            "moved": len(self.moved), "verdict_flips": verdicts, "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
+            "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
+        }  # fmt: skip
+
+    def entry(self) -> dict[str, Any]:
+        """All of it as one JSON object."""
+        return {
+            "before": self.before, "after": self.after, "summary": self.summary(), "scores": {k: dict(v) for k, v in self.scores.items()},
+            "bumps": [r.entry() for r in self.rows],
+        }  # fmt: skip
+
+    def text(self) -> str:
+        """For a terminal: the sums, then a line per bump that moved."""
+        found = self.summary()
+        flips = ", ".join(f"{n} {how}" for how, n in found["verdict_flips"].items()) or "none"
+        lines = [
+            f"{self.before} -> {self.after}: {found['bumps']} bumps, {found['moved']} moved; verdict flips: {flips}",
+            *(f"flag flips: {n} {name}" for name, n in found["flag_flips"].items()),
+        ]
+        return "\n".join(lines + [_line(r) for r in self.moved])
+
+
+def flags(found: ScanMeasurement) -> dict[str, bool]:
+    """Defects by the recipe's limit and by the public formulas; one whose numbers are not known is left out."""
+    size = found.dimensions
+    said: dict[str, bool] = {} if found.ratio is None else {"void": found.ratio > found.limit}
+    if size.pillar_width_um:
+        most = FLAG_SHARE * size.pillar_width_um
+        if size.largest_extrusion_um is not None:
+            said["extrusion"] = size.largest_extrusion_um > most
+        if size.pad_misalignment_um is not None:
+            said["misalignment"] = size.pad_misalignment_um > most
+    return said
+
+
+def paired(before: Sequence[Bump], after: Sequence[Bump]) -> list[tuple[Bump | None, Bump | None]]:
+    """The same bumps of one scan side by side, then those that vanished and those that appeared."""
+    from scipy.optimize import linear_sum_assignment
+
+    apart = np.array([[_apart(a, b) for b in after] for a in before]).reshape(len(before), len(after))
+    far = 1e6 * (1 + float(apart[np.isfinite(apart)].max(initial=0)))
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(apart), apart, far))
+    pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if np.isfinite(apart[i, j])]
+    ones, twos = {i for i, _ in pairs}, {j for _, j in pairs}
+    found: list[tuple[Bump | None, Bump | None]] = [(before[i], after[j]) for i, j in pairs]
+    found += [(b, None) for i, b in enumerate(before) if i not in ones]
+    return found + [(None, b) for j, b in enumerate(after) if j not in twos]
+
+
+def _apart(one: Bump, two: Bump) -> float:
+    """Distance of two bumps' centres in um; infinite where they cannot be the same."""
+    inside = _holds(one, two.structure.centroid_voxel) or _holds(two, one.structure.centroid_voxel)
+    step: npt.NDArray[np.float64] = np.subtract(one.structure.centroid_um, two.structure.centroid_um)
+    return float(np.linalg.norm(step)) if inside else float("inf")
+
+
+def _holds(bump: Bump, voxel: Sequence[float]) -> bool:
+    return all(a <= v < b for v, (a, b) in zip(voxel, bump.structure.box, strict=True))
+
+
+def _less(new: float | None, old: float | None) -> float | None:
+    return None if new is None or old is None else new - old
+
+
+def _weight(row: Change) -> tuple[Any, ...]:
+    """Flips first, those to a graver verdict before the others; then by how far the ratio moved."""
+    order = [v.value for v in GRAVITY]
+    after = order.index(row.verdicts[1]) if row.verdicts[1] in order else len(order)
+    return not row.flipped, after, -abs(row.ratio or 0.0), -abs(row.blt_um or 0.0), row.scan, row.name
+
+
+def _side(bump: Bump) -> dict[str, Any]:
+    found = bump.measured
+    return {
+        "bump": bump.name, "verdict": found.verdict.value, "reason": found.reason, "ratio": found.formula, "ratio_value": found.ratio,
+        "limit": found.limit, "n_voids": len(found.voids), "blt_um": found.dimensions.blt_um, "flags": flags(found),
+    }  # fmt: skip
+
+
+def _differences(values: Sequence[float | None]) -> dict[str, float] | None:
+    """Mean, mean size and largest size of some changes; None without any."""
+    known = np.array([v for v in values if v is not None])
+    if not known.size:
+        return None
+    size = np.abs(known)
+    return {"mean": float(known.mean()), "mean_absolute": float(size.mean()), "largest": float(size.max())}
+
+
+def _line(row: Change) -> str:
+    one, two = row.verdicts
+    ratio = "" if row.ratio is None else f"  ratio {100 * row.ratio:+.3g} %"
+    blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
+    turned = "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
+    return f"{row.scan} {row.name}  {one + ' -> ' + two if row.flipped else two}{ratio}{blt}{turned}"

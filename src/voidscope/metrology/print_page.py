@@ -1,0 +1,53 @@
+"""The report for paper: plain HTML 4 of tables, which Qt's own text engine lays out, so that a PDF needs no browser."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from voidscope.metrology.components import CONNECTIVITY
+from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.ratios import DEFINITIONS
+from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+PRINTED_VOIDS = 20
+"""Voids of a scan on paper; ``voids.csv`` holds all of them."""
+COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
+
+
+def print_page_of(
+    scans: Sequence[ScanMeasurement],
+    verdicts: Mapping[Verdict, int],
+    provenance: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    twin: str,
+) -> str:
+    """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, `twin` is the SHA-256 of the JSON."""
+    return _template().render(
+        scans=scans, verdicts=verdicts, definitions=DEFINITIONS, printed=PRINTED_VOIDS, colours=COLOURS, twin=twin,
+        facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
+        groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
+        recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
+        pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
+        lengths=LENGTHS, connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+    )  # fmt: skip
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    source = files("voidscope.metrology").joinpath("print.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    environment.filters["percent"] = lambda ratio: "undefined" if ratio is None else f"{100 * ratio:.4g} %"
+    return environment.from_string(source)

@@ -1,0 +1,204 @@
+"""A mask split into the structures (bumps) it shows: which voxels belong to which, where each stands, and what is none.
+
+A piece is a connected set of foreground, void included. A piece with one pillar, or none, is one structure; one in which
+several pillars stand is shared by bumps that touch, and `standing` says how it is parted. Pieces of less than a share of a
+bump, and pieces of void alone, are no structures: they are counted, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.arrangement import Place, arranged
+from voidscope.metrology.pieces import Pieces
+from voidscope.metrology.standing import Bases, bases_of
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
+from voidscope.volume import Spacing
+
+Edges = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+Place3 = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure of a scan; positions are those of the whole scan.
+
+    Attributes
+    ----------
+    name : ``r2c3`` in a grid, else ``b001``
+    row, column : in the grid, from 1; None where there is no grid
+    size_voxels : of all its foreground, void included
+    centroid_um, centroid_voxel : (z, y, x) of its foreground
+    box : first and one past the last voxel along z, y, x
+    touches_border : whether it reaches the edge of the scan, so that part of it may be missing
+    """
+
+    name: str
+    row: int | None
+    column: int | None
+    size_voxels: int
+    centroid_um: Place3
+    centroid_voxel: Place3
+    box: Edges
+    touches_border: bool
+
+    def entry(self) -> dict[str, Any]:
+        """The structure as JSON has it; its name is called ``bump``."""
+        plain = asdict(self)
+        name = plain.pop("name")
+        lists = {k: list(plain[k]) for k in ("centroid_um", "centroid_voxel")}
+        return {"bump": name, **plain, **lists, "box": [list(edges) for edges in self.box]}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Structure:
+        """The inverse of `entry`; what else is in it is left alone."""
+        (z0, z1), (y0, y1), (x0, x1) = entry["box"]
+        return cls(
+            entry["bump"], entry["row"], entry["column"], entry["size_voxels"], _three(entry["centroid_um"]),
+            _three(entry["centroid_voxel"]), ((z0, z1), (y0, y1), (x0, x1)), entry["touches_border"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stray:
+    """Foreground that belongs to no structure: pieces, their voxels, and how many of those are void."""
+
+    pieces: int = 0
+    voxels: int = 0
+    void_voxels: int = 0
+
+    @property
+    def told(self) -> str:
+        """In a person's words; empty where there is none."""
+        if not self.pieces:
+            return ""
+        pieces = f"{self.pieces:,} piece{'' if self.pieces == 1 else 's'} of {self.voxels:,} voxels in all"
+        return f"{pieces}, {self.void_voxels:,} of them void, too small or of void alone: part of no bump"
+
+
+@dataclass(frozen=True)
+class Split:
+    """A mask's structures and what is none.
+
+    Attributes
+    ----------
+    structures : in rows, then columns
+    stray : what belongs to none of them
+    axis : build axis 0, 1 or 2, along which rows and columns are seen
+    """
+
+    structures: tuple[Structure, ...]
+    stray: Stray
+    axis: int
+    _bodies: _Bodies
+    _parts: tuple[tuple[int, int], ...]
+
+    def blanked(self) -> Iterator[tuple[int, tuple[int, int, int], Mask]]:
+        """Index of each structure, the first voxel of its box and the mask (z, y, x) there, all others blanked out.
+
+        The box is a voxel wider than the structure wherever the scan goes on, so that what touches the box's edge touches the
+        scan's. Blanked voxels are background, or unlabelled where no class is. Bumps that share a body come one after another.
+        """
+        piece, numbers = -1, np.zeros((0, 0, 0), np.uint16)
+        for k in sorted(range(len(self.structures)), key=lambda k: self._parts[k]):
+            if self._parts[k][0] != piece:
+                piece = self._parts[k][0]
+                numbers = self._bodies.numbers(piece)
+            yield k, *self._bodies.cut(piece, numbers, self._parts[k][1], self.structures[k].box)
+
+
+def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Split:
+    """Tell the structures of a mask (z, y, x) of class ids apart.
+
+    A piece counts when it holds at least `recipe.least_structure` of the largest bump, a body that several share counting as
+    so many equal ones.
+    """
+    solid, void = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
+    pieces, bases = Pieces.of(mask, (*solid, *void)), bases_of(mask, classes, spacing_um, recipe)
+    stands = tuple(tuple(bases.in_piece(pieces, k)) for k in range(len(pieces)))
+    bodies = _Bodies(
+        pieces, bases, stands, spacing_um, min(classes.ids_with_role(Role.BACKGROUND), default=UNLABELLED)
+    )
+    each = pieces.found.n_voxels / np.maximum(1, [len(s) for s in stands])
+    large = np.flatnonzero(each >= recipe.least_structure * each.max(initial=0)).tolist()
+    kept = [k for k in large if pieces.count(k, solid)]
+    found = [(k, *part) for k in kept for part in bodies.parts(k)]
+    at = np.array([f[3] for f in found]).reshape(-1, 3) * spacing_um
+    axis = int(np.ptp(at, axis=0).argmin()) if bases.axis is None and len(at) else bases.axis or 0
+    order = arranged(at[:, [a for a in range(3) if a != axis]])
+    left = sorted(set(range(len(pieces))) - set(kept))
+    stray = Stray(len(left), int(pieces.found.n_voxels[left].sum()), sum(pieces.count(k, void) for k in left))
+    structures = tuple(_structure(place, *found[k][2:], mask.shape, spacing_um) for k, place in order)
+    return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order))
+
+
+def _structure(
+    place: Place, n: int, centroid: Any, first: Any, last: Any, shape: tuple[int, ...], spacing_um: Spacing
+) -> Structure:
+    edge = bool((first == 0).any() or (last == np.array(shape) - 1).any())
+    z, y, x = ((int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
+    return Structure(
+        place.name, place.row, place.column, int(n), _three(centroid * spacing_um), _three(centroid), (z, y, x), edge
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Bodies:
+    """Pieces, the pillars that stand in each, and what their boxes are blanked with."""
+
+    pieces: Pieces
+    bases: Bases
+    stands: tuple[tuple[int, ...], ...]
+    spacing_um: Spacing
+    blank: int
+
+    def numbers(self, k: int) -> npt.NDArray[Any]:
+        """Number from 1 of the structure that each voxel of a piece's box belongs to; 0 for what is another piece's or nothing."""
+        own = self.pieces.own(k)
+        if len(self.stands[k]) < 2:
+            return own
+        return self.bases.part(own, self.pieces.found.first[k], self.stands[k], self.spacing_um)
+
+    def parts(self, k: int) -> Iterator[tuple[int, int, Any, Any, Any]]:
+        """Number, voxels, centroid, first and last corner of each structure of a piece."""
+        found = self.pieces.found
+        if len(self.stands[k]) < 2:
+            yield 1, int(found.n_voxels[k]), found.centroid[k], found.first[k], found.last[k]
+            return
+        import cc3d
+
+        seen, corner = cc3d.statistics(self.numbers(k), no_slice_conversion=True), found.first[k]
+        boxes = seen["bounding_boxes"].astype(np.int64)
+        for part, n in enumerate(seen["voxel_counts"].tolist()):
+            if part and n:
+                yield (
+                    part,
+                    n,
+                    seen["centroids"][part] + corner,
+                    boxes[part, 0::2] + corner,
+                    boxes[part, 1::2] + corner,
+                )
+
+    def cut(
+        self, k: int, numbers: npt.NDArray[Any], part: int, box: Edges
+    ) -> tuple[tuple[int, int, int], Mask]:
+        """First voxel and mask of a box, a voxel wider, that shows one structure of a piece alone."""
+        mask, corner = self.pieces.mask, self.pieces.found.first[k].tolist()
+        wide = [(max(0, a - 1), min(n, b + 1)) for (a, b), n in zip(box, mask.shape, strict=True)]
+        cut = np.full([b - a for a, b in wide], self.blank, np.uint8)
+        inner = tuple(slice(a - w, b - w) for (a, b), (w, _) in zip(box, wide, strict=True))
+        there = tuple(slice(a - c, b - c) for (a, b), c in zip(box, corner, strict=True))
+        chosen = numbers[there] if numbers.dtype == np.bool_ else numbers[there] == part
+        np.copyto(cut[inner], mask[tuple(slice(a, b) for a, b in box)], where=chosen, casting="unsafe")
+        return (wide[0][0], wide[1][0], wide[2][0]), cut
+
+
+def _three(values: Any) -> Place3:
+    z, y, x = (float(v) for v in values)
+    return z, y, x

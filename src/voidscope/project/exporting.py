@@ -1,0 +1,58 @@
+"""A report in a folder of its own, with the hashes of its files; and whether the files still are those."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from voidscope.errors import ProjectError
+from voidscope.project.atomic import explained, replace_folder
+
+SUMS = "SHA256SUMS"
+"""Lists the other files as ``sha256sum`` does, so that ``sha256sum -c SHA256SUMS`` checks them too."""
+
+
+def export_report(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a report and their hashes; an earlier report in the folder is replaced.
+
+    Raises
+    ------
+    ProjectError : the folder holds something else, or the disk refuses.
+    """
+    if folder.exists() and not _is_free(folder):
+        raise ProjectError(f"{folder} holds other files than a report's; name a new folder for the report.")
+    sums = "".join(f"{_sha256(data)}  {name}\n" for name, data in sorted(files.items()))
+    with explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    replace_folder(folder, {**files, SUMS: sums.encode()})
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty or holds a report and nothing else."""
+    if not folder.is_dir():
+        return False
+    inside = {p.name for p in folder.iterdir()}
+    return not inside or (SUMS in inside and inside <= {SUMS, *_listed(folder)})
+
+
+def changed_files(folder: Path) -> Iterator[str]:
+    """What of a report's folder differs from the hashes written with it, in words; nothing where it has none."""
+    for name, told in _listed(folder).items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{name} is gone"
+        elif (found := _sha256(path.read_bytes())) != told:
+            yield f"{name} was changed: its SHA-256 is {found[:12]}..., {SUMS} says {told[:12]}..."
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """File name -> hash; a line that is none counts as a file that is gone."""
+    path = folder / SUMS
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    split = (line.partition("  ") for line in lines)
+    return {Path(name).name or line: told for told, _, name in split for line in [told]}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,194 @@
+"""Undo and redo: one small file per step, on disk before the labels it is about change.
+
+A step file holds, per slice, who had said what before and after, and the box of pixels that differs. Its name says its
+place in the order and whether the step is done or undone, so that undoing is a rename. Killed between a step and its
+labels, the journal names a change that did not happen: the label is as it was before, and undoing finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from voidscope.errors import ProjectError, VoidscopeError
+from voidscope.project.atomic import explained, read_json, remove, sync_folder, write_json
+from voidscope.project.label_files import LabelRecord, now, sha256, user
+from voidscope.vocabulary import Mask, SliceKey
+
+MAX_STEPS = 500
+MAX_BYTES = 256 * 2**20
+"""The oldest steps go when there are more, or when they take more; the newest always stays."""
+_NAME = re.compile(r"(\d{8})-[0-9a-f]{8}\.(done|undone)\.json")
+
+
+class DamagedStep(ProjectError):
+    """A step file that says nothing usable; the label it is about was left as it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What one step did to the label of one slice; a record is None where there was, or is, no label."""
+
+    key: SliceKey
+    shape: tuple[int, int]
+    before: LabelRecord | None
+    after: LabelRecord | None
+    corner: tuple[int, int]
+    was: Mask
+    """The box of pixels that differs, before; `corner` is its first pixel (y, x)."""
+    became: Mask
+    """The same box after."""
+
+    @classmethod
+    def between(
+        cls, key: SliceKey, before: LabelRecord | None, was: Mask, after: LabelRecord | None, became: Mask
+    ) -> Change:
+        """The change from one mask (h, w) to another of the same shape."""
+        differs = was != became
+        rows, columns = (np.flatnonzero(differs.any(axis=a)) for a in (1, 0))
+        box = (slice(0, 0), slice(0, 0))
+        if len(rows):
+            box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+        h, w = was.shape
+        return cls(
+            key, (h, w), before, after, (box[0].start, box[1].start), was[box].copy(), became[box].copy()
+        )
+
+    @property
+    def erases(self) -> bool:
+        """Whether every pixel that differs became unlabelled."""
+        return not self.became[self.was != self.became].any()
+
+    def apply(self, mask: Mask, *, back: bool) -> Mask:
+        """The mask after this change, or before it (`back`); raises `DamagedStep` when it is not the one recorded."""
+        part, record = (self.was, self.before) if back else (self.became, self.after)
+        (y, x), (h, w) = self.corner, part.shape
+        result = mask.copy()
+        result[y : y + h, x : x + w] = part
+        if record is not None and sha256(result) != record.sha256:
+            raise DamagedStep(f"The undo step of {self.key} is damaged; the label was left as it is.")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a person did at once, to one slice or several, and its name: painted, accepted, imported ..."""
+
+    verb: str
+    changes: tuple[Change, ...]
+    author: str
+    time: str
+
+
+class Journal:
+    """The steps of a project's labels, oldest first; several programs may write in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def append(self, verb: str, changes: Iterable[Change]) -> Path:
+        """Write down a step about to be done; returns its file."""
+        numbers = [number for number, _, _ in self._steps()]
+        path = self._folder / f"{max(numbers, default=0) + 1:08d}-{uuid4().hex[:8]}.done.json"
+        tree = {
+            "verb": verb,
+            "author": user(),
+            "time": now(),
+            "changes": [_change_to_json(c) for c in changes],
+        }
+        write_json(path, tree)
+        return path
+
+    def tidy(self) -> None:
+        """Once a step is done: what was undone before it can no longer be redone, and the oldest steps go.
+
+        A crash may bring such files back, which does no harm, so that nothing waits for the disk here.
+        """
+        steps = self._steps()
+        newest = max((n for n, done, _ in steps if done), default=0)
+        kept = [p for n, done, p in steps if done or n > newest]
+        gone = [p for n, done, p in steps if not done and n < newest]
+        sizes = [p.stat().st_size for p in kept]
+        while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
+            gone.append(kept.pop(0))
+            sizes.pop(0)
+        with explained(self._folder):
+            for path in gone:
+                path.unlink(missing_ok=True)
+
+    def next(self, *, back: bool) -> Path | None:
+        """The file of the step that undo (`back`) or redo would turn; None when there is none."""
+        steps = self._steps()
+        done = [(n, p) for n, is_done, p in steps if is_done]
+        if back:
+            return done[-1][1] if done else None
+        newest = done[-1][0] if done else 0
+        return next((p for n, is_done, p in steps if not is_done and n > newest), None)
+
+    def read(self, path: Path) -> Step:
+        """A step; raises `DamagedStep` when its file is."""
+        try:
+            tree: dict[str, Any] = read_json(path)
+            changes = tuple(_change_from_json(c) for c in tree["changes"])
+            return Step(str(tree["verb"]), changes, str(tree["author"]), str(tree["time"]))
+        except (KeyError, TypeError, ValueError, VoidscopeError, zlib.error) as error:
+            raise DamagedStep(f"The undo step {path.name} is damaged and given up: {error}") from error
+
+    def turned(self, path: Path, *, back: bool) -> None:
+        """Write down that a step is undone (`back`) or done again."""
+        stem = path.name.split(".", 1)[0]
+        with explained(path):
+            path.replace(path.with_name(f"{stem}.{'undone' if back else 'done'}.json"))
+            sync_folder(path.parent)
+
+    def forget(self, path: Path) -> None:
+        """Take a step out: nothing of it was done, or its file is damaged."""
+        remove(path)
+
+    def _steps(self) -> list[tuple[int, bool, Path]]:
+        """Number, whether done, and file of each step, in order."""
+        if not self._folder.is_dir():
+            return []
+        found = ((_NAME.fullmatch(p.name), p) for p in self._folder.iterdir())
+        return sorted((int(m[1]), m[2] == "done", p) for m, p in found if m)
+
+
+def _change_to_json(change: Change) -> dict[str, object]:
+    return {
+        "key": str(change.key),
+        "shape": list(change.shape),
+        "before": change.before and asdict(change.before),
+        "after": change.after and asdict(change.after),
+        "corner": list(change.corner),
+        "box": list(change.was.shape),
+        "was": _packed(change.was),
+        "became": _packed(change.became),
+    }
+
+
+def _change_from_json(tree: dict[str, Any]) -> Change:
+    before, after = (None if tree[n] is None else LabelRecord.from_json(tree[n]) for n in ("before", "after"))
+    was, became = (_unpacked(tree[n], tree["box"]) for n in ("was", "became"))
+    height, width = tree["shape"]
+    y, x = tree["corner"]
+    return Change(SliceKey.parse(tree["key"]), (height, width), before, after, (y, x), was, became)
+
+
+def _packed(part: Mask) -> str:
+    return base64.b64encode(zlib.compress(part.tobytes(), 1)).decode()
+
+
+def _unpacked(text: str, box: list[int]) -> Mask:
+    size = int(np.prod(box))
+    data = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)
+    if len(data) != size:
+        raise ValueError(f"{len(data)} pixels where {size} should be")
+    return np.frombuffer(data, np.uint8).reshape(box).copy()

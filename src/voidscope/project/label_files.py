@@ -1,0 +1,124 @@
+"""Label files: the mask of one slice as a TIFF with its provenance inside."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from voidscope.errors import ProjectError
+from voidscope.vocabulary import Mask, Provenance, SliceKey
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecord:
+    """How the label of one slice came to be."""
+
+    provenance: Provenance
+    author: str
+    time: str
+    """UTC, ISO 8601."""
+    sha256: str
+    """Of the mask's bytes; checked when it is read."""
+    pixels: tuple[int, ...]
+    """Labelled pixels per class, in id order."""
+    proposed: bool = False
+    """Whether a model's prediction is or ever was part of it; such a label judges no model."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether a person stands behind it; what was only propagated is a proposal until then."""
+        return self.provenance is not Provenance.PROPAGATED
+
+    @classmethod
+    def of(
+        cls, mask: Mask, n_classes: int, provenance: Provenance, *, author: str = "", proposed: bool = False
+    ) -> LabelRecord:
+        """The record of a mask (h, w) labelled now, by the person at this computer unless `author` is given."""
+        pixels = tuple(int(np.count_nonzero(mask == c)) for c in range(1, n_classes + 1))
+        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed)
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> LabelRecord:
+        """The inverse of `asdict`; raises `KeyError` or `ValueError` for anything else."""
+        provenance = Provenance(said["provenance"])
+        proposed = said.get("proposed", provenance is Provenance.ACCEPTED)
+        return cls(provenance, said["author"], said["time"], said["sha256"], tuple(said["pixels"]), proposed)
+
+    def says_as(self, other: LabelRecord | None) -> bool:
+        """Whether both stand for the same pixels said in the same way, whenever and by whom."""
+        if other is None:
+            return False
+        return (self.sha256, self.provenance, self.proposed) == (
+            other.sha256,
+            other.provenance,
+            other.proposed,
+        )
+
+
+Stamp = tuple[int, int, int]
+"""What changes when a file is replaced: its inode, size and time of change in ns."""
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of a file."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def user() -> str:
+    """Who is labelling."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def now() -> str:
+    """UTC, ISO 8601, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def sha256(mask: Mask) -> str:
+    """The hash of a mask's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(mask).tobytes()).hexdigest()
+
+
+def encode(key: SliceKey, mask: Mask, record: LabelRecord) -> bytes:
+    """A label file's content."""
+    buffer = io.BytesIO()
+    description = json.dumps({"key": str(key), **asdict(record)})
+    tifffile.imwrite(buffer, mask, compression="zlib", description=description, metadata=None)
+    return buffer.getvalue()
+
+
+def read_mask(path: Path, key: SliceKey, record: LabelRecord) -> Mask:
+    """The mask (h, w) of a label file; raises `ProjectError` when it is damaged or not the one recorded."""
+    try:
+        mask: Mask = tifffile.imread(path)
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        raise ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup.") from error
+    if sha256(mask) != record.sha256:
+        raise ProjectError(
+            f"The label file {path} was changed outside voidscope; restore it or label {key} again."
+        )
+    return mask
+
+
+def read_record(path: Path) -> LabelRecord:
+    """The record inside a label file; raises `ProjectError` when it is damaged."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return LabelRecord.from_json(json.loads(file.pages.first.description))
+    except (OSError, ValueError, KeyError, IndexError, tifffile.TiffFileError) as error:
+        raise ProjectError(
+            f"The label file {path} is damaged: {error}. Restore it from a backup or move it away."
+        ) from error

@@ -1,0 +1,182 @@
+"""The queue on disk: what to label next, on what grounds, and what a person said of it: skip, flag, never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from voidscope.acquisition import Finding, Grounds, Suggestion, SurveyError
+from voidscope.errors import ProjectError
+from voidscope.project.atomic import read_json, write_json
+from voidscope.project.cycles import Cycle
+from voidscope.project.labels import Labels
+from voidscope.vocabulary import SliceKey
+
+
+class Mark(StrEnum):
+    """What a person said of a slice without labelling it."""
+
+    SKIPPED = "skipped"
+    """Not now: it comes back with the next model."""
+    FLAGGED = "flagged"
+    """To come back to; it stays in the queue."""
+    NEVER = "never"
+    """Never suggested again, by any model, until the mark is taken back."""
+
+
+class State(StrEnum):
+    """Where a slice stands in the queue."""
+
+    TODO = "to do"
+    LABELLED = "labelled"
+    SKIPPED = "skipped"
+    FLAGGED = "flagged"
+    NEVER = "never"
+
+
+class _Marked(NamedTuple):
+    mark: Mark
+    cycle: int
+    """Number of the cycle whose queue was shown; 0 before the first."""
+    time: str
+
+
+class Queue:
+    """Suggestions by cycle, and marks on slices; every change is on disk, durably, when the call returns.
+
+    `cycle` gives the current cycle, None before the first training. `changed` is told when suggestions
+    change, `marked` each slice whose mark changed.
+    """
+
+    def __init__(
+        self, folder: Path, labels: Labels, cycle: Callable[[], Cycle | None], changed: Callable[[], None],
+        marked: Callable[[SliceKey], None],
+    ) -> None:  # fmt: skip
+        self._folder, self._labels, self._current = folder, labels, cycle
+        self._changed, self._told = changed, marked
+        self._marks: dict[SliceKey, _Marked] = {}
+        self._settled: frozenset[str] = frozenset()
+        self._read_marks()
+
+    @property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """What the current model suggests, first to label first; empty where it was not asked."""
+        entries = self._stored().get("suggestions", [])
+        if not isinstance(entries, list):
+            raise ProjectError(
+                f"{self._path} is damaged: its suggestions are no list. Delete it and suggest again."
+            )
+        return tuple(Suggestion.from_entry(e) for e in entries)
+
+    @property
+    def grounds(self) -> Grounds:
+        """On what grounds they were ranked; empty for a queue of an older version, or one that no model ranked."""
+        stored = self._stored().get("grounds")
+        return Grounds.from_entry(stored) if isinstance(stored, Mapping) else Grounds()
+
+    def put(self, suggestions: Sequence[Suggestion], grounds: Grounds | None = None) -> None:
+        """Replace the suggestions of the current model."""
+        tree: dict[str, object] = {
+            "model": cycle.id if (cycle := self._current()) else "",
+            "suggestions": [s.entry() for s in suggestions],
+        }
+        write_json(self._path, tree if grounds is None else tree | {"grounds": grounds.entry()})
+        self._changed()
+
+    def state(self, key: SliceKey) -> State:
+        """Where a slice stands: never and flagged hold whether it is labelled or not, skipped until it is."""
+        mark = self._mark_of(key)
+        if mark in (Mark.NEVER, Mark.FLAGGED):
+            return State(mark)
+        if key in self._labels:
+            return State.LABELLED
+        return State.TODO if mark is None else State(mark)
+
+    def marked(self) -> tuple[SliceKey, ...]:
+        """All slices with a mark that holds, in order."""
+        return tuple(k for k in sorted(self._marks) if self._mark_of(k) is not None)
+
+    def left_out(self) -> frozenset[SliceKey]:
+        """Slices that must not be suggested now: never ones, and those skipped in this model's queue."""
+        return frozenset(k for k in self._marks if self._mark_of(k) in (Mark.NEVER, Mark.SKIPPED))
+
+    def mark(self, key: SliceKey, mark: Mark | None) -> None:
+        """Put a mark on a slice in place of the one it had; None takes it away."""
+        self._read_marks()
+        if mark is None:
+            self._marks.pop(key, None)
+        else:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self._marks[key] = _Marked(mark, self._number, now)
+        self._write_marks()
+        self._told(key)
+
+    def settle(self, finding: Finding) -> None:
+        """Remember that a person looked at a finding and left things as they are; it is not shown again."""
+        self._read_marks()
+        self._settled |= {finding.id}
+        self._write_marks()
+        self._told(finding.key)
+
+    def unsettle(self, finding: Finding) -> None:
+        """Show a settled finding again."""
+        self._read_marks()
+        self._settled -= {finding.id}
+        self._write_marks()
+        self._told(finding.key)
+
+    def is_settled(self, finding: Finding) -> bool:
+        """Whether a person has looked at it and left things as they are."""
+        return finding.id in self._settled
+
+    def catch_up(self) -> None:
+        """Take in what another program has marked since."""
+        before = dict(self._marks)
+        self._read_marks()
+        for key in {k for k in before.keys() | self._marks.keys() if before.get(k) != self._marks.get(k)}:
+            self._told(key)
+
+    def _mark_of(self, key: SliceKey) -> Mark | None:
+        """The mark that holds; a skip lapses with its model."""
+        found = self._marks.get(key)
+        if found is None or (found.mark is Mark.SKIPPED and found.cycle != self._number):
+            return None
+        return found.mark
+
+    @property
+    def _number(self) -> int:
+        """Number of the current cycle; 0 before the first."""
+        cycle = self._current()
+        return cycle.number if cycle else 0
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / "suggestions" / f"{self._number:04d}.json"
+
+    @property
+    def _marks_path(self) -> Path:
+        return self._folder / "suggestions" / "marks.json"
+
+    def _stored(self) -> Mapping[str, Any]:
+        return read_json(self._path) if self._path.is_file() else {}
+
+    def _read_marks(self) -> None:
+        path = self._marks_path
+        tree: Mapping[str, Any] = read_json(path) if path.is_file() else {"marks": {}, "settled": []}
+        try:
+            self._marks = {
+                SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]))
+                for k, m in tree["marks"].items()
+            }
+            self._settled = frozenset(str(s) for s in tree["settled"])
+        except (AttributeError, KeyError, TypeError, ValueError, SurveyError) as error:
+            raise ProjectError(
+                f"{path} is damaged: {error!r}. Restore it from a backup, or delete it to forget all marks."
+            ) from error
+
+    def _write_marks(self) -> None:
+        marks = {str(k): m._asdict() for k, m in sorted(self._marks.items())}
+        write_json(self._marks_path, {"marks": marks, "settled": sorted(self._settled)})

@@ -1,0 +1,159 @@
+"""A quick look: another head for a trained network, fitted in a fraction of a second to the labels of the moment.
+
+Encoder and decoder stay as the cycle left them. The head, a 3 x 3 convolution of the decoder's 16 channels, is a softmax
+regression on the 9 x 16 features around each pixel; so a sample of labelled pixels is all that has to be kept of a slice.
+The fit starts from the cycle's head and is held near it:
+
+    min over W, b of  mean of cross-entropy + TETHER * |(W, b) - (W0, b0)|^2 / 2
+
+What it gives is a preview, not the model of a cycle.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from voidscope.model.devices import Compute
+from voidscope.model.predict import padded_shape, predict_slices
+from voidscope.model.randomness import rng_at
+from voidscope.model.segmenter import Segmenter
+from voidscope.model.summary import SlicePrediction
+from voidscope.training.warm import welcome
+from voidscope.vocabulary import UNLABELLED, Mask
+
+Image = npt.NDArray[np.float32]
+
+MOST_PIXELS = 1500
+"""Labelled pixels kept of a slice: half of them from anywhere, half from each class alike."""
+MOST_IN_ALL = 40_000
+"""Labelled pixels that a head is fitted to, an even share from each slice; more would take more than a moment."""
+TETHER = 1e-3
+"""How strongly the head is held near the cycle's."""
+ITERATIONS = 30
+"""Most iterations of L-BFGS."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a slice teaches a head: features (n, 9 D) around some labelled pixels, float16, and their classes (n,), 0..C-1."""
+
+    features: torch.Tensor
+    classes: torch.Tensor
+
+
+class QuickLook:
+    """A trained network, what it made of each labelled slice, and the head that fits them."""
+
+    def __init__(
+        self, network: Segmenter, normalisation: tuple[float, float], device: str = "auto", flips: bool = False
+    ) -> None:  # fmt: skip
+        self._compute = Compute.choose(device)
+        self._network = self._compute.place(network).eval()
+        self._normalisation, self._device, self._flips = normalisation, device, flips
+        self._samples: dict[str, tuple[str, Sample]] = {}
+        self._fitted: Segmenter | None = None
+
+    def keep_only(self, labels: Mapping[str, str]) -> list[str]:
+        """Forget slices that are not in `labels` (name to hash of the mask); returns those that are new or changed."""
+        kept = {n: held for n, held in self._samples.items() if labels.get(n) == held[0]}
+        if len(kept) != len(self._samples):
+            self._samples, self._fitted = kept, None
+        return [n for n in labels if n not in kept]
+
+    def learn(self, name: str, digest: str, image: Image, mask: Mask) -> None:
+        """Take in a labelled slice (h, w)."""
+        found = sample_of(self._network, self._compute, image, mask, self._normalisation)
+        self._samples[name], self._fitted = (digest, found), None
+
+    def at(self, image: Image) -> SlicePrediction:
+        """What the network sees in a slice with its head fitted to what was learnt; with its own where that is nothing."""
+        if self._fitted is None:
+            samples = [sample for _, sample in self._samples.values()]
+            self._fitted = fit_head(self._network, samples) if samples else self._network
+        found = predict_slices(self._fitted, [image], self._normalisation, self._device, flips=self._flips)
+        return next(iter(found))
+
+
+@torch.inference_mode()
+def sample_of(
+    segmenter: Segmenter, compute: Compute, image: Image, mask: Mask, normalisation: tuple[float, float]
+) -> Sample:
+    """Sample the labelled pixels of a slice (h, w); the same ones for the same mask."""
+    mean, std = normalisation
+    rows, columns = padded_shape(image.shape)
+    height, width = image.shape
+    scaled = torch.from_numpy((image - np.float32(mean)) / np.float32(std))[None, None]
+    padded = functional.pad(scaled, (0, columns - width, 0, rows - height)).to(compute.device)
+    with compute.running():
+        features = segmenter.features(padded.contiguous(memory_format=compute.layout))[0].float()
+    around = functional.pad(features, (1, 1, 1, 1))
+    y, x = (torch.from_numpy(p).to(compute.device) for p in _some_pixels(mask))
+    near = [around[:, y + dy, x + dx] for dy in range(3) for dx in range(3)]
+    found = torch.stack(near, dim=-1).permute(1, 0, 2).flatten(1)
+    return Sample(found.half().cpu(), torch.from_numpy(mask[y.cpu(), x.cpu()].astype(np.int64) - 1))
+
+
+def _some_pixels(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows and columns of at most `MOST_PIXELS` labelled pixels, half of them from anywhere, half from each class alike."""
+    places = np.flatnonzero(mask != UNLABELLED)
+    rng = rng_at(len(places))
+    classes = [c for c in np.unique(mask) if c != UNLABELLED]
+    share = MOST_PIXELS // 2 // max(1, len(classes))
+    chosen = [_some(rng, places, MOST_PIXELS // 2)]
+    chosen += [_some(rng, np.flatnonzero(mask == c), share) for c in classes]
+    y, x = np.divmod(rng.permutation(np.concatenate(chosen)), mask.shape[1])
+    return y, x
+
+
+def _some(rng: np.random.Generator, places: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    return places if len(places) <= n else rng.choice(places, n, replace=False)
+
+
+def fit_head(segmenter: Segmenter, samples: Sequence[Sample]) -> Segmenter:
+    """The same network with a head fitted to `samples`; the network given stays as it is.
+
+    Classes that the network was never shown get their chance as soon as a sample has them.
+    """
+    head = copy.deepcopy(segmenter.head).cpu().float()
+    fitted = Segmenter(segmenter.encoder, segmenter.decoder, head)
+    most = max(1, MOST_IN_ALL // len(samples))
+    x = torch.cat([s.features[:most] for s in samples]).float()
+    y = torch.cat([s.classes[:most] for s in samples])
+    welcome(fitted, np.bincount(y.numpy(), minlength=fitted.n_classes) > 0)
+    conv: nn.Conv2d = head[0]  # type: ignore[assignment]
+    weight, bias = fit_softmax(x, y, conv.weight.detach().flatten(1), conv.bias.detach())  # type: ignore[union-attr]
+    with torch.no_grad():
+        conv.weight.copy_(weight.view_as(conv.weight))
+        conv.bias.copy_(bias)  # type: ignore[union-attr]
+    device = next(segmenter.parameters()).device
+    head.to(device)
+    return fitted.eval()
+
+
+def fit_softmax(
+    x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tether: float = TETHER
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Softmax regression of classes y (n,) on x (n, F), held near `weight` (C, F) and `bias` (C,), where it starts.
+
+    A barred class (`warm.NEVER`) stays barred: its gradient is zero.
+    """
+    w, b = weight.clone().requires_grad_(), bias.clone().requires_grad_()
+    optimiser = torch.optim.LBFGS([w, b], max_iter=ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        away = ((w - weight) ** 2).sum() + ((b - bias) ** 2).sum()
+        value = functional.cross_entropy(x @ w.T + b, y) + tether * away / 2
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    return w.detach(), b.detach()

@@ -1,0 +1,42 @@
+"""Going on from the weights of a cycle instead of from the start: gently and briefly.
+
+A network that has converged needs little to take in a few more labels, and the full learning rate makes it worse than it was.
+Freezing the statistics of batch norm made it worse as well in what was tried (docs/measurements.md), so they go on too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voidscope.config import Config
+from voidscope.model.segmenter import Segmenter
+
+NEVER = -1e4
+"""Logit of a class that no label showed; its probability is 0."""
+SHARE = 1 / 6
+"""Length of a warm training as a share of the full one, for which a fifth is the most."""
+GENTLE = 0.3
+"""Factor on the learning rate."""
+
+
+def warm_recipe(config: Config) -> Config:
+    """The settings of a warm training by those of a full one: a sixth of its length at a lower learning rate."""
+    full = config.train
+    changes = {
+        "epochs": max(1, round(full.epochs * SHARE)),
+        "steps": full.steps and max(1, round(full.steps * SHARE)),
+        "drop_epoch": round(full.drop_epoch * SHARE),
+        "learning_rate": full.learning_rate * GENTLE,
+    }
+    return config.model_copy(update={"train": full.model_copy(update=changes)})
+
+
+def welcome(segmenter: Segmenter, present: npt.NDArray[np.bool_]) -> None:
+    """Give the classes that are `present` (C,) among the labels a chance again where an earlier training had them barred."""
+    bias: torch.Tensor = segmenter.head[0].bias  # type: ignore[assignment]
+    barred = bias <= NEVER / 2
+    least = bias[~barred].min() if bool((~barred).any()) else bias.new_zeros(())
+    with torch.no_grad():
+        bias[barred & torch.from_numpy(present).to(bias.device)] = least.detach()

@@ -1,0 +1,272 @@
+"""Ways to label faster than by painting, and the way back: undo, parts of the prediction, propagating, a brush by intensity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from voidscope.errors import VoidscopeError
+from voidscope.labelling import component_at
+from voidscope.project import Project, Turned
+from voidscope.vocabulary import Mask, Provenance, SliceKey
+from voidscope.widgets.brush_range import BrushRange
+from voidscope.widgets.forms import folded
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.strokes import Strokes
+from voidscope.workflow import extrude, interpolate
+
+NOTHING = "Nothing to {}: no label of this project was changed since."
+WAITING = "Some strokes are not on disk yet; undo has to wait until the disk takes them."
+NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
+NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
+UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
+NOTE = "proposed, not verified: A accepts, R drops"
+
+
+class LabellingTools(QWidget):
+    """Buttons for what the keys do, and what is to be known about the label in view.
+
+    Interpolating runs on a runner of its own, so that it need not wait for a training.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        runner: Runner,
+        layers: ScanLayers,
+        strokes: Strokes,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._project, self._layers, self._strokes = project, layers, strokes
+        self._told, self._failed = runner.told, runner.failed
+        self._own = Runner(self)
+        self._own.failed.connect(runner.failed)
+        self.undo = _button(
+            "Ctrl+Z  Undo",
+            "Take back the last change of any label, in whatever slice (Ctrl+Z).",
+            partial(self.turn, True),
+        )
+        self.redo = _button(
+            "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
+        )
+        self.unverified = QLabel(UNVERIFIED)
+        self.accept_class = _button(
+            "⇧A  Accept class",
+            "Accept the prediction of the class you paint with, where nothing is painted (Shift+A).",
+            self.accept_one_class,
+        )
+        self.accept_component = _button(
+            "K  Accept part",
+            "Accept the predicted component under the mouse, where nothing is painted: point and press K.",
+            self.accept_one_component,
+        )
+        self.reject = _button(
+            "R  Reject",
+            "Put the prediction of this slice away, or bring it back; drop what was proposed here (R).",
+            self.reject_slice,
+        )
+        self.interpolate = _button(
+            "I  Interpolate",
+            "Propose labels between the labelled slices around this one, on both sides (I).",
+            self.fill_between,
+        )
+        self.extrude = _button(
+            "⇧I  Copy on to",
+            "Propose this slice's label for as many slices after it; before it where negative (Shift+I).",
+            self.copy_on,
+        )
+        self.reach = QSpinBox()
+        self.brush = BrushRange(project, layers, self)
+        self._lay_out()
+
+    def keys(self) -> dict[str, Callable[[], object]]:
+        """Key in napari's words -> what it does."""
+        return {
+            "Shift-A": self.accept_one_class, "K": self.accept_one_component, "R": self.reject_slice,
+            "I": self.fill_between, "Shift-I": self.copy_on, "W": self.brush.toggle,
+        }  # fmt: skip
+
+    def refresh(self) -> None:
+        """Bring buttons and marks in line with the project and the slice in view."""
+        key, labels = self._layers.key, self._project.labels
+        is_proposed = key is not None and key in labels.unverified
+        self.unverified.setVisible(is_proposed)
+        self._layers.note.show(NOTE if is_proposed else "")
+        self.undo.setEnabled(labels.can_undo)
+        self.redo.setEnabled(labels.can_redo)
+        predicted = key is not None and self._layers.prediction(key) is not None
+        for button in (self.accept_class, self.accept_component):
+            button.setEnabled(predicted)
+        is_rejected = key is not None and key in self._layers.rejections
+        self.reject.setText("R  Bring back" if is_rejected and not is_proposed else "R  Reject")
+        self.reject.setEnabled(predicted or is_rejected or is_proposed)
+        self.interpolate.setEnabled(key is not None)
+        self.extrude.setEnabled(key is not None and key in labels)
+
+    def release(self) -> None:
+        """Leave viewer and layers as they were."""
+        self._own.cancel()
+        self._layers.note.show("")
+        self.brush.release()
+
+    def turn(self, back: bool) -> None:
+        """Undo or redo the last change of any label, go to where it was and say what it was."""
+        self._strokes.flush()
+        if self._strokes.unsaved:
+            self._failed.emit(WAITING)
+            return
+        labels = self._project.labels
+        try:
+            done = labels.undo() if back else labels.redo()
+            if done is None:
+                self._told.emit(NOTHING.format("undo" if back else "redo"))
+            else:
+                self._go_to(done)
+                self._told.emit(str(done))
+        except VoidscopeError as error:
+            self._failed.emit(str(error))
+        self.refresh()
+
+    def accept_proposed(self) -> bool:
+        """Stand behind the propagated label of the slice in view; whether there was one."""
+        self._strokes.flush()
+        key = self._layers.key
+        if key is None or key not in self._project.labels.unverified:
+            return False
+        try:
+            self._project.labels.accept(key)
+        except VoidscopeError as error:
+            self._failed.emit(str(error))
+        else:
+            self._told.emit(f"{key}: accepted as it was proposed.")
+        return True
+
+    def accept_one_class(self) -> None:
+        """Take the prediction of the class painted with into the label where nothing is painted."""
+        found, class_id = self._predicted(), self._layers.chosen_class
+        if found is not None:
+            name = self._project.classes.names[class_id - 1]
+            self._take(*found, found[1] == class_id, f"of {name}")
+
+    def accept_one_component(self) -> None:
+        """Take the predicted component under the mouse into the label where nothing is painted."""
+        found, pixel = self._predicted(), self._layers.under_cursor()
+        if found is None:
+            return
+        if pixel is None:
+            self._failed.emit(NO_CURSOR)
+            return
+        key, mask = found
+        name = self._project.classes.names[mask[pixel] - 1]
+        self._take(key, mask, component_at(mask, pixel), f"of this {name}")
+
+    def reject_slice(self) -> None:
+        """Drop what was proposed for the slice in view; else put its prediction away, or bring it back."""
+        self._strokes.flush()
+        key = self._layers.key
+        if key is None:
+            return
+        if key in self._project.labels.unverified:
+            self._project.labels.remove(key, verb="rejected")
+            self._told.emit(f"{key}: the proposal is dropped.")
+        elif self._layers.reject(key):
+            self._told.emit(f"{key}: the prediction is put away; R brings it back.")
+        self.refresh()
+
+    def fill_between(self) -> None:
+        """Propose labels in the gaps between labelled slices around the one in view."""
+        self._propose(interpolate)
+
+    def copy_on(self) -> None:
+        """Propose the label of the slice in view for the next ones."""
+        n = self.reach.value() or 1
+        self._propose(lambda project, key: extrude(project, key, n))
+
+    def _propose(self, verb: Callable[[Project, SliceKey], Any]) -> None:
+        self._strokes.flush()
+        key = self._layers.key
+        if key is not None and not self._own.busy:
+            self._own.run(lambda: verb(self._project, key), self._tell_proposed)
+
+    def _tell_proposed(self, keys: tuple[SliceKey, ...]) -> None:
+        if keys:
+            where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
+            self._told.emit(f"Proposed labels for {len(keys)} slices, {where}; look and accept each with A.")
+        self.refresh()
+
+    def _predicted(self) -> tuple[SliceKey, Mask] | None:
+        """The slice in view and its prediction; says what is missing."""
+        key = self._layers.key
+        mask = None if key is None else self._layers.prediction(key)
+        if key is None or mask is None:
+            self._failed.emit(NO_PREDICTION)
+            return None
+        return key, mask
+
+    def _take(self, key: SliceKey, mask: Mask, wanted: np.ndarray, what: str) -> None:
+        """Label the pixels wanted as predicted where nothing is painted, and tell how many."""
+        self._strokes.flush()
+        label = self._project.labels.get(key)
+        own = np.zeros_like(mask) if label is None else label
+        free = wanted & (own == 0)
+        if not free.any():
+            self._told.emit(f"{key}: nothing {what} is left to accept; nothing changed.")
+            return
+        self._strokes.write(key, np.where(free, mask, own), Provenance.ACCEPTED)
+        self._told.emit(f"{key}: {int(free.sum()):,} pixels {what} accepted.")
+
+    def _go_to(self, done: Turned) -> None:
+        """Show a slice that was changed, unless one is in view already."""
+        keys = done.keys or done.kept
+        if self._layers.key not in keys:
+            self._layers.jump(keys[0])
+
+    def _lay_out(self) -> None:
+        self.unverified.setWordWrap(True)
+        self.unverified.setStyleSheet("border-left: 6px solid #e69f00; padding-left: 5px;")
+        self.unverified.hide()
+        self.reach.setRange(-99, 99)
+        self.reach.setValue(3)
+        self.reach.setToolTip("How many slices to copy the label to; negative: to slices before this one.")
+        often, more, copy = QGridLayout(), QGridLayout(), QHBoxLayout()
+        for k, button in enumerate((self.reject, self.interpolate, self.undo, self.redo)):
+            often.addWidget(button, k // 2, k % 2)
+        for k, button in enumerate((self.accept_class, self.accept_component)):
+            more.addWidget(button, 0, k)
+        copy.addWidget(self.extrude, stretch=1)
+        copy.addWidget(self.reach)
+        more.addLayout(copy, 1, 0, 1, 2)
+        inside, layout = QWidget(), QVBoxLayout(self)
+        inside.setLayout(more)
+        for box in (layout, often, more, copy):
+            box.setContentsMargins(0, 0, 0, 0)
+            box.setSpacing(4)
+        layout.addWidget(self.unverified)
+        layout.addLayout(often)
+        self.more = folded("More ways to label", inside, self.brush)
+        layout.addWidget(self.more)
+
+
+def _button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the viewer
+    button.clicked.connect(lambda _checked: act())
+    return button

@@ -1,0 +1,357 @@
+"""The lists of what to look at: the queue with its filters and marks, and beside it missed voids, label doubts, flicker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from voidscope.acquisition import KINDS, Finding, Suggestion
+from voidscope.errors import VoidscopeError
+from voidscope.project import Mark, Project, State
+from voidscope.vocabulary import Provenance, SliceKey, Split
+from voidscope.widgets.explain import explain
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.row_list import Row, RowList
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.term_bars import TermBars, bars_of
+from voidscope.widgets.thumbnails import Thumbnails
+from voidscope.workflow import Review, brief, describe, findings, review, taken_over
+
+EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
+NO_SCANS = "There is no training scan yet: add one in Scans."
+ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
+ALL_STATES, ALL_SCANS = "all states", "all scans"
+TITLES = {"missed": "Missed", "doubt": "Doubts", "flicker": "Flicker"}
+TIPS = {
+    "missed": "Voids the model may have missed: just below its threshold, or seen in a mirror image only. They earn no rareness.",
+    "doubt": "Labelled pixels where the model is sure of another class.",
+    "flicker": "Slices where the prediction differs from both neighbours, which agree (H shows where).",
+}
+NOTHING = {
+    "missed": "No missed void is known. Segment a scan (Shift+P) or press Suggest: both look for them.",
+    "doubt": "No label is in doubt. Press Compare labels after labelling or segmenting.",
+    "flicker": "No prediction flickers. Segment a scan (Shift+P) or press Suggest: both look for it.",
+}
+ACCEPTS = {
+    "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  Take the neighbours' class",
+}  # fmt: skip
+
+
+class QueueBox(QWidget):
+    """Queue and review lists; `moved()` after it went to another slice or list."""
+
+    moved = Signal()
+
+    def __init__(
+        self, project: Project, runner: Runner, layers: ScanLayers, strokes: Strokes, parent: QWidget | None = None
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+        self.thumbnails = Thumbnails(project, self)
+        self.tabs, self.list = QTabBar(), RowList(self.thumbnails)
+        self.suggest = QPushButton("Suggest")
+        self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
+        self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare labels")
+        self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
+        self.skip, self.flag, self.never = (
+            QPushButton("S  Skip"),
+            QPushButton("G  Flag"),
+            QPushButton("Never"),
+        )
+        self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
+        self._review = Review()
+        self._lay_out()
+        self._connect()
+
+    @property
+    def kind(self) -> str:
+        """``queue``, or the kind of finding listed."""
+        kinds: tuple[str, ...] = ("queue", *KINDS)
+        return kinds[int(self.tabs.currentIndex())]
+
+    @property
+    def finding(self) -> Finding | None:
+        """The finding selected in a review list."""
+        found, row = self._listed(), self.list.row()
+        return found[row] if self.kind != "queue" and 0 <= row < len(found) else None
+
+    def refresh(self) -> None:
+        """Rebuild lists, filters and card from the project."""
+        try:
+            self._review = findings(self._project)
+        except VoidscopeError as error:  # damaged: the queue is there all the same
+            self._runner.failed.emit(str(error))
+            self._review = Review()
+        for k, kind in enumerate(KINDS, start=1):
+            self.tabs.setTabText(k, f"{TITLES[kind]} {len(self._review.of(kind)) or ''}".rstrip())
+        self._fill_scans()
+        self._fill_list()
+        self.refresh_card()
+
+    def refresh_card(self) -> None:
+        """Bring card, bars and buttons in line with the slice in view."""
+        queue = self.kind == "queue"
+        here = next((s for s in self._project.suggestions if s.key == self._layers.key), None)
+        self.bars.setValue(bars_of(here, self._project.queue.grounds) if queue and here else ())
+        self.card.setText(self._card(here) if queue else self._finding_card())
+        said = self._project.queue.grounds.text() if queue else ""
+        self.grounds.setText(said)
+        self.grounds.setVisible(bool(said))
+        key = self._layers.key
+        state = None if key is None else self._project.queue.state(key)
+        self.skip.setText("S Skip" if queue else "S Leave as is")
+        self.skip.setEnabled(key is not None if queue else self.finding is not None)
+        for button in (self.flag, self.never):
+            button.setVisible(queue)
+            button.setEnabled(key is not None)
+        self.flag.setText("G Unflag" if state is State.FLAGGED else "G Flag")
+        self.never.setText("Not never" if state is State.NEVER else "Never")
+
+    def go(self, step: int) -> None:
+        """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
+        self._fill_list()  # its tab may have been out of view when it changed
+        at = self._at()
+        n = len(self.list.rows())
+        order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
+        if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
+            states = [self._project.queue.state(key) for key, _ in self._shown]
+            order = [k for k in order if states[k] is State.TODO] or [
+                k
+                for k in order
+                if states[k] is State.FLAGGED and self._shown[k][0] not in self._project.labels
+            ]
+        if order or (at >= 0 and step > 0):
+            self.pick(order[0] if order else at)
+
+    def can_go(self) -> bool:
+        """Whether there is anything to go to."""
+        return bool(self.list.rows())
+
+    def pick(self, row: int) -> None:
+        """Show the slice of a row at the pixel to look at first."""
+        rows = self.list.rows()
+        if not 0 <= row < len(rows):
+            return
+        place = rows[row]
+        try:
+            self._layers.jump(place.key, place.pixel)
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            return
+        self.list.select(row)
+        self.refresh_card()
+        self.moved.emit()
+
+    def pass_over(self) -> None:
+        """Skip the slice in view until the next model; of a finding: leave things as they are, for good."""
+        found = self.finding
+        if found is not None:
+            row = self.list.row()
+            if self._write(lambda: self._project.queue.settle(found)):
+                self._runner.told.emit(f"{found.key}: left as it is.")
+                self.pick(min(row, len(self.list.rows()) - 1))
+        elif self.kind == "queue":
+            self._mark(Mark.SKIPPED, "skipped until the next model; N goes on")
+
+    def toggle_flag(self) -> None:
+        """Flag the slice in view to come back to, or take the flag away."""
+        self._mark(Mark.FLAGGED, "flagged; the filter shows flagged slices", stay=True)
+
+    def toggle_never(self) -> None:
+        """Never suggest the slice in view again, or take that back."""
+        self._mark(Mark.NEVER, "is never suggested again; filter by never to take it back")
+
+    def accept(self) -> None:
+        """Take over what the selected finding proposes, as labels that undo reaches, and go on to the next."""
+        found, row = self.finding, self.list.row()
+        if found is None:
+            self._runner.told.emit("Select a row of the list first.")
+            return
+        if not found.runs:
+            self._runner.told.emit("This is too large to take over in one go; paint it.")
+            return
+        for key in found.slices():
+            self._strokes.write(key, taken_over(self._project, found, key), Provenance.ACCEPTED)
+        self._runner.told.emit(f"{found.key}: {found.n_pixels:,} pixels labelled.")
+        self.refresh()
+        self.pick(min(row, len(self.list.rows()) - 1))
+
+    def release(self) -> None:
+        """Ask for no thumbnails any more."""
+        self.thumbnails.release()
+
+    def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
+        key = self._layers.key
+        if key is None:
+            return
+        again = self._project.queue.state(key).value == mark.value
+        if not self._write(lambda: self._project.queue.mark(key, None if again else mark)):
+            return
+        self._runner.told.emit(f"{key} is as before." if again else f"{key} {said}.")
+        if not (again or stay):
+            self.go(+1)
+
+    def _write(self, act: Callable[[], object]) -> bool:
+        """Do what writes to the project; what the disk refuses is told. Whether it was done."""
+        try:
+            act()
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            return False
+        self.refresh()
+        return True
+
+    def _at(self) -> int:
+        """The row of the slice in view, among findings, of which a slice may have several, the selected one; -1 for none."""
+        rows = self.list.rows()
+        if self.kind != "queue":
+            return self.list.row()
+        return next((k for k, r in enumerate(rows) if r.key == self._layers.key), -1)
+
+    def _listed(self) -> tuple[Finding, ...]:
+        if self.kind == "queue":
+            return ()
+        return tuple(f for f in self._review.of(self.kind) if self._in_scan(f.key))
+
+    def _in_scan(self, key: SliceKey) -> bool:
+        return self.scans.currentText() in (ALL_SCANS, "", key.scan)
+
+    def _fill_scans(self) -> None:
+        names = [ALL_SCANS, *self._project.scans]
+        if names != [self.scans.itemText(k) for k in range(self.scans.count())]:
+            chosen = self.scans.currentText()
+            self.scans.blockSignals(True)
+            self.scans.clear()
+            self.scans.addItems(names)
+            self.scans.setCurrentText(chosen if chosen in names else ALL_SCANS)
+            self.scans.blockSignals(False)
+
+    def _fill_list(self) -> None:
+        self.states.setVisible(self.kind == "queue")
+        self.compare.setVisible(self.kind == "doubt")
+        if self.kind == "queue":
+            self._shown = self._entries()
+            grounds = self._project.queue.grounds
+            self.list.setRows([
+                Row(
+                    key, s.pixel if s else None, str(key), "" if s and s.r is not None else _without_terms(s),
+                    bars_of(s, grounds) if s else (), self._project.queue.state(key).value,
+                )
+                for key, s in self._shown
+            ])  # fmt: skip
+        else:
+            classes = self._project.classes
+            self.list.setRows([Row(f.key, f.pixel, str(f.key), brief(f, classes)) for f in self._listed()])
+
+    def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
+        """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
+        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._project.suggestions]
+        wanted, queue = self.states.currentText(), self._project.queue
+        if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
+            there = {key for key, _ in picks}
+            picks += [(k, None) for k in queue.marked() if k not in there and k.scan in self._project.scans]
+        return tuple(
+            (key, s)
+            for key, s in picks
+            if self._in_scan(key) and (wanted == ALL_STATES or queue.state(key) == wanted)
+        )
+
+    def _card(self, here: Suggestion | None) -> str:
+        picks = self._project.suggestions
+        if here is not None:
+            return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
+        if not picks:
+            return EMPTY if self._project.keys(Split.TRAIN) else NO_SCANS
+        if all(s.key in self._project.labels for s in picks):
+            return ALL_DONE
+        return "Press N to go to the next suggestion."
+
+    def _finding_card(self) -> str:
+        found = self.finding
+        if found is not None:
+            return f"{found.key}: {describe(found, self._project.classes)}."
+        if not self.list.rows():
+            return NOTHING[self.kind]
+        return TIPS[self.kind]
+
+    def _turn(self, *_: object) -> None:
+        self._fill_list()
+        self.list.setCurrentIndex(self.list.rootIndex())
+        self.refresh_card()
+        self.moved.emit()
+
+    def _connect(self) -> None:
+        self.tabs.currentChanged.connect(self._turn)
+        self.states.currentIndexChanged.connect(self._turn)
+        self.scans.currentIndexChanged.connect(self._turn)
+        self.list.picked.connect(self.pick)
+        self.next.clicked.connect(lambda: self.go(+1))
+        self.previous.clicked.connect(lambda: self.go(-1))
+        self.skip.clicked.connect(self.pass_over)
+        self.flag.clicked.connect(self.toggle_flag)
+        self.never.clicked.connect(self.toggle_never)
+        self.compare.clicked.connect(lambda: self._runner.run(lambda: review(self._project)))
+
+    def _lay_out(self) -> None:
+        self.states.addItems([ALL_STATES, *(s.value for s in State)])
+        self.states.setToolTip(
+            "Show only suggestions in this state; marked slices show whether suggested or not."
+        )
+        self.scans.setToolTip("Show only this scan.")
+        self.compare.setToolTip("Compare every label of the segmented scans with the model's masks.")
+        self.previous.setToolTip("Go back to the row before (Shift+N).")
+        self.next.setToolTip("Go to the next row that is still to do (N).")
+        self.skip.setToolTip(
+            "Not now: it may come back with the next model. In a review list: leave it, for good (S)."
+        )
+        self.flag.setToolTip("Mark the slice in view to come back to; again takes the flag away (G).")
+        self.never.setToolTip(
+            "Never suggest the slice in view again, whatever the model; again takes that back."
+        )
+        for k, title in enumerate(("Queue", *TITLES.values())):
+            self.tabs.addTab(title)
+            self.tabs.setTabToolTip(k, ("What to label next, first to label first.", *TIPS.values())[k])
+        self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
+        self.tabs.setUsesScrollButtons(False)
+        for words in (self.card, self.grounds):
+            words.setWordWrap(True)
+        self.grounds.setStyleSheet("QLabel { border-left: 4px solid #e69f00; padding-left: 5px; }")
+        layout, filters, marks = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        _share(filters, (self.suggest, self.states, self.compare, self.scans))
+        _share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
+        layout.addWidget(self.tabs)
+        layout.addLayout(filters)
+        layout.addWidget(self.list, stretch=1)
+        layout.addWidget(self.bars)
+        layout.addWidget(self.card)
+        layout.addWidget(self.grounds)
+        layout.addLayout(marks)
+
+
+def _without_terms(suggestion: Suggestion | None) -> str:
+    return "not in the queue" if suggestion is None else f"by {suggestion.strategy}"
+
+
+def _share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
+    """Widgets side by side that share the width there is."""
+    row.setSpacing(4)
+    for widget in widgets:
+        widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        if isinstance(widget, QPushButton):
+            widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
+        row.addWidget(widget, stretch=1)

@@ -1,0 +1,164 @@
+"""Quick looks in the viewer: soon after a label has changed, what the current model makes of it shows in the slice in view.
+
+It is a preview in the prediction layer, said to be one beside the layers and in the layer's name. It is measured nowhere and
+never in place of a cycle's mask; Accept takes what is in view. One look runs at a time, beside whatever job is running; of
+what is asked for meanwhile only the last is looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QWidget
+from superqt.utils import create_worker
+
+from voidscope.errors import VoidscopeError
+from voidscope.jobs import Job, attempt, execute
+from voidscope.project import Project
+from voidscope.vocabulary import SliceKey
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.triton_guard import keep_triton_out
+from voidscope.workflow import Glance, Glances
+
+log = logging.getLogger(__name__)
+
+SETTLE_MS = 30
+"""Quiet time after a label or the slider has moved before a look is asked for."""
+SAYS = "{}: quick look after your labels, not the model of a cycle."
+
+
+class QuickLook(QObject):
+    """Looks at the slice in view whenever labels differ from those that the current model has learnt.
+
+    `shown(key)` when a preview has come into view; `gone()` when none is in view any more.
+    """
+
+    shown = Signal(SliceKey)
+    gone = Signal()
+
+    def __init__(self, project: Project, layers: ScanLayers, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._project, self._layers = project, layers
+        self._glances = Glances(project)
+        self._worker: Any = None
+        self._again = self._refused = False
+        self._wanted = True
+        self._active = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._start)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a look is being taken or about to be."""
+        return self._worker is not None or self._timer.isActive()
+
+    def label_changed(self, key: SliceKey) -> None:
+        """A label has changed: from now on, look at whatever slice is in view."""
+        self._active = True
+        self.ask()
+
+    def cycle_changed(self) -> None:
+        """Another model is the current one: it has learnt what was previewed."""
+        self._active = self._refused = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Show what the cycle's model said again wherever a preview is in view."""
+        if self._layers.previewing:
+            self._layers.show_results()
+        self.gone.emit()
+
+    def set_wanted(self, wanted: bool) -> None:
+        """Whether a person wants quick looks; without, the layers show what the cycle's model said."""
+        self._wanted = wanted
+        if wanted:
+            self.ask()
+        else:
+            self.forget()
+
+    def ask(self, *_: object) -> None:
+        """Look at the slice in view soon, if there is anything new to see."""
+        if self._active and self._wanted and not self._refused:
+            self._timer.start(SETTLE_MS)
+
+    def _start(self) -> None:
+        key = self._layers.key
+        if self._worker is not None:
+            self._again = True
+            return
+        if key is None or not self._glances.due:
+            self.forget()
+            return
+        job, problem = attempt(lambda: self._glances.glance(key))
+        if job is None:
+            self._refuse(problem)
+            return
+        self._worker = create_worker(_looked, job, _start_thread=False, _ignore_errors=True)
+        self._worker.returned.connect(self._look)
+        self._worker.finished.connect(self._finish)
+        self._worker.start()
+
+    def _look(self, found: tuple[Glance | None, Exception | None]) -> None:
+        glance, problem = found
+        if glance is None:
+            self._refuse(problem)
+            return
+        cycle = self._project.cycle
+        if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active):
+            return
+        if self._layers.show_preview(glance.key, glance.prediction.mask):
+            self.shown.emit(glance.key)
+
+    def _finish(self) -> None:
+        self._worker = None
+        again, self._again = self._again, False
+        if again:
+            self.ask()
+
+    def _refuse(self, problem: Exception | None) -> None:
+        """A preview is a courtesy: where it cannot be had, it is not; what nobody foresaw goes to the log."""
+        self._refused = True
+        if not isinstance(problem, VoidscopeError):
+            log.error("a quick look stopped", exc_info=problem)
+
+
+def _looked(job: Job[Any, Glance]) -> tuple[Glance | None, Exception | None]:
+    """On a worker thread: the glance, which changes no project; whatever goes wrong is given back."""
+    keep_triton_out()
+    return attempt(lambda: execute(job))
+
+
+class QuickLookBar(QFrame):
+    """Says that what is in view is a quick look, and switches quick looks on and off."""
+
+    def __init__(self, look: QuickLook, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("quick")
+        self.setStyleSheet("#quick { border: 2px dashed #56b4e9; border-radius: 3px; }")
+        self.sentence, self.switch = QLabel(), QCheckBox("on")
+        self.sentence.setWordWrap(True)
+        self.switch.setChecked(True)
+        self.switch.setToolTip(
+            "Show what the current model, its last layer fitted to your newest labels, makes of the slice in view. "
+            "Off shows what the cycle's model said."
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 3, 6, 3)
+        row.addWidget(self.sentence, stretch=1)
+        row.addWidget(self.switch)
+        self.switch.toggled.connect(look.set_wanted)
+        look.shown.connect(self._say)
+        look.gone.connect(self._clear)
+        self.setVisible(False)
+
+    def _say(self, key: SliceKey) -> None:
+        self.sentence.setText(SAYS.format(key))
+        self.setVisible(True)
+
+    def _clear(self) -> None:
+        off = not self.switch.isChecked()
+        self.sentence.setText("Quick looks are off." if off else "")
+        self.setVisible(off)

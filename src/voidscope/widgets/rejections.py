@@ -1,0 +1,36 @@
+"""Predictions a person has rejected: out of sight and out of reach of accepting, until a model says something else."""
+
+from __future__ import annotations
+
+from voidscope.project import ScanRecord
+from voidscope.vocabulary import Mask, SliceKey
+from voidscope.volume import slice_index
+
+
+class Rejections:
+    """The rejected predictions of this session by slice, each with what the model said there."""
+
+    def __init__(self) -> None:
+        self._masks: dict[SliceKey, Mask] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._masks
+
+    def add(self, key: SliceKey, mask: Mask) -> None:
+        """Reject what the model says of a slice, (h, w)."""
+        self._masks[key] = mask
+
+    def pop(self, key: SliceKey) -> Mask | None:
+        """Take a rejection back; returns what the model said, or None where nothing was rejected."""
+        return self._masks.pop(key, None)
+
+    def without(self, mask: Mask, record: ScanRecord) -> Mask:
+        """A copy of a scan's mask (z, y, x), unlabelled where it says again what was rejected; other rejections lapse."""
+        shown = mask.copy()
+        for key in [k for k in self._masks if k.scan == record.name]:
+            where = slice_index(record.plane, key.index)
+            if (mask[where] == self._masks[key]).all():
+                shown[where] = 0
+            else:
+                del self._masks[key]
+        return shown

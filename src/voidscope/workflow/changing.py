@@ -1,0 +1,148 @@
+"""What changed for the bumps between two cycles, or between two recipes on the current model's masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from voidscope.config import Config, MeasureConfig
+from voidscope.errors import NotReady, ProjectError
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.metrology import (
+    Change,
+    Changes,
+    ScanMeasurement,
+    changes_page,
+    measure_scan,
+    overlay_png,
+    spot,
+)
+from voidscope.project import Cycle, Project, SliceReader, results
+from voidscope.project.results import mask_path, read_mask, read_views
+from voidscope.vocabulary import ClassMap, Mask, SliceKey
+from voidscope.volume import slice_index
+from voidscope.workflow.measuring import MARGIN
+from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.snapshot import current_cycle
+
+PICTURED = 6
+"""Bumps shown before and after: those that moved most."""
+
+Pictures = Mapping[tuple[str, str], tuple[bytes, bytes]]
+
+
+def changes(
+    project: Project,
+    *,
+    cycles: tuple[int, int] | None = None,
+    recipes: Sequence[tuple[str, MeasureConfig]] | None = None,
+    scans: Iterable[str] | None = None,
+    config: Config | None = None,
+) -> Job[tuple[Changes, Pictures], Changes]:
+    """Measure the same scans before and after and say what moved; also kept in the project, as ``changes/changes.html``.
+
+    Give `cycles`, two numbers measured by one recipe, or `recipes`, two names and recipes for the current model's masks. Scans
+    that one side has no mask of are left out.
+
+    Raises
+    ------
+    ProjectError : no such cycle or scan.
+    NotReady : no scan has a mask on both sides, or lacks its spacing.
+    """
+    recipe = (config or project.config).measure
+    if recipes is not None and len(recipes) == 2 and cycles is None:
+        current = current_cycle(project)
+        sides = [(name, current, how) for name, how in recipes]
+    elif cycles is not None and recipes is None:
+        sides = [(f"cycle {n}", _cycle(project, n), recipe) for n in cycles]
+    else:
+        raise NotReady("Compare two cycles or two recipes, not both: --cycles 3,5, or --recipe A --recipe B.")
+    wanted = [project.scan(n).name for n in (project.scans if scans is None else scans)]
+    names = [
+        n for n in wanted
+        if project.scan(n).spacing_um is not None and all(mask_path(c.folder, n).is_file() for _, c, _ in sides)
+    ]  # fmt: skip
+    if not names:
+        raise NotReady(
+            f"No scan of {project.name} with a spacing was segmented by both {sides[0][0]} and {sides[1][0]}; go back to a cycle "
+            f"with restore, segment, and compare then."
+        )
+    reader, classes = project.reader(names), project.classes
+    scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
+
+    def steps() -> Steps[tuple[Changes, Pictures]]:
+        one: list[ScanMeasurement] = []
+        two: list[ScanMeasurement] = []
+        for done, name in enumerate(names):
+            yield Progress(done, len(names), f"measuring {name} before and after")
+            for side, (_, cycle, how) in zip((one, two), sides, strict=True):
+                mask = _mask(cycle, name, classes, reader)
+                side.append(
+                    measure_scan(
+                        mask,
+                        classes,
+                        reader.records[name].spacing_um,
+                        how,
+                        name,
+                        read_views(cycle.folder, name, len(classes)),
+                    )
+                )
+        found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)
+        yield Progress(len(names), len(names), "taking pictures")
+        pair = (sides[0][1], sides[1][1])
+        return found, {(r.scan, r.name): _pictures(r, pair, classes, reader) for r in found.moved[:PICTURED]}
+
+    def commit(result: tuple[Changes, Pictures]) -> Changes:
+        found, pictures = result
+        page = changes_page(found, f"Project {project.name}", pictures)
+        results.write_changes(results.changes_page(project.path).parent, found, page)
+        return found
+
+    return Job("Comparing measurements", steps, commit)
+
+
+def _cycle(project: Project, number: int) -> Cycle:
+    found = next((c for c in project.cycles if c.number == number), None)
+    if found is None:
+        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
+        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
+    return found
+
+
+def _scores(cycle: Cycle, classes: ClassMap) -> dict[str, float | None]:
+    """Held-out figures of a cycle."""
+    found = cycle.evaluation or {}
+    return {
+        "mIoU": found.get("miou"),
+        "void IoU": void_iou(cycle, classes),
+        "void recall": found.get("void_recall"),
+    }
+
+
+def _mask(cycle: Cycle, scan: str, classes: ClassMap, reader: SliceReader) -> Mask:
+    mask = read_mask(cycle.folder, scan, classes, reader.records[scan].shape)
+    if mask is None:
+        raise NotReady(f"The mask of {scan} by {cycle.id} is gone; run segment again.")
+    return mask
+
+
+def _pictures(
+    row: Change, cycles: tuple[Cycle, Cycle], classes: ClassMap, reader: SliceReader
+) -> tuple[bytes, bytes]:
+    """The bump's slice beside either side's mask, cut to where either side sees it."""
+    plane = reader.records[row.scan].plane
+    bumps = [b for b in (row.after, row.before) if b is not None]
+    seen = next((b for b in bumps if b.measured.voids), bumps[0])
+    key = SliceKey(row.scan, round(spot(seen)[plane.axis]))
+    edges = [
+        (min(b.structure.box[a][0] for b in bumps), max(b.structure.box[a][1] for b in bumps))
+        for a in range(3) if a != plane.axis
+    ]  # fmt: skip
+    window = tuple(slice(max(0, a - MARGIN), b + MARGIN) for a, b in edges)
+    image = reader.image(key)[window]
+    one, two = (
+        overlay_png(
+            image, _mask(c, row.scan, classes, reader)[slice_index(plane, key.index)][window], classes
+        )
+        for c in cycles
+    )
+    return one, two

@@ -1,0 +1,82 @@
+"""A quick look at a slice after new labels: the current model with its head fitted to them; a preview, never a cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voidscope.config import Config
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Cycle, Project
+from voidscope.vocabulary import SliceKey, Split
+from voidscope.workflow.snapshot import LOADING, current_cycle
+
+if TYPE_CHECKING:
+    from voidscope.model import SlicePrediction
+    from voidscope.training.quick import QuickLook
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a quick look found."""
+
+    key: SliceKey
+    prediction: SlicePrediction
+    model_id: str
+    """The cycle whose encoder and decoder it looked with."""
+
+
+class Glances:
+    """Quick looks at the slices of a project, one after another; keeps what costs time: network and labelled pixels."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._model, self._look = "", None
+
+    _look: QuickLook | None
+
+    @property
+    def due(self) -> bool:
+        """Whether there is a model, and training slices are labelled otherwise than when it was trained."""
+        cycle = self._project.cycle
+        return cycle is not None and self._labels() != (cycle.provenance.get("labels_sha256") or {})
+
+    def glance(self, key: SliceKey) -> Job[SlicePrediction, Glance]:
+        """Look at a slice with the head fitted to the labels of now; raises `NotReady` without a model.
+
+        Only what changed since the last glance is looked at again. Its outcome is to be shown, it changes no project.
+        """
+        project, cycle = self._project, current_cycle(self._project)
+        labels, reader = self._labels(), project.reader({key.scan} | {k.scan for k in project.labels})
+
+        def steps() -> Steps[SlicePrediction]:
+            yield Progress(0, 1, LOADING)
+            look = self._network(cycle)
+            changed = look.keep_only(labels)
+            for done, name in enumerate(changed, start=1):
+                labelled = SliceKey.parse(name)
+                mask = project.labels.get(labelled)
+                if mask is not None:
+                    look.learn(name, labels[name], reader.image(labelled), mask)
+                yield Progress(done, len(changed) + 1, f"looking at {name}")
+            return look.at(reader.image(key))
+
+        return Job("Quick look", steps, lambda found: Glance(key, found, cycle.id))
+
+    def _labels(self) -> dict[str, str]:
+        """The hash of the label of each labelled training slice."""
+        labels, learnt = self._project.labels, frozenset(self._project.keys(Split.TRAIN))
+        return {str(k): labels.record(k).sha256 for k in labels if k in learnt}
+
+    def _network(self, cycle: Cycle) -> QuickLook:
+        if self._look is None or self._model != cycle.id:
+            from voidscope.model import load_segmenter
+            from voidscope.training.quick import QuickLook
+
+            config = Config.parse(dict(cycle.config))
+            network = load_segmenter(config.model, len(self._project.classes), cycle.weights())
+            self._look = QuickLook(
+                network, cycle.normalisation, self._project.config.device, config.model.flips
+            )
+            self._model = cycle.id
+        return self._look

@@ -1,0 +1,131 @@
+"""Putting a model in force: from then on verdicts come of promoted models only, and none takes over that finds less void.
+
+Projects that never promote are as they were (docs/adr/0006). Recall is what matters for a verdict: a void that is missed is a bad
+part shipped, while IoU also counts outlines.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from voidscope.errors import NotReady, Refused
+from voidscope.evaluation import Matrix, confusion_matrix, recall
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Cycle, Project, project_truth, results
+from voidscope.project.results import mask_path, read_mask
+from voidscope.vocabulary import ClassMap, Role
+from voidscope.volume import Dataset
+from voidscope.workflow.evaluating import held_out, judged, known_truth
+from voidscope.workflow.snapshot import current_cycle
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A model put in force.
+
+    Attributes
+    ----------
+    cycle, against : its number, and that of the one in force before; None for the first
+    recall, recall_before : share of the held-out void that either finds, on the same voxels; None where unknown
+    scans : held-out scans it was judged by
+    note : why it was put in force all the same, where that was insisted on
+    time, by : when (UTC) and by whom
+    """
+
+    cycle: int
+    against: int | None
+    recall: float | None
+    recall_before: float | None
+    scans: tuple[str, ...]
+    note: str
+    time: str
+    by: str
+
+
+def promote(project: Project, dataset: Dataset | None = None, note: str = "") -> Job[Promotion, Promotion]:
+    """Put the current model in force, unless it finds less of the held-out void than the one in force now.
+
+    Both are judged anew on the same voxels: the truth of test scans that both have segmented, the dataset's, or the labels that
+    people gave them. With a `note` it is put in force whatever the figures say, and the note is kept with the cycle.
+
+    Raises
+    ------
+    NotReady : there is no model, or nothing to judge it by and no note.
+    Refused : while it runs, when void recall drops and there is no note.
+    """
+    cycle, before, classes = current_cycle(project), in_force(project), project.classes
+    before = None if before is not None and before.weights_sha256 == cycle.weights_sha256 else before
+    sides = [cycle] if before is None else [cycle, before]
+    known = judged(project) if dataset is None else known_truth(project, dataset)
+    names = tuple(n for n in known if all(mask_path(c.folder, n).is_file() for c in sides))
+    if not names and not note:
+        raise NotReady(
+            f"No test scan with truth is segmented by {' and '.join(c.id for c in sides)}, so nobody knows how much void "
+            "either finds. Evaluate first, or promote with a note that says why: --note TEXT."
+        )
+    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    shapes = {n: project.scan(n).shape for n in names}
+
+    def steps() -> Steps[Promotion]:
+        matrices = [np.zeros((len(classes), len(classes)), np.int64) for _ in sides]
+        for done, name in enumerate(names):
+            yield Progress(done, len(names), f"judging by {name}")
+            truth = labels[name] if dataset is None else project_truth(project, dataset, name)
+            for matrix, side in zip(matrices, sides, strict=True):
+                mask = read_mask(side.folder, name, classes, shapes[name])
+                if mask is None:
+                    raise NotReady(f"The mask of {name} by {side.id} is gone; evaluate again.")
+                matrix += confusion_matrix(truth, mask, len(classes))
+        found = [_recall(m, classes) for m in matrices]
+        then = found[1] if before is not None else None
+        if not note:
+            _check(cycle, before, found[0], then)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        against = None if before is None else before.number
+        return Promotion(cycle.number, against, found[0], then, names, note, now, getpass.getuser())
+
+    def commit(found: Promotion) -> Promotion:
+        results.write_promotion(project.current(cycle.id).folder, asdict(found))
+        project.events.evaluation_changed.emit()
+        return found
+
+    return Job("Promoting", steps, commit)
+
+
+def in_force(project: Project) -> Cycle | None:
+    """The newest promoted cycle; None in a project that promotes none."""
+    return next((c for c in reversed(project.cycles) if c.promotion is not None), None)
+
+
+def not_in_force(project: Project, cycle: Cycle) -> str:
+    """Why no verdict comes of a model: another one is in force. Empty where it is itself, or none is."""
+    force = in_force(project)
+    if force is None or cycle.promotion is not None:
+        return ""
+    return (
+        f"{cycle.id} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "
+        f"(voidscope restore {project.path} --cycle {force.number})"
+    )
+
+
+def _check(cycle: Cycle, before: Cycle | None, now: float | None, then: float | None) -> None:
+    """Refuse a model that finds less void, or one that nobody can tell of."""
+    insist = "Label more slices that show void and train again, or promote it with a note that says why: --note TEXT."
+    if now is None:
+        raise Refused(
+            f"The held-out scans show no void, so nobody knows how much of it cycle {cycle.number} finds. {insist}"
+        )
+    if before is not None and then is not None and now < then:
+        raise Refused(
+            f"Cycle {cycle.number} finds {100 * now:.1f} % of the held-out void, cycle {before.number}, which is in force, "
+            f"{100 * then:.1f} %. {insist}"
+        )
+
+
+def _recall(matrix: Matrix, classes: ClassMap) -> float | None:
+    found = recall(matrix, [k - 1 for k in classes.ids_with_role(Role.VOID)])
+    return None if np.isnan(found) else found

@@ -1,0 +1,116 @@
+"""Propagating: labels for the slices between or beside labelled ones, as proposals that a person accepts or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from voidscope.errors import NotReady, StaleResult
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.labelling import ShapeInterpolation
+from voidscope.project import Project
+from voidscope.vocabulary import Mask, Provenance, SliceKey
+
+Proposals = dict[SliceKey, Mask]
+
+
+def interpolate(project: Project, key: SliceKey) -> Job[Proposals, tuple[SliceKey, ...]]:
+    """Propose labels between the labelled slices around `key`: shapes move from one to the next; returns the slices.
+
+    From a labelled slice it fills the gaps to the nearest labelled slices on both sides, from another one the gap it
+    lies in. Proposals are unverified; earlier ones in the gap are replaced, a person's labels never.
+
+    Raises
+    ------
+    NotReady : `key` lies in, or next to, no gap between labelled slices.
+    """
+    record = project.scan(key.scan)
+    gaps = _gaps([k.index for k in project.labels.of(key.scan)], key.index)
+    if not gaps:
+        raise NotReady(_no_gap(project, key))
+    ends = sorted({SliceKey(key.scan, index) for gap in gaps for index in gap})
+    masks = _masks(project, ends)
+    spacing = record.spacing_um or (1.0, 1.0, 1.0)
+    y, x = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
+
+    def steps() -> Steps[Proposals]:
+        found: Proposals = {}
+        total = sum(last - first - 1 for first, last in gaps)
+        for first, last in gaps:
+            yield Progress(len(found), total, f"between slices {first} and {last}")
+            shapes = ShapeInterpolation(
+                masks[SliceKey(key.scan, first)], masks[SliceKey(key.scan, last)], (y, x)
+            )
+            for index, mask in enumerate(shapes.steps(last - first), start=first + 1):
+                found[SliceKey(key.scan, index)] = mask
+        return found
+
+    return _proposing(project, "Interpolating", "interpolated", ends, steps)
+
+
+def extrude(project: Project, key: SliceKey, n: int) -> Job[Proposals, tuple[SliceKey, ...]]:
+    """Propose the label of `key` for the next n slices, or the -n before it where n is negative; returns them.
+
+    Slices that a person has labelled keep their label.
+
+    Raises
+    ------
+    NotReady : the slice has no label, or there is no slice to copy it to.
+    """
+    if key not in project.labels:
+        raise NotReady(f"{key} has no label to copy; paint or accept one first.")
+    step = 1 if n > 0 else -1
+    wanted = range(key.index + step, key.index + n + step, step)
+    there = [SliceKey(key.scan, k) for k in wanted if 0 <= k < project.scan(key.scan).n_slices]
+    free = [k for k in there if k not in project.labels]
+    if not free:
+        raise NotReady(
+            f"There is no unlabelled slice to copy {key} to; the scan ends there, or all are labelled."
+        )
+    mask = _masks(project, [key])[key]
+
+    def steps() -> Steps[Proposals]:
+        yield Progress(0, len(free), f"copying {key}")
+        return dict.fromkeys(free, mask)
+
+    return _proposing(project, "Copying", "copied", [key], steps)
+
+
+def _proposing(
+    project: Project,
+    title: str,
+    verb: str,
+    sources: Sequence[SliceKey],
+    steps: Callable[[], Steps[Proposals]],
+) -> Job[Proposals, tuple[SliceKey, ...]]:
+    said = {k: project.labels.record(k) for k in sources}
+
+    def commit(found: Proposals) -> tuple[SliceKey, ...]:
+        project.labels.catch_up()
+        if any(k not in project.labels or not r.says_as(project.labels.record(k)) for k, r in said.items()):
+            raise StaleResult("The labels changed meanwhile; nothing was proposed. Try again.")
+        free = {k: mask for k, mask in found.items() if k not in project.labels}
+        proposed = any(r.proposed for r in said.values())
+        project.labels.put_all(free, Provenance.PROPAGATED, verb=verb, proposed=proposed)
+        return tuple(sorted(k for k in free if project.labels.holds(k)))
+
+    return Job(title, steps, commit)
+
+
+def _gaps(labelled: Sequence[int], index: int) -> list[tuple[int, int]]:
+    """Pairs of neighbouring labelled slices with others between them, that enclose or touch the slice `index`."""
+    pairs = pairwise(labelled)
+    return [(first, last) for first, last in pairs if first <= index <= last and last - first > 1]
+
+
+def _no_gap(project: Project, key: SliceKey) -> str:
+    labelled = project.labels.of(key.scan)
+    if len(labelled) < 2:
+        return f"{key.scan} has {len(labelled)} labelled slices; interpolating needs two, with others between them."
+    return (
+        f"{key} lies in no gap between labelled slices of {key.scan}; go to one, or label a slice farther on."
+    )
+
+
+def _masks(project: Project, keys: Sequence[SliceKey]) -> Mapping[SliceKey, Mask]:
+    return {k: mask for k in keys if (mask := project.labels.get(k)) is not None}

@@ -1,0 +1,164 @@
+"""What a report says beside its numbers: who, what, from which files, with which model; what nobody told is "not recorded"."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import voidscope
+from voidscope.config import Config
+from voidscope.metrology import CONNECTIVITY
+from voidscope.project import Cycle, Project, SliceReader
+
+UNKNOWN = "not recorded"
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What only the person who measures knows; empty where nobody said.
+
+    Attributes
+    ----------
+    operator, approver : who measured, and who signs for it
+    lot, die : of the sample
+    msa : where the measurement system analysis (gauge study) of this recipe is written
+    """
+
+    operator: str = ""
+    approver: str = ""
+    lot: str = ""
+    die: str = ""
+    msa: str = ""
+
+    def entry(self) -> dict[str, dict[str, str]]:
+        """Groups of a report's provenance; what nobody said is told to be so."""
+        people, sample = ("operator", "approver"), ("lot", "die")
+        return {
+            "people": {name: getattr(self, name) or UNKNOWN for name in people},
+            "sample": {name: getattr(self, name) or UNKNOWN for name in sample},
+            "measurement_system_analysis": {"reference": self.msa or UNKNOWN},
+        }
+
+    def words(self) -> list[str]:
+        """The command-line options that say the same."""
+        return [w for name, value in vars(self).items() if value for w in (f"--{name}", value)]
+
+
+def record_of(
+    project: Project, cycle: Cycle, reader: SliceReader, settings: Config, occasion: Occasion
+) -> dict[str, Any]:
+    """Groups of facts for a report's provenance; JSON's types only."""
+    told = occasion.entry()
+    return told | {
+        "project_folder": str(project.path),
+        "git_commit": _commit() or UNKNOWN,
+        "people": told["people"] | {"labelled by": _authors(project, cycle)},
+        "model_record": _model(cycle),
+        "inference": {
+            "flips": "mean of four mirror images" if _was(cycle, "model", "flips") else "none",
+            "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
+            "planes": sorted({r.plane.value for r in reader.records.values()}),
+        },
+        "post_processing": {
+            "smallest void counted, voxels": settings.measure.min_voxels, "connectivity": CONNECTIVITY, "filling": "none", "smoothing": "none",
+        },
+        "scan_settings": _scan_settings(reader),
+        "edits_after_training": _edits(project, cycle),
+    }  # fmt: skip
+
+
+def _authors(project: Project, cycle: Cycle) -> str:
+    """Who made the labels this model learnt from, and how many each."""
+    made = Counter(project.labels.record(k).author for k in cycle.labelled if k in project.labels)
+    gone = sum(k not in project.labels for k in cycle.labelled)
+    said = [f"{who} ({n} slices)" for who, n in sorted(made.items())]
+    return (
+        ", ".join([*said, *([f"{UNKNOWN} ({gone} slices whose labels are gone)"] if gone else [])]) or UNKNOWN
+    )
+
+
+def _model(cycle: Cycle) -> dict[str, Any]:
+    """What the model is, what it learnt from and how it was judged."""
+    judged = cycle.evaluation or {}
+    labels = cycle.provenance.get("labels_sha256")
+    data = cycle.provenance.get("scans")
+    return {
+        "architecture": f"U-Net, encoder {_was(cycle, 'model', 'encoder') or UNKNOWN}",
+        "weights SHA-256": cycle.weights_sha256,
+        "training set SHA-256 (labels)": _hash(labels) if labels else UNKNOWN,
+        "training set SHA-256 (scans)": _hash({n: f.get("fingerprint") for n, f in data.items()})
+        if data
+        else UNKNOWN,
+        "labelled slices": len(cycle.labelled),
+        "trained": cycle.provenance.get("created", UNKNOWN),
+        "validation mIoU": judged.get("miou", UNKNOWN),
+        "validation void recall": judged.get("void_recall", UNKNOWN),
+        "validation IoU": judged.get("iou", UNKNOWN),
+        "validation scans": judged.get("scans", UNKNOWN),
+        "validation date": judged.get("created", UNKNOWN),
+    }
+
+
+def _scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
+    """The facts each scan's file tells of how it was taken."""
+    return {
+        name: {k: volume.metadata[k] for k in sorted(volume.metadata)} or {"settings": UNKNOWN}
+        for name, volume in reader.volumes.items()
+    }
+
+
+def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
+    """Slices painted since the model was trained; the masks measured are the model's own, which nobody edits."""
+    since = str(cycle.provenance.get("created", ""))
+    found: dict[str, Any] = {}
+    for key in project.labels:
+        record = project.labels.record(key)
+        if record.time > since:
+            found[str(key)] = {
+                "by": record.author, "when": record.time, "how": record.provenance.value, "started from a prediction": record.proposed,
+            }  # fmt: skip
+    return found or {"edits": "none: no slice was painted since the model was trained, and no mask is edited"}
+
+
+def _was(cycle: Cycle, section: str, name: str) -> Any:
+    """A setting the model was trained with; None where its record has none."""
+    found = cycle.config.get(section, {})
+    return found.get(name) if isinstance(found, Mapping) else None
+
+
+def _hash(tree: object) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def _commit() -> str | None:
+    """The commit this software was made from: as the installer wrote it down, or of the checkout it runs in."""
+    try:
+        told = json.loads(distribution("voidscope").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        told = {}
+    commit = told.get("vcs_info", {}).get("commit_id")
+    return commit or _head(Path(voidscope.__file__).resolve().parents[2] / ".git")
+
+
+def _head(git: Path) -> str | None:
+    """The commit a git folder, or the file that points to one, has checked out; None where that is not plain to see."""
+    try:
+        if git.is_file():
+            git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+        said = (git / "HEAD").read_text().strip()
+        if not said.startswith("ref:"):
+            return said
+        name = said.removeprefix("ref:").strip()
+        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+        if (common / name).is_file():
+            return (common / name).read_text().strip()
+        packed = (common / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
+    except (OSError, UnicodeDecodeError):
+        return None

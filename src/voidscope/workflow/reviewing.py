@@ -1,0 +1,186 @@
+"""Reviewing: what the current model may have missed, which labels it contradicts, and where its predictions flicker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voidscope.acquisition import KINDS, Finding, doubts
+from voidscope.errors import NotReady
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
+from voidscope.volume import read_label_file, read_scan, slice_index
+from voidscope.workflow.snapshot import current_cycle
+
+Doubts = dict[tuple[str, str], tuple[Finding, ...]]
+"""Findings by slice key, as text, and SHA-256 of the label that was compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Places to look at beside the queue, the weightiest first; settled ones are left out.
+
+    Parameters
+    ----------
+    missed, doubts, flicker : findings of each kind, of all segmented scans
+    unseen : scans whose masks say nothing of missed voids, as no sweep of this version made them
+    """
+
+    missed: tuple[Finding, ...] = ()
+    doubts: tuple[Finding, ...] = ()
+    flicker: tuple[Finding, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    def of(self, kind: str) -> tuple[Finding, ...]:
+        """The findings of one kind."""
+        return {"missed": self.missed, "doubt": self.doubts, "flicker": self.flicker}[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A labelled slice and where its scan's mask and entropy lie."""
+
+    key: SliceKey
+    label: Mask
+    sha256: str
+    record: ScanRecord
+    mask: Path
+    entropy: Path
+
+
+def review(project: Project, scans: Iterable[str] | None = None) -> Job[Doubts, Review]:
+    """Compare every label of the segmented scans with the current model's masks; returns all there is to look at.
+
+    Missed voids and flicker are found while a scan is segmented. Doubts need the labels of now: this compares them.
+
+    Raises
+    ------
+    NotReady : there is no model yet, or none of the scans is segmented.
+    """
+    cycle = current_cycle(project)
+    names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
+    names = [n for n in names if project.is_segmented(n)]
+    if not names:
+        raise NotReady(
+            f"No scan of {project.name} is segmented by its current model; segment one with: voidscope segment {project.path}"
+        )
+    todo, classes = _to_compare(project, cycle, names), project.classes
+
+    def steps() -> Steps[Doubts]:
+        yield Progress(0, len(todo), "comparing labels")
+        found: Doubts = {}
+        masks: dict[Path, Mask] = {}
+        for done, one in enumerate(todo, start=1):
+            if one.mask not in masks:
+                masks = {one.mask: classes.from_file(read_label_file(one.mask))}
+            found[str(one.key), one.sha256] = _doubts(one, masks[one.mask])
+            yield Progress(done, len(todo), f"comparing labels of {one.key.scan}")
+        return found
+
+    def commit(found: Doubts) -> Review:
+        others = {k: d for k, d in cycle.doubts.items() if SliceKey.parse(k[0]).scan not in names}
+        project.set_doubts(cycle.id, {**others, **found})
+        return findings(project, names)
+
+    return Job("Reviewing", steps, commit)
+
+
+def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
+    """All there is to look at by now; doubts as `review` last found them.
+
+    A finding is done with once a label says something else of the pixel to look at first, or a person settled it.
+    """
+    cycle = project.cycle
+    names = list(project.scans if scans is None else scans)
+    if cycle is None:
+        return Review()
+    labels = _Labels(project)
+    seen = {n: cycle.findings(n) for n in names if project.is_segmented(n)}
+    open_ = [f for s in seen.values() if s for f in (*s.missed, *s.flicker) if labels.at(f) == UNLABELLED]
+    doubted = [f for found in cycle.doubts.values() for f in found if f.key.scan in names]
+    open_ += [f for f in doubted if labels.at(f) == f.label_id]
+    ranked = sorted(
+        (f for f in open_ if not project.queue.is_settled(f)), key=lambda f: -f.n_pixels * f.strength
+    )
+    missed, doubts_, flickers = (tuple(f for f in ranked if f.kind == kind) for kind in KINDS)
+    return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None))
+
+
+def brief(finding: Finding, classes: ClassMap) -> str:
+    """A finding in a few words, for a row of a list."""
+    name = classes.names[finding.class_id - 1]
+    if finding.kind == "missed":
+        return f"{finding.n_pixels} voxels, void up to {finding.strength:.2f}"
+    if finding.kind == "doubt":
+        return f"{finding.n_pixels} px {classes.names[finding.label_id - 1]}, model: {name}"
+    return f"{finding.n_pixels} px, neighbours: {name}"
+
+
+class _Labels:
+    """Labels of a project, each read once."""
+
+    def __init__(self, project: Project) -> None:
+        self._labels = project.labels
+        self._read: dict[SliceKey, Mask | None] = {}
+
+    def at(self, finding: Finding) -> int:
+        """What a person said of the pixel to look at first; 0 for nothing."""
+        key = finding.key
+        if key not in self._read:
+            self._read[key] = self._labels.get(key)
+        label = self._read[key]
+        return UNLABELLED if label is None else int(label[finding.pixel])
+
+
+def taken_over(project: Project, finding: Finding, key: SliceKey) -> Mask:
+    """The label that a slice has once a finding is taken over; only a doubt changes what a person said.
+
+    A missed void becomes void, a doubt the class that the model says, a flicker what the neighbouring slice is.
+    """
+    own, record = project.labels.get(key), project.scan(key.scan)
+    label = np.zeros(record.slice_shape, np.uint8) if own is None else own.copy()
+    there = finding.within(key.index, record.slice_shape)
+    free = there & (label == UNLABELLED)
+    mask = project.mask(key.scan)
+    if finding.kind == "doubt":
+        label[there] = finding.class_id
+    elif finding.kind == "missed":
+        label[free] = project.classes.ids_with_role(Role.VOID)[0]
+    elif mask is not None:
+        label[free] = mask[slice_index(record.plane, key.index - 1)][free]
+    return label
+
+
+def describe(finding: Finding, classes: ClassMap) -> str:
+    """A finding in the words a person would use."""
+    name = classes.names[finding.class_id - 1]
+    if finding.kind == "missed":
+        votes = f", seen in {finding.votes} of its mirror images" if finding.votes else ""
+        return f"{finding.n_pixels} voxels called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
+    if finding.kind == "doubt":
+        said = classes.names[finding.label_id - 1]
+        return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.0%} sure"
+    return f"{finding.n_pixels} pixels ({finding.strength:.1%}) differ from both neighbours, which say {name} there"
+
+
+def _to_compare(project: Project, cycle: Cycle, names: Sequence[str]) -> list[_Compared]:
+    found = []
+    for key in project.labels:
+        label = project.labels.get(key) if key.scan in names else None
+        if label is not None:
+            entropy = cycle.folder / "uncertainty" / f"{key.scan}.tif"
+            sha256 = project.labels.record(key).sha256
+            found.append(
+                _Compared(key, label, sha256, project.scan(key.scan), project.mask_path(key.scan), entropy)
+            )
+    return found
+
+
+def _doubts(one: _Compared, mask: Mask) -> tuple[Finding, ...]:
+    where = slice_index(one.record.plane, one.key.index)
+    entropy = np.asarray(read_scan(one.entropy).voxels[where], dtype=np.float32)
+    return doubts(one.key, one.label, mask[where], entropy)

@@ -1,0 +1,66 @@
+"""`measure --report` writes everything into one folder, and `verify` of that folder finds what was changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from voidscope.cli import reports
+from voidscope.cli.main import app
+from voidscope.errors import ProjectError, VoidscopeError
+from voidscope.volume import tiff_bytes
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    ids = np.full((12, 12, 12), 2, np.uint8)
+    ids[4:8, 4:8, 4:8] = 3
+    (tmp_path / "bump.tif").write_bytes(tiff_bytes(ids, (0.7, 0.7, 0.7)))
+    return tmp_path / "bump.tif"
+
+
+def test_the_folder_holds_all_renderings_and_the_hashes_they_print(mask: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["measure", "--mask", str(mask), "--report", str(out), "--operator", "Ann", "--lot", "L7"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert {p.name for p in out.iterdir()} >= {
+        "report.html",
+        "report.json",
+        "report.pdf",
+        "scans.csv",
+        "voids.csv",
+        "SHA256SUMS",
+    }
+    twin = hashlib.sha256((out / "report.json").read_bytes()).hexdigest()
+    assert twin in (out / "report.html").read_text()
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF-") and b"%%EOF" in (
+        out / "report.pdf"
+    ).read_bytes()[-32:]
+    told = json.loads((out / "report.json").read_text())["provenance"]
+    assert (told["people"]["operator"], told["sample"]) == ("Ann", {"lot": "L7", "die": "not recorded"})
+
+
+def test_without_qt_the_rest_is_written_and_it_says_how_to_get_the_pdf(
+    mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "BINDINGS", ())
+    done = CliRunner().invoke(app, ["measure", "--mask", str(mask), "--report", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert "voidscope[all]" in done.stderr
+    assert not (tmp_path / "out" / "report.pdf").exists() and (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone_and_is_no_report(mask: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["measure", "--mask", str(mask), "--report", str(tmp_path)])
+    assert isinstance(done.exception, ProjectError) and "holds other files" in str(done.exception)
+    assert mask.exists()
+    done = CliRunner().invoke(app, ["verify", str(mask)])
+    assert isinstance(done.exception, VoidscopeError) and "neither a project nor a report" in str(
+        done.exception
+    )

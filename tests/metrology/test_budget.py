@@ -1,0 +1,111 @@
+"""The budget of uncertainty: closed forms, a slow twin of the model's spread, and what must not move it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metrology.masks import HBM, SOLDER, VOID
+from voidscope.config import MeasureConfig
+from voidscope.metrology import Contribution, ScanMeasurement, Verdict, measure_mask
+from voidscope.metrology.budget import combined, length_uncertainty
+from voidscope.metrology.ratios import VOLUMES
+
+VIEWS = ((0, 0, 7900, 100, 0), (0, 0, 7920, 80, 0), (0, 0, 7960, 40, 0), (0, 0, 7936, 64, 0))
+"""Of a mask of 8000 voxels, solder and void."""
+
+
+def cube() -> np.ndarray:
+    mask = np.full((20, 20, 20), SOLDER, np.uint8)
+    mask[5:9, 6:10, 7:11] = VOID
+    return mask
+
+
+def test_contributions_add_in_quadrature_and_k_widens_them() -> None:
+    lines = (Contribution("a", 3.0, ""), Contribution("b", None, ""), Contribution("c", 4.0, ""))
+    assert combined(lines, 2) == pytest.approx(10)
+    assert combined(lines[1:2], 2) == 0
+    assert combined((), 2) is None
+
+
+@pytest.mark.parametrize("formula", VOLUMES)
+def test_the_models_spread_is_that_of_the_ratio_by_each_view(formula: str) -> None:
+    recipe = MeasureConfig(ratio=formula, edge_sigma=0, coverage=2)  # type: ignore[arg-type]
+    found = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS)
+    below = {"void/foreground": 8000, "void/(solder+void)": 8000}
+    by_hand = [v / below.get(formula, 8000 - v) for _, _, _, v, _ in VIEWS]
+    assert found.uncertainty == pytest.approx(2 * statistics.stdev(by_hand))
+    assert found.budget[1].value == pytest.approx(statistics.stdev(by_hand))
+    assert "4 mirror images" in found.budget[1].how
+
+
+def test_edges_and_spread_are_joined_and_the_order_of_views_is_of_no_consequence() -> None:
+    recipe = MeasureConfig(edge_sigma=0.3)
+    edges, spread = (
+        measure_mask(cube(), HBM, (1, 1, 1), r, "a", v).uncertainty
+        for r, v in ((recipe, ()), (MeasureConfig(edge_sigma=0), VIEWS))
+    )
+    both = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS)
+    assert edges and spread
+    assert both.uncertainty == pytest.approx(math.hypot(edges, spread))
+    assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS[::-1]).uncertainty == pytest.approx(
+        both.uncertainty
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 500), max_size=5))
+def test_another_look_never_narrows_what_the_edges_alone_leave_open(voids: list[int]) -> None:
+    views = [(0, 0, 8000 - v, v, 0) for v in voids]
+    alone = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(), "a").uncertainty
+    found = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(), "a", views)
+    assert found.uncertainty is not None and alone is not None
+    assert found.uncertainty >= alone
+    assert (found.budget[1].value is None) == (len(voids) < 2)
+
+
+def test_the_voxel_size_enters_volumes_three_times_lengths_once_and_ratios_never() -> None:
+    recipe = MeasureConfig(edge_sigma=0, spacing_uncertainty=0.01, coverage=2)
+    found = measure_mask(cube(), HBM, (1, 2, 3), recipe, "a")
+    assert found.uncertainty == 0
+    assert found.volume_uncertainty_um3 == pytest.approx(2 * 3 * 0.01 * found.void_volume_um3)
+    assert length_uncertainty(50.0, recipe) == pytest.approx(2 * 0.01 * 50)
+    grown = measure_mask(cube(), HBM, (1.01, 2.02, 3.03), recipe, "a")
+    shift = grown.void_volume_um3 - found.void_volume_um3
+    assert shift == pytest.approx(found.volume_uncertainty_um3 / 2, rel=0.02)  # one u(s) makes one u(V)
+    assert grown.ratio == found.ratio
+
+
+def test_what_is_not_known_is_said_and_counts_nothing() -> None:
+    found = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(edge_sigma=0), "a")
+    assert [c.value for c in found.budget] == [0, None, 0]
+    assert "not recorded" in found.budget[1].how
+    assert [c.value for c in found.volume_budget] == [0, None, None]
+    assert found.uncertainty == 0
+
+
+def test_the_volumes_edges_are_two_thirds_of_the_faces() -> None:
+    found = measure_mask(cube(), HBM, (1, 2, 3), MeasureConfig(edge_sigma=0.25, coverage=1), "a")
+    assert found.volume_uncertainty_um3 == pytest.approx(2 / 3 * 96 * 0.25 * 6)
+
+
+def test_a_spread_alone_can_leave_a_verdict_to_a_person() -> None:
+    recipe = MeasureConfig(limit=0.009, rule="guard band", edge_sigma=0)
+    assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a").verdict is Verdict.PASS
+    assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS).verdict is Verdict.REVIEW
+
+
+def test_an_undefined_ratio_has_no_budget_and_a_report_keeps_one() -> None:
+    empty = measure_mask(
+        np.ones((3, 3, 3), np.uint8), HBM, (1, 1, 1), MeasureConfig(), "a", ((27, 0, 0, 0, 0),) * 2
+    )
+    assert (empty.budget, empty.uncertainty) == ((), None)
+    found = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(), "a", VIEWS)
+    assert ScanMeasurement.from_entry(found.entry()) == found
+    old = {k: v for k, v in found.entry().items() if "budget" not in k}
+    assert ScanMeasurement.from_entry(old).volume_uncertainty_um3 is None

@@ -1,0 +1,135 @@
+"""Each bump has a row and a verdict, and one bad bump fails the scan."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block, masks
+from metrology.packages import package, rows
+from voidscope.config import MeasureConfig
+from voidscope.metrology import ScanMeasurement, Verdict, doubted, measure_mask, measure_scan, spot, worst
+
+SPACING = (0.7, 0.5, 1.0)
+
+
+def bad_and_good(**changes: object) -> ScanMeasurement:
+    """Six bumps; two of them with a void, one above 5 %."""
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 5: 2.0})
+    return measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(**changes), "a")
+
+
+def test_one_bad_bump_fails_a_scan_whose_ratio_is_fine() -> None:
+    found = bad_and_good()
+    whole = bad_and_good(unit="scan")
+    assert (whole.verdict, found.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert whole.ratio == found.ratio
+    assert {b.name: b.measured.verdict.value for b in found.bumps} == {
+        "r1c1": "PASS", "r1c2": "FAIL", "r1c3": "PASS", "r2c1": "PASS", "r2c2": "PASS", "r2c3": "PASS"
+    }  # fmt: skip
+    assert found.reason.startswith("1 of 6 bumps fail (r1c2); worst r1c2: void/foreground = ")
+    assert [b.name for _, b in worst([found], 2)] == ["r1c2", "r2c3"]
+
+
+def test_all_bumps_pass_or_one_is_for_review() -> None:
+    assert bad_and_good(limit=0.5).reason.startswith("all 6 bumps pass; worst r1c2: ")
+    near = bad_and_good(limit=bad_and_good().bumps[1].measured.ratio, rule="guard band")
+    assert near.verdict is Verdict.REVIEW
+    assert near.reason.startswith("1 of 6 bumps are for review (r1c2)")
+
+
+def test_bumps_together_hold_all_void_and_all_foreground() -> None:
+    found = bad_and_good()
+    for name in ("void", "solder", "copper_pillar"):
+        assert sum(b.measured.n_voxels[name] for b in found.bumps) == found.n_voxels[name]
+    apart = sorted((v for b in found.bumps for v in b.measured.voids), key=lambda v: v.box)
+    together = sorted(found.voids, key=lambda v: v.box)
+    assert [(v.box, v.volume_um3) for v in apart] == [(v.box, v.volume_um3) for v in together]
+    assert np.allclose([v.centroid_um for v in apart], [v.centroid_um for v in together], rtol=1e-12)
+    assert all(
+        b.structure.size_voxels == sum(b.measured.n_voxels[n] for n in HBM.names[1:]) for b in found.bumps
+    )
+
+
+def test_a_single_bump_is_measured_as_the_scan_is_whole_or_in_its_box() -> None:
+    made = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 3.0})
+    whole = measure_mask(made.mask, HBM, SPACING, RECIPE, "a")
+    (alone,) = measure_scan(made.mask, HBM, SPACING, RECIPE, "a").bumps
+    assert alone.measured == whole
+    dusty = made.mask.copy()
+    dusty[19, 29, 29] = SOLDER
+    found = measure_scan(dusty, HBM, SPACING, RECIPE, "a")
+    (boxed,) = found.bumps
+    assert (boxed.measured.ratios, boxed.measured.dimensions) == (whole.ratios, whole.dimensions)
+    assert boxed.measured.uncertainty == whole.uncertainty
+    for a, b in zip(boxed.measured.voids, whole.voids, strict=True):
+        assert (a.box, a.n_voxels, a.touches_border) == (b.box, b.n_voxels, b.touches_border)
+        assert a.centroid_um == pytest.approx(b.centroid_um)
+    assert (found.verdict, found.reason) == (whole.verdict, whole.reason)
+    assert found.stray.pieces == 1
+
+
+def test_a_jump_goes_to_the_largest_void_or_to_the_middle() -> None:
+    found = bad_and_good()
+    assert spot(found.bumps[1]) == found.bumps[1].measured.voids[0].centroid_voxel
+    assert spot(found.bumps[0]) == found.bumps[0].structure.centroid_voxel
+
+
+def test_a_doubt_holds_for_every_bump() -> None:
+    found = doubted(bad_and_good(), "nobody knows")
+    assert {b.measured.verdict for b in found.bumps} | {found.verdict} == {Verdict.REVIEW}
+    assert found.bumps[1].measured.reason == "nobody knows"
+    assert doubted(bad_and_good(), "") == bad_and_good()
+
+
+def test_without_a_bump_the_scan_decides() -> None:
+    empty = np.full((4, 4, 4), BACKGROUND, np.uint8)
+    found = measure_scan(empty, HBM, SPACING, RECIPE, "a")
+    assert found.bumps == () and found.verdict is Verdict.REVIEW
+    empty[1, 1, 1] = VOID
+    assert measure_scan(empty, HBM, SPACING, RECIPE, "a").verdict is Verdict.FAIL
+
+
+def test_a_void_cut_by_the_bump_s_box_is_not_cut_by_the_scan_s_edge() -> None:
+    mask = block((12, 12, 12))
+    mask[2:4, 4:7, 4:7] = VOID
+    mask[0, 0, 0] = SOLDER
+    (bump,) = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a").bumps
+    assert not bump.measured.voids[0].touches_border
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks)
+def test_an_entry_with_bumps_is_valid_json_and_comes_back_equal(mask: np.ndarray) -> None:
+    found = measure_scan(mask, HBM, SPACING, MeasureConfig(least_structure=0.2), "a")
+    assert ScanMeasurement.from_entry(json.loads(json.dumps(found.entry(), allow_nan=False))) == found
+
+
+def test_the_rows_of_a_bump_say_what_the_command_line_promises() -> None:
+    entry = bad_and_good().entry()
+    bump = entry["bumps"][1]
+    assert {
+        "bump",
+        "row",
+        "column",
+        "verdict",
+        "reason",
+        "void_over_foreground",
+        "n_voids",
+        "voids",
+        "dimensions",
+    } <= bump.keys()
+    assert not {"classes", "recipe", "bumps"} & bump.keys()
+    assert (bump["bump"], bump["row"], bump["column"], bump["verdict"]) == ("r1c2", 1, 2, "FAIL")
+    assert {
+        "scan",
+        "void_over_foreground",
+        "void_over_solder",
+        "n_voids",
+        "voids",
+        "limit",
+        "verdict",
+    } <= entry.keys()

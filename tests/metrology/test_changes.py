@@ -1,0 +1,116 @@
+"""What changed: bumps found again by their place, flips counted, the worst first."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from metrology.masks import BACKGROUND, HBM, SOLDER, VOID
+from metrology.packages import package, rows
+from voidscope.config import MeasureConfig
+from voidscope.metrology import Changes, ScanMeasurement, changes_page, measure_scan
+from voidscope.metrology.changes import flags, paired
+
+
+def scan(voids: dict[int, float], recipe: MeasureConfig | None = None, name: str = "a") -> ScanMeasurement:
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids=voids)
+    return measure_scan(made.mask, HBM, (1, 1, 1), recipe or MeasureConfig(), name)
+
+
+def test_a_new_void_flips_its_bump_and_moves_no_other() -> None:
+    found = Changes.of([scan({0: 4.5})], [scan({0: 4.5, 4: 4.5})], ("one", "two"))
+    (row,) = found.moved
+    assert (row.name, row.verdicts, row.flags) == ("r2c2", ("PASS", "FAIL"), {"void": (False, True)})
+    assert row.after is not None and row.ratio == row.after.measured.ratio
+    assert row.blt_um == 0
+    summary = found.summary()
+    assert (summary["bumps"], summary["moved"], summary["verdict_flips"]) == (6, 1, {"PASS -> FAIL": 1})
+    assert summary["flag_flips"] == {"void": 1}
+    assert summary["ratio"]["largest"] == row.ratio
+    assert summary["ratio"]["mean"] == pytest.approx(row.ratio / 6)
+
+
+def test_the_same_before_and_after_has_no_change() -> None:
+    one = scan({0: 4.5})
+    found = Changes.of([one], [one], ("one", "two"))
+    assert found.moved == () and len(found.rows) == 6
+    assert found.summary()["verdict_flips"] == {}
+    assert "None." in changes_page(found, "t", {})
+
+
+def test_turning_before_and_after_turns_every_sign() -> None:
+    one, two = scan({0: 4.5, 1: 2.0}), scan({1: 3.0, 5: 4.5})
+    there, back = Changes.of([one], [two], ("1", "2")), Changes.of([two], [one], ("2", "1"))
+    forth = {r.name: (r.ratio, r.verdicts) for r in there.rows}
+    for row in back.rows:
+        ratio, verdicts = forth[row.name]
+        assert row.ratio == -ratio and row.verdicts == verdicts[::-1]
+
+
+def test_bumps_are_found_again_by_place_when_the_grid_is_named_otherwise() -> None:
+    one = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={5: 4.5})
+    mask = one.mask.copy()
+    mask[:, :22] = BACKGROUND  # the first row is gone, so what was row 2 is row 1 now
+    before = measure_scan(one.mask, HBM, (1, 1, 1), MeasureConfig(), "a")
+    after = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), "a")
+    found = Changes.of([before], [after], ("one", "two"))
+    pairs = {(r.before and r.before.name, r.after and r.after.name) for r in found.rows}
+    assert pairs == {
+        ("r2c1", "r1c1"),
+        ("r2c2", "r1c2"),
+        ("r2c3", "r1c3"),
+        ("r1c1", None),
+        ("r1c2", None),
+        ("r1c3", None),
+    }
+    assert found.summary()["vanished"] == 3
+    assert {r.verdicts for r in found.moved} == {("PASS", "none")}
+
+
+def test_pairing_takes_each_bump_once_the_nearest_over_all() -> None:
+    bumps = scan({}).bumps
+    shuffled = [bumps[k] for k in (3, 0, 5, 1, 4, 2)]
+    assert {(a.name, b.name) for a, b in paired(bumps, shuffled) if a and b} == {
+        (b.name, b.name) for b in bumps
+    }
+    assert paired((), bumps) == [(None, b) for b in bumps]
+    assert paired(bumps, ()) == [(b, None) for b in bumps]
+
+
+def test_another_recipe_flips_verdicts_without_a_voxel_changed() -> None:
+    tight, loose = MeasureConfig(limit=0.01), MeasureConfig(limit=0.2)
+    found = Changes.of([scan({0: 4.5, 1: 4.5}, loose)], [scan({0: 4.5, 1: 4.5}, tight)], ("loose", "tight"))
+    assert found.summary()["verdict_flips"] == {"PASS -> FAIL": 2}
+    assert [r.ratio for r in found.rows] == [0] * 6
+    other = Changes.of([scan({0: 4.5})], [scan({0: 4.5}, MeasureConfig(ratio="void/solder"))], ("a", "b"))
+    assert all(r.ratio is None for r in other.rows)  # not the same number
+
+
+def test_flips_to_fail_come_first_then_what_moved_most() -> None:
+    one = scan({1: 4.5, 2: 2.0, 3: 2.0})
+    two = scan({0: 4.5, 2: 3.0, 3: 2.5})
+    names = [r.name for r in Changes.of([one], [two], ("1", "2")).moved]
+    assert names == ["r1c1", "r1c2", "r1c3", "r2c1"]
+
+
+def test_solder_pressed_out_raises_the_extrusion_flag() -> None:
+    made = package((24, 40, 40), [(20, 20)], [7.0])
+    mask = made.mask.copy()
+    assert flags(measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), "a"))["extrusion"] is False
+    mask[13:22, 15:26, 20:34] = np.where(mask[13:22, 15:26, 20:34] == VOID, VOID, SOLDER)
+    assert flags(measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), "a"))["extrusion"] is True
+
+
+def test_the_entry_is_valid_json_and_the_page_escapes_names() -> None:
+    found = Changes.of(
+        [scan({}, name="<b>x")], [scan({4: 4.5}, name="<b>x")], ("<one>", "two"),
+        {"<one>": {"mIoU": 0.9, "void IoU": None}, "two": {"mIoU": 0.8, "void IoU": 0.5}},
+    )  # fmt: skip
+    entry = json.loads(json.dumps(found.entry(), allow_nan=False))
+    assert entry["bumps"][0]["before"]["verdict"] == "PASS" and entry["bumps"][0]["moved"]
+    page = changes_page(found, "p", {("<b>x", "r2c2"): (b"1", b"2")})
+    assert "<b>x" not in page and "&lt;b&gt;x" in page and "&lt;one&gt;" in page
+    assert page.count("data:image/png") == 2 and "0.9000" in page
+    assert found.text().splitlines()[-1].startswith("<b>x r2c2  PASS -> FAIL")

@@ -1,0 +1,111 @@
+"""Marks on slices: what a person said of a suggestion outlives the window, and comes back when asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import add_scan, write_scan
+from voidscope.acquisition import Finding, Grounds, LimitCost, Suggestion, Term
+from voidscope.config import Config
+from voidscope.errors import ProjectError
+from voidscope.jobs import execute
+from voidscope.project import Cycle, Mark, Project, State
+from voidscope.vocabulary import ClassMap, SliceKey
+from voidscope.workflow import suggest
+
+KEY = SliceKey("a", 2)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "p", ClassMap.hbm(), config=Config().with_changes(["suggest.budget=2"]))
+    add_scan(made, write_scan(tmp_path / "a.tif"))
+    return made
+
+
+def next_cycle(project: Project) -> None:
+    number = project.next_cycle
+    cycle = Cycle(number, (), 0, f"{number:064d}", {}, {}, {}, (0.5, 0.2))
+    project.add_cycle(cycle, b"")
+
+
+@pytest.mark.parametrize("mark", list(Mark))
+def test_a_mark_is_on_disk_and_told_and_can_be_taken_back(project: Project, mark: Mark) -> None:
+    told: list[SliceKey] = []
+    project.events.marks_changed.connect(told.append)
+    project.queue.mark(KEY, mark)
+    again = Project.open(project.path)
+    assert again.queue.state(KEY) == State(mark)
+    assert again.queue.marked() == (KEY,)
+    project.queue.mark(KEY, None)
+    assert (project.queue.state(KEY), told) == (State.TODO, [KEY, KEY])
+    assert Project.open(project.path).queue.marked() == ()
+
+
+def test_never_outlives_models_and_a_skip_lapses_with_the_next(project: Project) -> None:
+    project.queue.mark(KEY, Mark.NEVER)
+    project.queue.mark(SliceKey("a", 0), Mark.SKIPPED)
+    assert project.queue.left_out() == {KEY, SliceKey("a", 0)}
+    next_cycle(project)
+    assert project.queue.left_out() == {KEY}
+    assert project.queue.state(SliceKey("a", 0)) is State.TODO
+
+
+def test_a_label_ends_a_skip_but_no_flag(project: Project) -> None:
+    for index, mark in enumerate((Mark.SKIPPED, Mark.FLAGGED, None)):
+        key = SliceKey("a", index)
+        project.queue.mark(key, mark)
+        project.labels.put(key, np.ones(project.slice_shape(key), np.uint8))
+    states = [project.queue.state(SliceKey("a", i)) for i in range(4)]
+    assert states == [State.LABELLED, State.FLAGGED, State.LABELLED, State.TODO]
+
+
+def test_a_slice_marked_never_is_never_suggested(project: Project) -> None:
+    project.queue.mark(KEY, Mark.NEVER)
+    project.queue.mark(SliceKey("a", 3), Mark.SKIPPED)
+    for seed in range(5):
+        picks = execute(suggest(project, project.config.with_changes([f"seed={seed}"])))
+        assert {p.key for p in picks} == {SliceKey("a", 0), SliceKey("a", 1)}
+    project.queue.mark(KEY, None)
+    config = project.config.with_changes(["suggest.budget=3"])
+    assert KEY in {p.key for p in execute(suggest(project, config))}
+
+
+def test_two_programs_join_their_marks(project: Project) -> None:
+    other = Project.open(project.path)
+    project.queue.mark(KEY, Mark.NEVER)
+    other.queue.mark(SliceKey("a", 0), Mark.FLAGGED)
+    told: list[SliceKey] = []
+    project.events.marks_changed.connect(told.append)
+    project.catch_up()
+    assert told == [SliceKey("a", 0)]
+    assert project.queue.marked() == (SliceKey("a", 0), KEY)
+
+
+def test_a_settled_finding_stays_settled(project: Project) -> None:
+    finding = Finding("missed", KEY, (1, 2), 4, 0.4, 3)
+    project.queue.settle(finding)
+    assert Project.open(project.path).queue.is_settled(finding)
+    project.queue.unsettle(finding)
+    assert not Project.open(project.path).queue.is_settled(finding)
+
+
+def test_grounds_come_back_with_their_queue(project: Project) -> None:
+    grounds = Grounds((Term("rareness", 0.5, 0.9, 0.1, 0.7, True),), LimitCost(1, 2, 1.5, 1.75))
+    pick = Suggestion(KEY, 1, 0.9, 1.0, 0.1, 2.0, (1, 1), "rareness")
+    project.queue.put([pick], grounds)
+    again = Project.open(project.path)
+    assert (again.suggestions, again.queue.grounds) == ((pick,), grounds)
+    project.queue.put([pick])
+    assert project.queue.grounds == Grounds()
+
+
+@pytest.mark.parametrize("text", ["{}", '{"marks": {"a/0001": {"mark": "loved"}}, "settled": []}'])
+def test_damaged_marks_are_told_with_the_way_out(project: Project, text: str) -> None:
+    (project.path / "suggestions").mkdir(exist_ok=True)
+    (project.path / "suggestions" / "marks.json").write_text(text)
+    with pytest.raises(ProjectError, match=r"marks\.json is damaged.*delete it"):
+        Project.open(project.path)

@@ -1,0 +1,116 @@
+"""The bumps in the dock: a row, a dot, a picture and a point each, and a click on any goes there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voidscope.jobs import execute
+from voidscope.metrology import Verdict
+from voidscope.project import Project
+from voidscope.project.results import bump_picture
+from voidscope.workflow import measure
+from widgets.bench import add_cycle
+
+
+@pytest.fixture
+def measured(project: Project) -> Project:
+    """Scans a, b and c of two bumps each; in a and b the right one has a void of a fifth, at slice 3."""
+    add_cycle(project)
+    background, pillar, solder, void = (
+        project.classes.id_of(n) for n in ("background", "copper_pillar", "solder", "void")
+    )
+    for scan in "abc":
+        mask = np.full(project.scan(scan).shape, background, np.uint8)
+        for left in (1, 11):
+            mask[12:20, 1:5, left : left + 7], mask[5:12, 1:5, left : left + 7] = pillar, solder
+        if scan != "c":
+            mask[6:11, 3, 13:16] = void
+            mask[7:10, 2:5, 12:17] = void
+        project.set_prediction(project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+    execute(measure(project))
+    return project
+
+
+@pytest.fixture
+def panel(measured: Project, dock: Any) -> Any:
+    dock.view.setCurrentIndex(3)
+    return dock.view.measure
+
+
+def in_view(dock: Any) -> tuple[str | None, int | None]:
+    key = dock.view.layers.key
+    return (None, None) if key is None else (key.scan, key.index)
+
+
+def test_a_click_on_a_row_goes_to_the_bump_s_largest_void(dock: Any, panel: Any) -> None:
+    panel.scans.setCurrentIndex(1)
+    rows = [panel.bumps.table.item(r, 0).text() for r in range(panel.bumps.table.rowCount())]
+    assert rows[0].startswith("r1c2") and len(rows) == 2  # worst first
+    assert panel.bumps.table.item(0, 1).text() == "FAIL"
+    panel.bumps.table.cellClicked.emit(0, 0)
+    assert in_view(dock) == ("b", 3)
+
+
+def test_a_click_on_the_map_goes_there_and_colour_follows_the_choice(dock: Any, panel: Any) -> None:
+    panel.scans.setCurrentIndex(0)
+    points = panel.map.points.points()
+    assert {p.data() for p in points} == {"r1c1", "r1c2"}
+    by_verdict = {p.data(): p.brush().color().name() for p in points}
+    assert by_verdict == {"r1c1": "#1a7f4b", "r1c2": "#b3261e"}
+    left, right = sorted(points, key=lambda p: p.data())
+    assert left.pos().x() < right.pos().x()
+    panel.map.colour.setCurrentIndex(1)
+    by_value = {p.data(): p.brush().color().name() for p in panel.map.points.points()}
+    assert by_value["r1c1"] == "#fde725" and by_value["r1c2"] != by_verdict["r1c2"]
+    panel.map.points.sigClicked.emit(panel.map.points, [right], None)
+    assert in_view(dock) == ("a", 3)
+
+
+def test_the_worst_bumps_are_shown_in_pictures_that_lead_to_them(
+    dock: Any, panel: Any, measured: Project
+) -> None:
+    texts = [panel.worst.item(k).text() for k in range(panel.worst.count())]
+    assert [t.split("\n")[0] for t in texts] == ["a r1c2", "b r1c2", "a r1c1", "b r1c1", "c r1c1", "c r1c2"]
+    assert texts[0].split("\n")[1].startswith("FAIL")
+    assert not panel.worst.item(0).icon().isNull()
+    panel.worst.itemClicked.emit(panel.worst.item(1))
+    assert in_view(dock) == ("b", 3)
+    assert panel.scans.currentText() == "FAIL  b"
+    assert bump_picture(measured.report_folder, "b", "r1c2") is not None
+
+
+def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) -> None:
+    assert panel.lot.again.text() == "Fails in several scans: r1c2 (2 of 3)."
+    points = panel.lot.points.points()
+    assert len(points) == 6
+    bad = next(p for p in points if p.data() == ("b", "r1c2"))
+    assert bad.pos().x() == 2
+    panel.lot.points.sigClicked.emit(panel.lot.points, [bad], None)
+    assert in_view(dock) == ("b", 3)
+    panel.lot.of.setCurrentIndex(1)
+    assert {p.pos().y() for p in panel.lot.points.points()} == {15 * 0.7}
+
+
+def test_choosing_the_scan_as_unit_is_kept_in_the_project_and_asked_to_be_measured(
+    panel: Any, measured: Project
+) -> None:
+    panel.form.widget("unit").value = "scan"
+    assert measured.config.measure.unit == "scan"
+    assert "measure again" in panel.reason.text()
+    report = execute(measure(measured))
+    assert {s.scan: s.verdict for s in report.scans} == {
+        "a": Verdict.FAIL,
+        "b": Verdict.FAIL,
+        "c": Verdict.PASS,
+    }
+    assert "bumps fail" not in panel.reason.text()
+
+
+def test_without_a_report_there_is_no_view(dock: Any) -> None:
+    panel = dock.view.measure
+    assert not panel.views.isVisibleTo(panel)
+    panel.go_bump("a", "r1c1")  # as of a report that is gone
+    assert panel.bumps.table.rowCount() == panel.worst.count() == 0

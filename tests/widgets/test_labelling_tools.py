@@ -1,0 +1,286 @@
+"""Labelling faster than by painting: parts of a prediction, propagating, and a brush that keeps to intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import Bench, add_cycle, predict
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+
+from voidscope.project import Project
+from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.widgets.canvas_note import CanvasNote
+from voidscope.widgets.label_panel import LabelPanel
+from voidscope.widgets.labelling_tools import LabellingTools
+from voidscope.widgets.runner import Runner
+
+KEY = SliceKey("a", 2)
+PILLAR, SOLDER, VOID = 2, 3, 4
+
+
+@pytest.fixture
+def bench(qapp: object, project: Project) -> Bench:
+    made = Bench(project)
+    made.layers.show("a")
+    made.layers.jump(KEY)
+    return made
+
+
+@pytest.fixture
+def panel(qtbot: Any, bench: Bench) -> Iterator[LabelPanel]:
+    runner = Runner()
+    made = LabelPanel(bench.project, runner, bench.layers, bench.strokes)
+    qtbot.addWidget(made)
+    bench.project.events.labels_changed.connect(bench.layers.show_label)
+    runner.told.connect(bench.told.append)
+    runner.failed.connect(bench.told.append)
+    yield made
+    made.tools.release()
+
+
+def predicted(bench: Bench) -> np.ndarray:
+    """Two voids in solder, predicted for the slice in view."""
+    mask = np.full((24, 20), SOLDER, np.uint8)
+    mask[2:5, 2:5], mask[10:14, 10:14] = VOID, VOID
+    add_cycle(bench.project)
+    bench.layers.show_slice(KEY, mask, np.zeros((24, 20), np.float32))
+    return mask
+
+
+def point_at(bench: Bench, y: int, x: int) -> None:
+    world = bench.find("labels").data_to_world((y, KEY.index, x))
+    bench.viewer.cursor.position = tuple(world)
+
+
+def test_the_component_under_the_mouse_is_accepted_and_no_other(bench: Bench, panel: LabelPanel) -> None:
+    mask = predicted(bench)
+    bench.paint(2, PILLAR, at=(11, 11))
+    bench.strokes.flush()
+    own = bench.project.labels.get(KEY)
+    point_at(bench, 13, 13)
+    panel.tools.accept_one_component()
+    label = bench.project.labels.get(KEY)
+    assert (label[own > 0] == PILLAR).all()
+    expected = (mask == VOID) & (own == 0)
+    expected[:8] = False
+    assert ((label == VOID) == expected).all()
+    assert bench.project.labels.record(KEY).proposed
+    assert f"{expected.sum()} pixels of this void accepted" in bench.told[-1]
+
+
+def test_a_mouse_beside_the_slice_points_at_no_component(bench: Bench, panel: LabelPanel) -> None:
+    predicted(bench)
+    point_at(bench, 40, 3)
+    panel.tools.accept_one_component()
+    assert "Point at a component" in bench.told[-1]
+    assert len(bench.project.labels) == 0
+
+
+def test_one_class_is_accepted_everywhere_in_the_slice(bench: Bench, panel: LabelPanel) -> None:
+    mask = predicted(bench)
+    bench.layers.paint_with(VOID)
+    panel.tools.accept_one_class()
+    assert ((bench.project.labels.get(KEY) == VOID) == (mask == VOID)).all()
+    assert (bench.project.labels.get(KEY)[mask == SOLDER] == 0).all()
+    panel.tools.accept_one_class()
+    assert "nothing of void is left to accept" in bench.told[-1]
+
+
+def test_a_rejected_prediction_cannot_be_accepted_until_it_is_brought_back(
+    bench: Bench, panel: LabelPanel
+) -> None:
+    mask = predicted(bench)
+    panel.tools.reject_slice()
+    assert bench.find("prediction").data[:, KEY.index].max() == 0
+    panel.accept_prediction()
+    assert len(bench.project.labels) == 0
+    assert panel.tools.reject.text() == "R  Bring back"
+    panel.tools.reject_slice()
+    assert (bench.find("prediction").data[:, KEY.index] == mask).all()
+    panel.accept_prediction()
+    assert (bench.project.labels.get(KEY) == mask).all()
+
+
+def test_another_models_prediction_is_not_rejected(bench: Bench, panel: LabelPanel) -> None:
+    add_cycle(bench.project)
+    whole = predict(bench.project, "a")
+    bench.layers.show_results()
+    panel.tools.reject_slice()
+    bench.layers.show_results()
+    assert bench.find("prediction").data[:, KEY.index].max() == 0
+    assert (bench.find("prediction").data[:, 3] == whole[:, 3]).all()
+    add_cycle(bench.project)
+    whole = predict(bench.project, "a", seed=5)
+    bench.layers.show_results()
+    assert (bench.find("prediction").data == whole).all()
+
+
+def propose(bench: Bench, tools: LabellingTools, qtbot: Any) -> None:
+    """Label slices 0 and 4 and fill in what lies between."""
+    for index, size in ((0, 4), (4, 8)):
+        mask = np.ones((24, 20), np.uint8)
+        mask[8 : 8 + size, 8 : 8 + size] = VOID
+        bench.project.labels.put(SliceKey("a", index), mask)
+    with qtbot.waitSignal(tools._own.ended, timeout=10_000):
+        tools.fill_between()
+
+
+def test_what_is_interpolated_is_shown_marked_and_verified_by_accepting(
+    bench: Bench, panel: LabelPanel, qtbot: Any
+) -> None:
+    propose(bench, panel.tools, qtbot)
+    labels = bench.project.labels
+    assert labels.unverified == tuple(SliceKey("a", k) for k in (1, 2, 3))
+    assert len(labels) == 2
+    assert 16 < int((bench.find("labels").data[:, 2] == VOID).sum()) < 64
+    assert not panel.tools.unverified.isHidden()
+    assert "not verified" in bench.layers.note.overlay.text
+    panel.accept_prediction()
+    panel.refresh()
+    assert labels.record(KEY).provenance is Provenance.ACCEPTED
+    assert not labels.record(KEY).proposed  # no model had a part in it
+    assert KEY in labels
+    assert panel.tools.unverified.isHidden()
+    assert bench.layers.note.overlay.text == ""
+
+
+def test_a_stroke_on_a_proposal_verifies_it(bench: Bench, panel: LabelPanel, qtbot: Any) -> None:
+    propose(bench, panel.tools, qtbot)
+    bench.paint(2, PILLAR, at=(2, 2))
+    bench.strokes.flush()
+    assert KEY in bench.project.labels
+    assert bench.project.labels.record(KEY).provenance is Provenance.DRAWN
+    assert bench.project.labels.get(KEY)[2, 2] == PILLAR
+
+
+def test_rejecting_drops_a_proposal_and_undo_brings_all_of_them_back_and_away(
+    bench: Bench, panel: LabelPanel, qtbot: Any
+) -> None:
+    propose(bench, panel.tools, qtbot)
+    panel.tools.reject_slice()
+    assert KEY not in bench.project.labels.unverified
+    panel.tools.turn(True)
+    assert bench.told[-1] == "undid: rejected a/0002"
+    assert KEY in bench.project.labels.unverified
+    panel.tools.turn(True)
+    assert bench.told[-1] == "undid: interpolated a/0001 and 2 more"
+    assert bench.project.labels.unverified == ()
+    assert bench.find("labels").data[:, 1:4].max() == 0
+
+
+def test_a_label_is_copied_on_to_as_many_slices_as_said(bench: Bench, panel: LabelPanel, qtbot: Any) -> None:
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    panel.tools.reach.setValue(-2)
+    with qtbot.waitSignal(panel.tools._own.ended, timeout=10_000):
+        panel.tools.copy_on()
+    assert bench.project.labels.unverified == (SliceKey("a", 0), SliceKey("a", 1))
+
+
+class Event:
+    """What napari hands to mouse callbacks."""
+
+    def __init__(self, bench: Bench, y: float, x: float) -> None:
+        self.position = tuple(bench.find("labels").data_to_world((y, KEY.index, x)))
+        self.type, self.button, self.modifiers = "mouse_press", 1, ()
+        self.view_direction, self.dims_displayed = None, [0, 2]
+        self.is_dragging, self.handled = True, False
+
+
+def drag(bench: Bench, *points: tuple[float, float]) -> None:
+    """Press at the first point, move over the others, release at the last, with napari's own brush."""
+    layer = bench.find("labels")
+    event = Event(bench, *points[0])
+    mouse_press_callbacks(layer, event)
+    for point in points[1:]:
+        event = Event(bench, *point)
+        event.type = "mouse_move"
+        mouse_move_callbacks(layer, event)
+    event = Event(bench, *points[-1])
+    event.type = "mouse_release"
+    mouse_release_callbacks(layer, event)
+
+
+@pytest.fixture
+def split(bench: Bench) -> Bench:
+    """Its slice is dark on the left and bright on the right; the brush is large and paints void."""
+    image = np.full(bench.project.scan("a").shape, 1_000.0, np.float32)
+    image[:, :, 10:] = 50_000.0
+    bench.project._volumes["a"] = replace(bench.project.volume("a"), voxels=image)
+    bench.layers.paint_with(VOID)
+    bench.find("labels").brush_size = 9
+    return bench
+
+
+def test_a_limited_brush_paints_only_what_looks_like_the_pixel_pressed(
+    split: Bench, panel: LabelPanel
+) -> None:
+    panel.tools.brush.toggle()
+    drag(split, (8, 8), (12, 8), (16, 9))
+    split.strokes.flush()
+    label = split.project.labels.get(KEY)
+    assert (label[:, :10] == VOID).sum() > 40
+    assert label[:, 10:].max() == 0
+    low, high = panel.tools.brush.value()
+    assert low < 1_000 < high < 50_000
+    panel.tools.turn(True)
+    assert len(split.project.labels) == 0
+
+
+def test_without_the_limit_the_brush_paints_both_sides(split: Bench, panel: LabelPanel) -> None:
+    drag(split, (8, 8), (12, 8))
+    split.strokes.flush()
+    assert split.project.labels.get(KEY)[:, 10:].max() == VOID
+
+
+def test_what_was_painted_before_stays_and_erasing_is_free(split: Bench, panel: LabelPanel) -> None:
+    drag(split, (12, 12))
+    before = split.find("labels").data[:, KEY.index].copy()
+    panel.tools.brush.toggle()
+    split.layers.paint_with(SOLDER)
+    drag(split, (12, 8))
+    now = split.find("labels").data[:, KEY.index]
+    assert (now[:, 10:] == before[:, 10:]).all()
+    assert (now[:, :10] == SOLDER).any()
+    split.find("labels").mode = "erase"
+    drag(split, (12, 8))
+    assert (now[:, 10:] == 0).sum() > (before[:, 10:] == 0).sum()
+
+
+def test_a_range_set_by_hand_is_not_moved_by_the_next_press(split: Bench, panel: LabelPanel) -> None:
+    brush = panel.tools.brush
+    brush.toggle()
+    told: list[tuple[float, float]] = []
+    brush.valueChanged.connect(lambda low, high: told.append((low, high)))
+    brush.slider.setValue((500, 1000))
+    assert not brush.following.isChecked()
+    assert told[-1][1] == np.inf
+    drag(split, (12, 8))
+    split.strokes.flush()
+    label = split.project.labels.get(KEY)
+    assert label[:, 10:].max() == VOID
+    assert label[:, :10].max() == 0
+
+
+def test_filling_is_limited_too(split: Bench, panel: LabelPanel) -> None:
+    panel.tools.brush.toggle()
+    split.find("labels").mode = "fill"
+    drag(split, (12, 8))
+    split.strokes.flush()
+    label = split.project.labels.get(KEY)
+    assert (label[:, :10] == VOID).all()
+    assert label[:, 10:].max() == 0
+
+
+def test_a_note_gives_the_overlay_back_as_it_was(bench: Bench) -> None:
+    note = CanvasNote(bench.viewer)
+    overlay = note.overlay
+    overlay.text, overlay.visible, overlay.position = "mine", True, "bottom_left"
+    note.show("ours")
+    assert (overlay.text, overlay.position) == ("ours", "top_center")
+    note.show("")
+    assert (overlay.text, overlay.visible, overlay.position) == ("mine", True, "bottom_left")

@@ -1,0 +1,235 @@
+"""The queue and the review lists in a real viewer: each act of a person ends in the project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import add_cycle
+
+from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
+from voidscope.acquisition.findings import runs_of
+from voidscope.project import Mark, Project, State
+from voidscope.vocabulary import SliceKey
+from voidscope.widgets.colours import FlickerMap
+from voidscope.widgets.term_bars import bars_of
+from voidscope.widgets.thumbnails import Thumbnails
+
+VOID, SOLDER = 4, 3
+PICKS = tuple(
+    Suggestion(SliceKey(scan, i), rank, 0.9, 1.0 + rank / 10, 0.2, 2.0, (9, 12), "rareness")
+    for rank, (scan, i) in enumerate((("a", 1), ("b", 4), ("a", 3)), start=1)
+)
+
+
+def press(dock: Any, key: str) -> None:
+    """What the viewer does when a person presses a key of ours."""
+    dock.view.shortcuts()[key](dock._viewer)
+
+
+def chips(dock: Any) -> list[str]:
+    return [row.chip for row in dock.view.label.queue.list.rows()]
+
+
+def missed_void() -> Finding:
+    where = np.array([(2, y, x) for y in (9, 10) for x in (6, 7, 8)])
+    return Finding("missed", SliceKey("a", 2), (9, 7), 6, 0.4, SOLDER, runs=runs_of(where))
+
+
+@pytest.fixture
+def reviewed(dock: Any, project: Project) -> Any:
+    """Scan a segmented as solder with a one-slice square of background, and one missed void."""
+    cycle = add_cycle(project)
+    mask = np.full(project.scan("a").shape, SOLDER, np.uint8)
+    mask[2:6, 3, 2:6] = 1
+    counts, flickers = flicker("a", np.moveaxis(mask, 1, 0))
+    found = ScanFindings((missed_void(),), flickers, counts)
+    project.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16), found)
+    project.events.findings_changed.emit()
+    return dock
+
+
+def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, project: Project) -> None:
+    project.queue.put(PICKS)
+    press(dock, "N")
+    press(dock, "S")
+    assert project.queue.state(PICKS[0].key) is State.SKIPPED
+    assert dock.view.layers.key == PICKS[1].key
+    press(dock, "G")
+    assert dock.view.layers.key == PICKS[1].key
+    assert chips(dock) == ["skipped", "flagged", "to do"]
+    press(dock, "N")
+    assert dock.view.layers.key == PICKS[2].key
+    press(dock, "N")
+    assert dock.view.layers.key == PICKS[1].key, "flagged slices come when nothing else is left"
+    press(dock, "G")
+    assert Project.open(project.path).queue.marked() == (PICKS[0].key,)
+
+
+def test_never_is_kept_and_taken_back_from_the_filter(dock: Any, project: Project) -> None:
+    project.queue.put(PICKS)
+    box = dock.view.label.queue
+    press(dock, "N")
+    box.never.click()
+    assert Project.open(project.path).queue.state(PICKS[0].key) is State.NEVER
+    project.queue.put(PICKS[1:])
+    assert len(box.list.rows()) == 2
+    box.states.setCurrentText("never")
+    assert [row.key for row in box.list.rows()] == [PICKS[0].key]
+    box.pick(0)
+    assert box.never.text() == "Not never"
+    box.never.click()
+    assert project.queue.marked() == ()
+    assert box.list.rows() == ()
+
+
+def test_filters_by_state_and_scan(dock: Any, project: Project) -> None:
+    project.queue.put(PICKS)
+    project.labels.put(PICKS[0].key, np.ones((24, 20), np.uint8))
+    box = dock.view.label.queue
+    box.states.setCurrentText("labelled")
+    assert [r.key for r in box.list.rows()] == [PICKS[0].key]
+    box.states.setCurrentText("to do")
+    box.scans.setCurrentText("b")
+    assert [r.key for r in box.list.rows()] == [PICKS[1].key]
+    press(dock, "N")
+    assert dock.view.layers.key == PICKS[1].key
+    project.queue.mark(PICKS[1].key, Mark.SKIPPED)
+    assert box.list.rows() == ()
+
+
+def test_the_card_has_bars_and_warns_of_a_constant_term(dock: Any, project: Project) -> None:
+    terms = (Term("rareness", 0.9, 0.9, 0.0, None, True), Term("uncertainty", 1.0, 1.4, 0.1, 0.95, True))
+    project.queue.put(PICKS, Grounds(terms))
+    press(dock, "N")
+    box = dock.view.label.queue
+    assert [(b.word, b.value, b.place) for b in box.bars.value()] == [
+        ("rare", "0.90", None), ("unsure", "1.10", pytest.approx(0.25)), ("far", "0.20", None),
+    ]  # fmt: skip
+    assert "Rareness (0.90) is the same for every slice" in box.grounds.text()
+    assert not box.grounds.isHidden()
+    assert bars_of(PICKS[0], project.queue.grounds) == box.list.rows()[0].bars
+
+
+def test_another_weight_ranks_again_without_asking_the_model(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: True)
+    monkeypatch.setattr(dock.runner, "run", lambda make, *then: asked.append("ranked"))
+    panel = dock.view.label
+    panel.form.widget("distance").value = "0.5"
+    qtbot.wait(400)
+    assert asked == []
+    project.queue.put(PICKS)
+    panel.form.widget("distance").value = "0.25"
+    panel.form.widget("aggregation").value = "mean"
+    qtbot.waitUntil(lambda: asked != [], timeout=5_000)
+    assert asked == ["ranked"]
+    assert (project.config.suggest.distance, project.config.suggest.aggregation) == (0.25, "mean")
+
+
+def test_a_missed_void_is_accepted_by_a_key(reviewed: Any, project: Project) -> None:
+    box = reviewed.view.label.queue
+    assert box.tabs.tabText(1) == "Missed 1"
+    own = np.zeros((24, 20), np.uint8)
+    own[10, 8] = 1
+    project.labels.put(SliceKey("a", 2), own)
+    box.tabs.setCurrentIndex(1)
+    press(reviewed, "N")
+    assert reviewed.view.layers.key == SliceKey("a", 2)
+    assert reviewed.view.label.accept.text() == "A  It is a void"
+    press(reviewed, "A")
+    label = project.labels.get(SliceKey("a", 2))
+    assert label is not None
+    assert (label == VOID).sum() == 5, "what a person said stays"
+    assert label[10, 8] == 1
+    assert box.list.rows() == ()
+    assert "No missed void is known" in box.card.text()
+
+
+def test_a_finding_left_as_it_is_does_not_come_back(reviewed: Any, project: Project) -> None:
+    box = reviewed.view.label.queue
+    box.tabs.setCurrentIndex(1)
+    press(reviewed, "N")
+    press(reviewed, "S")
+    assert box.list.rows() == ()
+    assert project.queue.is_settled(missed_void())
+    assert len(project.labels) == 0 and project.queue.marked() == ()
+
+
+def test_a_doubt_is_settled_the_models_way(reviewed: Any, qtbot: Any, project: Project) -> None:
+    project.labels.put(SliceKey("a", 3), np.full((24, 20), SOLDER, np.uint8))
+    box = reviewed.view.label.queue
+    box.tabs.setCurrentIndex(2)
+    box.compare.click()
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: not reviewed.runner.busy, timeout=20_000)
+    press(reviewed, "N")
+    press(reviewed, "A")
+    label = project.labels.get(SliceKey("a", 3))
+    assert label is not None
+    assert (label[2:6, 2:6] == 1).all() and (label == 1).sum() == 16
+    assert box.list.rows() == ()
+
+
+def test_a_flicker_is_mended_by_what_the_neighbours_say(reviewed: Any, project: Project) -> None:
+    box = reviewed.view.label.queue
+    box.tabs.setCurrentIndex(3)
+    press(reviewed, "N")
+    press(reviewed, "A")
+    label = project.labels.get(SliceKey("a", 3))
+    assert label is not None
+    assert (label == SOLDER).sum() == 16 and (label > 0).sum() == 16
+
+
+def test_damaged_findings_are_told_and_the_queue_works_on(reviewed: Any, project: Project) -> None:
+    assert project.cycle is not None
+    (project.cycle.folder / "findings" / "a.json").write_text("{}")
+    project.queue.put(PICKS)
+    assert "segment the scan again" in reviewed.jobs.message.text()
+    press(reviewed, "N")
+    press(reviewed, "S")
+    assert project.queue.state(PICKS[0].key) is State.SKIPPED
+
+
+def test_the_queue_s_own_key_still_accepts_the_prediction(reviewed: Any, project: Project) -> None:
+    reviewed.view.layers.jump(SliceKey("a", 0))
+    press(reviewed, "A")
+    assert (project.labels.get(SliceKey("a", 0)) == SOLDER).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_flicker_heatmap_shows_the_slices_that_flicker(axis: int) -> None:
+    mask = np.random.default_rng(axis).integers(1, 3, (5, 6, 7)).astype(np.uint8)
+    counts = flicker("s", np.moveaxis(mask, axis, 0))[0]
+    heat = FlickerMap(mask, axis)
+    whole = np.asarray(heat)
+    assert whole.sum(axis=tuple(a for a in range(3) if a != axis)).tolist() == list(counts)
+    for where in [
+        (2,),
+        (slice(None), 3),
+        (slice(1, 4), slice(None), 5),
+        (1, slice(2, 5), slice(None)),
+        (..., 0),
+    ]:
+        assert (heat[where] == whole[where]).all()
+
+
+def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, project: Project) -> None:
+    from pathlib import Path
+
+    Path(project.scan("b").path).unlink()
+    made = Thumbnails(project)
+    places = [(SliceKey("a", 1), (9, 12)), (SliceKey("b", 4), None), (SliceKey("a", 2), None)]
+    assert [made.get(p) for p in places] == [None] * 3
+    qtbot.waitUntil(
+        lambda: made.get(places[0]) is not None and made.get(places[2]) is not None, timeout=20_000
+    )
+    found = made.get(places[0])
+    assert found is not None and (found.image.width(), found.image.height()) == (20, 24)
+    assert found.pixel == pytest.approx((9.5 / 24, 12.5 / 20))
+    qtbot.waitUntil(lambda: made._worker is None, timeout=20_000)
+    assert made.get(places[1]) is None and made._worker is None, "it is not asked for again"
+    made.release()

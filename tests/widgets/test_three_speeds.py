@@ -1,0 +1,267 @@
+"""Three speeds in the window: previews that are none of the project's, a question where a model is worse, and a child that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import add_cycle, predict
+
+from voidscope.errors import ProjectError
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Project, import_truth
+from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.volume import Dataset
+from voidscope.widgets import quick_look, train_panel
+from voidscope.widgets.job_bar import JobBar
+from voidscope.widgets.layers import PREVIEW
+from voidscope.widgets.runner import Question, Runner
+from voidscope.workflow import Comparison, Glance
+from voidscope.workflow.comparing import UNSEEN
+
+KEY = SliceKey("a", 3)
+
+
+class Prediction:
+    """What a quick look saw: all of it one class."""
+
+    def __init__(self, shape: tuple[int, int], class_id: int) -> None:
+        self.mask = np.full(shape, class_id, np.uint8)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[SliceKey]:
+    """Quick looks without a network, which see solder everywhere; the list has what was looked at."""
+    asked: list[SliceKey] = []
+
+    def glance(self: Any, key: SliceKey) -> Job[Any, Glance]:
+        asked.append(key)
+        cycle, shape = self._project.cycle, self._project.slice_shape(key)
+
+        def steps() -> Steps[Prediction]:
+            yield Progress(0, 1)
+            return Prediction(shape, 3)
+
+        return Job("Quick look", steps, lambda found: Glance(key, found, cycle.id))
+
+    monkeypatch.setattr(quick_look.Glances, "glance", glance)
+    return asked
+
+
+@pytest.fixture
+def seen(dock: Any, project: Project, looks: list[SliceKey]) -> Any:
+    """A dock on a project with a model that has segmented scan a; slice a/0003 is in view."""
+    add_cycle(project)
+    predict(project, "a")
+    dock.view.layers.jump(KEY)
+    return dock
+
+
+def label(project: Project, key: SliceKey = KEY) -> None:
+    project.labels.put(key, np.ones(project.slice_shape(key), np.uint8))
+
+
+def test_a_label_brings_a_preview_that_is_said_to_be_one_and_touches_no_mask(
+    seen: Any, qtbot: Any, project: Project
+) -> None:
+    before, path = project.mask("a").copy(), project.mask_path("a")
+    written = path.read_bytes()
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+    layer = seen.view.layers.find("prediction")
+    assert (layer.data[:, 3] == 3).all() and layer.name == PREVIEW
+    assert (np.delete(layer.data, 3, 1) == np.delete(before, 3, 1)).all()
+    assert "quick look" in seen.view.quick_bar.sentence.text() and not seen.view.quick_bar.isHidden()
+    assert (project.mask("a") == before).all() and path.read_bytes() == written
+
+
+def test_what_is_accepted_is_what_is_in_view(seen: Any, qtbot: Any, project: Project) -> None:
+    other = SliceKey("a", 1)
+    label(project, other)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+    seen.view.label.accept_prediction()
+    assert (project.labels.get(KEY) == 3).all()
+    assert project.labels.record(KEY).provenance is Provenance.ACCEPTED
+
+
+def test_previews_follow_the_slider_and_only_the_last_slice_is_looked_at(
+    seen: Any, qtbot: Any, project: Project, looks: list[SliceKey]
+) -> None:
+    label(project)
+    qtbot.waitUntil(lambda: bool(looks) and not seen.view.quick.busy, timeout=5000)
+    looks.clear()
+    for index in (4, 5, 0, 2):
+        seen.view.layers.jump(SliceKey("a", index))
+    qtbot.waitUntil(lambda: bool(looks) and not seen.view.quick.busy, timeout=5000)
+    assert looks == [SliceKey("a", 2)]
+
+
+def test_switched_off_the_model_is_back_in_view(seen: Any, qtbot: Any, project: Project) -> None:
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+    seen.view.quick_bar.switch.click()
+    layer = seen.view.layers.find("prediction")
+    assert (layer.data == project.mask("a")).all() and layer.name == "prediction"
+    seen.view.quick_bar.switch.click()
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+
+
+def test_a_new_model_ends_previews_and_a_late_one_is_dropped(seen: Any, qtbot: Any, project: Project) -> None:
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+    old = Glance(KEY, Prediction(project.slice_shape(KEY), 2), project.cycle.id)
+    add_cycle(project)
+    assert not seen.view.layers.previewing and seen.view.quick_bar.isHidden()
+    seen.view.quick._look((old, None))
+    assert not seen.view.layers.previewing
+
+
+def test_a_persons_own_name_for_the_layer_stays(seen: Any, qtbot: Any, project: Project) -> None:
+    layer = seen.view.layers.find("prediction")
+    layer.name = "mine"
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=5000)
+    assert seen.view.layers.find("prediction").name == "mine"
+
+
+def test_a_preview_that_cannot_be_had_is_no_news(
+    seen: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    seen.runner.failed.connect(told.append)
+
+    def refuse(self: Any, key: SliceKey) -> Job[Any, Glance]:
+        raise ProjectError("the weights are damaged")
+
+    monkeypatch.setattr(quick_look.Glances, "glance", refuse)
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.quick._refused, timeout=5000)
+    assert told == [] and not seen.view.layers.previewing
+
+
+# -- which model
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Trainings that take no time; says whether the next one is worse than the one before."""
+    outcome = [False]
+
+    def train(project: Project, **how: bool) -> Job[None, Any]:
+        def steps() -> Steps[None]:
+            yield Progress(1, 1)
+
+        return Job("Training", steps, lambda _: add_cycle(project))
+
+    def compare(project: Project) -> Job[Comparison, Comparison]:
+        def steps() -> Steps[Comparison]:
+            yield Progress(1, 1)
+            void = (0.5, 0.7) if outcome[0] else (0.7, 0.5)
+            return Comparison(len(project.cycles), len(project.cycles) - 1, UNSEEN, 8, void, (0.8, 0.8))
+
+        return Job("Comparing", steps, lambda found: found)
+
+    monkeypatch.setattr(train_panel, "train", train)
+    monkeypatch.setattr(train_panel, "compare", compare)
+    monkeypatch.setattr(train_panel.TrainPanel, "segment_view", lambda self: None)
+    return lambda worse: outcome.__setitem__(0, worse)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_worse_model_is_asked_about_and_one_click_goes_back(
+    seen: Any, qtbot: Any, project: Project, trainings: Callable[[bool], None], warm: bool
+) -> None:
+    label(project)
+    panel, question = seen.view.train, seen.jobs.question
+    before = project.cycle.weights_sha256
+    trainings(True)
+    (panel.fine_tune if warm else panel.start)()
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=5000)
+    assert question.sentence.text().startswith(
+        "The new model is worse. Cycle 2: void IoU 0.500, cycle 1: 0.700"
+    )
+    assert [b.text() for b in question.buttons] == ["Go back to cycle 1", "Keep cycle 2"]
+    question.buttons[0].click()
+    assert [c.weights_sha256 == before for c in project.cycles] == [True, False, True]
+    assert project.mask("a") is not None  # what the first one had segmented is in view again
+    assert question.isHidden() and question.buttons == []
+
+
+def test_a_better_model_is_told_and_nothing_is_asked(
+    seen: Any, qtbot: Any, project: Project, trainings: Callable[[bool], None]
+) -> None:
+    label(project)
+    trainings(False)
+    seen.view.train.start()
+    qtbot.waitUntil(lambda: "cycle 1: 0.500" in seen.jobs.message.text(), timeout=5000)
+    assert seen.jobs.question.isHidden() and len(project.cycles) == 2
+
+
+def test_a_question_goes_with_its_project(seen: Any) -> None:
+    seen.runner.asked.emit(Question("Which?", (("This", lambda: None),)))
+    assert not seen.jobs.question.isHidden()
+    seen.close_project()
+    assert seen.jobs.question.isHidden()
+
+
+# -- the tray
+
+
+def waiting(gate: list[bool], said: list[str], name: str) -> Job[None, None]:
+    def steps() -> Steps[None]:
+        while not gate:
+            yield Progress(0, 0)
+
+    return Job(name, steps, lambda _: said.append(name))
+
+
+def test_work_nobody_waits_for_gives_way_without_a_word(qtbot: Any) -> None:
+    runner, said, told = Runner(), [], []
+    bar = JobBar(runner)
+    qtbot.addWidget(bar)
+    for end in (runner.cancelled, runner.failed):
+        end.connect(told.append)
+    runner.run(lambda: waiting([], said, "Others"), yields=True)
+    assert not runner.busy and not bar.cancel.isHidden()
+    runner.run(lambda: waiting([True], said, "Wanted"))
+    assert runner.busy
+    qtbot.waitUntil(lambda: said == ["Wanted"] and not runner.busy, timeout=5000)
+    assert told == []
+
+
+def test_cancelling_work_that_gives_way_cancels_what_waits_for_it_too(qtbot: Any) -> None:
+    runner, said, told = Runner(), [], []
+    runner.cancelled.connect(told.append)
+    runner.run(lambda: waiting([], said, "Others"), yields=True)
+    runner.run(lambda: waiting([True], said, "Wanted"))
+    runner.cancel()
+    qtbot.waitUntil(lambda: not runner.busy and bool(told), timeout=5000)
+    assert (said, told) == ([], ["Others"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
+@pytest.mark.own_process
+def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("b", 1)])
+    project.set_config(project.config.with_changes(["train.epochs=100000"]))
+    dock.view.setCurrentIndex(2)
+    labels = {k: project.labels.record(k) for k in project.labels}
+    dones: list[int] = []
+    dock.runner.progressed.connect(lambda progress, left: dones.append(progress.done))
+    dock.view.train.retrain.click()
+    qtbot.waitUntil(lambda: bool(dones) and dones[-1] > 0, timeout=240_000)
+    made = [p for t in Path(f"/proc/{os.getpid()}/task").glob("*/children") for p in t.read_text().split()]
+    child = next(int(p) for p in made if b"voidscope.apart" in Path(f"/proc/{p}/cmdline").read_bytes())
+    with qtbot.waitSignal(dock.runner.failed, timeout=10_000):
+        os.kill(child, signal.SIGKILL)
+    assert dock.jobs.message.text().startswith("Training cycle 1 stopped: its process was ended by SIGKILL")
+    assert dock.view.train.retrain.isEnabled() and dock.jobs.cancel.isHidden()
+    assert project.cycle is None
+    assert {k: Project.open(project.path).labels.record(k) for k in labels} == labels

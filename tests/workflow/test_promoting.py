@@ -1,0 +1,137 @@
+"""A model in force is not replaced by one that finds less void, unless somebody says why."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from builders import add_cycle
+from voidscope.errors import NotReady, Refused
+from voidscope.jobs import execute
+from voidscope.metrology import Verdict
+from voidscope.project import Project, project_truth
+from voidscope.vocabulary import Mask
+from voidscope.volume import Dataset
+from voidscope.workflow import changes, in_force, measure, promote, restore
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """Held to a limit that the true void is above."""
+    project.set_config(project.config.with_changes(["measure.limit=0.02"]))
+    return project
+
+
+def truth(project: Project, dataset: Dataset, scan: str = "c") -> Mask:
+    return project_truth(project, dataset, scan)
+
+
+def segmented(project: Project, dataset: Dataset, share: float) -> None:
+    """A new cycle that finds this share of the void of every scan."""
+    add_cycle(project)
+    void = project.classes.id_of("void")
+    for scan in project.scans:
+        mask = truth(project, dataset, scan).copy()
+        where = np.flatnonzero(mask == void)
+        mask.flat[where[: round((1 - share) * len(where))]] = project.classes.id_of("solder")
+        project.set_prediction(project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+
+
+def test_the_first_model_is_promoted_with_the_recall_it_has(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 0.75)
+    found = execute(promote(project, dataset))
+    assert (found.cycle, found.against, found.recall, found.scans) == (1, None, 0.75, ("c",))
+    assert in_force(project) == project.cycle
+    kept = json.loads((project.cycle.folder / "promotion.json").read_text())
+    assert (kept["recall"], kept["note"]) == (0.75, "")
+
+
+def test_a_drop_is_refused_and_nothing_changes(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 0.75)
+    execute(promote(project, dataset))
+    segmented(project, dataset, 0.5)
+    with pytest.raises(
+        Refused, match=r"Cycle 2 finds 50\.0 % .* cycle 1, which is in force, 75\.0 %\. .*--note TEXT"
+    ):
+        execute(promote(project, dataset))
+    assert project.cycle.promotion is None and in_force(project).number == 1
+
+
+def test_a_note_overrides_and_stays_with_the_cycle(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 0.75)
+    execute(promote(project, dataset))
+    segmented(project, dataset, 0.5)
+    found = execute(promote(project, dataset, "customer wants fewer false alarms"))
+    assert (found.recall, found.recall_before, found.against) == (0.5, 0.75, 1)
+    again = Project.open(project.path)
+    assert in_force(again).number == 2
+    assert again.cycle.promotion["note"] == "customer wants fewer false alarms"
+    report = execute(measure(again))
+    assert report.provenance["promotion"]["note"] == "customer wants fewer false alarms"
+
+
+def test_a_better_one_takes_over_and_an_equal_one_may(project: Project, dataset: Dataset) -> None:
+    for share in (0.5, 0.75, 0.75):
+        segmented(project, dataset, share)
+        execute(promote(project, dataset))
+    assert in_force(project).number == 3
+
+
+def test_a_model_that_is_not_in_force_gives_no_verdict(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 0.75)
+    assert {s.verdict for s in execute(measure(project)).scans} == {Verdict.FAIL}  # nobody promotes here yet
+    execute(promote(project, dataset))
+    segmented(project, dataset, 0.5)
+    report = execute(measure(project))
+    assert {s.verdict for s in report.scans} | {
+        b.measured.verdict for s in report.scans for b in s.bumps
+    } == {Verdict.REVIEW}
+    assert "is not in force, cycle 1 is" in report.scans[0].reason
+    restore(project, 1)
+    assert {s.verdict for s in execute(measure(project)).scans} == {Verdict.FAIL}  # its promotion went along
+
+
+def test_without_anything_to_judge_by_only_a_note_promotes(project: Project, dataset: Dataset) -> None:
+    with pytest.raises(NotReady, match="no trained model"):
+        promote(project)
+    add_cycle(project)
+    with pytest.raises(NotReady, match="Evaluate first"):
+        promote(project, dataset)
+    found = execute(promote(project, dataset, "judged by eye"))
+    assert (found.recall, found.scans, found.note) == (None, (), "judged by eye")
+
+
+def test_what_changed_between_two_cycles_is_measured_by_one_recipe_and_kept(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 1.0)
+    segmented(project, dataset, 0.0)
+    found = execute(changes(project, cycles=(1, 2)))
+    assert found.summary()["verdict_flips"] == {"FAIL -> PASS": 3}
+    assert set(found.scores) == {"cycle 1", "cycle 2"}
+    told = json.loads((project.path / "changes" / "changes.json").read_text())
+    assert told["before"] == "cycle 1" and len(told["bumps"]) == 3
+    page = (project.path / "changes" / "changes.html").read_text()
+    assert page.count("data:image/png") == 6
+
+
+def test_what_changed_between_two_recipes(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 1.0)
+    how = project.config.measure
+    found = execute(
+        changes(project, recipes=[("loose", how.model_copy(update={"limit": 0.9})), ("tight", how)])
+    )
+    assert found.summary()["verdict_flips"] == {"PASS -> FAIL": 3} and found.scores == {}
+
+
+def test_what_cannot_be_compared_is_said(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 1.0)
+    add_cycle(project)
+    with pytest.raises(NotReady, match="segmented by both cycle 1 and cycle 2"):
+        changes(project, cycles=(1, 2))
+    with pytest.raises(NotReady, match="two cycles or two recipes"):
+        changes(project)
+    with pytest.raises(Exception, match="no cycle 7; its cycles are 1, 2"):
+        changes(project, cycles=(1, 7))

@@ -1,0 +1,122 @@
+"""A report says who, what and how, and says where it does not know; the strategy verdict reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from voidscope.errors import NotReady
+from voidscope.jobs import execute
+from voidscope.metrology import Report
+from voidscope.project import Project, import_truth
+from voidscope.vocabulary import SliceKey
+from voidscope.volume import Dataset
+from voidscope.workflow import Occasion, evaluate, measure, segment, suggest, train
+
+WANTED = (
+    "report_id", "created", "git_commit", "people", "sample", "model_record", "inference", "post_processing", "scan_settings",
+    "edits_after_training", "measurement_system_analysis", "command", "recipe", "scans", "versions", "masks_sha256",
+)  # fmt: skip
+
+
+@pytest.fixture
+def segmented(project: Project, dataset: Dataset) -> Project:
+    """A model that looks at four mirror images, with masks."""
+    import_truth(project, dataset, [SliceKey(s, i) for s in "ab" for i in (0, 3)])
+    project.set_config(project.config.with_changes(["model.flips=true", "measure.min_void_iou=0"]))
+    execute(train(project))
+    execute(segment(project))
+    return project
+
+
+def test_everything_a_report_must_hold_is_there_and_the_unknown_is_said(segmented: Project) -> None:
+    found = execute(measure(segmented)).provenance
+    assert not set(WANTED) - set(found)
+    assert found["sample"] == {"lot": "not recorded", "die": "not recorded"}
+    assert found["people"]["operator"] == "not recorded"
+    assert "(4 slices)" in found["people"]["labelled by"]
+    model = found["model_record"]
+    assert model["validation mIoU"] == model["validation date"] == "not recorded"
+    assert "tu-mobilenetv3_small_050" in model["architecture"]
+    assert found["scan_settings"]["a"] == {"settings": "not recorded"}
+    assert found["inference"]["flips"] == "mean of four mirror images"
+
+
+def test_who_measured_what_is_told_on_every_page_and_in_the_command(
+    segmented: Project, dataset: Dataset
+) -> None:
+    execute(evaluate(segmented, dataset))
+    said = Occasion(operator="Ann <i>", approver="Bo", lot="L 7", die="D1", msa="R-12")
+    report = execute(measure(segmented, ["a"], occasion=said))
+    assert "--lot 'L 7'" in report.provenance["command"]
+    assert report.provenance["model_record"]["validation date"] != "not recorded"
+    for page in (report.html(), report.print_html()):
+        assert "Ann &lt;i&gt;" in page and "R-12" in page and "L 7" in page
+        twin = hashlib.sha256((segmented.report_folder / "report.json").read_bytes()).hexdigest()
+        assert twin in page.replace(f"{twin[:32]} ", twin[:32])
+
+
+def test_slices_painted_after_training_are_listed_with_who_painted_them(segmented: Project) -> None:
+    assert "none" in execute(measure(segmented, ["a"])).provenance["edits_after_training"]["edits"]
+    cycle = segmented.cycle
+    assert cycle is not None
+    labels = segmented.labels
+    labels._records[SliceKey("a", 0)] = replace(  # as if painted a day after the training
+        labels.record(SliceKey("a", 0)), author="cy", time="2999-01-01T00:00:00+00:00"
+    )
+    edits = execute(measure(segmented, ["a"])).provenance["edits_after_training"]
+    assert list(edits) == ["a/0000"] and edits["a/0000"]["by"] == "cy"
+
+
+def test_the_views_of_the_sweep_widen_the_interval_and_add_up_to_the_scan(segmented: Project) -> None:
+    cycle = segmented.cycle
+    assert cycle is not None
+    views = json.loads((cycle.folder / "views" / "a.json").read_text())["n_voxels"]
+    assert [sum(row) for row in views] == [24 * 6 * 20] * 4
+    mask = np.full((24, 6, 20), 3, np.uint8)
+    mask[:2] = 4
+    views = np.array([[0, 0, 2640 - n, 240 + n] for n in (0, 10, 30, 80)])
+    segmented.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16), views=views)
+    (scan,) = execute(measure(segmented, ["a"])).scans
+    assert scan.budget[1].value == pytest.approx((views[:, 3] / 2880).std(ddof=1))
+    segmented.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    (scan,) = execute(measure(segmented, ["a"])).scans
+    assert scan.budget[1].value is None  # those of an earlier mask are gone with it
+
+
+def straddling(project: Project, scan: str, other: float = 0.0) -> None:
+    """Put intervals into the report: `scan` straddles its limit, others have U = `other` around 0."""
+    report = execute(measure(project))
+    scans = [
+        replace(
+            s,
+            ratios={**s.ratios, s.formula: 0.05 if s.scan == scan else 0.0},
+            uncertainty=0.02 if s.scan == scan else other,
+            bumps=(),
+        )
+        for s in report.scans
+    ]
+    project.set_report(Report(tuple(scans), report.provenance), {})
+
+
+def test_verdict_asks_for_slices_of_the_scan_that_straddles_and_says_what_is_missing(
+    segmented: Project,
+) -> None:
+    config = segmented.config.with_changes(["suggest.strategy=verdict", "suggest.budget=3"])
+    with pytest.raises(NotReady, match="nothing was measured yet"):
+        suggest(segmented, config)
+    straddling(segmented, "c")  # a test scan: nothing of it can be labelled for training
+    with pytest.raises(NotReady, match="No interval of 2 measured training scans"):
+        suggest(segmented, config)
+    straddling(segmented, "b")
+    queue = execute(suggest(segmented, config))
+    assert {s.key.scan for s in queue} == {"b"} and {s.strategy for s in queue} == {"verdict"}
+    scores = [s.score for s in queue]
+    assert scores == sorted(scores, key=lambda x: -(x or 0))
+    execute(train(segmented, segmented.config.with_changes(["seed=3"])))
+    with pytest.raises(NotReady, match="the report is of cycle-0001"):
+        suggest(segmented, config)

@@ -1,0 +1,234 @@
+"""Three speeds of learning on a project: the same numbers in a process of its own, warm cycles, quick looks, and which is worse."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from voidscope import Dataset, answer_suggestions, execute, suggest, train
+from voidscope.errors import JobFailed, NotReady
+from voidscope.jobs import Progress
+from voidscope.model import Segmenter
+from voidscope.project import Cycle, Project, project_truth
+from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.volume import slice_index
+from voidscope.workflow import Glances, compare, is_trained, restore
+from voidscope.workflow.comparing import LEARNT, UNSEEN, Comparison
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Bitwise equality is per number of threads: here and in the other process."""
+    threads, told = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    yield
+    torch.set_num_threads(threads)
+    os.environ.pop("OMP_NUM_THREADS") if told is None else os.environ.update(OMP_NUM_THREADS=told)
+
+
+@pytest.fixture
+def labelled(project: Project, dataset: Dataset) -> Project:
+    """Three slices labelled."""
+    execute(suggest(project))
+    answer_suggestions(project, dataset)
+    return project
+
+
+@pytest.fixture
+def trained(labelled: Project) -> Project:
+    """And a first cycle."""
+    execute(train(labelled))
+    return labelled
+
+
+def add_cycle(project: Project, weights: bytes) -> Cycle:
+    """A cycle that learnt the labels of now, whose weights only the loader of `able` understands."""
+    learnt = {str(k): project.labels.record(k).sha256 for k in project.labels}
+    metrics = {"losses": [1.0], "seconds": 1.0, "warnings": []}
+    digest, dumped = hashlib.sha256(weights).hexdigest(), project.config.model_dump(mode="json")
+    cycle = Cycle(
+        project.next_cycle, project.labels.keys(), 0, digest, metrics, {"labels_sha256": learnt}, dumped, (0.0, 1.0)
+    )  # fmt: skip
+    return project.add_cycle(cycle, weights)
+
+
+def thresholding(project: Project, dataset: Dataset) -> Segmenter:
+    """A network that takes each pixel for the class whose mean grey level is nearest: 2 m x - m^2 is largest there."""
+    truth = project_truth(project, dataset, "a").transpose(1, 0, 2)
+    reader = project.reader(["a"])
+    grey = np.stack([reader.image(SliceKey("a", k)) for k in range(6)])
+    means = torch.tensor([float(grey[truth == c].mean()) for c in range(1, 5)])
+    conv = nn.Conv2d(1, 4, 3, padding=1)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[:, 0, 1, 1] = 2000 * means
+        conv.bias.copy_(-1000 * means**2)
+    return Segmenter(nn.Identity(), nn.Identity(), nn.Sequential(conv))
+
+
+@pytest.fixture
+def able(labelled: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Or a cycle that finds everything; cycles with other weights take everything for the first class."""
+
+    def load(config: object, n_classes: int, weights: bytes) -> Segmenter:
+        network = thresholding(labelled, dataset)
+        if weights != b"able":
+            with torch.no_grad():
+                network.head[0].weight.zero_()
+                network.head[0].bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        return network
+
+    monkeypatch.setattr("voidscope.model.segmenter.load_segmenter", load)
+    add_cycle(labelled, b"able")
+    return labelled
+
+
+def label(project: Project, dataset: Dataset, *names: str, provenance: Provenance = Provenance.DRAWN) -> None:
+    """Label slices by their truth."""
+    for key in map(SliceKey.parse, names):
+        where = slice_index(project.scan(key.scan).plane, key.index)
+        project.labels.put(key, project_truth(project, dataset, key.scan)[where], provenance)
+
+
+def child() -> int:
+    """The process that this one has made to train in."""
+    made = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = [pid for listed in made for pid in listed.read_text().split()]
+    return next(int(p) for p in pids if b"voidscope.apart" in Path(f"/proc/{p}/cmdline").read_bytes())
+
+
+def test_a_training_in_a_process_of_its_own_gives_the_same_weights_bit_for_bit(labelled: Project) -> None:
+    said: list[Progress] = []
+    here = execute(train(labelled))
+    there = execute(train(labelled, elsewhere=True), said.append)
+    assert there.weights() == here.weights()
+    assert there.metrics["losses"] == list(here.metrics["losses"])
+    assert said[-1].done == said[-1].total and said[-1].where == "cpu"
+
+
+def test_a_training_that_is_killed_takes_nothing_with_it(labelled: Project) -> None:
+    before = {k: labelled.labels.record(k) for k in labelled.labels}
+
+    def strike(progress: Progress) -> None:
+        if progress.done:
+            os.kill(child(), signal.SIGKILL)
+
+    long = labelled.config.with_changes(["train.epochs=100000"])
+    with pytest.raises(JobFailed, match="Training cycle 1 stopped: its process was ended by SIGKILL"):
+        execute(train(labelled, long, elsewhere=True), strike)
+    assert labelled.cycles == ()
+    assert {k: labelled.labels.record(k) for k in Project.open(labelled.path).labels} == before
+
+
+def test_a_warm_cycle_says_so_and_is_not_taken_for_a_full_training(
+    trained: Project, dataset: Dataset
+) -> None:
+    label(trained, dataset, "a/0000", "b/0003")
+    first = trained.cycle
+    warm = execute(train(trained, warm=True))
+    assert (warm.number, warm.warm, first.warm) == (2, True, False)
+    assert warm.provenance["warm_from"] == 1 and warm.provenance["initial_weights"] == first.id
+    assert warm.normalisation == first.normalisation
+    assert len(warm.metrics["losses"]) == 1  # of 3 epochs
+    assert not is_trained(trained)
+    execute(train(trained))
+    assert is_trained(trained)
+    assert Project.open(trained.path).cycles[1].warm
+
+
+def test_there_is_nothing_to_go_on_from_before_the_first_training(labelled: Project) -> None:
+    with pytest.raises(NotReady, match="no trained model"):
+        train(labelled, warm=True)
+
+
+# -- which of two is worse
+
+
+def test_a_first_model_is_compared_with_none(trained: Project) -> None:
+    assert execute(compare(trained)) is None
+
+
+def test_a_spoilt_model_is_worse_on_what_both_learnt_and_going_back_mends_it(able: Project) -> None:
+    add_cycle(able, b"spoilt")
+    found = execute(compare(able))
+    assert found is not None
+    assert found.worse and found.basis == LEARNT and found.n_slices == 3
+    assert "so this shows less" in found.sentence()
+    restore(able, 1)
+    again = execute(compare(able))
+    assert again is not None and not again.worse
+
+
+def test_unseen_labels_decide_where_there_are_any_but_not_those_a_model_proposed(
+    able: Project, dataset: Dataset
+) -> None:
+    label(able, dataset, "c/0001", provenance=Provenance.ACCEPTED)
+    add_cycle(able, b"spoilt")
+    assert execute(compare(able)).basis == LEARNT
+    label(able, dataset, "c/0002")
+    found = execute(compare(able))
+    assert (found.basis, found.n_slices) == (UNSEEN, 1)
+    assert found.void[0] == 0.0 < 0.3 < found.void[1]
+    assert found.miou[0] < found.miou[1] and found.worse
+
+
+@pytest.mark.parametrize(
+    ("void", "miou", "worse"),
+    [
+        ((0.70, 0.72), (0.9, 0.9), True),
+        ((0.70, 0.705), (0.9, 0.9), False),
+        ((0.80, 0.70), (0.5, 0.9), False),
+        ((None, None), (0.85, 0.9), True),
+        ((None, 0.5), (0.9, 0.9), False),
+    ],
+)
+def test_void_iou_decides_and_miou_where_no_void_is_to_be_found(
+    void: tuple[float | None, float | None], miou: tuple[float, float], worse: bool
+) -> None:
+    assert Comparison(5, 4, UNSEEN, 8, void, miou).worse is worse
+
+
+# -- a quick look
+
+
+def test_a_quick_look_is_due_when_labels_differ_from_the_cycles_and_changes_no_project(
+    trained: Project, dataset: Dataset
+) -> None:
+    glances = Glances(trained)
+    assert not glances.due
+    label(trained, dataset, "a/0000")
+    assert glances.due
+    files = {p: p.stat().st_mtime_ns for p in trained.path.rglob("*")}
+    found = execute(glances.glance(SliceKey("a", 1)))
+    assert found.model_id == trained.cycle.id
+    assert found.prediction.mask.shape == trained.slice_shape(SliceKey("a", 1))
+    assert {p: p.stat().st_mtime_ns for p in trained.path.rglob("*")} == files
+    trained.labels.remove(SliceKey("a", 0))
+    assert not glances.due
+
+
+def test_a_quick_look_learns_from_new_labels_what_the_model_did_not_know(
+    able: Project, dataset: Dataset
+) -> None:
+    add_cycle(able, b"spoilt")
+    key = SliceKey("a", 2)
+    truth = project_truth(able, dataset, "a")[slice_index(able.scan("a").plane, key.index)]
+    label(able, dataset, "b/0000", "b/0002", "b/0004")
+    glances = Glances(able)
+    assert np.mean(execute(glances.glance(key)).prediction.mask == truth) > 0.95 > 0.7 > np.mean(truth == 1)
+    assert able.mask("a") is None
+
+
+def test_no_model_no_quick_look(labelled: Project) -> None:
+    assert not Glances(labelled).due
+    with pytest.raises(NotReady):
+        Glances(labelled).glance(SliceKey("a", 0))
