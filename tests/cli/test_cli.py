@@ -244,7 +244,10 @@ def test_a_dataset_folder_and_a_label_file_are_no_scans(shell: Shell, dataset: P
     ("word", "said"),
     [
         ("train.epochs=0", "Setting train.epochs = 0: it must be at least 1."),
-        ("measure.limit=5", "Setting measure.limit = 5: it must be at most 1, for the limit is a fraction; for 5 % write 0.05."),
+        (
+            "measure.limit=5",
+            "Setting measure.limit = 5: it must be at most 1, for the limit is a fraction; for 5 % write 0.05.",
+        ),
         ("train.epochs=many", "Setting train.epochs = 'many': it must be a valid integer."),
         ("train.optimiser=sgd", "it must be 'rmsprop' or 'adamw'."),
     ],
