@@ -124,3 +124,15 @@ def test_an_unknown_class_name_lists_the_known_ones() -> None:
 
 def test_planes_know_their_axis() -> None:
     assert [p.axis for p in Plane] == [0, 1, 2]
+
+
+def test_booleans_are_ids_with_a_map_of_some_ids_too() -> None:
+    ids = np.array([[True, True], [True, True]])
+    assert (ClassMap.hbm().from_file(ids, {1: "void"}) == 4).all()
+    with pytest.raises(LabelError, match="Unknown label ids 0"):
+        ClassMap.hbm().from_file(~ids, {1: "void"})
+
+
+def test_a_map_of_no_ids_is_refused() -> None:
+    with pytest.raises(LabelError, match=r"names no ids.*--map ID=CLASS"):
+        ClassMap.hbm().from_file(np.zeros((2, 2), np.uint8), {})

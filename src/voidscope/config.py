@@ -313,6 +313,11 @@ class Config(_Section):
             said = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
             raise ConfigError(f"Setting {where}{said}: {in_words(first['msg'])}.") from error
 
+    def merged(self, before: Self, after: Self) -> Self:
+        """These settings with every one that differs between `before` and `after` as it is in `after`."""
+        was, will = before.model_dump(), after.model_dump()
+        return self.parse(_merged(self.model_dump(), was, will))
+
     def settings(self) -> Iterator[tuple[str, Any]]:
         """Each setting as (``section.field``, value), top-level ones first."""
         for name, value in self:
@@ -320,6 +325,13 @@ class Config(_Section):
                 yield from ((f"{name}.{inner}", v) for inner, v in value)
             else:
                 yield name, value
+
+
+def _merged(now: Any, before: Any, after: Any) -> Any:
+    """`after` where it differs from `before`, down to single settings; `now` elsewhere."""
+    if not (isinstance(now, Mapping) and isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return now if after == before else after
+    return {n: _merged(now[n], before.get(n), v) if n in now else v for n, v in after.items()}
 
 
 def _spelled_out(changes: Iterable[str]) -> Iterator[str]:

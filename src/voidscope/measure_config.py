@@ -151,7 +151,7 @@ class MeasureConfig(Section):
         ge=0, le=10, unit="voxels",
     )  # fmt: skip
     far_um: float = setting(
-        0.0, "Far voxels", "Solder, pillar and pad voxels farther than this from their class's centre become background; 0 keeps all.",
+        0.0, "Far voxels", "Solder, pillar and pad voxels farther than this from their class's centre, in every bump, become background; 0 keeps all.",
         ge=0, allow_inf_nan=False, unit="um",
     )  # fmt: skip
     fill_holes: bool = setting(

@@ -148,7 +148,12 @@ class ClassMap:
         """
         if not (np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.bool_):
             raise LabelError(f"Labels must be whole-number class ids, got {ids.dtype}; save them as uint8.")
+        ids = (
+            ids.view(np.uint8) if ids.dtype == np.bool_ else ids
+        )  # as an index, booleans would choose instead
         table = self._table(file_map)
+        if not table:
+            raise LabelError("The map names no ids; name at least one with --map ID=CLASS.")
         low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
         if low < 0 or high > max(table):
             raise self._unknown_ids(np.unique(ids), table)
@@ -157,7 +162,8 @@ class ClassMap:
         targets[list(table)], is_known[list(table)] = list(table.values()), True
         if not is_known.all() and not is_known[ids].all():
             raise self._unknown_ids(np.unique(ids), table)
-        return targets[ids.view(np.uint8) if ids.dtype == np.bool_ else ids]
+        mask: Mask = targets[ids]
+        return mask
 
     def _unknown_ids(self, present: npt.NDArray[np.generic], table: Mapping[int, int]) -> LabelError:
         unknown = [int(v) for v in present.tolist() if v not in table]

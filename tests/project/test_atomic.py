@@ -108,3 +108,37 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
         atomic.replace_folder(folder, {"a": b"3", "b": b"3", "c": b"3"})
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a": b"2", "c": b"2"}
     assert [p.name for p in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_folder_that_could_not_be_replaced_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rename = tmp_path / "report", Path.replace
+    atomic.replace_folder(folder, {"a": b"1"})
+
+    def refuse_the_new(self: Path, target: Path) -> Path:
+        if self.name == ".report.new":
+            raise OSError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_the_new)
+    with pytest.raises(ProjectError, match="Permission denied"):
+        atomic.replace_folder(folder, {"a": b"2"})
+    assert (folder / "a").read_bytes() == b"1"
+    assert [p.name for p in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_crash_between_two_renames_loses_nothing_when_the_next_write_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "report"
+    atomic.replace_folder(folder, {"a": b"1"})
+    folder.replace(tmp_path / ".report.old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ProjectError, match="No space left"):
+        atomic.replace_folder(folder, {"a": b"2"})
+    assert (folder / "a").read_bytes() == b"1"

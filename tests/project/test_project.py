@@ -119,9 +119,12 @@ def test_spacing_is_set_kept_and_checked(project: Project) -> None:
 
 
 def test_adding_a_known_scan_with_a_spacing_sets_it(project: Project, tmp_path: Path) -> None:
+    cycle = project.add_cycle(some_cycle(), b"weights")
+    project.set_prediction(cycle.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
     volume = read_scan(tmp_path / "scans" / "a.tif", spacing_um=(2.0, 2.0, 2.0))
     project.add([record_scan(volume, project.path, split=Split.TRAIN, plane=None, spacing_source="typed in")])
     assert project.scan("a").spacing_um == (2.0, 2.0, 2.0)
+    assert read_scan(project.mask_path("a")).spacing_um == pytest.approx((2.0, 2.0, 2.0))
 
 
 @pytest.mark.parametrize("key", [SliceKey("a", 4), SliceKey("z", 0)])
@@ -225,6 +228,15 @@ def test_a_project_of_test_scans_cannot_be_normalised(tmp_path: Path) -> None:
 def test_a_cycle_record_round_trips_whatever_its_folder(project: Project) -> None:
     written = project.add_cycle(some_cycle(), b"weights")
     assert replace(written, folder=Path()) == Cycle.read(written.folder)
+
+
+def test_pretrained_weights_leave_no_state_of_any_recipe(project: Project) -> None:
+    folder = project.pretrained_path.parent
+    folder.mkdir()
+    for name in ("state-0123456789ab.pt", "state-ba9876543210.pt"):
+        (folder / name).write_bytes(b"state")
+    project.set_pretrained(b"weights", {"losses": [1.0]})
+    assert sorted(p.name for p in folder.iterdir()) == ["pretrained.json", "weights.safetensors"]
 
 
 def test_pretrained_weights_are_kept_with_their_record(project: Project) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from builders import SHAPE, add_scan, write_scan
+from voidscope.acquisition import Survey
 from voidscope.errors import LabelError, ProjectError, StaleResult
-from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan
+from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan, results
+from voidscope.project.atomic import write_bytes
+from voidscope.project.label_files import stamp
 from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
 from voidscope.volume import Dataset, read_scan, tiff_bytes
 
@@ -167,3 +172,144 @@ def test_a_scan_that_moved_with_its_project_is_found_beside_it(project: Project,
         ).fingerprint
         == again.scan("a").fingerprint
     )
+
+
+def test_only_the_folders_of_scans_that_changed_are_looked_into(
+    project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in (KEY, SliceKey("b", 0)):
+        other.labels.put(key, np.ones((6, 5), np.uint8))
+        os.utime(project.path / "labels" / key.scan, (1, 1))  # long ago
+    project.labels.catch_up()
+    looked: list[Path] = []
+    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: looked.append(path) or stamp(path))
+    project.labels.catch_up()
+    assert looked == []
+    other.labels.remove(KEY)
+    other.labels.put(SliceKey("a", 2), np.ones((6, 5), np.uint8))
+    looked.clear()
+    project.labels.catch_up()
+    assert {p.parent.name for p in looked} == {"a"}
+    assert project.labels.keys() == (SliceKey("a", 2), SliceKey("b", 0))
+
+
+def test_labels_of_a_scan_that_comes_later_are_found(project: Project, other: Project) -> None:
+    path = write_scan(project.path.parent / "scans" / "d.tif", 9)
+    add_scan(other, path)
+    other.labels.put(SliceKey("d", 0), np.ones((6, 5), np.uint8))
+    os.utime(project.path / "labels" / "d", (1, 1))
+    project.labels.catch_up()
+    assert len(project.labels) == 0
+    project.catch_up()
+    assert project.labels.keys() == (SliceKey("d", 0),)
+
+
+def test_a_file_that_goes_while_it_is_looked_for_is_no_label(
+    project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.labels.put(KEY, np.ones((6, 5), np.uint8))
+    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: other.labels.remove(KEY))
+    project.labels.catch_up()
+    assert len(project.labels) == 0
+
+
+@pytest.mark.parametrize("act", ["put", "catch_up", "remove"])
+def test_a_drive_that_went_away_is_a_project_error(
+    act: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.labels.put(KEY, np.ones((6, 5), np.uint8))
+
+    def gone(*args: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("voidscope.project.labels.stamp", gone)
+    monkeypatch.setattr("voidscope.project.labels.remove", gone)
+    arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
+    with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
+        getattr(project.labels, act)(*arguments)
+
+
+def told_of(project: Project) -> list[str]:
+    """What the project tells from now on."""
+    told: list[str] = []
+    for what in (
+        "cycles",
+        "suggestions",
+        "survey",
+        "evaluation",
+        "findings",
+        "report",
+        "pretrained",
+        "config",
+    ):
+        getattr(project.events, f"{what}_changed").connect(lambda w=what: told.append(w))
+    project.events.masks_changed.connect(lambda scan: told.append(f"mask of {scan}"))
+    return told
+
+
+def predicted(project: Project, value: int) -> None:
+    mask = np.full(SHAPE, value, np.uint8)
+    project.set_prediction(project.cycle.id, "a", mask, np.zeros(SHAPE, np.float16))
+
+
+RESULTS = {
+    "suggestions": lambda p: p.queue.put([]),
+    "survey": lambda p: p.set_survey(Survey.from_arrays((), {}, p.cycle.id)),
+    "evaluation": lambda p: p.set_evaluation(p.cycle.id, {"miou": 0.5}),
+    "findings": lambda p: p.set_doubts(p.cycle.id, {}),
+    "pretrained": lambda p: p.set_pretrained(b"weights", {"losses": [1.0]}),
+    "mask of a": lambda p: predicted(p, 2),
+}
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_a_result_made_in_a_terminal_is_told_once(
+    what: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        results, "write_survey", lambda folder, survey: write_bytes(folder / "survey.safetensors", b"0")
+    )
+    monkeypatch.setattr(Survey, "from_arrays", lambda keys, arrays, model: SimpleNamespace(model_id=model))
+    project.add_cycle(cycle(1), b"weights")
+    predicted(project, 1)
+    other = Project.open(project.path)
+    assert (other.mask("a") == 1).all()
+    told = told_of(other)
+    RESULTS[what](project)
+    other.catch_up()
+    other.catch_up()
+    assert told == [what]
+    assert (other.mask("a") == (2 if what == "mask of a" else 1)).all()
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_what_one_has_made_oneself_is_told_once_too(
+    what: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        results, "write_survey", lambda folder, survey: write_bytes(folder / "survey.safetensors", b"0")
+    )
+    monkeypatch.setattr(Survey, "from_arrays", lambda keys, arrays, model: SimpleNamespace(model_id=model))
+    project.add_cycle(cycle(1), b"weights")
+    told = told_of(project)
+    RESULTS[what](project)
+    project.catch_up()
+    assert told == [what]
+
+
+def test_a_result_of_a_model_that_another_program_has_replaced_is_refused(
+    project: Project, other: Project
+) -> None:
+    mine = project.add_cycle(cycle(1), b"weights")
+    other.catch_up()
+    other.add_cycle(cycle(2), b"weights")
+    with pytest.raises(StaleResult, match="no longer the current model"):
+        project.set_evaluation(mine.id, {"miou": 0.5})
+    assert project.cycle is not None and project.cycle.number == 2
+
+
+def test_a_setting_changed_elsewhere_survives_another_changed_here(project: Project, other: Project) -> None:
+    other.set_config(other.config.with_changes(["train.epochs=3", "seed=5", "suggest.budget=4"]))
+    project.set_config(project.config.with_changes(["train.batch_size=2", "suggest.budget=6"]))
+    found = Project.open(project.path).config
+    assert (found.train.epochs, found.train.batch_size, found.seed, found.suggest.budget) == (3, 2, 5, 6)

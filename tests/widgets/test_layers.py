@@ -240,3 +240,26 @@ def test_a_scan_whose_spacing_was_unknown_is_shown_in_um_once_it_is_given(
     assert bench.layers.key == SliceKey("raw", 2)
     for layer in bench.viewer.layers:
         assert (tuple(layer.scale), {str(u) for u in layer.units}) == ((0.5, 0.5, 0.5), {"micrometer"})
+
+
+@pytest.mark.parametrize("kind", ["masks", "uncertainty"])
+def test_a_scan_with_a_damaged_result_is_shown_and_painted_and_the_way_out_told(
+    kind: str, bench: Bench
+) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "b")
+    path = bench.project.cycle.folder / kind / "b.tif"
+    path.write_bytes(path.read_bytes()[:60])
+    bench.project._masks.clear()  # as after opening it again
+    told: list[str] = []
+    bench.layers.troubled.connect(told.append)
+    bench.layers.show("b")
+    assert (
+        len(told) == 1
+        and f"{path} is damaged" in told[0]
+        and told[0].endswith("Delete it and segment again.")
+    )
+    bench.paint(1, VOID)
+    bench.strokes.flush()
+    assert SliceKey("b", 1) in bench.project.labels
+    assert bench.find("prediction") is None

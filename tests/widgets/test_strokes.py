@@ -145,3 +145,59 @@ def test_a_window_that_only_asks_to_close_leaves_the_job_running(
     del dock.runner.cancel
     assert cancelled == []
     assert len(project.labels) == 0
+
+
+def test_one_slice_that_is_refused_keeps_no_other_from_being_saved(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Labels.put_all
+
+    def guarded(self: Labels, masks: Any, *args: Any, **kwargs: Any) -> None:
+        if SliceKey("a", 1) in masks:
+            raise ProjectError("Cannot write a/0001.tif: Permission denied.")
+        put(self, masks, *args, **kwargs)
+
+    monkeypatch.setattr(Labels, "put_all", guarded)
+    for index in (1, 2, 3):
+        bench.paint(index, VOID)
+    bench.strokes.flush()
+    assert bench.project.labels.keys() == (SliceKey("a", 2), SliceKey("a", 3))
+    assert bench.told == [
+        "a/0001 not saved yet, kept in the viewer and tried again: Cannot write a/0001.tif: Permission denied."
+    ]
+    assert bench.strokes.pending(SliceKey("a", 1)) and not bench.strokes.pending(SliceKey("a", 2))
+    monkeypatch.undo()
+    bench.strokes.flush()
+    assert SliceKey("a", 1) in bench.project.labels
+    assert bench.told[1:] == ["All strokes are saved again."]
+
+
+def test_ids_that_no_class_has_are_said_and_the_stored_label_is_shown_again(bench: Bench) -> None:
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    layer = bench.find("labels")
+    layer.data[4, 2, 5] = 99
+    layer.refresh()
+    bench.paint(3, VOID)
+    bench.strokes.flush()
+    assert len(bench.told) == 1 and "holds ids 0..99; classes are 0..4." in bench.told[0]
+    assert "disk" not in bench.told[0] and not bench.strokes.unsaved
+    assert layer.data[4, 2, 5] == 0 and layer.data[10, 2, 10] == VOID
+    assert SliceKey("a", 3) in bench.project.labels
+    bench.strokes.flush()
+    assert len(bench.told) == 1
+
+
+def test_a_drive_that_went_away_is_told_and_strokes_are_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    bench.paint(2, VOID)
+    with monkeypatch.context() as patch:
+        patch.setattr("voidscope.project.labels.stamp", gone)
+        bench.strokes.flush()
+    assert bench.strokes.unsaved and "Input/output error" in bench.told[0]
+    bench.strokes.flush()
+    assert SliceKey("a", 2) in bench.project.labels

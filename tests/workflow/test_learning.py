@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
+from builders import add_scan
 from voidscope import training
 from voidscope.config import Config
-from voidscope.jobs import Progress, execute
-from voidscope.project import Project
-from voidscope.workflow import pretrain
+from voidscope.errors import NotReady
+from voidscope.jobs import Progress, Steps, execute
+from voidscope.project import Cycle, Project, import_truth
+from voidscope.training import Pretrained
+from voidscope.vocabulary import Plane, SliceKey, Split
+from voidscope.volume import Dataset
+from voidscope.workflow import is_trained, pretrain
+from voidscope.workflow.snapshot import provenance_of
 
 DONE = "these scans and settings are already pretrained"
 
@@ -84,3 +91,58 @@ def test_a_record_from_before_there_were_checksums_is_no_obstacle(pretrained: Pr
 
 def test_scans_are_told_apart_where_steps_are_to_hold_one_slice_of_each(project: Project) -> None:
     assert _runs(project, project.config.with_changes(["pretrain.one_slice_per_scan=true"]))
+
+
+def _learnt(project: Project, dataset: Dataset) -> Project:
+    """The project with a cycle that records what a training does; its weights are no weights."""
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("a", 3)])
+    keys = project.labels.keys()
+    said = provenance_of(project.reader(["a"])) | {
+        "labels_sha256": {str(k): project.labels.record(k).sha256 for k in keys}, "initial_sha256": None,
+    }  # fmt: skip
+    settings = project.config.model_dump(mode="json")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    project.add_cycle(Cycle(1, keys, 0, digest, {}, said, settings, project.normalisation()), b"weights")
+    return project
+
+
+def test_the_same_labels_on_the_same_slices_need_no_training(project: Project, dataset: Dataset) -> None:
+    assert is_trained(_learnt(project, dataset))
+    assert is_trained(Project.open(project.path))
+
+
+def test_a_training_scan_that_comes_or_goes_moves_the_normalisation(
+    project: Project, dataset: Dataset
+) -> None:
+    path = Path(_learnt(project, dataset).scan("b").path)
+    add_scan(project, path, Split.TEST)
+    assert not is_trained(project)
+    add_scan(project, path, Split.TRAIN)
+    assert is_trained(project)
+
+
+@pytest.mark.parametrize("fact", [{"fingerprint": "sha256:0"}, {"plane": "axis0"}])
+def test_another_file_or_plane_of_a_labelled_scan_is_another_model(
+    fact: dict[str, str], project: Project, dataset: Dataset
+) -> None:
+    path = _learnt(project, dataset).path / "cycles" / "0001" / "cycle.json"
+    tree = json.loads(path.read_text())
+    tree["provenance"]["scans"]["a"] |= fact
+    path.write_text(json.dumps(tree))
+    assert not is_trained(Project.open(project.path))
+
+
+def test_another_plane_is_another_pretraining(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    states: list[bytes | None] = []
+
+    def begun(images: object, settings: object, *, resume: bytes | None, **rest: object) -> Steps[Pretrained]:
+        states.append(resume)
+        yield Progress(1, 2, partial=b"state")
+        raise NotReady("killed")
+
+    monkeypatch.setattr(training, "pretrain_steps", begun)
+    for plane in (Plane.AXIS1, Plane.AXIS1, Plane.AXIS0):
+        add_scan(project, Path(project.scan("a").path), plane=plane)
+        with pytest.raises(NotReady, match="killed"):
+            execute(pretrain(project))
+    assert states == [None, b"state", None]

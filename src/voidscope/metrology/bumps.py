@@ -14,7 +14,8 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.budget import Views
-from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask
+from voidscope.metrology.cleaning import centres_of, drop_far, mend
+from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean
 from voidscope.metrology.structures import split
 from voidscope.metrology.verdict import Verdict
 from voidscope.metrology.voids import Void
@@ -36,15 +37,22 @@ def measure_scan(
     """`measure_mask` of a scan (z, y, x), of each of its bumps on its own box, and the verdict by `recipe.unit`.
 
     A scan that is nothing but one bump is measured once. `views` are of the whole scan; what a bump's share of them is nobody
-    counted, so of several bumps each has the interval of its edges alone. Raises what `measure_mask` does.
+    counted, so of several bumps each has the interval of its edges alone. Cleaning is done once, on the whole scan; a voxel is far
+    when it is farther than `recipe.far_um` from the centres of its class in all bumps. Raises what `measure_mask` does.
     """
-    whole = measure_mask(mask, classes, spacing_um, recipe, scan, views)
-    found = split(mask, classes, whole.spacing_um, recipe)
+    spacing = checked(mask, classes, spacing_um, scan)
+    mask, changed = mend(mask, classes, recipe)
+    found = split(mask, classes, spacing, recipe)
+    if recipe.far_um:
+        centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
+        mask, far = drop_far(mask, classes, spacing, recipe, centres)
+        found, changed = split(mask, classes, spacing, recipe), {**changed, **far}
+    whole = replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
     if len(found.structures) == 1 and not found.stray.pieces:
         return replace(whole, bumps=(Bump(found.structures[0], whole),))
     bumps = {}
     for k, first, cut in found.blanked():
-        measured = measure_mask(cut, classes, spacing_um, recipe, scan)
+        measured = measure_clean(cut, classes, spacing, recipe, scan)
         bumps[k] = Bump(found.structures[k], _moved(measured, first))
     return decided(replace(whole, bumps=tuple(bumps[k] for k in sorted(bumps)), stray=found.stray))
 

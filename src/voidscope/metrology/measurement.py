@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
 from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, Views, combined, ratio_budget, volume_budget
+from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
@@ -86,6 +87,7 @@ class ScanMeasurement:
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
     bumps : one row each, in the order of their places; none in what was measured of one bump
     stray : foreground that belongs to no bump
+    cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
@@ -110,6 +112,7 @@ class ScanMeasurement:
     boxed: Dimensions = field(default_factory=Dimensions)
     bumps: tuple[Bump, ...] = ()
     stray: Stray = field(default_factory=Stray)
+    cleaned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -193,6 +196,7 @@ class ScanMeasurement:
             "small_voids": [_void_entry(v) for v in self.small_voids],
             "bumps": [b.entry() for b in self.bumps],
             "stray": asdict(self.stray),
+            "cleaned": {step: dict(gains) for step, gains in self.cleaned.items()},
         }
 
     @classmethod
@@ -206,7 +210,7 @@ class ScanMeasurement:
             voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
             uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
             dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
-            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})),
+            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})), cleaned=entry.get("cleaned", {}),
             outcomes=tuple(Outcome.from_entry(e) for e in entry.get("criteria", ())), quantities=entry.get("quantities", {}),
         )  # fmt: skip
 
@@ -219,7 +223,7 @@ def measure_mask(
     scan: str,
     views: Views = (),
 ) -> ScanMeasurement:
-    """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled.
+    """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled, after the cleaning that the recipe asks for.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
@@ -232,8 +236,22 @@ def measure_mask(
     VolumeError : an impossible spacing.
     LabelError : the mask is not 3-D, holds no voxel or ids beyond the class map.
     """
+    spacing = checked(mask, classes, spacing_um, scan)
+    mask, changed = clean(mask, classes, spacing, recipe)
+    return replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
+
+
+def checked(mask: Mask, classes: ClassMap, spacing_um: Spacing | None, scan: str) -> Spacing:
+    """The spacing as three plain numbers; raises what `measure_mask` does where mask, classes or spacing cannot be measured."""
     spacing = _checked_spacing(spacing_um, scan)
     _check(mask, classes, scan)
+    return spacing
+
+
+def measure_clean(
+    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Views = ()
+) -> ScanMeasurement:
+    """`measure_mask` of a mask that was checked and is cleaned already."""
     counts = count_classes(mask, len(classes))
     size = dimensions(mask, classes, spacing, recipe)
     parts = ratio_parts(mask, counts, classes, recipe, size)
@@ -280,7 +298,11 @@ def ratio_parts(
 
 
 def measured_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> float | None:
-    """The ratio a recipe decides by, and nothing else, of a mask whose spacing nobody needs; None where undefined."""
+    """The ratio a recipe decides by, and nothing else, of a mask whose spacing nobody needs; None where undefined.
+
+    Gaps are closed and holes made void where the recipe asks for it; voxels are not dropped by distance, which takes a spacing.
+    """
+    mask, _ = mend(mask, classes, recipe)
     counts = count_classes(mask, len(classes))
     if recipe.ratio in VOLUMES:
         return values_of(volume_parts(counts, classes, recipe.solder_class))[recipe.ratio]

@@ -6,11 +6,53 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from voidscope.errors import ProjectError
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file written and synced under a temporary name beside its place, on any thread; `keep_all` renames it.
+
+    One that is never kept is deleted with the last reference to it: after a cancel, an error, a refusal.
+    """
+
+    path: Path
+    temporary: Path
+
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> Draft:
+        """Write `data` beside `path`; raises `ProjectError` when the disk or folder refuses."""
+        draft = cls(path, path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"))
+        weakref.finalize(draft, _drop, draft.temporary)
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_synced(draft.temporary, data)
+            except OSError:
+                _drop(draft.temporary)
+                raise
+        return draft
+
+
+def keep_all(drafts: Iterable[Draft]) -> None:
+    """Put drafts in their places, in order, each in one step; takes no time, for all of it is on disk already."""
+    folders = {}
+    for draft in drafts:
+        with explained(draft.path):
+            try:
+                draft.temporary.replace(draft.path)
+            finally:
+                _drop(draft.temporary)
+        folders[draft.path.parent] = draft.path
+    for folder, path in folders.items():
+        with explained(path):
+            sync_folder(folder)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -20,20 +62,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     ------
     ProjectError : the disk or folder refuses (full, read-only, gone); the old content is intact.
     """
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-        try:
-            _write_synced(temporary, data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+    keep_all([Draft.of(path, data)])
 
 
 def write_json(path: Path, tree: Mapping[str, object]) -> None:
     """`write_bytes` of readable, NaN-free JSON."""
-    write_bytes(path, (json.dumps(tree, indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, json_bytes(tree))
+
+
+def json_bytes(tree: Mapping[str, object]) -> bytes:
+    """Readable, NaN-free JSON."""
+    return (json.dumps(tree, indent=2, allow_nan=False) + "\n").encode()
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -56,12 +95,20 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Replace `folder` by one with `files`, all of them or none; what was in it before goes."""
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     with explained(folder):
+        if old.exists() and not folder.exists():  # a crash came between the two renames
+            old.replace(folder)
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
         write_folder(new, files)
         if folder.exists():
             folder.replace(old)
-        new.replace(folder)
+        try:
+            new.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -115,6 +162,11 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _drop(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def _discard(folder: Path) -> None:

@@ -43,16 +43,26 @@ class Cycle:
         return self.folder / "weights.safetensors"
 
     @property
+    def learnt_from(self) -> frozenset[str]:
+        """Scans on whose labels it was trained; whatever their split is now, they never judge it."""
+        return frozenset(key.scan for key in self.labelled)
+
+    @property
     def warm(self) -> bool:
         """Whether it went on from an earlier cycle's weights; such a model is to work with, a full training to report."""
         return self.provenance.get("warm_from") is not None
 
     @property
     def evaluation(self) -> dict[str, Any] | None:
-        """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation)."""
+        """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation).
+
+        One by scans that it had learnt from, as an older version made, is none.
+        """
         path = self.folder / "evaluation.json"
         found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-        return found if found and {"iou", "miou", "scans"} <= found.keys() else None
+        if not found or not {"iou", "miou", "scans"} <= found.keys():
+            return None
+        return found if self.learnt_from.isdisjoint(found["scans"]) else None
 
     def findings(self, scan: str) -> ScanFindings | None:
         """Voids it may have missed in a scan, and where its prediction flickers; None where they were not looked for."""

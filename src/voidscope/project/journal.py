@@ -112,6 +112,10 @@ class Journal:
 
         A crash may bring such files back, which does no harm, so that nothing waits for the disk here.
         """
+        with explained(self._folder):
+            self._tidy()
+
+    def _tidy(self) -> None:
         steps = self._steps()
         newest = max((n for n, done, _ in steps if done), default=0)
         kept = [p for n, done, p in steps if done or n > newest]
@@ -120,9 +124,8 @@ class Journal:
         while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
             gone.append(kept.pop(0))
             sizes.pop(0)
-        with explained(self._folder):
-            for path in gone:
-                path.unlink(missing_ok=True)
+        for path in gone:
+            path.unlink(missing_ok=True)
 
     def next(self, *, back: bool) -> Path | None:
         """The file of the step that undo (`back`) or redo would turn; None when there is none."""

@@ -68,9 +68,12 @@ Stamp = tuple[int, int, int]
 """What changes when a file is replaced: its inode, size and time of change in ns."""
 
 
-def stamp(path: Path) -> Stamp:
-    """The stamp of a file."""
-    found = path.stat()
+def stamp(path: Path) -> Stamp | None:
+    """The stamp of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import remove, write_bytes
+from voidscope.project.atomic import explained, remove, write_bytes
 from voidscope.project.journal import Change, DamagedStep, Journal
 from voidscope.project.label_files import (
     LabelRecord,
@@ -24,6 +25,8 @@ from voidscope.project.label_files import (
 )
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
+RACY_NS = 2_000_000_000
+"""A folder that changed later than this before it was looked at may change again without another time of change."""
 VERBS = {
     Provenance.DRAWN: "painted",
     Provenance.ACCEPTED: "accepted",
@@ -75,8 +78,9 @@ class Labels:
         self._shape_of = shape_of
         self._changed = changed
         self._records: dict[SliceKey, LabelRecord] = {}
-        self._stamps: dict[SliceKey, Stamp] = {}
-        for key, path in self._files():
+        self._stamps: dict[SliceKey, Stamp | None] = {}
+        self._settled: dict[str, int] = {}
+        for key, path in self._files(self._scans()):
             self._take_in(key, path)
 
     def __len__(self) -> int:
@@ -144,7 +148,8 @@ class Labels:
         fitting = {key: self._checked(key, mask) for key, mask in masks.items()}
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         for key, mask in fitting.items():
-            joined = self._joined(key, mask)
+            with explained(self._path(key)):
+                joined = self._joined(key, mask)
             is_proposed = provenance is Provenance.ACCEPTED or (
                 proposed if provenance is Provenance.PROPAGATED else self._is_proposed(key, provenance)
             )
@@ -189,15 +194,28 @@ class Labels:
         return self._journal.next(back=False) is not None
 
     def catch_up(self) -> None:
-        """Take in what another program has labelled in this folder since it was last looked at."""
-        files = dict(self._files())
-        for key in [k for k in self._records if k not in files]:
-            self._forget(key)
-            self._changed(key)
-        for key, path in files.items():
-            if stamp(path) != self._stamps.get(key):
-                self._take_in(key, path)
+        """Take in what another program has labelled in this folder since it was last looked at.
+
+        Writing, replacing and deleting a file changes its folder, so that only the folders of scans that did are looked into.
+        """
+        with explained(self._folder):
+            found = self._scans()
+            moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
+            files = dict(self._files(moved))
+            for key in [
+                k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)
+            ]:
+                self._forget(key)
                 self._changed(key)
+            for key, path in files.items():
+                if (now := stamp(path)) is not None and now != self._stamps.get(key):
+                    self._take_in(key, path)
+                    self._changed(key)
+            long_ago = time.time_ns() - RACY_NS
+            foreign = {
+                n for n in moved if len(list((self._folder / n).iterdir())) > sum(k.scan == n for k in files)
+            }
+            self._settled = {n: t for n, t in found.items() if t < long_ago and n not in foreign}
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -219,9 +237,15 @@ class Labels:
             )
         return np.ascontiguousarray(mask, dtype=np.uint8)
 
-    def _files(self) -> Iterable[tuple[SliceKey, Path]]:
+    def _scans(self) -> dict[str, int]:
+        """When the folder of each scan that has one last changed, in ns."""
+        if not self._folder.is_dir():
+            return {}
+        return {p.name: p.stat().st_mtime_ns for p in sorted(self._folder.iterdir()) if p.is_dir()}
+
+    def _files(self, scans: Iterable[str]) -> Iterable[tuple[SliceKey, Path]]:
         """Label files of slices that the project has; others are nobody's label."""
-        for path in sorted(self._folder.glob("*/*.tif")):
+        for path in (p for scan in scans for p in sorted((self._folder / scan).glob("*.tif"))):
             key = SliceKey(path.parent.name, int(path.stem)) if path.stem.isdigit() else None
             if key is not None and path == self._path(key) and self._is_known(key):
                 yield key, path
@@ -241,6 +265,12 @@ class Labels:
         self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
     ) -> None:
         """Write the step down, then the labels it is about."""
+        with explained(self._folder):
+            self._do_explained(verb, provenance, wanted)
+
+    def _do_explained(
+        self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
+    ) -> None:
         changes = []
         for key, (mask, record) in wanted.items():
             before, was = self._said(key)
@@ -313,7 +343,7 @@ class Labels:
     def _joined(self, key: SliceKey, mask: Mask) -> Mask:
         """`mask`, and below its unlabelled pixels what another program has written since."""
         path = self._path(key)
-        if not path.is_file() or stamp(path) == self._stamps.get(key):
+        if (now := stamp(path)) is None or now == self._stamps.get(key):
             return mask
         self._take_in(key, path)
         theirs = self.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,13 +16,14 @@ from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
 from voidscope.project import results
-from voidscope.project.atomic import explained, write_bytes, write_json
+from voidscope.project.atomic import explained, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
+from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, check_spacing
 
@@ -41,6 +43,13 @@ class ProjectEvents:
     survey_changed = Signal()
     evaluation_changed = Signal()
     pretrained_changed = Signal()
+
+    def connect_all(self, watch: Watch) -> None:
+        """Let a watch take what this program writes itself as seen."""
+        self.cycles_changed.connect(watch.note_all)
+        self.masks_changed.connect(partial(watch.note, "masks"))
+        for what in ("suggestions", "survey", "evaluation", "findings", "report", "pretrained"):
+            getattr(self, f"{what}_changed").connect(partial(watch.note, what))
 
 
 class Project:
@@ -65,6 +74,8 @@ class Project:
         self.queue = Queue(
             folder, self.labels, lambda: self.cycle, self.events.suggestions_changed.emit, self.events.marks_changed.emit
         )  # fmt: skip
+        self._watch = Watch(folder, lambda: self.cycle)
+        self.events.connect_all(self._watch)
 
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
@@ -94,13 +105,10 @@ class Project:
             self.events.scans_changed.emit()
         if manifest.config != before.config:
             self.events.config_changed.emit()
-        if cycles != self._cycles:
-            self._cycles = cycles
-            self._masks.clear()
-            self.events.cycles_changed.emit()
-            self.events.suggestions_changed.emit()
+        self._follow(cycles)
         self.labels.catch_up()
         self.queue.catch_up()
+        self._tell_news()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -127,28 +135,18 @@ class Project:
         Raises `ProjectError` when a name is taken by another scan, or a labelled scan would be cut along another axis.
         """
         self.catch_up()
-        scans = dict(self.scans)
-        for record in records:
-            known = scans.get(record.name)
-            scans[record.name] = (
-                record
-                if known is None
-                else known.found_again(record, labelled=self.labels.speak_of(record.name))
-            )
-            self._volumes.pop(record.name, None)
-        self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
-        self.events.scans_changed.emit()
+        known = self.scans
+        self._take_in([
+            known[r.name].found_again(r, labelled=self.labels.speak_of(r.name)) if r.name in known else r for r in records
+        ])  # fmt: skip
 
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
         check_spacing(spacing_um, scan)
         self.catch_up()
-        record = self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
-        self._write(scans=tuple(record if s.name == scan else s for s in self._manifest.scans))
-        self._volumes.pop(scan, None)
-        for cycle in self._cycles:  # whoever measures a mask file alone shall measure the same
-            results.set_spacing(cycle.folder, scan, spacing_um)
-        self.events.scans_changed.emit()
+        self._take_in(
+            [self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})]
+        )
 
     def volume(self, scan: str) -> Volume:
         """The scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
@@ -196,10 +194,10 @@ class Project:
         return self._manifest.config
 
     def set_config(self, config: Config) -> None:
-        """Replace the project's settings."""
-        if config != self.config:
+        """Change the project's settings; what another program has set meanwhile stays where `config` changes nothing."""
+        if config != (before := self.config):
             self.catch_up()
-            self._write(config=config)
+            self._write(config=self.config.merged(before, config))
             self.events.config_changed.emit()
 
     # -- cycles and their results ----------------------------------------------------------------------------
@@ -234,14 +232,12 @@ class Project:
         written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
         if same is not None:
             results.share(same.folder, written.folder)
-        self._cycles = (*self._cycles, written)
-        self._masks.clear()
-        self.events.cycles_changed.emit()
-        self.events.suggestions_changed.emit()
+        self._follow((*self._cycles, written))
         return written
 
     def current(self, model_id: str) -> Cycle:
         """The current cycle if it is the one named, else `StaleResult`; every commit of a model's result asks this."""
+        self._follow(Cycle.read_all(self.path / "cycles", self._cycles))
         cycle = self.cycle
         if cycle is None or cycle.id != model_id:
             raise StaleResult(
@@ -291,11 +287,17 @@ class Project:
     ) -> None:  # fmt: skip
         """Keep a scan's mask, entropy, findings and class counts by view of the current model; raises `StaleResult` for another model's."""
         folder = self.current(model_id).folder
-        results.write_findings(folder, scan, model_id, found)
-        results.write_views(folder, scan, views)
-        results.write_prediction(folder, scan, self.classes, self.scan(scan).spacing_um, mask, entropy)
-        self._masks[scan] = mask
-        self.events.masks_changed.emit(scan)
+        self.keep(
+            results.draft_prediction(
+                folder, model_id, self.scan(scan), self.classes, mask, entropy, found, views
+            )
+        )
+
+    def keep(self, draft: results.PredictionDraft) -> None:
+        """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
+        results.keep_prediction(self.current(draft.model_id).folder, draft, self.scan(draft.record.name))
+        self._masks[draft.record.name] = draft.mask
+        self.events.masks_changed.emit(draft.record.name)
 
     def set_doubts(self, model_id: str, found: results.Doubts) -> None:
         """Keep which labels the current model contradicts; raises `StaleResult` for another model's."""
@@ -329,17 +331,40 @@ class Project:
         """Weights of the contrastive pretraining; the file exists once it has run."""
         return self.path / "pretrained" / "weights.safetensors"
 
-    def pretrain_state_path(self, recipe: str) -> Path:
-        """State from which the pretraining with this recipe (a hash of data and settings) resumes, once it has begun."""
-        return self.path / "pretrained" / f"state-{recipe}.pt"
-
     def set_pretrained(self, weights: bytes, record: Mapping[str, object]) -> None:
-        """Keep pretrained weights and what made them."""
-        write_bytes(self.pretrained_path, weights)
-        write_json(self.path / "pretrained" / "pretrained.json", record)
+        """Keep pretrained weights and what made them; no begun pretraining needs to go on any more."""
+        results.write_pretrained(self.pretrained_path, weights, record)
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    def _take_in(self, records: Sequence[ScanRecord]) -> None:
+        """Keep these records; what lies of the scans follows them."""
+        scans = dict(self.scans)
+        for record in records:
+            if (was := scans.get(record.name)) is not None and was != record:
+                results.follow((c.folder for c in self._cycles), was, record)
+                if was.plane is not record.plane:
+                    self.queue.forget(record.name)
+            scans[record.name] = record
+            self._volumes.pop(record.name, None)
+        self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
+        self.events.scans_changed.emit()
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        """Tell of every result that was written or taken away since somebody last looked."""
+        for what, scan in self._watch.news():
+            self._masks.pop(scan, None)
+            getattr(self.events, f"{what}_changed").emit(*filter(None, [scan]))
+
+    def _follow(self, cycles: tuple[Cycle, ...]) -> None:
+        """Go on with these cycles, where another program has trained one."""
+        if cycles != self._cycles:
+            self._cycles = cycles
+            self._masks.clear()
+            self.events.cycles_changed.emit()
+            self.events.suggestions_changed.emit()
 
     def _write(self, **changes: object) -> None:
         manifest = self._manifest.model_copy(update=changes)

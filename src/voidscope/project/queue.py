@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from voidscope.acquisition import Finding, Grounds, Suggestion, SurveyError
 from voidscope.errors import ProjectError
-from voidscope.project.atomic import read_json, write_json
+from voidscope.project.atomic import read_json, remove, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.labels import Labels
 from voidscope.vocabulary import SliceKey
@@ -131,6 +131,18 @@ class Queue:
     def is_settled(self, finding: Finding) -> bool:
         """Whether a person has looked at it and left things as they are."""
         return finding.id in self._settled
+
+    def forget(self, scan: str) -> None:
+        """Drop the suggestions, and what was said of slices of a scan: it is cut otherwise, its numbers are other slices now."""
+        if self._path.is_file():
+            remove(self._path)
+        self._read_marks()
+        marks = {k: m for k, m in self._marks.items() if k.scan != scan}
+        settled = frozenset(s for s in self._settled if not s.partition(" ")[2].startswith(f"{scan}/"))
+        if (marks, settled) != (self._marks, self._settled):
+            self._marks, self._settled = marks, settled
+            self._write_marks()
+        self._changed()
 
     def catch_up(self) -> None:
         """Take in what another program has marked since."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,22 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
-from voidscope.errors import ProjectError
+from voidscope.errors import CannotReadFile, LabelError, ProjectError, StaleResult
 from voidscope.metrology import Changes, Report
-from voidscope.project.atomic import read_json, remove, replace_folder, write_bytes, write_json
+from voidscope.project.atomic import (
+    Draft,
+    json_bytes,
+    keep_all,
+    read_json,
+    remove,
+    replace_folder,
+    write_bytes,
+    write_json,
+)
+from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
+from voidscope.volume.guarding import guarded
 
 _KEYS = "keys_json"
 
@@ -51,24 +64,71 @@ def _read_survey(path: Path, changed: int, model_id: str) -> Survey:
         raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
 
 
-def write_prediction(
-    folder: Path, scan: str, classes: ClassMap, spacing_um: Spacing | None,
-    mask: Mask, entropy: npt.NDArray[np.float16],
-) -> None:  # fmt: skip
-    """Store a scan's mask (z, y, x), in the ids of the label files, and its entropy in nats."""
-    write_bytes(mask_path(folder, scan), tiff_bytes(classes.to_file(mask), spacing_um))
-    write_bytes(folder / "uncertainty" / f"{scan}.tif", tiff_bytes(entropy.astype(np.float32), spacing_um))
+@dataclass(frozen=True)
+class PredictionDraft:
+    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it."""
+
+    model_id: str
+    record: ScanRecord
+    mask: Mask
+    files: tuple[Draft, ...]
 
 
-def write_findings(folder: Path, scan: str, model_id: str, found: ScanFindings | None) -> None:
-    """Store what a model's masks of a scan give to look at, where it was looked for."""
-    if found is None:
-        return
+def draft_prediction(
+    folder: Path, model_id: str, record: ScanRecord, classes: ClassMap,
+    mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
+    views: npt.NDArray[np.int64] | None = None,
+) -> PredictionDraft:  # fmt: skip
+    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats, its findings and the voxels per class
+    (V, C) that each view of the model counts (None where it has but one), on any thread.
+
+    The mask is kept last: where there is one, a scan is segmented.
+    """
+    name, spacing_um = record.name, record.spacing_um
+    files = {
+        folder / "uncertainty" / f"{name}.tif": tiff_bytes(entropy.astype(np.float32), spacing_um),
+        mask_path(folder, name): tiff_bytes(classes.to_file(mask), spacing_um),
+    }
+    if found is not None:
+        files = {folder / "findings" / f"{name}.json": _findings_bytes(model_id, found)} | files
+    if views is None:
+        remove(_views_path(folder, name))
+    else:
+        files = {_views_path(folder, name): json_bytes({"n_voxels": views.tolist()})} | files
+    return PredictionDraft(
+        model_id, record, mask, tuple(Draft.of(path, data) for path, data in files.items())
+    )
+
+
+def keep_prediction(folder: Path, draft: PredictionDraft, record: ScanRecord) -> None:
+    """Keep in a cycle folder what was drafted of a scan with this `record`; raises `StaleResult` for slices of another plane."""
+    if record.plane is not draft.record.plane:
+        raise StaleResult(
+            f"{record.name} is cut along {record.plane.value} now; the mask was not kept. Segment again."
+        )
+    keep_all(draft.files)
+    follow([folder], draft.record, record)  # a spacing typed in meanwhile
+
+
+def pretrain_state_path(pretrained: Path, recipe: str) -> Path:
+    """State, beside the weights, from which the pretraining with this recipe (a hash of data and settings) resumes."""
+    return pretrained.with_name(f"state-{recipe}.pt")
+
+
+def write_pretrained(path: Path, weights: bytes, record: Mapping[str, object]) -> None:
+    """Store pretrained weights and what made them, and drop the states of this and of every other recipe."""
+    write_bytes(path, weights)
+    write_json(path.with_name("pretrained.json"), record)
+    for state in path.parent.glob("state-*.pt"):
+        remove(state)
+
+
+def _findings_bytes(model_id: str, found: ScanFindings) -> bytes:
     tree = {
         "model": model_id, "missed": [f.entry() for f in found.missed], "flicker": [f.entry() for f in found.flicker],
         "flickering": list(found.flickering),
     }  # fmt: skip
-    write_json(folder / "findings" / f"{scan}.json", tree)
+    return json_bytes(tree)
 
 
 def read_findings(folder: Path, scan: str) -> ScanFindings | None:
@@ -134,6 +194,23 @@ def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
             write_bytes(path, tiff_bytes(np.asarray(read_scan(path).voxels[:]), spacing_um))
 
 
+def follow(folders: Iterable[Path], was: ScanRecord, record: ScanRecord) -> None:
+    """Let what cycle folders hold of a scan follow its record: its masks the spacing, and nothing the slices of another plane."""
+    for folder in folders:
+        if was.plane is not record.plane:
+            _forget_slices(folder, record.name)
+        elif was.spacing_um != record.spacing_um:  # whoever measures a mask file alone shall measure the same
+            set_spacing(folder, record.name, record.spacing_um)
+
+
+def _forget_slices(folder: Path, scan: str) -> None:
+    """Drop from a cycle folder what was found slice by slice in a scan."""
+    lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
+    for path in (folder / "survey.safetensors", mask_path(folder, scan), _views_path(folder, scan), *lying):
+        if path.is_file():
+            remove(path)
+
+
 def mask_path(folder: Path, scan: str) -> Path:
     """Where a cycle folder keeps the mask of a scan."""
     return folder / "masks" / f"{scan}.tif"
@@ -144,24 +221,20 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
     path = mask_path(folder, scan)
     if not path.is_file():
         return None
-    mask = classes.from_file(read_label_file(path))
+    with _remedied(path):
+        mask = classes.from_file(read_label_file(path))
     if mask.shape != shape:
         raise ProjectError(f"{path} is {mask.shape}; {scan} is {shape}. Delete it and segment again.")
     return mask
 
 
-def write_views(folder: Path, scan: str, views: npt.NDArray[np.int64] | None) -> None:
-    """Store the voxels per class (V, C) that each view of a model counts in a scan; None where it has but one."""
-    path = folder / "views" / f"{scan}.json"
-    if views is None:
-        remove(path)
-    else:
-        write_json(path, {"n_voxels": views.tolist()})
+def _views_path(folder: Path, scan: str) -> Path:
+    return folder / "views" / f"{scan}.json"
 
 
 def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...], ...]:
     """The voxels per class by each view, empty where none were stored; raises `ProjectError` for a damaged file."""
-    path = folder / "views" / f"{scan}.json"
+    path = _views_path(folder, scan)
     if not path.is_file():
         return ()
     rows = read_json(path).get("n_voxels")
@@ -175,7 +248,21 @@ def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...]
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
     """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
     path = folder / "uncertainty" / f"{scan}.tif"
-    return np.asarray(read_scan(path).voxels[:], dtype=np.float32) if path.is_file() else None
+    if not path.is_file():
+        return None
+    with _remedied(path), guarded(path):
+        return np.asarray(read_scan(path).voxels[:], dtype=np.float32)
+
+
+@contextmanager
+def _remedied(path: Path) -> Iterator[None]:
+    """Say of a file that the model made how to come by another one."""
+    try:
+        yield
+    except CannotReadFile as error:
+        raise ProjectError(f"{path} is damaged: {error.reason}. Delete it and segment again.") from error
+    except LabelError as error:
+        raise ProjectError(f"{path} is damaged: {error} Delete it and segment again.") from error
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:

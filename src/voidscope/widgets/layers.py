@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
+from voidscope.acquisition import Survey
+from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Role, SliceKey
 from voidscope.volume import slice_index
@@ -38,10 +40,12 @@ class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
     `shown(scan)` after another scan came into view; `class_chosen(id)` when the class or the tool changed; 0 while none is painted.
+    `troubled(sentence)` where results cannot be shown.
     """
 
     shown = Signal(str)
     class_chosen = Signal(int)
+    troubled = Signal(str)
 
     def __init__(self, viewer: Any, project: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -102,8 +106,8 @@ class ScanLayers(QObject):
         self._pointer.hide()
         self._remove("labels")  # its undo history belongs to the scan before
         self._scan = scan
-        self.show_results()
         self._add_labels(painted)
+        self.show_results()
         self._view.face(record)
         if back is not None and back.scan == scan:
             self._view.go(record, back.index)
@@ -131,18 +135,26 @@ class ScanLayers(QObject):
         self._drop_previews()
         if self._scan is None:
             return
-        mask, entropy = self._project.mask(self._scan), self._project.uncertainty(self._scan)
+        mask, entropy, survey = self._results(self._scan)
         if mask is None:
             for role in RESULTS:
                 self._remove(role)
             return
-        shares = class_shares(mask, self._project.survey, len(self._project.classes))
+        shares = class_shares(mask, survey, len(self._project.classes))
         self._put_prediction(self.rejections.without(mask, self._project.scan(self._scan)))
         self._put_heat("rareness", RarenessMap(mask, shares), (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
             self._put_uncertainty(entropy)
         axis = self._project.scan(self._scan).plane.axis
         self._put_heat("flicker", FlickerMap(mask, axis), (0.0, 1.0), "magma")
+
+    def _results(self, scan: str) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
+        """What the current model found; nothing, and `troubled`, where a file of it is damaged: a scan can be painted all the same."""
+        try:
+            return self._project.mask(scan), self._project.uncertainty(scan), self._project.survey
+        except VoidscopeError as error:
+            self.troubled.emit(str(error))
+            return None, None, None
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""

@@ -106,6 +106,7 @@ class ProjectView(QTabWidget):
         self.layers.shown.connect(self._shown)
         self.layers.shown.connect(self.quick.ask)
         self.quick.shown.connect(self._previewed)
+        self.layers.troubled.connect(runner.failed)
         self.strokes.failed.connect(runner.failed)
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)

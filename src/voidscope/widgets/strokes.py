@@ -8,12 +8,14 @@ compared with the hash of what the project holds, and written where they differ.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from voidscope.errors import VoidscopeError
+from voidscope.errors import LabelError, VoidscopeError, named
 from voidscope.project import Project
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume import slice_index
@@ -28,7 +30,8 @@ RETRY_MS = 5000
 class Strokes(QObject):
     """Saves what is painted on the labels layer of a `ScanLayers`.
 
-    `failed(sentence)` when the disk refuses, once until a write succeeds again, then `recovered(sentence)`.
+    `failed(sentence)` when the disk refuses, once until a write succeeds again, then `recovered(sentence)`. A slice that is
+    refused keeps no other from being saved; one whose label can never be saved shows the stored one again.
     """
 
     failed = Signal(str)
@@ -137,24 +140,55 @@ class Strokes(QObject):
 
     def _save_all(self) -> None:
         self._timer.stop()
-        try:
-            for key, (label, provenance) in list(self._held.items()):
-                self._project.labels.put(key, label, provenance)
-                del self._held[key]
-            for provenance in sorted(set(self._unsaved.values())):
-                self._save([i for i, p in self._unsaved.items() if p is provenance], provenance)
-        except VoidscopeError as error:
-            self._tell_failure(error)
-            return
-        if self._failing:
+        refused = self._save_held()
+        for provenance in sorted(set(self._unsaved.values())):
+            refused |= self._save_apart([i for i, p in self._unsaved.items() if p is provenance], provenance)
+        self._verb = self._verb if refused else ""
+        for key in [k for k, error in refused.items() if isinstance(error, LabelError)]:
+            self._give_up(key, refused.pop(key))
+        if refused:
+            self._tell_failure(refused)
+        elif self._failing:
             self._failing = False
             self.recovered.emit("All strokes are saved again.")
 
-    def _tell_failure(self, error: VoidscopeError) -> None:
+    def _save_held(self) -> dict[SliceKey, VoidscopeError]:
+        """Save what was held of other scans; returns what is refused, and why."""
+        refused: dict[SliceKey, VoidscopeError] = {}
+        for key, (label, provenance) in list(self._held.items()):
+            try:
+                self._project.labels.put(key, label, provenance)
+                del self._held[key]
+            except VoidscopeError as error:
+                refused[key] = error
+        return refused
+
+    def _save_apart(self, indices: list[int], provenance: Provenance) -> dict[SliceKey, VoidscopeError]:
+        """Save slices as one step of undo, or each by itself where that is refused; returns what still is, and why."""
+        try:
+            self._save(indices, provenance)
+        except VoidscopeError as error:
+            if len(indices) == 1:
+                return {self._key(indices[0]): error}
+            parts = [self._save_apart([index], provenance) for index in indices]
+            return {key: why for part in parts for key, why in part.items()}
+        return {}
+
+    def _give_up(self, key: SliceKey, error: VoidscopeError) -> None:
+        """Show the stored label again in place of one that can never be saved."""
+        self._held.pop(key, None)
+        if key.scan == self._scan:
+            self._unsaved.pop(key.index, None)
+        with suppress(VoidscopeError):
+            self._layers.show_label(key)
+        self.failed.emit(f"{error} The label saved before is shown again.")
+
+    def _tell_failure(self, refused: Mapping[SliceKey, VoidscopeError]) -> None:
         self._timer.start(RETRY_MS)
         if not self._failing:
             self._failing = True
-            self.failed.emit(f"Not saved yet, kept in the viewer and tried again: {error}")
+            slices, why = named(map(str, refused)), next(iter(refused.values()))
+            self.failed.emit(f"{slices} not saved yet, kept in the viewer and tried again: {why}")
 
     def _save(self, indices: list[int], provenance: Provenance) -> None:
         """Save slices that differ from what the project holds, as one step of undo."""
@@ -165,7 +199,6 @@ class Strokes(QObject):
         if painted:
             self._touched |= {key.index for key in painted}
             self._project.labels.put_all(painted, provenance, verb=self._verb)
-        self._verb = ""
         for index in indices:
             self._unsaved.pop(index, None)
         for key, mask in painted.items():

@@ -33,7 +33,8 @@ from voidscope.acquisition import (
 from voidscope.config import Config
 from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, SliceReader
+from voidscope.project import Cycle, Project, ScanRecord, SliceReader
+from voidscope.project.results import PredictionDraft, draft_prediction
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import open_verdicts
@@ -52,12 +53,14 @@ class ScanPrediction:
     """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
 
     `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
+    Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write.
     """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
     found: ScanFindings | None = None
     views: npt.NDArray[np.int64] | None = None
+    draft: PredictionDraft | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDAr
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:
+    project.catch_up()  # a terminal may have trained, or labelled what is about to be suggested
     if project.cycle != cycle:
         raise StaleResult("A model was trained meanwhile; the queue was not kept. Suggest again.")
     if result.survey is not None:
@@ -205,10 +209,10 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
 
 
 def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
-    for scan, prediction in predictions.items():
-        project.set_prediction(
-            cycle.id, scan, prediction.mask, prediction.entropy, prediction.found, prediction.views
-        )
+    project.current(cycle.id)
+    for draft in (p.draft for p in predictions.values()):
+        if draft is not None:
+            project.keep(draft)
     if predictions:
         project.events.findings_changed.emit()
 
@@ -243,7 +247,6 @@ def segment(
     everything = [k for n in todo for k in reader.records[n].slice_keys()]
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
-        project.current(cycle.id)
         _keep_predictions(project, cycle, predictions)
         return tuple(names)
 
@@ -290,9 +293,16 @@ def _segmenting(
         if len(suspects[key.scan]) == record.n_slices:
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
-            found[key.scan] = replace(found[key.scan], found=findings)
+            found[key.scan] = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
         yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction))
     return found
+
+
+def _drafted(cycle: Cycle, record: ScanRecord, classes: ClassMap, found: ScanPrediction) -> ScanPrediction:
+    draft = draft_prediction(
+        cycle.folder, cycle.id, record, classes, found.mask, found.entropy, found.found, found.views
+    )
+    return replace(found, draft=draft)
 
 
 def _findings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Project, project_truth
+from voidscope.project import Cycle, Project, project_truth
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
@@ -52,16 +52,18 @@ def evaluate(
     """Compare the current model with the truth of test scans: the dataset's, or the labels people gave them.
 
     One confusion matrix is pooled over all labelled pixels at native size; test scans not segmented yet are on the way.
-    A label that is or ever was an accepted prediction judges no model: it would find itself right.
+    A label that is or ever was an accepted prediction judges no model: it would find itself right. Nor does a scan that the
+    model has learnt from, even if it is a test scan by now.
 
     Raises
     ------
-    NotReady : there is no model, or no test scan has truth.
+    NotReady : there is no model, or no test scan has truth that it has not learnt from.
     """
     cycle = current_cycle(project)
-    names = judged(project) if dataset is None else known_truth(project, dataset)
+    known = with_truth(project, dataset)
+    names = unseen(known, [cycle])
     if not names:
-        raise NotReady(_nothing_to_judge_by(project, dataset))
+        raise NotReady(learnt(known, [cycle]) if known else _nothing_to_judge_by(project, dataset))
     labels = {n: held_out(project, n) for n in names} if dataset is None else {}
     job, classes, shapes = (
         segment(project, names, config=config),
@@ -100,15 +102,31 @@ def evaluate(
 
 
 def judged(project: Project) -> tuple[str, ...]:
-    """Test scans with labels in which no model had a say, by which one can be judged without a dataset."""
-    labelled = {key.scan for key in project.labels if not project.labels.record(key).proposed}
-    return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in labelled)
+    """Test scans by whose labels the current model can be judged: it has not learnt from them, and no model had a say."""
+    return unseen(with_truth(project, None), [] if project.cycle is None else [project.cycle])
 
 
-def known_truth(project: Project, dataset: Dataset) -> tuple[str, ...]:
-    """Test scans whose truth the dataset holds."""
-    known = {s.name for s in dataset.scans if s.labels_path is not None}
+def with_truth(project: Project, dataset: Dataset | None) -> tuple[str, ...]:
+    """Test scans whose truth the dataset holds; without one, those with labels in which no model had a say."""
+    if dataset is None:
+        known = {key.scan for key in project.labels if not project.labels.record(key).proposed}
+    else:
+        known = {s.name for s in dataset.scans if s.labels_path is not None}
     return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in known)
+
+
+def unseen(scans: Iterable[str], models: Iterable[Cycle]) -> tuple[str, ...]:
+    """Those scans that none of the models has learnt from."""
+    seen = frozenset[str]().union(*(m.learnt_from for m in models))
+    return tuple(n for n in scans if n not in seen)
+
+
+def learnt(scans: Iterable[str], models: Iterable[Cycle]) -> str:
+    """Why these test scans judge none of the models, and the way out."""
+    return (
+        f"{' and '.join(m.id for m in models)} learnt from the labels of {', '.join(scans)}, which can therefore not judge it. "
+        "Train again now that they are test scans, or add a scan that was never trained on with --split test."
+    )
 
 
 def _nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:

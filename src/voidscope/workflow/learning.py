@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project
+from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project.results import pretrain_state_path
 from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.lessons import Lesson, Looking, driven
 from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of, training_keys
@@ -43,9 +44,11 @@ def pretrain(
         settings.model.encoder,
         settings.seed,
         normalisation,
-        *(r.fingerprint for r in reader.records.values()),
+        *(f"{r.fingerprint} {r.plane}" for r in reader.records.values()),
     )
-    looking = Looking(reader, keys, settings, normalisation, project.pretrain_state_path(recipe))
+    looking = Looking(
+        reader, keys, settings, normalisation, pretrain_state_path(project.pretrained_path, recipe)
+    )
     running = driven("Pretraining", looking.steps, elsewhere=elsewhere)
     done = _is_pretrained(project, recipe)
 
@@ -180,7 +183,11 @@ def starting_weights(project: Project, settings: Config) -> str:
 
 
 def is_trained(project: Project) -> bool:
-    """Whether the current model is the one that a training would give now: same labels, settings and starting weights."""
+    """Whether the current model is the one that a training would give now.
+
+    It is where labels, settings and starting weights are the same, and the labelled slices look the same: files, planes and
+    the normalisation, which any training scan that comes or goes moves.
+    """
     cycle = project.cycle
     if cycle is None:
         return False
@@ -195,7 +202,15 @@ def is_trained(project: Project) -> bool:
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and "restored_from" not in said
         and said.get("warm_from") is None
+        and tuple(cycle.normalisation) == project.normalisation()
+        and all(_is_as_it_was(said, project.scan(n)) for n in cycle.learnt_from)
     )
+
+
+def _is_as_it_was(provenance: Mapping[str, Any], record: ScanRecord) -> bool:
+    """Whether a scan is the one that a training saw; cycles of older versions do not tell its plane."""
+    was = provenance.get("scans", {}).get(record.name, {})
+    return (was.get("fingerprint"), was.get("plane", record.plane)) == (record.fingerprint, record.plane)
 
 
 def _contrastive_weights(project: Project, settings: Config) -> bytes | None:

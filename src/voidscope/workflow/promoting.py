@@ -19,7 +19,7 @@ from voidscope.project import Cycle, Project, project_truth, results
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
-from voidscope.workflow.evaluating import held_out, judged, known_truth
+from voidscope.workflow.evaluating import held_out, learnt, unseen, with_truth
 from voidscope.workflow.snapshot import current_cycle
 
 
@@ -50,7 +50,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     """Put the current model in force, unless it finds less of the held-out void than the one in force now.
 
     Both are judged anew on the same voxels: the truth of test scans that both have segmented, the dataset's, or the labels that
-    people gave them. With a `note` it is put in force whatever the figures say, and the note is kept with the cycle.
+    people gave them; scans that either has learnt from are left out. With a `note` it is put in force whatever the figures say, and the note is kept with the cycle.
 
     Raises
     ------
@@ -60,8 +60,11 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     cycle, before, classes = current_cycle(project), in_force(project), project.classes
     before = None if before is not None and before.weights_sha256 == cycle.weights_sha256 else before
     sides = [cycle] if before is None else [cycle, before]
-    known = judged(project) if dataset is None else known_truth(project, dataset)
-    names = tuple(n for n in known if all(mask_path(c.folder, n).is_file() for c in sides))
+    known = with_truth(project, dataset)
+    fair = unseen(known, sides)
+    names = tuple(n for n in fair if all(mask_path(c.folder, n).is_file() for c in sides))
+    if known and not fair and not note:
+        raise NotReady(f"{learnt(known, sides)} Or promote with a note that says why: --note TEXT.")
     if not names and not note:
         raise NotReady(
             f"No test scan with truth is segmented by {' and '.join(c.id for c in sides)}, so nobody knows how much void "

@@ -57,7 +57,7 @@ def provenance_of(reader: SliceReader) -> dict[str, Any]:
 def _scan_facts(record: ScanRecord) -> dict[str, Any]:
     spacing_um = None if record.spacing_um is None else list(record.spacing_um)
     facts = {"file": record.path, "fingerprint": record.fingerprint, "spacing_um": spacing_um}
-    return facts | {"spacing_source": record.spacing_source}
+    return facts | {"spacing_source": record.spacing_source, "plane": record.plane.value}
 
 
 def fingerprint_of(*parts: object) -> str:

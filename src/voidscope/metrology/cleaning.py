@@ -1,0 +1,160 @@
+"""A mask cleaned before it is measured: gaps closed, holes made void, voxels far from their bump taken away.
+
+All three are off unless a recipe asks for them, and then cost nothing. Void and unlabelled voxels are never overwritten, nor is
+any class but solder, pillar, pad and background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.pieces import Pieces
+from voidscope.metrology.ratios import count_classes
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
+from voidscope.volume import Spacing
+
+SLAB_VOXELS = 2**24
+"""Voxels closed at once."""
+
+Part = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
+Changed = Mapping[str, Mapping[str, int]]
+"""Step -> class -> voxels gained, less those lost; only what changed."""
+
+
+def clean(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> tuple[Mask, Changed]:
+    """A mask (z, y, x) of one bump, cleaned by all that the recipe asks for, and what each step changed."""
+    mended, changed = mend(mask, classes, recipe)
+    centres = {
+        k: c[None] for k in _parts(classes, recipe) if (c := centre_um(mended, k, spacing_um)) is not None
+    }
+    near, far = drop_far(mended, classes, spacing_um, recipe, centres)
+    return near, {**changed, **far}
+
+
+def mend(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> tuple[Mask, Changed]:
+    """The mask with its gaps closed and its holes made void, as far as the recipe asks for it; the mask itself where it does not."""
+    changed: dict[str, Mapping[str, int]] = {}
+    for name, wanted, step in (
+        ("closing", recipe.closing_voxels, _closed),
+        ("holes", recipe.fill_holes, _filled),
+    ):
+        if wanted:
+            before, mask = mask, step(mask, classes, recipe)
+            changed[name] = _difference(before, mask, classes)
+    return mask, changed
+
+
+def drop_far(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, centres: Mapping[int, Points]
+) -> tuple[Mask, Changed]:
+    """The mask without the voxels of a class that are farther than `recipe.far_um` from every centre (N, 3) in um of that class."""
+    background = classes.ids_with_role(Role.BACKGROUND)
+    if not recipe.far_um:
+        return mask, {}
+    from scipy.spatial import cKDTree
+
+    cleaned = mask.copy()
+    trees = {k: cKDTree(at) for k, at in centres.items()}
+    blank = min(background, default=UNLABELLED)
+    for z, plane in enumerate(mask):
+        for k, tree in trees.items():
+            y, x = np.nonzero(plane == k)
+            away, _ = tree.query(np.column_stack([np.full(len(y), z), y, x]) * spacing_um)
+            far = away > recipe.far_um
+            cleaned[z, y[far], x[far]] = blank
+    return cleaned, {"far": _difference(mask, cleaned, classes)}
+
+
+def centre_um(mask: Mask, class_id: int, spacing_um: Spacing) -> Points | None:
+    """Mean place (z, y, x) of a class in um, the centre of the first voxel being the origin; None without a voxel of it."""
+    total, n = np.zeros(3), 0
+    for z, plane in enumerate(mask):
+        there = plane == class_id
+        rows, columns = there.sum(axis=1), there.sum(axis=0)
+        here = int(rows.sum())
+        total += (here * z, rows @ np.arange(len(rows)), columns @ np.arange(len(columns)))
+        n += here
+    return total / n * spacing_um if n else None
+
+
+def centres_of(
+    cuts: Iterable[tuple[Sequence[int], Mask]], classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig
+) -> dict[int, Points]:
+    """Centres (N, 3) in um of each cleaned class in some bumps, each given by the first voxel of its box and its mask."""
+    found: dict[int, list[Points]] = {}
+    for first, cut in cuts:
+        for k in _parts(classes, recipe):
+            centre = centre_um(cut, k, spacing_um)
+            if centre is not None:
+                found.setdefault(k, []).append(centre + np.multiply(first, spacing_um))
+    return {k: np.stack(at) for k, at in found.items()}
+
+
+def _parts(classes: ClassMap, recipe: MeasureConfig) -> list[int]:
+    """Ids of solder, pillar and pad, as far as there are such foreground classes; a later one overrides an earlier one."""
+    names = (recipe.solder_class, recipe.pillar_class, recipe.pad_class)
+    solid = classes.ids_with_role(Role.FOREGROUND)
+    return [k for k in (classes.id_of(n) for n in names if n in classes.names) if k in solid]
+
+
+def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
+    """Solder, pillar and pad closed class by class; where they then meet, pad goes before pillar and pillar before solder."""
+    ids, steps = _parts(classes, recipe), recipe.closing_voxels
+    open_to = np.isin(np.arange(256), [*ids, *classes.ids_with_role(Role.BACKGROUND)])
+    closed, halo = mask.copy(), 2 * steps
+    length = max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
+    for start in range(0, len(mask), length):
+        low = max(0, start - halo)
+        block = mask[low : start + length + halo]
+        own = slice(start - low, start - low + length)
+        target = closed[start : start + length]
+        for k in ids:
+            target[closing(block == k, steps)[own] & open_to[block[own]]] = k
+    return closed
+
+
+def closing(part: Part, steps: int) -> Part:
+    """Binary closing of a part (z, y, x) by so many steps to face neighbours; outside the array there is nothing of the part."""
+    grown = np.pad(part, steps)
+    for _ in range(steps):
+        grown = _grown(grown)
+    outside = ~grown
+    for _ in range(steps):
+        outside = _grown(outside)
+    inner = slice(steps, -steps)
+    return ~outside[inner, inner, inner]
+
+
+def _grown(part: Part) -> Part:
+    """The part and its face neighbours."""
+    grown = part.copy()
+    for axis in range(3):
+        low, high = (
+            tuple(s if a == axis else slice(None) for a in range(3))
+            for s in (slice(None, -1), slice(1, None))
+        )
+        grown[high] |= part[low]
+        grown[low] |= part[high]
+    return grown
+
+
+def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
+    """Background that nowhere reaches the edge of the mask made void; it may connect over corners and over what is unlabelled."""
+    background, void = classes.ids_with_role(Role.BACKGROUND), min(classes.ids_with_role(Role.VOID))
+    filled = mask.copy()
+    pieces = Pieces.of(mask, (*background, UNLABELLED))
+    inside = (pieces.found.first > 0).all(axis=1) & (pieces.found.last < np.array(mask.shape) - 1).all(axis=1)
+    for k in np.flatnonzero(inside).tolist():
+        crop = filled[pieces.box(k)]
+        crop[pieces.own(k) & np.isin(crop, background)] = void
+    return filled
+
+
+def _difference(before: Mask, after: Mask, classes: ClassMap) -> dict[str, int]:
+    gains = np.subtract(count_classes(after, len(classes)), count_classes(before, len(classes)))[1:]
+    return {name: int(n) for name, n in zip(classes.names, gains, strict=True) if n}

@@ -1,0 +1,85 @@
+"""A model is never judged by labels it has learnt from, whatever the split says today."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import add_cycle, add_scan
+from voidscope.errors import NotReady
+from voidscope.jobs import execute
+from voidscope.project import Project, import_truth, project_truth
+from voidscope.vocabulary import SliceKey, Split
+from voidscope.volume import Dataset
+from voidscope.workflow import better_before, evaluate, judged, promote
+
+
+def turned(project: Project, scan: str, split: Split) -> None:
+    """Add a scan again with another split."""
+    add_scan(project, Path(project.scan(scan).path), split)
+
+
+@pytest.fixture
+def leaky(project: Project, dataset: Dataset) -> Project:
+    """A model learnt from scans a and b, whose masks are the truth; b is for testing since, as c always was."""
+    import_truth(project, dataset, [SliceKey(s, i) for s in "ab" for i in (0, 3)])
+    segmented(project, dataset)
+    turned(project, "b", Split.TEST)
+    return project
+
+
+def segmented(project: Project, dataset: Dataset) -> None:
+    cycle = add_cycle(project)
+    for scan in project.scans:
+        mask = project_truth(project, dataset, scan)
+        project.set_prediction(cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+
+
+def test_a_scan_that_was_learnt_from_is_left_out_when_it_turns_into_a_test_scan(
+    leaky: Project, dataset: Dataset
+) -> None:
+    assert execute(evaluate(leaky, dataset)).scans == ("c",)
+    assert execute(promote(leaky, dataset)).scans == ("c",)
+
+
+def test_where_all_test_scans_were_learnt_from_nothing_is_judged_and_they_are_named(
+    leaky: Project, dataset: Dataset
+) -> None:
+    assert judged(leaky) == ()  # only b among the test scans has labels
+    said = r"cycle-0001-\w+ learnt from the labels of b.*Train again.*--split test"
+    with pytest.raises(NotReady, match=said):
+        evaluate(leaky)
+    with pytest.raises(NotReady, match=said + ".*--note TEXT"):
+        promote(leaky)
+    found = execute(promote(leaky, note="looked at by eye"))
+    assert (found.scans, found.recall) == ((), None)
+
+
+def test_a_model_in_force_that_learnt_from_a_scan_does_not_compete_on_it(
+    leaky: Project, dataset: Dataset
+) -> None:
+    execute(promote(leaky, dataset))
+    for key in leaky.labels.of("b"):
+        leaky.labels.remove(key)
+    segmented(leaky, dataset)  # learnt from a only
+    assert execute(evaluate(leaky, dataset)).scans == ("b", "c")
+    assert execute(promote(leaky, dataset)).scans == ("c",)
+
+
+def test_an_evaluation_by_scans_that_were_learnt_from_counts_for_nothing(
+    leaky: Project, dataset: Dataset
+) -> None:
+    told = {"miou": 0.9, "iou": {"void": 0.9}, "scans": ["b"], "truth_sha256": "0"}
+    first = leaky.cycle
+    assert first is not None
+    (first.folder / "evaluation.json").write_text(json.dumps(told))  # as an older version judged it
+    assert first.evaluation is None
+    for key in leaky.labels.of("b"):
+        leaky.labels.remove(key)
+    segmented(leaky, dataset)
+    assert leaky.cycle is not None
+    leaky.set_evaluation(leaky.cycle.id, told | {"iou": {"void": 0.5}})
+    assert better_before(leaky) is None
