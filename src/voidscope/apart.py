@@ -38,7 +38,7 @@ PATIENCE_S = 0.2
 """A job that is cancelled while the other process is silent ends within this time."""
 LEAST_GAP_S = 0.05
 """Progress comes back no more often than this; whoever draws it has other things to do as well."""
-NICENESS = 10
+NICENESS = 5
 """How far the other process stands behind the window when both want a processor."""
 PROGRESS, RESULT, ERROR, UNFORESEEN, SILENT = "progress", "result", "error", "unforeseen", "silent"
 """What a frame holds."""

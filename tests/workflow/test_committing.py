@@ -12,11 +12,11 @@ import pytest
 
 from builders import add_cycle, add_scan
 from voidscope.errors import StaleResult
-from voidscope.jobs import Job
+from voidscope.jobs import Job, execute
 from voidscope.project import Project, atomic, results
 from voidscope.vocabulary import Plane
 from voidscope.volume import Dataset, read_scan
-from voidscope.workflow import asking, evaluate, segment
+from voidscope.workflow import add_dataset, add_scans, asking, evaluate, promote, segment
 
 
 @pytest.fixture
@@ -109,3 +109,26 @@ def test_a_mask_along_a_plane_that_is_no_longer_the_scans_is_refused(modelled: P
     with pytest.raises(StaleResult, match=r"a is cut along axis0 now.*Segment again"):
         job.commit(found)
     assert not modelled.is_segmented("a")
+
+
+JOBS = {
+    "evaluate": lambda project, dataset: evaluate(project, dataset),
+    "promote": lambda project, dataset: promote(project, dataset),
+    "add_scans": lambda project, dataset: add_scans(project, [dataset.folder / "a.tif"]),
+    "add_dataset": lambda project, dataset: add_dataset(project, dataset),
+    "segment": lambda project, dataset: segment(project),
+}
+
+
+@pytest.mark.parametrize("verb", JOBS)
+def test_the_steps_of_a_job_touch_nothing_of_the_live_project(
+    verb: str, modelled: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verb == "promote":
+        execute(segment(modelled))
+    job = JOBS[verb](modelled, dataset)
+    for name in ("scans", "scan", "labels", "classes", "cycle", "path", "config"):
+        monkeypatch.setattr(
+            Project, name, property(lambda self: pytest.fail("the project was asked")), raising=False
+        )
+    stepped(job)

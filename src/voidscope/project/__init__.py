@@ -10,6 +10,7 @@ from voidscope.project.importing import (
     parse_map,
     parse_slices,
     project_truth,
+    truth_of,
 )
 from voidscope.project.label_files import LabelRecord
 from voidscope.project.labels import Labels, Turned
@@ -43,4 +44,5 @@ __all__ = [
     "project_truth",
     "record_scan",
     "report_files",
+    "truth_of",
 ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from voidscope.errors import ConfigError, LabelError
 from voidscope.project.project import Project
-from voidscope.vocabulary import Mask, Provenance, SliceKey
+from voidscope.vocabulary import ClassMap, Mask, Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 
 MOST_SLICES = 1_000_000
@@ -74,9 +74,13 @@ def import_truth(
 
 def project_truth(project: Project, dataset: Dataset, scan: str) -> Mask:
     """A scan's truth (z, y, x) in the project's class ids; raises `LabelError` when it does not fit the scan."""
-    table = np.array([0, *(project.classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
+    return truth_of(dataset, scan, project.classes, project.scan(scan).shape)
+
+
+def truth_of(dataset: Dataset, scan: str, classes: ClassMap, shape: tuple[int, int, int]) -> Mask:
+    """`project_truth` apart from the project, for a job's steps."""
+    table = np.array([0, *(classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
     truth: Mask = table[dataset.truth(scan)]
-    shape = project.scan(scan).shape
     if truth.shape != shape:
         raise LabelError(
             f"The truth of {scan} is {truth.shape}; the scan is {shape}. Export it on the scan's own grid."

@@ -33,7 +33,7 @@ Image = npt.NDArray[np.float32]
 
 MOST_PIXELS = 1500
 """Labelled pixels kept of a slice: half of them from anywhere, half from each class alike."""
-MOST_IN_ALL = 40_000
+MOST_IN_ALL = 16_000
 """Labelled pixels that a head is fitted to, an even share from each slice; more would take more than a moment."""
 TETHER = 1e-3
 """How strongly the head is held near the cycle's."""

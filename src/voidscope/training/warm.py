@@ -1,7 +1,7 @@
 """Going on from the weights of a cycle instead of from the start: gently and briefly.
 
 A network that has converged needs little to take in a few more labels, and the full learning rate makes it worse than it was.
-Freezing the statistics of batch norm made it worse as well in what was tried (docs/measurements.md), so they go on too.
+The statistics of batch norm go on as well: frozen, they cost void IoU in what was tried (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, project_truth
+from voidscope.project import Cycle, Project, truth_of
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
@@ -77,7 +77,7 @@ def evaluate(
         said = hashlib.sha256()
         for name in names:
             yield Progress(0, 1, f"comparing {name}")
-            truth = labels[name] if dataset is None else project_truth(project, dataset, name)
+            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, shapes[name])
             found = predictions.get(name)
             mask = read_mask(cycle.folder, name, classes, shapes[name]) if found is None else found.mask
             if mask is None:

@@ -15,7 +15,7 @@ import numpy as np
 from voidscope.errors import NotReady, Refused
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, project_truth, results
+from voidscope.project import Cycle, Project, results, truth_of
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
@@ -77,7 +77,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
         matrices = [np.zeros((len(classes), len(classes)), np.int64) for _ in sides]
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"judging by {name}")
-            truth = labels[name] if dataset is None else project_truth(project, dataset, name)
+            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, shapes[name])
             for matrix, side in zip(matrices, sides, strict=True):
                 mask = read_mask(side.folder, name, classes, shapes[name])
                 if mask is None:

@@ -39,14 +39,16 @@ def add_scans(
     CannotReadFile : while it runs, see `volume.read_scan`; also for a dataset folder or a label file.
     """
 
+    scans, folder = project.scans, project.path
+
     def record(path: Path) -> ScanRecord:
         _refuse_dataset(path)
         volume = read_scan(path, spacing_um=spacing_um)
         _refuse_labels(volume, path)
         source = "file" if spacing_um is None else "typed in"
-        known = project.scans.get(volume.name)
+        known = scans.get(volume.name)
         return record_scan(
-            volume, project.path, split=split or (known.split if known else Split.TRAIN),
+            volume, folder, split=split or (known.split if known else Split.TRAIN),
             plane=plane or (known.plane if known else None), spacing_source=source,
         )  # fmt: skip
 
@@ -77,10 +79,12 @@ def _refuse_labels(volume: Volume, path: Path) -> None:
 def add_dataset(project: Project, dataset: Dataset) -> AddingJob:
     """Take all scans of a dataset folder with their split; its spacing holds where a file says none."""
 
+    folder = project.path
+
     def record(scan: DatasetScan) -> ScanRecord:
         source = "file" if read_scan(scan.path).spacing_um else "dataset.json"
         return record_scan(
-            dataset.volume(scan.name), project.path, split=scan.split, plane=None, spacing_source=source
+            dataset.volume(scan.name), folder, split=scan.split, plane=None, spacing_source=source
         )
 
     return _adding(project, [partial(record, s) for s in dataset.scans], [s.name for s in dataset.scans])
