@@ -275,3 +275,14 @@ def test_a_row_per_bump_and_the_worst_in_pictures() -> None:
     assert "Each bump is decided by itself" in page
     assert "Worst bumps" not in report.html()
     assert Report.from_entry(report.entry()) == report
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_what_touching_meant_is_told_as_the_recipe_had_it(connectivity: int) -> None:
+    recipe = MeasureConfig(connectivity=connectivity)
+    report = Report((measure_mask(block(), HBM, (1, 1, 1), recipe, "a"),))
+    for page in (report.html(), report.print_html()):
+        told = set(re.findall(r"(\d+)-connected", page))
+        assert told == {str(connectivity)}
+    mixed = Report((*report.scans, measure_mask(block(), HBM, (1, 1, 1), MeasureConfig(connectivity=6), "b")))
+    assert set(re.findall(r"(\d+)-connected", mixed.html())) == {"6", str(connectivity)}

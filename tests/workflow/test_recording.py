@@ -46,6 +46,21 @@ def test_everything_a_report_must_hold_is_there_and_the_unknown_is_said(segmente
     assert found["inference"]["flips"] == "mean of four mirror images"
 
 
+def test_what_the_recipe_did_to_mask_and_voids_is_recorded_as_it_was(segmented: Project) -> None:
+    plain = execute(measure(segmented)).provenance["post_processing"]
+    assert plain == {
+        "smallest void counted, voxels": 1, "smallest void counted, um3": 0.0, "connectivity": 26, "filling": "none",
+        "closing, voxels": "none", "removal of far voxels, um": "none", "smoothing": "none",
+    }  # fmt: skip
+    changes = ["connectivity=6", "min_um3=0.5", "fill_holes=true", "closing_voxels=2", "far_um=30"]
+    config = segmented.config.with_changes([f"measure.{c}" for c in changes])
+    found = execute(measure(segmented, config=config)).provenance["post_processing"]
+    assert found == plain | {
+        "smallest void counted, um3": 0.5, "connectivity": 6, "filling": "background that does not reach the scan's edge is void",
+        "closing, voxels": 2, "removal of far voxels, um": 30.0,
+    }  # fmt: skip
+
+
 def test_who_measured_what_is_told_on_every_page_and_in_the_command(
     segmented: Project, dataset: Dataset
 ) -> None:

@@ -3,7 +3,6 @@
 from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.changes import Change, Changes
-from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
 from voidscope.metrology.lot import Lot, LotScan
@@ -20,7 +19,6 @@ from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
-    "CONNECTIVITY",
     "DEFINITIONS",
     "PRESETS",
     "QUALITIES",

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from voidscope.metrology.bumps import worst
 from voidscope.metrology.changes import Changes
 from voidscope.metrology.charts import SCALE, histogram, largest_ratio, package_map, trend, worst_first
-from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.lot import Lot, spread
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -59,7 +58,7 @@ def page_of(
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
-        connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+        touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
 

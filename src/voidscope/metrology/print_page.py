@@ -8,12 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from voidscope.metrology.components import CONNECTIVITY
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -37,7 +36,7 @@ def print_page_of(
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        lengths=LENGTHS, connectivity=CONNECTIVITY, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+        lengths=LENGTHS, touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
 

@@ -20,6 +20,9 @@ QUANTIFIABLE_VOXELS = 260
 QUALITIES = ("detected, size not quantifiable", "size not quantified singly", "size quantified")
 """What a void's size is worth: below `COUNTABLE_VOXELS`, below `QUANTIFIABLE_VOXELS`, and from there on."""
 
+TOUCHING = {6: "faces", 18: "faces or edges", 26: "faces, edges or corners"}
+"""What voxels of one void share, by connectivity."""
+
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 

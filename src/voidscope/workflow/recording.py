@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import voidscope
-from voidscope.config import Config
-from voidscope.metrology import CONNECTIVITY
+from voidscope.config import Config, MeasureConfig
 from voidscope.project import Cycle, Project, SliceReader
 
 UNKNOWN = "not recorded"
@@ -65,11 +64,20 @@ def record_of(
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
             "planes": sorted({r.plane.value for r in reader.records.values()}),
         },
-        "post_processing": {
-            "smallest void counted, voxels": settings.measure.min_voxels, "connectivity": CONNECTIVITY, "filling": "none", "smoothing": "none",
-        },
+        "post_processing": _post_processing(settings.measure),
         "scan_settings": _scan_settings(reader),
         "edits_after_training": _edits(project, cycle),
+    }  # fmt: skip
+
+
+def _post_processing(recipe: MeasureConfig) -> dict[str, Any]:
+    """What the recipe did to the mask before it was measured, and what it took for a void."""
+    return {
+        "smallest void counted, voxels": recipe.min_voxels, "smallest void counted, um3": recipe.min_um3,
+        "connectivity": recipe.connectivity,
+        "filling": "background that does not reach the scan's edge is void" if recipe.fill_holes else "none",
+        "closing, voxels": recipe.closing_voxels or "none", "removal of far voxels, um": recipe.far_um or "none",
+        "smoothing": "none",
     }  # fmt: skip
 
 
