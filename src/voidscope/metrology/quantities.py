@@ -16,7 +16,6 @@ QUANTITIES = {
     "largest_void_share": "volume of the largest void over the volume of the foreground, void included",
     "largest_void_diameter_share": "equivalent diameter of the largest void over that of the circle with the bump's projected area",
     "largest_void_diameter_um": "diameter of the sphere with the volume of the largest void",
-    "largest_void_feret_um": "largest distance between two points on the outline of one void",
     "void_count": "number of counted voids",
     "blt_um": "bond line, from the pillar's foot to the top",
     "pillar_width_um": "pillar width",
@@ -55,7 +54,6 @@ def _of_voids(
         "largest_void_share": structure if isinstance(structure, str) else (largest.n_voxels if largest else 0) / structure[1],
         "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], size, spacing_um),
         "largest_void_diameter_um": diameter,
-        "largest_void_feret_um": "shapes of voids are not measured",
         "void_count": float(len(voids)),
     }  # fmt: skip
 
