@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
-from voidscope.config import MeasureConfig
+from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ProjectError
 from voidscope.metrology import Report, Verdict, measure_mask
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass
@@ -286,3 +286,30 @@ def test_what_touching_meant_is_told_as_the_recipe_had_it(connectivity: int) -> 
         assert told == {str(connectivity)}
     mixed = Report((*report.scans, measure_mask(block(), HBM, (1, 1, 1), MeasureConfig(connectivity=6), "b")))
     assert set(re.findall(r"(\d+)-connected", mixed.html())) == {"6", str(connectivity)}
+
+
+def one_void() -> np.ndarray:
+    mask = block()
+    mask[5, 5, 5] = VOID
+    return mask
+
+
+def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> None:
+    further = Criterion(measure="void_count", at_most=0, source="drawing 7")
+    recipe = MeasureConfig(limit=1, criteria=(further,))
+    found = measure_mask(one_void(), HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is Verdict.FAIL and found.ratio is not None and found.ratio <= recipe.limit
+    page = Page(Report((found,)).html()).text
+    assert (
+        "That limit is one criterion; further ones are void_count at most 0. A scan PASSes when all criteria pass"
+        in page
+    )
+    assert "void_count FAIL void_count = 1 is above the limit 0 drawing 7" in page
+    assert "void/foreground PASS" in page
+    assert "further ones" not in Report((measure_mask(block(), HBM, (1, 1, 1), RECIPE, "a"),)).html()
+
+
+def test_voids_that_are_too_small_by_their_volume_are_said_to_be_so() -> None:
+    found = measure_mask(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6), "a")
+    assert found.small_voids and not found.voids
+    assert "of less than 1e+06 µm³ or fewer than 1 voxels" in Report((found,)).html()

@@ -17,7 +17,7 @@ from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.lot import Lot, spread
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
-from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.verdict import Verdict, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def page_of(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
+        criteria=list(dict.fromkeys((tuple(map(limits_in_words, s.recipe.criteria)), s.recipe.pass_when) for s in scans if s.recipe.criteria)),
         rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},

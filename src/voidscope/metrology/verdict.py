@@ -95,6 +95,13 @@ def limit_of(recipe: MeasureConfig) -> Criterion:
     return Criterion(measure=recipe.ratio, at_most=recipe.limit, source=recipe.source)
 
 
+def limits_in_words(criterion: Criterion) -> str:
+    """A criterion as people read it, e.g. ``blt_um at least 20 um, at most 40 um``."""
+    bounds = (("at least", criterion.at_least), ("at most", criterion.at_most))
+    said = (f"{word} {_said(criterion.measure, v)}" for word, v in bounds if v is not None)
+    return f"{criterion.measure} {', '.join(said)}"
+
+
 def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
     """The verdict of all criteria together, and the sentences that decided it.
 
