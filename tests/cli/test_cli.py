@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 
 from builders import write_scan
+from voidscope import workflow
+from voidscope.acquisition import Suggestion
 from voidscope.cli.main import main
+from voidscope.jobs import Job
 from voidscope.volume import tiff_bytes
 
 QUICK = [
@@ -338,3 +342,17 @@ def test_a_recipe_file_decides_and_the_report_says_how_to_repeat_it(
     assert "does not verify" in shell.err
     mask = ("measure", "--mask", dataset / "a_labels.tif", "--spacing", "1,1,1")
     assert shell.json(*mask, "--recipe", recipe)["scans"][0]["limit"] == 0.3
+
+
+def test_a_queue_that_was_labelled_while_it_was_made_is_no_error(
+    shell: Shell, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("create", tmp_path / "p", "--dataset", dataset)
+    picked = workflow.suggest
+
+    def overtaken(*given: Any) -> Job[Any, tuple[Suggestion, ...]]:
+        return replace(picked(*given), commit=lambda result: ())
+
+    monkeypatch.setattr(workflow, "suggest", overtaken)
+    found = shell.json("suggest", tmp_path / "p", "--set", "suggest.budget=2")
+    assert (found["strategy"], found["suggestions"]) == ("rareness", [])

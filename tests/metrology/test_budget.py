@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from metrology.masks import HBM, SOLDER, VOID
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Contribution, ScanMeasurement, Verdict, measure_mask
-from voidscope.metrology.budget import combined, length_uncertainty
+from voidscope.metrology.budget import combined
 from voidscope.metrology.ratios import VOLUMES
 
 VIEWS = ((0, 0, 7900, 100, 0), (0, 0, 7920, 80, 0), (0, 0, 7960, 40, 0), (0, 0, 7936, 64, 0))
@@ -69,12 +69,11 @@ def test_another_look_never_narrows_what_the_edges_alone_leave_open(voids: list[
     assert (found.budget[1].value is None) == (len(voids) < 2)
 
 
-def test_the_voxel_size_enters_volumes_three_times_lengths_once_and_ratios_never() -> None:
+def test_the_voxel_size_enters_volumes_three_times_and_ratios_never() -> None:
     recipe = MeasureConfig(edge_sigma=0, spacing_uncertainty=0.01, coverage=2)
     found = measure_mask(cube(), HBM, (1, 2, 3), recipe, "a")
     assert found.uncertainty == 0
     assert found.volume_uncertainty_um3 == pytest.approx(2 * 3 * 0.01 * found.void_volume_um3)
-    assert length_uncertainty(50.0, recipe) == pytest.approx(2 * 0.01 * 50)
     grown = measure_mask(cube(), HBM, (1.01, 2.02, 3.03), recipe, "a")
     shift = grown.void_volume_um3 - found.void_volume_um3
     assert shift == pytest.approx(found.volume_uncertainty_um3 / 2, rel=0.02)  # one u(s) makes one u(V)

@@ -92,6 +92,14 @@ def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) 
     assert (project.labels.get(keys[0]) == project_truth(project, dataset, "b")[:, 1, :]).all()
 
 
+def test_a_slice_of_which_the_file_says_nothing_is_not_told_as_labelled(project: Project) -> None:
+    ids = np.zeros(project.scan("a").shape, np.uint8)
+    ids[:, 1] = 3  # coronal slice 1
+    done = import_labels(project, "a", ids, slices=[1, 2], file_map={0: "unlabelled", 3: "void"})
+    assert done.labelled == (SliceKey("a", 1),)
+    assert project.labels.keys() == (SliceKey("a", 1),)
+
+
 def test_an_empty_queue_cannot_be_answered(project: Project, dataset: Dataset) -> None:
     with pytest.raises(LabelError, match="run suggest first"):
         answer_suggestions(project, dataset)

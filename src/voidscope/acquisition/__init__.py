@@ -21,7 +21,7 @@ from voidscope.acquisition.strategies import (
     serves,
     strategy_for,
 )
-from voidscope.acquisition.suggestions import Suggestion, gave_way, random_start
+from voidscope.acquisition.suggestions import Suggestion, gave_way
 from voidscope.acquisition.survey import Survey, SurveyError, SurveyRow
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "missed_voids",
     "opening",
     "pixel_rareness",
-    "random_start",
     "ranked",
     "rareness",
     "serves",

@@ -1,4 +1,4 @@
-"""Slices put before a person to label, and the random first ones when there is no model to ask."""
+"""Slices put before a person to label, and why."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
-from voidscope.acquisition.pool import Draw, Pool, in_order, uniform
-from voidscope.acquisition.select import check_budget
+from voidscope.acquisition.pool import Draw
 from voidscope.acquisition.survey import SurveyError
-from voidscope.errors import ConfigError
 from voidscope.vocabulary import SliceKey
 
 
@@ -86,20 +82,3 @@ def told(keys: Sequence[SliceKey], chosen: Draw, strategy: str) -> tuple[Suggest
         Suggestion(keys[row], rank, None, None, None, None, None, strategy, relaxed)
         for rank, (row, relaxed) in enumerate(zip(chosen.rows, chosen.relaxed, strict=True), start=1)
     )
-
-
-def random_start(keys: Iterable[SliceKey], budget: int, rng: np.random.Generator) -> tuple[Suggestion, ...]:
-    """Draw the first slices to label uniformly and without repeats from `keys`, whose order does not matter.
-
-    Raises
-    ------
-    ConfigError : the budget exceeds the number of keys, or a key is there twice.
-    """
-    ordered = sorted(keys)
-    if len(set(ordered)) < len(ordered):
-        raise ConfigError(
-            f"{len(ordered) - len(set(ordered))} of {len(ordered)} slices are repeated; pass each slice once."
-        )
-    check_budget(budget, len(ordered))
-    pool = Pool.of(ordered, frozenset())
-    return told(pool.keys, in_order(pool, budget, uniform(pool, budget, rng)), "random")

@@ -85,7 +85,7 @@ def suggest(
     survey = project.survey
     shares = None if survey is None else [float(p) for p in survey.class_distribution()]
     entry = {
-        "strategy": picks[0].strategy,
+        "strategy": picks[0].strategy if picks else settings.suggest.strategy,
         "aggregation": settings.suggest.aggregation,
         "class_distribution": shares and dict(zip(project.classes.names, shares, strict=True)),
         "suggestions": [suggestion_entry(s) for s in picks],
@@ -189,6 +189,8 @@ def _warn_if_worse(project: Project) -> None:
 
 
 def _queue_text(picks: Sequence[Suggestion]) -> str:
+    if not picks:
+        return "Every slice that was picked has been labelled meanwhile; suggest again."
     told = f"Chosen by {picks[0].strategy}, without a model:\n" if picks[0].r is None else ""
     return told + "\n".join(f"{s.rank:4d}  {s.key}{_terms_text(s)}  {gave_way(s)}".rstrip() for s in picks)
 

@@ -95,11 +95,6 @@ def volume_budget(
     )
 
 
-def length_uncertainty(length_um: float, recipe: MeasureConfig) -> float:
-    """U of a length in um from the voxel size alone, k u(s)/s L; where its ends lie to the voxel comes on top."""
-    return recipe.coverage * recipe.spacing_uncertainty * length_um
-
-
 def combined(budget: Sequence[Contribution], coverage: float) -> float | None:
     """U = k times the root sum of squares of the contributions that are known; None of an empty budget."""
     return coverage * math.hypot(*(c.value or 0.0 for c in budget)) if budget else None

@@ -125,4 +125,4 @@ def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, au
     kept = set() if overwrite else own
     new = {k: m for k, m in masks.items() if k not in kept}
     project.labels.put_all(new, Provenance.IMPORTED, author)
-    return Imported(tuple(sorted(set(masks) - kept)), tuple(sorted(kept)))
+    return Imported(tuple(sorted(k for k, m in new.items() if m.any())), tuple(sorted(kept)))
