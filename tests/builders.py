@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from voidscope.acquisition import ScanFindings
 from voidscope.config import Config
 from voidscope.jobs import execute
 from voidscope.project import Cycle, Project, record_scan
-from voidscope.vocabulary import Plane, Split
+from voidscope.project.results import draft_prediction
+from voidscope.vocabulary import Mask, Plane, Split
 from voidscope.volume import Dataset, read_scan, tiff_bytes
 from voidscope.workflow import add_dataset
 
@@ -73,3 +76,12 @@ def add_cycle(project: Project) -> Cycle:
     digest = hashlib.sha256(weights).hexdigest()
     cycle = Cycle(len(project.cycles) + 1, project.labels.keys(), 0, digest, metrics, {}, {}, (0.5, 0.2))
     return project.add_cycle(cycle, weights)
+
+
+def set_prediction(
+    project: Project, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16],
+    found: ScanFindings | None = None, views: npt.NDArray[np.int64] | None = None,
+) -> None:  # fmt: skip
+    """Keep what a model is made to say of a scan, as `segment` does with what it said."""
+    folder, record = project.current(model_id).folder, project.scan(scan)
+    project.keep(draft_prediction(folder, model_id, record, project.classes, mask, entropy, found, views))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from builders import add_cycle
+from builders import add_cycle, set_prediction
 from voidscope.cli.main import app
 from voidscope.errors import ConfigError, NotReady, Refused
 from voidscope.jobs import execute
@@ -54,7 +54,7 @@ def segment(project: Project, scans: Dataset, lost: Sequence[str]) -> None:
         mask = project_truth(project, scans, name).copy()
         if name in lost:
             mask[mask == project.classes.id_of("void")] = project.classes.id_of("solder")
-        project.set_prediction(project.cycle.id, name, mask, np.zeros(mask.shape, np.float16))
+        set_prediction(project, project.cycle.id, name, mask, np.zeros(mask.shape, np.float16))
 
 
 def truth_rows(scans: Dataset, name: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import SHAPE, add_cycle, add_scan
+from builders import SHAPE, add_cycle, add_scan, set_prediction
 from voidscope.acquisition import Finding, ScanFindings, Suggestion
 from voidscope.project import Project
 from voidscope.project.queue import Mark
@@ -30,7 +30,8 @@ def asked(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     cycle = add_cycle(project)
     (cycle.folder / "survey.safetensors").write_bytes(b"survey")
     for scan in "ab":
-        project.set_prediction(
+        set_prediction(
+            project,
             cycle.id,
             scan,
             np.ones(SHAPE, np.uint8),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import SHAPE, add_scan, write_scan
+from builders import SHAPE, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult, VolumeError
@@ -120,7 +120,7 @@ def test_spacing_is_set_kept_and_checked(project: Project) -> None:
 
 def test_adding_a_known_scan_with_a_spacing_sets_it(project: Project, tmp_path: Path) -> None:
     cycle = project.add_cycle(some_cycle(), b"weights")
-    project.set_prediction(cycle.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
+    set_prediction(project, cycle.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
     volume = read_scan(tmp_path / "scans" / "a.tif", spacing_um=(2.0, 2.0, 2.0))
     project.add([record_scan(volume, project.path, split=Split.TRAIN, plane=None, spacing_source="typed in")])
     assert project.scan("a").spacing_um == (2.0, 2.0, 2.0)
@@ -191,7 +191,7 @@ def test_masks_belong_to_the_model_that_made_them(project: Project) -> None:
     cycle = project.add_cycle(some_cycle(), b"weights")
     mask = np.random.default_rng(0).integers(1, 6, SHAPE, dtype=np.uint8)
     entropy = np.full(SHAPE, 0.25, np.float16)
-    project.set_prediction(cycle.id, "a", mask, entropy)
+    set_prediction(project, cycle.id, "a", mask, entropy)
     again = Project.open(project.path)
     found, uncertain = again.mask("a"), again.uncertainty("a")
     assert found is not None
@@ -201,12 +201,12 @@ def test_masks_belong_to_the_model_that_made_them(project: Project) -> None:
     project.add_cycle(some_cycle(2, b"newer"), b"newer")
     assert project.mask("a") is None
     with pytest.raises(StaleResult, match="no longer the current model"):
-        project.set_prediction(cycle.id, "a", mask, entropy)
+        set_prediction(project, cycle.id, "a", mask, entropy)
 
 
 def test_mask_files_hold_the_ids_of_label_files(project: Project) -> None:
     cycle = project.add_cycle(some_cycle(), b"weights")
-    project.set_prediction(cycle.id, "a", np.full(SHAPE, 4, np.uint8), np.zeros(SHAPE, np.float16))
+    set_prediction(project, cycle.id, "a", np.full(SHAPE, 4, np.uint8), np.zeros(SHAPE, np.float16))
     assert set(np.unique(read_scan(project.mask_path("a")).voxels[:])) == {3}
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from builders import SHAPE, add_scan, write_scan
+from builders import SHAPE, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Survey
 from voidscope.errors import LabelError, ProjectError, StaleResult
 from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan, results
@@ -146,7 +146,7 @@ def test_truth_on_another_grid_labels_nothing(project: Project, shape: tuple[int
 def test_another_spacing_reaches_the_masks_that_lie_there(project: Project) -> None:
     written = project.add_cycle(cycle(1), b"weights")
     mask = np.ones(SHAPE, np.uint8)
-    project.set_prediction(written.id, "a", mask, np.zeros(SHAPE, np.float16))
+    set_prediction(project, written.id, "a", mask, np.zeros(SHAPE, np.float16))
     project.set_spacing("a", (7.0, 5.0, 7.0))
     assert read_scan(project.mask_path("a")).spacing_um == pytest.approx((7.0, 5.0, 7.0))
     assert (Project.open(project.path).mask("a") == mask).all()
@@ -154,7 +154,7 @@ def test_another_spacing_reaches_the_masks_that_lie_there(project: Project) -> N
 
 def test_a_mask_file_of_another_shape_is_refused_by_name(project: Project) -> None:
     written = project.add_cycle(cycle(1), b"weights")
-    project.set_prediction(written.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
+    set_prediction(project, written.id, "a", np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.float16))
     project.mask_path("a").write_bytes(tiff_bytes(np.zeros((2, 3, 4), np.uint8), None))
     with pytest.raises(ProjectError, match=r"a.tif is \(2, 3, 4\); a is \(6, 4, 5\)"):
         Project.open(project.path).mask("a")
@@ -249,7 +249,7 @@ def told_of(project: Project) -> list[str]:
 
 def predicted(project: Project, value: int) -> None:
     mask = np.full(SHAPE, value, np.uint8)
-    project.set_prediction(project.cycle.id, "a", mask, np.zeros(SHAPE, np.float16))
+    set_prediction(project, project.cycle.id, "a", mask, np.zeros(SHAPE, np.float16))
 
 
 RESULTS = {

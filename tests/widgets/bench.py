@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 
-from builders import add_cycle  # noqa: F401  (for the widgets' tests)
+from builders import add_cycle, set_prediction  # noqa: F401  (also for the widgets' tests)
 from voidscope.project import Project
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.strokes import Strokes
@@ -17,7 +17,7 @@ def predict(project: Project, scan: str, seed: int = 0) -> np.ndarray:
     """Give a scan a random mask of the current model."""
     shape = project.scan(scan).shape
     mask = np.random.default_rng(seed).integers(1, len(project.classes) + 1, shape).astype(np.uint8)
-    project.set_prediction(project.cycle.id, scan, mask, np.full(shape, 0.5, np.float16))
+    set_prediction(project, project.cycle.id, scan, mask, np.full(shape, 0.5, np.float16))
     return mask
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builders import set_prediction
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project
@@ -29,7 +30,7 @@ def measured(project: Project) -> Project:
         if scan != "c":
             mask[6:11, 3, 13:16] = void
             mask[7:10, 2:5, 12:17] = void
-        project.set_prediction(project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+        set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
     execute(measure(project))
     return project
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench import add_cycle
 
+from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
 from voidscope.acquisition.findings import runs_of
 from voidscope.project import Mark, Project, State
@@ -45,7 +46,7 @@ def reviewed(dock: Any, project: Project) -> Any:
     mask[2:6, 3, 2:6] = 1
     counts, flickers = flicker("a", np.moveaxis(mask, 1, 0))
     found = ScanFindings((missed_void(),), flickers, counts)
-    project.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16), found)
+    set_prediction(project, cycle.id, "a", mask, np.zeros(mask.shape, np.float16), found)
     project.events.findings_changed.emit()
     return dock
 

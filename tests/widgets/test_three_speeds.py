@@ -19,7 +19,7 @@ from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
 from voidscope.widgets import quick_look, train_panel
 from voidscope.widgets.job_bar import JobBar
-from voidscope.widgets.layers import PREVIEW
+from voidscope.widgets.result_layers import PREVIEW
 from voidscope.widgets.runner import Question, Runner
 from voidscope.workflow import Comparison, Glance
 from voidscope.workflow.comparing import UNSEEN

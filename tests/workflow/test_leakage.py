@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import add_cycle, add_scan
+from builders import add_cycle, add_scan, set_prediction
 from voidscope.errors import NotReady
 from voidscope.jobs import execute
 from voidscope.project import Project, import_truth, project_truth
@@ -35,7 +35,7 @@ def segmented(project: Project, dataset: Dataset) -> None:
     cycle = add_cycle(project)
     for scan in project.scans:
         mask = project_truth(project, dataset, scan)
-        project.set_prediction(cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+        set_prediction(project, cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
 
 
 def test_a_scan_that_was_learnt_from_is_left_out_when_it_turns_into_a_test_scan(

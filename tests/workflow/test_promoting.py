@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from builders import add_cycle
+from builders import add_cycle, set_prediction
 from voidscope.errors import NotReady, Refused
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
@@ -36,7 +36,7 @@ def segmented(project: Project, dataset: Dataset, share: float) -> None:
         mask = truth(project, dataset, scan).copy()
         where = np.flatnonzero(mask == void)
         mask.flat[where[: round((1 - share) * len(where))]] = project.classes.id_of("solder")
-        project.set_prediction(project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+        set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
 
 
 def test_the_first_model_is_promoted_with_the_recall_it_has(project: Project, dataset: Dataset) -> None:

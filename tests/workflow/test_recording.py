@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from builders import set_prediction
 from voidscope.errors import NotReady
 from voidscope.jobs import execute
 from voidscope.metrology import Report
@@ -95,10 +96,10 @@ def test_the_views_of_the_sweep_widen_the_interval_and_add_up_to_the_scan(segmen
     mask = np.full((24, 6, 20), 3, np.uint8)
     mask[:2] = 4
     views = np.array([[0, 0, 2640 - n, 240 + n] for n in (0, 10, 30, 80)])
-    segmented.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16), views=views)
+    set_prediction(segmented, cycle.id, "a", mask, np.zeros(mask.shape, np.float16), views=views)
     (scan,) = execute(measure(segmented, ["a"])).scans
     assert scan.budget[1].value == pytest.approx((views[:, 3] / 2880).std(ddof=1))
-    segmented.set_prediction(cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    set_prediction(segmented, cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
     (scan,) = execute(measure(segmented, ["a"])).scans
     assert scan.budget[1].value is None  # those of an earlier mask are gone with it
 

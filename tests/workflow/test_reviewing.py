@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from builders import set_prediction
 from voidscope.acquisition import Finding, ScanFindings, flicker
 from voidscope.cli.main import app
 from voidscope.errors import NotReady, ProjectError
@@ -42,8 +43,13 @@ def predict(project: Project, missed: tuple[Finding, ...] = ()) -> np.ndarray:
     mask = np.full(project.scan("a").shape, 3, np.uint8)
     mask[2:8, 1, 2:8] = 1
     counts, flickers = flicker("a", np.moveaxis(mask, 1, 0))
-    project.set_prediction(
-        project.cycle.id, "a", mask, np.zeros(mask.shape, np.float16), ScanFindings(missed, flickers, counts)
+    set_prediction(
+        project,
+        project.cycle.id,
+        "a",
+        mask,
+        np.zeros(mask.shape, np.float16),
+        ScanFindings(missed, flickers, counts),
     )
     return mask
 
@@ -117,7 +123,7 @@ def test_a_restored_model_brings_its_findings_along(modelled: Project) -> None:
 def test_masks_of_an_older_version_are_named(modelled: Project) -> None:
     assert modelled.cycle is not None
     shape = modelled.scan("a").shape
-    modelled.set_prediction(modelled.cycle.id, "a", np.ones(shape, np.uint8), np.zeros(shape, np.float16))
+    set_prediction(modelled, modelled.cycle.id, "a", np.ones(shape, np.uint8), np.zeros(shape, np.float16))
     assert execute(review(modelled)).unseen == ("a",)
 
 

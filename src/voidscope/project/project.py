@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from voidscope.acquisition import ScanFindings, Suggestion, Survey
+from voidscope.acquisition import Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
@@ -80,13 +80,7 @@ class Project:
     @classmethod
     def create(cls, path: str | Path, classes: ClassMap, *, config: Config | None = None) -> Project:
         """Make a new project folder; raises `ProjectError` when `path` exists and is not empty."""
-        folder = Path(path)
-        if (folder / "project.json").exists():
-            raise ProjectError(f"{folder} already holds a project. Open it, or choose another folder.")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ProjectError(f"{folder} exists and is not empty. Choose a new folder for the project.")
-        with explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = _new_folder(Path(path))
         Manifest(classes=classes.entries(), config=config or Config.product()).write(folder)
         return cls.open(folder)
 
@@ -281,18 +275,6 @@ class Project:
         """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
-    def set_prediction(
-        self, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
-        views: npt.NDArray[np.int64] | None = None,
-    ) -> None:  # fmt: skip
-        """Keep a scan's mask, entropy, findings and class counts by view of the current model; raises `StaleResult` for another model's."""
-        folder = self.current(model_id).folder
-        self.keep(
-            results.draft_prediction(
-                folder, model_id, self.scan(scan), self.classes, mask, entropy, found, views
-            )
-        )
-
     def keep(self, draft: results.PredictionDraft) -> None:
         """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
         results.keep_prediction(self.current(draft.model_id).folder, draft, self.scan(draft.record.name))
@@ -370,3 +352,14 @@ class Project:
         manifest = self._manifest.model_copy(update=changes)
         manifest.write(self.path)
         self._manifest = manifest
+
+
+def _new_folder(folder: Path) -> Path:
+    """Make an empty folder for a project."""
+    if (folder / "project.json").exists():
+        raise ProjectError(f"{folder} already holds a project. Open it, or choose another folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ProjectError(f"{folder} exists and is not empty. Choose a new folder for the project.")
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -25,12 +25,9 @@ from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, cl
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
+from voidscope.widgets.result_layers import HEATMAPS, RESULTS, ResultLayers
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
-HEATMAPS = ("rareness", "uncertainty", "flicker")
-RESULTS = ("prediction", *HEATMAPS)
-PREVIEW = "prediction (quick look)"
-"""Name of the prediction layer while a quick look is in it."""
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
 """Tools of napari's labels layer that put down the selected class."""
@@ -59,7 +56,7 @@ class ScanLayers(QObject):
         self.rejections, self.note = Rejections(), CanvasNote(viewer)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
-        self._previews: dict[SliceKey, Mask] = {}
+        self._results = ResultLayers(self.find, self._add, project.classes)
 
     @property
     def scan(self) -> str | None:
@@ -132,23 +129,24 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
-        self._drop_previews()
-        if self._scan is None:
+        self._results.end_previews()
+        record = self.record
+        if record is None:
             return
-        mask, entropy, survey = self._results(self._scan)
+        mask, entropy, survey = self._found(record.name)
         if mask is None:
             for role in RESULTS:
                 self._remove(role)
             return
         shares = class_shares(mask, survey, len(self._project.classes))
-        self._put_prediction(self.rejections.without(mask, self._project.scan(self._scan)))
-        self._put_heat("rareness", RarenessMap(mask, shares), (math.exp(-1), 1.0), "viridis")
+        put = self._results
+        put.put_prediction(self.rejections.without(mask, record), record)
+        put.put_heat("rareness", RarenessMap(mask, shares), record, (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
-            self._put_uncertainty(entropy)
-        axis = self._project.scan(self._scan).plane.axis
-        self._put_heat("flicker", FlickerMap(mask, axis), (0.0, 1.0), "magma")
+            put.put_uncertainty(entropy, record)
+        put.put_heat("flicker", FlickerMap(mask, record.plane.axis), record, (0.0, 1.0), "magma")
 
-    def _results(self, scan: str) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
+    def _found(self, scan: str) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
         """What the current model found; nothing, and `troubled`, where a file of it is damaged: a scan can be painted all the same."""
         try:
             return self._project.mask(scan), self._project.uncertainty(scan), self._project.survey
@@ -158,7 +156,7 @@ class ScanLayers(QObject):
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
-        if self._project.mask(key.scan) is None and key not in self._previews:
+        if self._project.mask(key.scan) is None and key not in self._results.previews:
             self._put_slice(key, mask, entropy)
 
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
@@ -168,25 +166,13 @@ class ScanLayers(QObject):
         """
         if not self._put_slice(key, mask):
             return False
-        self._previews[key] = mask
-        self._name_prediction(PREVIEW)
+        self._results.preview(key, mask)
         return True
 
     @property
     def previewing(self) -> bool:
         """Whether a quick look is in the layers."""
-        return bool(self._previews)
-
-    def _drop_previews(self) -> None:
-        """What is put into the layers now is no quick look."""
-        self._previews.clear()
-        self._name_prediction("prediction")
-
-    def _name_prediction(self, name: str) -> None:
-        """Say in the layer list what the prediction is, unless a person has named the layer."""
-        layer = self.find("prediction")
-        if layer is not None and layer.name != name and layer.name.split(" [")[0] in ("prediction", PREVIEW):
-            layer.name = name
+        return bool(self._results.previews)
 
     def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None = None) -> bool:
         """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
@@ -194,9 +180,9 @@ class ScanLayers(QObject):
         if record is None or key.scan != self._scan:
             return False
         if self.find("prediction") is None:
-            self._put_prediction(np.zeros(record.shape, np.uint8))
+            self._results.put_prediction(np.zeros(record.shape, np.uint8), record)
         if entropy is not None and self.find("uncertainty") is None:
-            self._put_uncertainty(np.zeros(record.shape, np.float32))
+            self._results.put_uncertainty(np.zeros(record.shape, np.float32), record)
         for role, values in (("prediction", mask), ("uncertainty", entropy)):
             layer = self.find(role)
             if layer is not None and values is not None:
@@ -215,15 +201,12 @@ class ScanLayers(QObject):
 
     def prediction(self, key: SliceKey) -> Mask | None:
         """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
-        record, mask, layer = (
-            self._project.scan(key.scan),
-            self._project.mask(key.scan),
-            self.find("prediction"),
-        )
+        if key in self._results.previews:
+            return self._results.previews[key].copy()
+        record, mask = self._project.scan(key.scan), self._project.mask(key.scan)
+        layer = self.find("prediction")
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
-        if key in self._previews:
-            return self._previews[key].copy()
         if mask is None:
             return None
         found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)
@@ -298,6 +281,9 @@ class ScanLayers(QObject):
         self._looks.give(layer, role, record.name)
         for key, act in self.keys.items():
             layer.bind_key(key, act, overwrite=True)
+        layers, labels = self._viewer.layers, self.find("labels")
+        if role in RESULTS and labels is not None:  # what a person paints stays on top
+            layers.move(layers.index(layer), layers.index(labels))
         if active is not None:
             self._viewer.layers.selection.active = active
         return layer
@@ -329,43 +315,6 @@ class ScanLayers(QObject):
             return
         self._class = int(layer.selected_label)
         self.class_chosen.emit(self.class_id)
-
-    def _put_prediction(self, mask: Mask) -> None:
-        if self._renew("prediction", mask):
-            return
-        colours = class_colours(self._project.classes, background=0.0)
-        layer = self._add("prediction", "labels", mask, name="prediction", colormap=colours, opacity=0.45)
-        layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
-        layer.editable = False
-        self._below_labels(layer)
-
-    def _put_uncertainty(self, entropy: npt.NDArray[np.float32]) -> None:
-        self._put_heat("uncertainty", entropy, (0.0, math.log(len(self._project.classes))), "magma")
-
-    def _put_heat(self, role: str, data: Any, limits: tuple[float, float], colormap: str) -> None:
-        if self._renew(role, data):
-            return
-        look: dict[str, Any] = {"opacity": 0.6, "visible": False, "multiscale": False}
-        layer = self._add(
-            role, "image", data, name=f"{role} heatmap", contrast_limits=limits, colormap=colormap, **look
-        )
-        self._below_labels(layer)
-
-    def _renew(self, role: str, data: Any) -> bool:
-        """Give the layer with this role other data of the scan in view; False when there is none."""
-        layer, record = self.find(role), self.record
-        if layer is None or record is None:
-            return False
-        layer.data, layer.scale = data, lengths(record)
-        layer.editable = role != "prediction"
-        return True
-
-    def _below_labels(self, layer: Any) -> None:
-        """Keep what a person paints on top."""
-        labels = self.find("labels")
-        if labels is not None:
-            layers = self._viewer.layers
-            layers.move(layers.index(layer), layers.index(labels))
 
     def _refresh(self, layer: Any, key: SliceKey) -> None:
         """Redraw a layer if the slice that changed can be seen."""
