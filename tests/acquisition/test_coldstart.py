@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voidscope.acquisition import Limits, Pool, appearance, draw_first, random_start
+from voidscope.acquisition import Limits, Pool, appearance, draw_first
 from voidscope.acquisition.clusters import k_means
 from voidscope.acquisition.coldstart import k_means_start, typiclust_start
 from voidscope.acquisition.pool import Draw
@@ -139,11 +139,6 @@ def test_a_first_batch_tells_no_scores_and_depends_on_nothing_but_the_generator(
     assert {(s.r, s.u, s.d, s.score, s.pixel, s.strategy) for s in chosen} == {(None,) * 5 + (name,)}
     with pytest.raises(ConfigError, match="but 30 slices are left"):
         draw_first(config, pool, 31, rng(), features)
-
-
-def test_the_random_first_batch_is_the_random_start() -> None:
-    pool = Pool.of(keys(30, 3), frozenset(keys(30, 3)[:4]))
-    assert draw_first(SuggestConfig(), pool, 7, rng(5)) == random_start(pool.keys[4:], 7, rng(5))
 
 
 def test_clusters_without_features_are_refused() -> None:

@@ -295,6 +295,50 @@ def test_killed_between_label_and_mark_an_undo_is_done_once(
     assert (again.labels.get(KEY) == some_mask(1)).all()
 
 
+@pytest.mark.parametrize(("room", "write"), [(labels, "write_bytes"), (Journal, "turned")])
+def test_killed_within_a_redo_the_history_still_leads_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch, room: Any, write: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    project.labels.put(KEY, some_mask(0))
+    project.labels.put(KEY, some_mask(1))
+    project.labels.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(room, write, killed)
+        with pytest.raises(Killed):
+            project.labels.redo()
+    again = Project.open(project.path)
+    assert (again.labels.get(KEY) == some_mask(0)).all()
+    assert str(again.labels.undo()) == "undid: painted a/0002"
+    assert KEY not in again.labels
+    again.labels.redo()
+    again.labels.redo()
+    assert (again.labels.get(KEY) == some_mask(1)).all()
+
+
+def test_a_redo_that_the_disk_refuses_can_be_done_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise ProjectError("full")
+
+    project.labels.put(KEY, some_mask(0))
+    project.labels.put(KEY, some_mask(1))
+    project.labels.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(labels, "write_bytes", refused)
+        with pytest.raises(ProjectError, match="full"):
+            project.labels.redo()
+    assert (project.labels.get(KEY) == some_mask(0)).all()
+    assert str(project.labels.redo()) == "redid: painted a/0002"
+    assert (project.labels.get(KEY) == some_mask(1)).all()
+
+
 ACT = """
 import sys, numpy as np
 from voidscope.project import Project

@@ -145,12 +145,14 @@ class Journal:
         except (KeyError, TypeError, ValueError, VoidscopeError, zlib.error) as error:
             raise DamagedStep(f"The undo step {path.name} is damaged and given up: {error}") from error
 
-    def turned(self, path: Path, *, back: bool) -> None:
-        """Write down that a step is undone (`back`) or done again."""
+    def turned(self, path: Path, *, back: bool) -> Path:
+        """Write down that a step is undone (`back`) or done again; returns its file."""
         stem = path.name.split(".", 1)[0]
+        turned = path.with_name(f"{stem}.{'undone' if back else 'done'}.json")
         with explained(path):
-            path.replace(path.with_name(f"{stem}.{'undone' if back else 'done'}.json"))
+            path.replace(turned)
             sync_folder(path.parent)
+        return turned
 
     def forget(self, path: Path) -> None:
         """Take a step out: nothing of it was done, or its file is damaged."""

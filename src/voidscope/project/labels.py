@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError
 from voidscope.project.atomic import explained, remove, write_bytes
-from voidscope.project.journal import Change, DamagedStep, Journal
+from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
     Stamp,
@@ -310,17 +310,31 @@ class Labels:
     def _turn(self, *, back: bool) -> Turned | None:
         self.catch_up()
         while (path := self._journal.next(back=back)) is not None:
-            try:
-                step = self._journal.read(path)
-                states = {change.key: self._turn_one(change, back) for change in step.changes}
-            except DamagedStep:
-                self._journal.forget(path)
-                raise
-            self._journal.turned(path, back=back)
+            step, states = self._turn_step(path, back)
             keys, kept = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
             if keys or kept:
                 return Turned(step.verb, step.author, keys, kept, back)
         return None
+
+    def _turn_step(self, path: Path, back: bool) -> tuple[Step, dict[SliceKey, bool | None]]:
+        """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
+        states: dict[SliceKey, bool | None] = {}
+        try:
+            step = self._journal.read(path)
+            if not back:
+                path = self._journal.turned(path, back=False)
+            for change in step.changes:
+                states[change.key] = self._turn_one(change, back)
+        except DamagedStep:
+            self._journal.forget(path)
+            raise
+        except ProjectError:
+            if not back and not any(states.values()):
+                self._journal.turned(path, back=True)
+            raise
+        if back:
+            self._journal.turned(path, back=True)
+        return step, states
 
     def _turn_one(self, change: Change, back: bool) -> bool | None:
         """Whether the label was changed (True), left to another program (False), or is there already (None)."""

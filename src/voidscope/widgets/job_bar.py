@@ -104,6 +104,7 @@ class JobBar(QWidget):
     def _started(self, title: str) -> None:
         self._job, self._where = title, ""
         self.title.setText(title)
+        self.title.show()
         self.bar.setRange(0, 0)
         self.bar.show()
         self.cancel.show()
@@ -119,6 +120,7 @@ class JobBar(QWidget):
 
     def _ended(self) -> None:
         self.title.setText("")
+        self.title.hide()
         self.bar.hide()
         self.cancel.hide()
 

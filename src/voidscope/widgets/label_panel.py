@@ -10,7 +10,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -209,7 +208,6 @@ class LabelPanel(QWidget):
         layout.addWidget(folded("How slices are suggested", self.form))
         layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)
-        layout.addWidget(QLabel("Paint (labelled pixels so far)"))
         layout.addWidget(self.classes)
         layout.addLayout(show)
         layout.addWidget(self.tools)

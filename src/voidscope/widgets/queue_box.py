@@ -348,10 +348,10 @@ def _without_terms(suggestion: Suggestion | None) -> str:
 
 
 def _share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
-    """Widgets side by side that share the width there is."""
+    """Widgets side by side that share the width there is; a list to choose from needs room for its arrow, too."""
     row.setSpacing(4)
     for widget in widgets:
         widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         if isinstance(widget, QPushButton):
             widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
-        row.addWidget(widget, stretch=1)
+        row.addWidget(widget, stretch=3 if isinstance(widget, QComboBox) else 2)
