@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -243,7 +244,7 @@ def test_what_the_disk_refuses_changes_nothing_and_is_no_step(
         raise ProjectError("Cannot write: No space left on device.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(*{"journal": (journal, "write_json"), "label": (labels, "write_bytes")}[refused], full)
+        patch.setattr({"journal": journal, "label": labels}[refused], "Draft", SimpleNamespace(of=full))
         with pytest.raises(ProjectError, match="No space left"):
             project.labels.put(KEY, some_mask(2))
     assert (Project.open(project.path).labels.get(KEY) == some_mask(0)).all()
@@ -263,7 +264,7 @@ def test_killed_between_step_and_label_the_next_undo_reaches_the_one_before(
     project.labels.put(KEY, some_mask(0))
     project.labels.put(FAR, some_mask(1))
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "write_bytes", killed)
+        patch.setattr(labels, "keep_all", killed)
         with pytest.raises(Killed):
             project.labels.put(KEY, some_mask(2))
     again = Project.open(project.path)
@@ -295,7 +296,7 @@ def test_killed_between_label_and_mark_an_undo_is_done_once(
     assert (again.labels.get(KEY) == some_mask(1)).all()
 
 
-@pytest.mark.parametrize(("room", "write"), [(labels, "write_bytes"), (Journal, "turned")])
+@pytest.mark.parametrize(("room", "write"), [(labels, "keep_all"), (Journal, "turned")])
 def test_killed_within_a_redo_the_history_still_leads_back(
     project: Project, monkeypatch: pytest.MonkeyPatch, room: Any, write: str
 ) -> None:
@@ -321,6 +322,30 @@ def test_killed_within_a_redo_the_history_still_leads_back(
     assert (again.labels.get(KEY) == some_mask(1)).all()
 
 
+def test_killed_right_after_a_change_what_was_undone_before_it_does_not_come_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    project.labels.put(KEY, some_mask(0))
+    project.labels.put(KEY, some_mask(1))
+    project.labels.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(labels, "keep_all", killed)
+        with pytest.raises(Killed):
+            project.labels.put(FAR, some_mask(2))
+    again = Project.open(project.path)
+    again.labels.undo()
+    while (done := again.labels.redo()) is not None:
+        assert done.kept == ()
+    assert (again.labels.get(KEY) == some_mask(0)).all()
+    assert (again.labels.get(FAR) == some_mask(2)).all()
+
+
 def test_a_redo_that_the_disk_refuses_can_be_done_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,7 +356,7 @@ def test_a_redo_that_the_disk_refuses_can_be_done_again(
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "write_bytes", refused)
+        patch.setattr(labels, "Draft", SimpleNamespace(of=refused))
         with pytest.raises(ProjectError, match="full"):
             project.labels.redo()
     assert (project.labels.get(KEY) == some_mask(0)).all()

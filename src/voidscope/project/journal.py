@@ -19,7 +19,7 @@ from uuid import uuid4
 import numpy as np
 
 from voidscope.errors import ProjectError, VoidscopeError
-from voidscope.project.atomic import explained, read_json, remove, sync_folder, write_json
+from voidscope.project.atomic import Draft, explained, json_bytes, keep_all, read_json, remove, sync_folder
 from voidscope.project.label_files import LabelRecord, now, sha256, user
 from voidscope.vocabulary import Mask, SliceKey
 
@@ -95,37 +95,33 @@ class Journal:
         self._folder = folder
 
     def append(self, verb: str, changes: Iterable[Change]) -> Path:
-        """Write down a step about to be done; returns its file."""
-        numbers = [number for number, _, _ in self._steps()]
-        path = self._folder / f"{max(numbers, default=0) + 1:08d}-{uuid4().hex[:8]}.done.json"
+        """Write down a step about to be done; returns its file. What was undone before it can no longer be redone."""
+        steps = self._steps()
+        path = (
+            self._folder / f"{max((n for n, _, _ in steps), default=0) + 1:08d}-{uuid4().hex[:8]}.done.json"
+        )
         tree = {
             "verb": verb,
             "author": user(),
             "time": now(),
             "changes": [_change_to_json(c) for c in changes],
         }
-        write_json(path, tree)
+        draft = Draft.of(path, json_bytes(tree))
+        with explained(self._folder):
+            for _, done, undone in steps:
+                if not done:
+                    undone.unlink(missing_ok=True)
+        keep_all([draft])
         return path
 
     def tidy(self) -> None:
-        """Once a step is done: what was undone before it can no longer be redone, and the oldest steps go.
-
-        A crash may bring such files back, which does no harm, so that nothing waits for the disk here.
-        """
+        """Once a step is done, the oldest go; a crash may bring them back, which does no harm."""
         with explained(self._folder):
-            self._tidy()
-
-    def _tidy(self) -> None:
-        steps = self._steps()
-        newest = max((n for n, done, _ in steps if done), default=0)
-        kept = [p for n, done, p in steps if done or n > newest]
-        gone = [p for n, done, p in steps if not done and n < newest]
-        sizes = [p.stat().st_size for p in kept]
-        while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
-            gone.append(kept.pop(0))
-            sizes.pop(0)
-        for path in gone:
-            path.unlink(missing_ok=True)
+            kept = [path for _, _, path in self._steps()]
+            sizes = [path.stat().st_size for path in kept]
+            while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
+                kept.pop(0).unlink(missing_ok=True)
+                sizes.pop(0)
 
     def next(self, *, back: bool) -> Path | None:
         """The file of the step that undo (`back`) or redo would turn; None when there is none."""
@@ -145,14 +141,12 @@ class Journal:
         except (KeyError, TypeError, ValueError, VoidscopeError, zlib.error) as error:
             raise DamagedStep(f"The undo step {path.name} is damaged and given up: {error}") from error
 
-    def turned(self, path: Path, *, back: bool) -> Path:
-        """Write down that a step is undone (`back`) or done again; returns its file."""
+    def turned(self, path: Path, *, back: bool) -> None:
+        """Write down that a step is undone (`back`) or done again."""
         stem = path.name.split(".", 1)[0]
-        turned = path.with_name(f"{stem}.{'undone' if back else 'done'}.json")
         with explained(path):
-            path.replace(turned)
+            path.replace(path.with_name(f"{stem}.{'undone' if back else 'done'}.json"))
             sync_folder(path.parent)
-        return turned
 
     def forget(self, path: Path) -> None:
         """Take a step out: nothing of it was done, or its file is damaged."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import explained, remove, write_bytes
+from voidscope.project.atomic import Draft, explained, keep_all, remove
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
@@ -266,34 +266,30 @@ class Labels:
     ) -> None:
         """Write the step down, then the labels it is about."""
         with explained(self._folder):
-            self._do_explained(verb, provenance, wanted)
+            changes = []
+            for key, (mask, record) in wanted.items():
+                before, was = self._said(key)
+                if not _alike(before, record):
+                    changes.append(Change.between(key, before, was, record, mask))
+            erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
+            word = verb or ("erased" if erased else VERBS[provenance])
+            drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
+            if changes:
+                self._journal.append(word, changes)
+            for key, (_, record) in wanted.items():
+                self._keep(key, record, drafts[key])
+            self._journal.tidy()
 
-    def _do_explained(
-        self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
-    ) -> None:
-        changes = []
-        for key, (mask, record) in wanted.items():
-            before, was = self._said(key)
-            if not _alike(before, record):
-                changes.append(Change.between(key, before, was, record, mask))
-        erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
-        word = verb or ("erased" if erased else VERBS[provenance])
-        path = self._journal.append(word, changes) if changes else None
-        for n, (key, (mask, record)) in enumerate(wanted.items()):
-            try:
-                self._store(key, mask, record)
-            except ProjectError:
-                if path is not None and n == 0:
-                    self._journal.forget(path)
-                raise
-        self._journal.tidy()
+    def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
+        """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
+        return None if record is None else Draft.of(self._path(key), encode(key, mask, record))
 
-    def _store(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> None:
-        if record is None:
+    def _keep(self, key: SliceKey, record: LabelRecord | None, draft: Draft | None) -> None:
+        if record is None or draft is None:
             remove(self._path(key))
             self._forget(key)
         else:
-            write_bytes(self._path(key), encode(key, mask, record))
+            keep_all([draft])
             self._records[key], self._stamps[key] = record, stamp(self._path(key))
         self._changed(key)
 
@@ -318,34 +314,32 @@ class Labels:
 
     def _turn_step(self, path: Path, back: bool) -> tuple[Step, dict[SliceKey, bool | None]]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
-        states: dict[SliceKey, bool | None] = {}
         try:
             step = self._journal.read(path)
-            if not back:
-                path = self._journal.turned(path, back=False)
-            for change in step.changes:
-                states[change.key] = self._turn_one(change, back)
+            states = {change.key: self._may_turn(change, back) for change in step.changes}
+            turning = [change for change in step.changes if states[change.key]]
+            targets = [change.before if back else change.after for change in turning]
+            masks = [change.apply(self._said(change.key)[1], back=back) for change in turning]
         except DamagedStep:
             self._journal.forget(path)
             raise
-        except ProjectError:
-            if not back and not any(states.values()):
-                self._journal.turned(path, back=True)
-            raise
+        keys = [change.key for change in turning]
+        drafts = [self._draft(*said) for said in zip(keys, masks, targets, strict=True)]
+        if not back:
+            self._journal.turned(path, back=False)
+        for key, record, draft in zip(keys, targets, drafts, strict=True):
+            self._keep(key, record, draft)
         if back:
             self._journal.turned(path, back=True)
         return step, states
 
-    def _turn_one(self, change: Change, back: bool) -> bool | None:
-        """Whether the label was changed (True), left to another program (False), or is there already (None)."""
+    def _may_turn(self, change: Change, back: bool) -> bool | None:
+        """Whether the label is to be changed (True), left to another program (False), or is there already (None)."""
         source, target = (change.after, change.before) if back else (change.before, change.after)
         if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
             return False
-        record, mask = self._said(change.key)
-        if _alike(record, source):
-            self._store(change.key, change.apply(mask, back=back), target)
-            return True
-        return None if _alike(record, target) else False
+        record, _ = self._said(change.key)
+        return True if _alike(record, source) else None if _alike(record, target) else False
 
     def _is_proposed(self, key: SliceKey, provenance: Provenance) -> bool:
         return provenance is Provenance.DRAWN and key in self._records and self._records[key].proposed
