@@ -145,9 +145,8 @@ class Labels:
 
         `proposed` says that a model had a part in masks that are propagated.
         """
-        fitting = {key: self._checked(key, mask) for key, mask in masks.items()}
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
-        for key, mask in fitting.items():
+        for key, mask in {key: self._checked(key, mask) for key, mask in masks.items()}.items():
             with explained(self._path(key)):
                 joined = self._joined(key, mask)
             is_proposed = provenance is Provenance.ACCEPTED or (
@@ -324,7 +323,7 @@ class Labels:
             self._journal.forget(path)
             raise
         keys = [change.key for change in turning]
-        drafts = [self._draft(*said) for said in zip(keys, masks, targets, strict=True)]
+        drafts = list(map(self._draft, keys, masks, targets))
         if not back:
             self._journal.turned(path, back=False)
         for key, record, draft in zip(keys, targets, drafts, strict=True):
