@@ -322,12 +322,11 @@ class Labels:
         except DamagedStep:
             self._journal.forget(path)
             raise
-        keys = [change.key for change in turning]
-        drafts = list(map(self._draft, keys, masks, targets))
+        drafts = [self._draft(c.key, *said) for c, *said in zip(turning, masks, targets, strict=True)]
         if not back:
             self._journal.turned(path, back=False)
-        for key, record, draft in zip(keys, targets, drafts, strict=True):
-            self._keep(key, record, draft)
+        for change, record, draft in zip(turning, targets, drafts, strict=True):
+            self._keep(change.key, record, draft)
         if back:
             self._journal.turned(path, back=True)
         return step, states
