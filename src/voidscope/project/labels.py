@@ -322,7 +322,7 @@ class Labels:
         except DamagedStep:
             self._journal.forget(path)
             raise
-        drafts = [self._draft(c.key, *said) for c, *said in zip(turning, masks, targets, strict=True)]
+        drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
         if not back:
             self._journal.turned(path, back=False)
         for change, record, draft in zip(turning, targets, drafts, strict=True):
