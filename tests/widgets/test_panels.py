@@ -250,5 +250,5 @@ def test_a_damaged_queue_is_told_and_the_project_opens_all_the_same(qtbot: Any, 
     view = ProjectView(Project.open(project.path), runner, ViewerModel())
     qtbot.addWidget(view)
     assert any("0000.json" in sentence for sentence in told)
-    assert view.label.queue.list.rows() == []
+    assert view.label.queue.list.rows() == ()
     view.release()
