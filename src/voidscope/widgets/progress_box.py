@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
@@ -28,9 +29,11 @@ from voidscope.workflow import (
 
 VOID, MIOU, RANDOM, CHOSEN = "#d55e00", "#2f8fd0", "#888888", "#d55e00"
 """Told apart by colour-blind readers, by symbol and line as well; three to one against dark and light windows alike."""
-LEGEND = f"<span style='color:{VOID}'>●</span> void IoU &nbsp; <span style='color:{MIOU}'>■</span> mIoU, both held-out"
-LEGEND_NEXT = f" &nbsp; <span style='color:{VOID}'>◇</span> forecast"
-LEGEND_REPLAY = f"<br>void IoU replayed: <span style='color:{RANDOM}'>╌▼╌</span> random &nbsp; <span style='color:{CHOSEN}'>┈▲┈</span> chosen"
+AXES = "#7d7d7d"
+LEGEND = f"<span style='color:{VOID}'>●</span> void IoU &nbsp;<span style='color:{MIOU}'>■</span> mIoU"
+LEGEND_NEXT = f" &nbsp;<span style='color:{VOID}'>◇</span> next"
+LEGEND_REPLAY = f"<br>replay: <span style='color:{RANDOM}'>╌▽╌</span> random &nbsp;<span style='color:{CHOSEN}'>┈△┈</span> chosen"
+LEGEND_TIP = "Held-out figures over labelled slices. Click a point to look at its cycle. Hollow: fine-tuned models. Bars: 80 % interval of the next cycle, spread of the replay (void IoU)."
 MOST_LINKS = 48
 """Slices of a cycle that are named one by one."""
 REPLAY_TIP = (
@@ -48,6 +51,10 @@ class ProgressChart(pg.PlotWidget):
         super().__init__(parent)
         self.setBackground(None)
         self.setLabel("left", "IoU")
+        self.getAxis("left").enableAutoSIPrefix(False)
+        for side in ("left", "bottom"):
+            self.getAxis(side).setPen(AXES)
+            self.getAxis(side).setTextPen(AXES)
         self.setLabel("bottom", "labelled slices")
         self.setMinimumHeight(130)
         self.setMaximumHeight(170)
@@ -55,6 +62,7 @@ class ProgressChart(pg.PlotWidget):
         self.setMenuEnabled(False)
         self.hideButtons()
         self.points: list[Any] = []
+        self._beam = 0.1
 
     def wheelEvent(self, event: Any) -> None:
         """The panel scrolls, not the chart."""
@@ -64,6 +72,7 @@ class ProgressChart(pg.PlotWidget):
         """Draw the cycles judged by one truth, the forecast and the replay; `selected` is ringed."""
         self.clear()
         self.points = []
+        self._beam = 0.02 * max((c.n_labelled for c in found.cycles), default=1)
         if found.replay is not None:
             self._draw_replay(found.replay)
         for colour, symbol, of in ((MIOU, "s", _miou), (VOID, "o", _void)):
@@ -109,8 +118,9 @@ class ProgressChart(pg.PlotWidget):
 
     def _bar(self, n: int, spread: tuple[float, float, float], colour: str) -> None:
         low, middle, high = spread
+        x, y, top, bottom = (np.array([v], np.float64) for v in (n, middle, high - middle, middle - low))
         bar = pg.ErrorBarItem(
-            x=[n], y=[middle], top=[high - middle], bottom=[middle - low], pen=pg.mkPen(colour, width=1)
+            x=x, y=y, top=top, bottom=bottom, beam=self._beam, pen=pg.mkPen(colour, width=1.5)
         )
         self.addItem(bar)
 
@@ -144,6 +154,8 @@ class ProgressBox(QWidget):
         for label in (self.legend, self.cycle, self.outlook, self.replayed):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setToolTip(LEGEND_TIP)
+        self.chart.setToolTip(LEGEND_TIP)
         self.chart.picked.connect(self.picked)
         self.cycle.linkActivated.connect(self._go)
         self.compare.clicked.connect(self._replay)
@@ -242,7 +254,9 @@ def _slices(cycle: CycleFigures) -> str:
         return "No new slices."
     named: dict[str, list[str]] = {}
     for key in cycle.new[:MOST_LINKS]:
-        named.setdefault(key.scan, []).append(f"<a href='{escape(str(key))}'>{key.index}</a>")
+        named.setdefault(key.scan, []).append(
+            f"<a href='{escape(str(key))}' style='color:{MIOU}'>{key.index}</a>"
+        )
     links = " · ".join(f"{escape(scan)} {', '.join(some)}" for scan, some in named.items())
     more = f" and {len(cycle.new) - MOST_LINKS} more" if len(cycle.new) > MOST_LINKS else ""
     took = f", {_minutes(cycle.labelling_s)} of labelling" if cycle.labelling_s else ""

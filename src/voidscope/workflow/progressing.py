@@ -102,13 +102,13 @@ def progress(project: Project) -> ProjectProgress:
     """How the project came on; reads records only, so that it takes no time."""
     seconds = _seconds(project)
     full = [c for c in project.cycles if kind_of(c) == FULL]
-    newest = next((c for c in reversed(full) if c.evaluation is not None), None)
+    basis = next((_basis(c) for c in reversed(full) if c.evaluation is not None), None)
     rows: list[CycleFigures] = []
     seen = set[SliceKey]()
     for cycle in project.cycles:
         new = tuple(k for k in cycle.labelled if k not in seen)
         seen |= set(new)
-        rows.append(_figures(project, cycle, newest, new, seconds))
+        rows.append(_figures(project, cycle, basis, new, seconds))
     learnable = set(project.keys(Split.TRAIN))
     waiting = tuple(k for k in project.labels if k in learnable and k not in seen)
     curve = [r for r in rows if r.comparable and r.kind == FULL]
@@ -134,7 +134,7 @@ def kind_of(cycle: Cycle) -> str:
 
 
 def _figures(
-    project: Project, cycle: Cycle, newest: Cycle | None, new: tuple[SliceKey, ...], seconds: Mapping[SliceKey, float]
+    project: Project, cycle: Cycle, basis: tuple[object, ...] | None, new: tuple[SliceKey, ...], seconds: Mapping[SliceKey, float]
 ) -> CycleFigures:  # fmt: skip
     found = cycle.evaluation
     return CycleFigures(
@@ -144,7 +144,7 @@ def _figures(
         void_iou(cycle, project.classes),
         None if found is None else found["miou"],
         _judged_by(found),
-        found is not None and newest is not None and _basis(cycle) == _basis(newest),
+        found is not None and _basis(cycle) == basis,
         new,
         class_pixels(project, cycle.labelled),
         sum(seconds.get(k, 0.0) for k in new),

@@ -34,8 +34,8 @@ MOST_JUDGED = 48
 SHARE = 1 / 3
 """Length of a replayed training as a share of the full one."""
 CANNOT_TELL = (
-    "It draws from the slices labelled so far, which a strategy had chosen: random slices of the whole scans would do worse than "
-    "these. Trainings are a third as long as a retraining."
+    "Random is drawn from slices that had been chosen, which flatters it; trainings are a third as long as a retraining: to compare, "
+    "not to report."
 )
 
 Score = tuple[float | None, float | None]
@@ -93,15 +93,16 @@ class Replay:
 
     def sentence(self) -> str:
         """How the chosen slices compare with random ones at the sizes where the two differ."""
-        apart = [p for p in self.points[:-1] if p.spread("random") and p.spread("chosen")]
         said = []
-        for point in apart:
+        for point in self.points[:-1]:
             chosen, drawn = point.spread("chosen"), point.spread("random")
             if chosen and drawn:
                 said.append(
-                    f"{point.n_labelled} slices: {chosen[1]:.3f} chosen, {drawn[1]:.3f} random ({drawn[0]:.3f} to {drawn[2]:.3f})"
+                    f"{chosen[1]:.3f} and {drawn[1]:.3f} ({drawn[0]:.3f} to {drawn[2]:.3f}) at {point.n_labelled}"
                 )
-        return f"Replay, void IoU at {'; '.join(said)}." if said else "The replay's slices show no void."
+        if not said:
+            return "The replay's held-out slices show no void."
+        return f"Replay, void IoU of chosen and of as many random slices: {'; '.join(said)}."
 
 
 @dataclass(frozen=True)
