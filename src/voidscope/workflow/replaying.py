@@ -136,7 +136,7 @@ class _Replaying:
             lesson = self._lesson(training)
             weights = (yield from self._telling(lesson, training, len(found))).weights
             found.append(self._judge(lesson, weights))
-        yield Progress(len(found), len(self.trainings), "replayed")
+        yield Progress(1000 * len(found), 1000 * len(self.trainings), "replayed")
         return tuple(found)
 
     def _lesson(self, training: _Training) -> Lesson:
