@@ -58,7 +58,8 @@ def forecast(
 
     On 2000 simulated curves a case (3, 5 and 8 cycles; b of 0.1, 0.5 and 1; s of 0.02, 0.1 and 0.3) the interval of the next figure
     held it in 78 to 82 %, that of the gain the true gain in 81 to 92 %; of curves without any trend both did in 79 to 81 %. Curves
-    that level off at an error gain less than the law promises: their gain passed the upper end in 0 to 4 %.
+    that level off at an error gain less than the law promises: their gain passed the upper end in 0 to 4 %, their next figure was
+    held in 62 to 81 %.
 
     Parameters
     ----------
