@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_the_outlook_is_said_in_two_sentences(panel: Any, project: Project) -> N
     assert "should add +0." in words and "<b>Not ready to stop:</b>" in words
     label(project, ("b", 5))
     panel.refresh()
-    assert "Since the last cycle: 1 slices labelled" in panel.progress.cycle.text()
+    assert "Labelled since the last cycle: 1 slice" in panel.progress.cycle.text()
 
 
 def test_random_is_replayed_when_asked_and_drawn_beside(
@@ -143,6 +144,44 @@ def test_without_a_figure_there_is_no_chart_but_what_it_takes(qtbot: Any, projec
     box.refresh()
     assert not box.isHidden() and box.chart.isHidden() and box.legend.isHidden()
     assert "--split test" in box.outlook.text()
+
+
+def test_fine_tuned_models_are_hollow_and_off_the_line_and_a_model_taken_again_is_no_point(
+    panel: Any, project: Project
+) -> None:
+    judged = project.cycles[-1].evaluation
+    label(project, ("b", 5))
+    last = project.cycles[-1]
+    warm = replace(last, number=4, provenance={"warm_from": 3}, labelled=(*last.labelled, SliceKey("b", 5)))
+    project.set_evaluation(project.add_cycle(warm, b"weights 2").id, judged)
+    project.add_cycle(replace(last, number=5, provenance={"restored_from": 3}), b"weights 2", same=last)
+    panel.refresh()
+    chart = panel.progress.chart
+    hollow = [int(p.data()) for item in chart.points for p in item.points() if p.brush().style() == Qt.BrushStyle.NoBrush]  # fmt: skip
+    assert hollow == [4, 4]
+    assert {n for n, _ in points(chart)} == {1, 2, 3, 4}
+    assert "<b>Cycle 5</b> (restored)" in panel.progress.cycle.text()
+
+
+def test_a_link_to_a_slice_whose_scan_is_gone_is_told(panel: Any) -> None:
+    told: list[str] = []
+    panel._runner.failed.connect(told.append)
+    panel.progress.cycle.linkActivated.emit("gone/0000")
+    assert len(told) == 1 and "gone" in told[0]
+
+
+def test_a_cycle_judged_by_other_truth_is_not_drawn_and_says_so(panel: Any, project: Project) -> None:
+    label(project, ("b", 5))
+    cycle = add_cycle(project)
+    found = {"miou": 0.9, "iou": {"void": 0.8}, "scans": ["c"], "truth": "/some/dataset", "truth_sha256": "y"}
+    project.set_evaluation(cycle.id, found)
+    panel.refresh()
+    assert {n for n, _ in points(panel.progress.chart)} == {4}
+    panel.table.selectRow(0)
+    assert "not drawn: another truth or recipe" in panel.progress.cycle.text()
+    panel.table.selectRow(3)
+    assert "truth of c in /some/dataset" in panel.progress.cycle.text()
+    assert "2 more cycles" in panel.progress.outlook.text()
 
 
 def test_a_damaged_record_is_told_and_the_panel_lives(panel: Any, project: Project) -> None:

@@ -221,8 +221,8 @@ def _gaining(project: Project) -> None:
         (_moved, "the verdict of b changed in the last 2 retrainings"),
         (_undecided, "the interval of b holds the limit"),
         (_other_recipe, "by different recipes"),
-        (_labelled_since, "1 labelled slices are not learnt from"),
-        (_relabelled, "1 labelled slices are not learnt from"),
+        (_labelled_since, "1 labelled slice is not learnt from"),
+        (_relabelled, "1 labelled slice is not learnt from"),
         (_warm, "cycle 5 is no retraining"),
         (_unmeasured, "nothing was measured with cycle 3"),
         (_scan_left_out, "c was not measured with cycle 4"),
@@ -275,6 +275,68 @@ def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: P
         assert decisions(Report((replace(row, **changes),))) == {"a": OPEN}
 
 
+def test_where_bumps_are_decided_each_counts_by_itself(project: Project) -> None:
+    label(project, ("a", 0))
+    cycle = add_cycle(project)
+    project.set_config(project.config.with_changes(["measure.min_void_iou=0", "measure.unit=bump"]))
+    mask = np.ones(project.scan("a").shape, np.uint8)
+    mask[12:20, :, 2:7], mask[12:20, :, 11:16] = 2, 2
+    mask[5:12, :, 2:7], mask[5:12, :, 11:16] = 3, 3
+    mask[7:10, 1:4, 12:15] = 4
+    set_prediction(project, cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    report = execute(measure(project, ["a"]))
+    decided = decisions(report)
+    bumps = {f"a/{b.name}": b.measured for b in report.scans[0].bumps}
+    assert len(bumps) == 2 and decided.keys() == bumps.keys()
+    for name, bump in bumps.items():
+        low, high = bump.interval or (0.0, 0.0)
+        open_ = bump.verdict is Verdict.REVIEW or low <= bump.limit < high
+        assert decided[name] == (OPEN if open_ else bump.verdict)
+    assert len(set(decided.values())) == 2  # the one with a void, and the one without
+
+
+def test_without_any_void_among_the_held_out_the_forecast_is_of_miou(project: Project) -> None:
+    label(project, ("c", 0))
+    for batch in BATCHES:
+        label(project, *batch)
+        add_cycle(project)
+        judge(project, None)
+        settle(project)
+    found = progress(project)
+    assert found.figure == "mIoU" and found.forecast is not None
+    assert found.forecast.gain == pytest.approx(0)  # it stood at 0.8
+    assert "there is no forecast of void IoU" in found.readiness.missing
+
+
+def test_labels_that_changed_or_went_are_counted_as_they_are_now(steady: Project) -> None:
+    before = progress(steady).cycles[0]
+    steady.labels.put(SliceKey("a", 0), np.full((24, 20), 3, np.uint8))
+    steady.labels.put(SliceKey("a", 3), np.zeros((24, 20), np.uint8))
+    after = progress(steady).cycles[0]
+    assert before.pixels["void"] == 80 and after.pixels == dict.fromkeys(before.pixels, 0) | {"solder": 480}
+    assert after.n_labelled == before.n_labelled == 2  # what it learnt from does not change
+
+
+def test_what_another_program_replayed_or_measured_is_told_to_the_window(steady: Project) -> None:
+    told: list[str] = []
+    steady.events.evaluation_changed.connect(lambda: told.append("evaluation"))
+    other = Project.open(steady.path)
+    results.write_replay(other.path, {"points": []})
+    steady.catch_up()
+    assert told == ["evaluation"]
+    settle(other, {"a": "FAIL"})
+    steady.catch_up()
+    assert told == ["evaluation"] * 2
+
+
+def test_times_of_older_records_without_an_offset_are_utc(project: Project, clock: list[float]) -> None:
+    label(project, ("a", 0))
+    clock[0] = 100
+    label(project, ("a", 1))
+    add_cycle(project, created=(START + timedelta(seconds=40)).replace(tzinfo=None).isoformat())
+    assert progress(project).cycles[0].labelling_s == 60
+
+
 def test_damaged_decisions_are_told(steady: Project) -> None:
     (steady.cycles[-1].folder / "decisions.json").write_text('{"recipe": "r"}')
     with pytest.raises(ProjectError, match=r"decisions.json is damaged.*measure again"):
@@ -290,3 +352,10 @@ def test_the_command_line_tells_the_same(steady: Project) -> None:
     assert found["forecast"]["n_next"] == 11
     words = CliRunner().invoke(app, ["progress", str(steady.path)]).stdout
     assert "held-out labels of c" in words and progress(steady).readiness.sentence() in words
+    add_cycle(steady, warm_from=4)
+    add_cycle(steady)
+    judge(steady, 0.5, truth="other")
+    rows = CliRunner().invoke(app, ["progress", str(steady.path)]).stdout.splitlines()
+    assert "another truth or recipe" in rows[1] and "another truth" not in rows[6]
+    assert rows[5].startswith("5 warm") and rows[5].endswith("not evaluated")
+    assert sum(row.startswith("  missing: ") for row in rows) == len(progress(steady).readiness.missing) - 1

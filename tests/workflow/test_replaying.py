@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +19,11 @@ from voidscope.errors import NotReady, ProjectError
 from voidscope.evaluation import Matrix
 from voidscope.jobs import Progress, Steps, execute
 from voidscope.project import Project, project_truth
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import progress, replay, replay_lacks, replaying
 from voidscope.workflow.lessons import Lesson
+from voidscope.workflow.replaying import Replay, ReplayPoint
 
 
 @pytest.fixture
@@ -75,8 +77,12 @@ def stubbed(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_both_arms_are_trained_alike_on_as_many_of_the_labelled_slices(
     labelled: Project, lessons: list[Lesson], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def sent(title: str, make: Callable[[], Any]) -> Any:
+        return pickle.loads(pickle.dumps(make))()  # as to a process of its own
+
+    monkeypatch.setattr("voidscope.workflow.lessons.apart", sent)
     monkeypatch.setattr(replaying, "MOST_SIZES", 2)
-    here = execute(replay(labelled))
+    found = execute(replay(labelled, elsewhere=True))
     assert [len(x.keys) for x in lessons] == [2, 2, 6]
     first, random, last = (set(x.keys) for x in lessons)
     assert (first, last) == tuple(set(labelled.cycles[k].labelled) for k in (0, -1))
@@ -85,14 +91,8 @@ def test_both_arms_are_trained_alike_on_as_many_of_the_labelled_slices(
         assert one.settings.train.epochs == 1  # a third of three
         assert all((m == labelled.labels.get(k)).all() for k, m in zip(one.keys, one.masks, strict=True))
         assert one.normalisation == labelled.normalisation()
-    assert here.points[-1].random == here.points[-1].chosen
-
-    def sent(title: str, make: Callable[[], Any]) -> Any:
-        return pickle.loads(pickle.dumps(make))()
-
-    monkeypatch.setattr("voidscope.workflow.lessons.apart", sent)
-    there = execute(replay(labelled, elsewhere=True))
-    assert there.points == here.points  # also what goes to another process
+    assert found.points[-1].random == found.points[-1].chosen
+    assert all(0 <= v <= 1 for p in found.points for s in (*p.random, *p.chosen) for v in s if v is not None)
 
 
 def test_it_outlives_the_program_and_makes_no_cycle(stubbed: Project) -> None:
@@ -157,6 +157,31 @@ def test_many_cycles_are_replayed_at_four_sizes_with_the_first_and_the_last(
     keys, sizes = replaying._replayable(project)
     assert [len(s) for s in sizes] == [1, 4, 7, 10]
     assert sizes[-1] == tuple(range(len(keys)))
+
+
+def test_of_many_held_out_slices_some_judge_spread_evenly(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(project, *(("c", k) for k in range(6)))
+    assert len(replaying._judges(project)) == 6
+    monkeypatch.setattr(replaying, "MOST_JUDGED", 3)
+    assert [k.index for k in replaying._judges(project)] == [0, 2, 4]
+
+
+def test_an_accepted_prediction_judges_no_replay(project: Project) -> None:
+    label(project, ("c", 0), provenance=Provenance.ACCEPTED)
+    label(project, ("c", 1))
+    assert [k.index for k in replaying._judges(project)] == [1]
+
+
+def test_a_spread_is_of_what_is_known_and_a_sentence_says_where_there_is_none() -> None:
+    point = ReplayPoint(4, ((0.2, 0.5), (None, 0.6), (0.4, 0.7)), ((None, 0.5),) * 3)
+    assert point.spread("random") == pytest.approx((0.2, 0.3, 0.4))
+    assert point.spread("random", 1) == pytest.approx((0.5, 0.6, 0.7))
+    assert point.spread("chosen") is None
+    blind = Replay((point, replace(point, n_labelled=8)), 2, ("c",), "x", "now")
+    assert "no void" in blind.sentence()
+    assert Replay.from_entry(json.loads(json.dumps(blind.entry()))) == blind
 
 
 def test_scores_are_the_iou_of_void_and_the_mean_of_all() -> None:

@@ -260,7 +260,11 @@ def _slices(cycle: CycleFigures) -> str:
     links = " · ".join(f"{escape(scan)} {', '.join(some)}" for scan, some in named.items())
     more = f" and {len(cycle.new) - MOST_LINKS} more" if len(cycle.new) > MOST_LINKS else ""
     took = f", {_minutes(cycle.labelling_s)} of labelling" if cycle.labelling_s else ""
-    return f"{len(cycle.new)} new slices{took}: {links}{more}."
+    return f"{_some(cycle.new, 'new ')}{took}: {links}{more}."
+
+
+def _some(keys: Sequence[SliceKey], what: str = "") -> str:
+    return f"{len(keys)} {what}{'slice' if len(keys) == 1 else 'slices'}"
 
 
 def _waiting(found: ProjectProgress) -> str:
@@ -268,7 +272,7 @@ def _waiting(found: ProjectProgress) -> str:
     if not found.waiting:
         return ""
     took = f" in {_minutes(found.waiting_s)}" if found.waiting_s else ""
-    return f" Since the last cycle: {len(found.waiting)} slices labelled{took}."
+    return f" Labelled since the last cycle: {_some(found.waiting)}{took}."
 
 
 def _outlook(found: ProjectProgress) -> str:

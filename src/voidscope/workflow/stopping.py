@@ -76,7 +76,10 @@ def _learnt(project: Project, full: Sequence[Cycle]) -> Iterator[tuple[bool, str
     now = {str(k): project.labels.record(k).sha256 for k in project.labels if k in learnable}
     left = sum(said.get(key) != sha256 for key, sha256 in now.items())
     if left:
-        yield False, f"{left} labelled slices are not learnt from as they are now; retrain"
+        yield (
+            False,
+            f"{left} labelled {'slice is' if left == 1 else 'slices are'} not learnt from as labelled now; retrain",
+        )
 
 
 def _verdicts(project: Project, full: Sequence[Cycle]) -> Iterator[tuple[bool, str]]:
