@@ -12,7 +12,7 @@ from qtpy.QtCore import QPointF, Qt
 
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project
-from voidscope.project.results import write_replay
+from voidscope.project.results import share, write_replay
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets import progress_box, train_panel
 from voidscope.widgets.runner import Runner
@@ -182,6 +182,31 @@ def test_a_cycle_judged_by_other_truth_is_not_drawn_and_says_so(panel: Any, proj
     panel.table.selectRow(3)
     assert "truth of c in /some/dataset" in panel.progress.cycle.text()
     assert "2 more cycles" in panel.progress.outlook.text()
+
+
+def test_earlier_cycles_can_be_judged_by_the_labels_of_now_from_the_window(
+    panel: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = panel.progress
+    assert box.judge.isHidden()
+    (project.cycles[0].folder / "evaluation.json").unlink()
+    panel.refresh()
+    assert box.judge.isHidden()  # nothing to judge by
+    label(project, ("c", 0))
+    panel.refresh()
+    assert not box.judge.isHidden() and box.judge.isEnabled()
+
+    def judge_all(project: Project) -> Job[None, None]:
+        def steps() -> Steps[None]:
+            yield Progress(0, 1)
+
+        return Job("Judging", steps, lambda _: share(project.cycles[1].folder, project.cycles[0].folder))
+
+    monkeypatch.setattr(progress_box, "judge_all", judge_all)
+    qtbot.mouseClick(box.judge, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not panel._runner.busy, timeout=30_000)
+    panel.refresh()
+    assert project.cycles[0].evaluation is not None and box.judge.isHidden()
 
 
 def test_a_damaged_record_is_told_and_the_panel_lives(panel: Any, project: Project) -> None:

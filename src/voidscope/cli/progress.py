@@ -23,10 +23,16 @@ def progress(
         bool,
         typer.Option("--random", help="First replay the cycles on random draws of the labelled slices; takes minutes."),
     ] = False,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="First judge all cycles by the labels that the test scans have now."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Held-out figures, labels and labelling time per cycle, a forecast of the next batch, and whether it is time to stop."""
     project = open_project(path)
+    if judge:
+        run(workflow.judge_all(project))
     if random:
         run(workflow.replay(project))
     found = workflow.progress(project)

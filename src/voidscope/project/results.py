@@ -299,6 +299,11 @@ def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
     write_json(folder / "promotion.json", record)
 
 
+def write_evaluation(folder: Path, metrics: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model agrees with held-out truth."""
+    write_json(folder / "evaluation.json", metrics)
+
+
 def write_decisions(folder: Path, recipe: str, decided: Mapping[str, str]) -> None:
     """Keep in a cycle folder what was decided by its model and a recipe; scans measured before by the same recipe stay."""
     known, found = read_decisions(folder)

@@ -22,9 +22,12 @@ from voidscope.workflow import (
     CycleFigures,
     ProjectProgress,
     Replay,
+    judge_all,
+    judged,
     progress,
     replay,
     replay_lacks,
+    unlike,
 )
 
 VOID, MIOU, RANDOM, CHOSEN = "#d55e00", "#2f8fd0", "#888888", "#d55e00"
@@ -36,6 +39,7 @@ LEGEND_REPLAY = f"<br>replay: <span style='color:{RANDOM}'>╌▽╌</span> rand
 LEGEND_TIP = "Held-out figures over labelled slices. Click a point to look at its cycle. Hollow: fine-tuned models. Bars: 80 % interval of the next cycle, spread of the replay (void IoU)."
 MOST_LINKS = 48
 """Slices of a cycle that are named one by one."""
+JUDGE_TIP = "Some cycles were not evaluated, or by other labels than the newest: judge all of them by what is labelled of the test scans now."
 REPLAY_TIP = (
     "Short trainings in a process of their own on random draws of the labelled slices, and on those each cycle had, at the sizes "
     "of up to four cycles; takes minutes, Cancel stops it."
@@ -146,10 +150,19 @@ class ProgressBox(QWidget):
         self._selected: int | None = None
         self.legend, self.chart, self.cycle = QLabel(), ProgressChart(), QLabel()
         self.outlook, self.replayed = QLabel(), QLabel()
-        self.compare = QPushButton("Compare with random")
+        self.compare, self.judge = QPushButton("Compare with random"), QPushButton("Judge all cycles alike")
+        self.judge.setToolTip(JUDGE_TIP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.legend, self.chart, self.cycle, self.outlook, self.replayed, self.compare):
+        for widget in (
+            self.legend,
+            self.chart,
+            self.judge,
+            self.cycle,
+            self.outlook,
+            self.replayed,
+            self.compare,
+        ):
             layout.addWidget(widget)
         for label in (self.legend, self.cycle, self.outlook, self.replayed):
             label.setWordWrap(True)
@@ -159,6 +172,7 @@ class ProgressBox(QWidget):
         self.chart.picked.connect(self.picked)
         self.cycle.linkActivated.connect(self._go)
         self.compare.clicked.connect(self._replay)
+        self.judge.clicked.connect(self._judge)
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
 
@@ -205,9 +219,15 @@ class ProgressBox(QWidget):
         lacks = replay_lacks(self._project)
         self.compare.setEnabled(not lacks and not self._runner.busy)
         self.compare.setToolTip(lacks or REPLAY_TIP)
+        earlier = [c for c in unlike(self._project) if c is not self._project.cycle]  # that one has Evaluate
+        self.judge.setVisible(bool(earlier and judged(self._project)))
+        self.judge.setEnabled(not self._runner.busy)
 
     def _replay(self) -> None:
         self._runner.run(lambda: replay(self._project, elsewhere=True))
+
+    def _judge(self) -> None:
+        self._runner.run(lambda: judge_all(self._project))
 
     def _go(self, link: str) -> None:
         try:

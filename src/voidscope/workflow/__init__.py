@@ -18,6 +18,7 @@ from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_
 from voidscope.workflow.promoting import in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
 from voidscope.workflow.recording import Occasion
+from voidscope.workflow.rejudging import judge_all, unlike
 from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
@@ -52,6 +53,7 @@ __all__ = [
     "in_force",
     "interpolate",
     "is_trained",
+    "judge_all",
     "judged",
     "measure",
     "pretrain",
@@ -70,6 +72,7 @@ __all__ = [
     "suggest",
     "taken_over",
     "train",
+    "unlike",
     "verify",
     "void_iou",
 ]
