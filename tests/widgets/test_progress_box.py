@@ -12,7 +12,7 @@ from qtpy.QtCore import QPointF, Qt
 
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project
-from voidscope.project.results import share, write_replay
+from voidscope.project.results import write_evaluation, write_replay
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets import progress_box, train_panel
 from voidscope.widgets.runner import Runner
@@ -200,7 +200,11 @@ def test_earlier_cycles_can_be_judged_by_the_labels_of_now_from_the_window(
         def steps() -> Steps[None]:
             yield Progress(0, 1)
 
-        return Job("Judging", steps, lambda _: share(project.cycles[1].folder, project.cycles[0].folder))
+        return Job(
+            "Judging",
+            steps,
+            lambda _: write_evaluation(project.cycles[0].folder, project.cycles[1].evaluation),
+        )
 
     monkeypatch.setattr(progress_box, "judge_all", judge_all)
     qtbot.mouseClick(box.judge, Qt.MouseButton.LeftButton)
