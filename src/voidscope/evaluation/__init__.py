@@ -1,5 +1,16 @@
-"""How well masks agree with the truth: one pooled confusion matrix, IoU per class, mIoU."""
+"""How well masks agree with the truth: one pooled confusion matrix, IoU per class, mIoU; and how both grow with the labels."""
 
 from voidscope.evaluation.confusion import Matrix, confusion_matrix, iou, miou, recall
+from voidscope.evaluation.learning_curve import FEWEST, LEAST_FIGURE, Forecast, forecast
 
-__all__ = ["Matrix", "confusion_matrix", "iou", "miou", "recall"]
+__all__ = [
+    "FEWEST",
+    "LEAST_FIGURE",
+    "Forecast",
+    "Matrix",
+    "confusion_matrix",
+    "forecast",
+    "iou",
+    "miou",
+    "recall",
+]

@@ -80,6 +80,11 @@ class Cycle:
         path = self.folder / "promotion.json"
         return read_json(path) if path.is_file() else None
 
+    @property
+    def decisions(self) -> tuple[str, Mapping[str, str]]:
+        """By which recipe (a hash) what was decided about each scan or bump when it was last measured with; empty before."""
+        return results.read_decisions(self.folder)
+
     @classmethod
     def read(cls, folder: Path) -> Cycle:
         """Read ``cycle.json`` of a cycle folder; raises `ProjectError` when it is damaged."""

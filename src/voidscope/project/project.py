@@ -16,7 +16,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult
 from voidscope.metrology import Report
 from voidscope.project import results
-from voidscope.project.atomic import explained, write_json
+from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
@@ -287,7 +287,7 @@ class Project:
 
     def set_evaluation(self, model_id: str, metrics: Mapping[str, object]) -> None:
         """Keep the held-out metrics of the current model beside it."""
-        write_json(self.current(model_id).folder / "evaluation.json", metrics)
+        results.write_evaluation(self.current(model_id).folder, metrics)
         self.events.evaluation_changed.emit()
 
     @property

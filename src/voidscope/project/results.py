@@ -174,6 +174,7 @@ def read_doubts(folder: Path) -> Doubts:
 
 SHARED = (
     "masks/*.tif", "uncertainty/*.tif", "views/*.json", "survey.safetensors", "evaluation.json", "findings/*.json",
+    "decisions.json",
 )  # fmt: skip
 """What a model has found and how it was judged; that it was in force once says nothing of now."""
 
@@ -292,6 +293,43 @@ def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
 def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
     """Keep in a cycle folder how its model was put in force."""
     write_json(folder / "promotion.json", record)
+
+
+def write_evaluation(folder: Path, metrics: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model agrees with held-out truth."""
+    write_json(folder / "evaluation.json", metrics)
+
+
+def write_decisions(folder: Path, recipe: str, decided: Mapping[str, str]) -> None:
+    """Keep in a cycle folder what was decided by its model and a recipe; scans measured before by the same recipe stay."""
+    known, found = read_decisions(folder)
+    kept = dict(found) if known == recipe else {}
+    again = {name.partition("/")[0] for name in decided}
+    kept = {name: word for name, word in kept.items() if name.partition("/")[0] not in again}
+    write_json(folder / "decisions.json", {"recipe": recipe, "decisions": kept | dict(decided)})
+
+
+def read_decisions(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """By which recipe what was decided by a cycle's model; empty before it was measured with."""
+    path = folder / "decisions.json"
+    if not path.is_file():
+        return "", {}
+    tree: Mapping[str, Any] = read_json(path)
+    try:
+        return str(tree["recipe"]), {str(n): str(word) for n, word in tree["decisions"].items()}
+    except (KeyError, AttributeError) as error:
+        raise ProjectError(f"{path} is damaged: {error}. Delete it and measure again.") from error
+
+
+def write_replay(project_folder: Path, replay: Mapping[str, object]) -> None:
+    """Keep the last replay of random selection."""
+    write_json(project_folder / "replay.json", replay)
+
+
+def read_replay(project_folder: Path) -> Mapping[str, Any] | None:
+    """The last replay of random selection, or None."""
+    path = project_folder / "replay.json"
+    return read_json(path) if path.is_file() else None
 
 
 def changes_page(project_folder: Path) -> Path:

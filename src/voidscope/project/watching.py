@@ -13,7 +13,7 @@ Stamp = tuple[int, int]
 
 OF_A_CYCLE = {
     "survey.safetensors": "survey", "evaluation.json": "evaluation", "promotion.json": "evaluation",
-    "doubts.json": "findings",
+    "decisions.json": "evaluation", "doubts.json": "findings",
 }  # fmt: skip
 
 
@@ -57,6 +57,7 @@ class Watch:
         cycle, folder = self._cycle(), self._folder
         yield folder / "suggestions" / f"{cycle.number if cycle else 0:04d}.json", ("suggestions", "")
         yield folder / "report" / "report.json", ("report", "")
+        yield folder / "replay.json", ("evaluation", "")
         yield folder / "pretrained" / "pretrained.json", ("pretrained", "")
         if cycle is not None:
             yield from ((cycle.folder / name, (kind, "")) for name, kind in OF_A_CYCLE.items())

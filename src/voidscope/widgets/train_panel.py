@@ -16,6 +16,7 @@ from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.progress_box import ProgressBox
 from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
@@ -53,7 +54,7 @@ PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
 
 class TrainPanel(QWidget):
-    """Retrain, Segment, Evaluate and Pretrain, the settings they use, the cycles so far and the loss of the last one."""
+    """Retrain, Segment, Evaluate and Pretrain, the settings they use, the cycles so far with how they came on, and the loss of the last one."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class TrainPanel(QWidget):
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
         self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
         self.plot = pg.PlotWidget()
+        self.progress = ProgressBox(project, runner, layers)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -89,6 +91,7 @@ class TrainPanel(QWidget):
         cycles = self._project.cycles
         fill(self.table, [self._row(c) for c in cycles])
         self._plot(cycles)
+        self.progress.refresh()
         self._enable()
 
     def start(self) -> None:
@@ -136,11 +139,13 @@ class TrainPanel(QWidget):
         return segment(self._project, [scan], eye=self._eye)
 
     def _segment_rest(self) -> None:
-        """Go on with the scan in view, then with the others, for as long as nobody wants anything else done."""
+        """Go on with the scan in view, then with the others, then judge, for as long as nobody wants anything else done."""
         project, here = self._project, self._layers.scan
         left = [n for n in ([here] if here else []) + list(project.scans) if not project.is_segmented(n)]
         if project.cycle is not None and left:
             self._runner.run(lambda: self._segmenting(left[0]), lambda _: self._segment_rest(), yields=True)
+        elif project.cycle is not None and project.cycle.evaluation is None and judged(project):
+            self._runner.run(lambda: evaluate(project), yields=True)
 
     def look(self) -> None:
         """Take notice of the slice in view; whoever predicts on another thread asks for it there."""
@@ -183,6 +188,16 @@ class TrainPanel(QWidget):
         self._runner.told.emit(
             f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
         )
+
+    def _look_at(self) -> None:
+        """Tell of the selected cycle."""
+        row = self.table.currentRow()
+        cycles = self._project.cycles
+        self.progress.select(cycles[row].number if 0 <= row < len(cycles) else None)
+
+    def _select(self, number: int) -> None:
+        """Select the cycle that was clicked in the chart."""
+        self.table.selectRow([c.number for c in self._project.cycles].index(number))
 
     def _pretrain(self) -> None:
         self._runner.run(lambda: pretrain(self._project, elsewhere=True))
@@ -277,6 +292,8 @@ class TrainPanel(QWidget):
         self.evaluate.clicked.connect(self.judge)
         self.back.clicked.connect(self.go_back)
         self.table.itemSelectionChanged.connect(self._enable)
+        self.table.itemSelectionChanged.connect(self._look_at)
+        self.progress.picked.connect(self._select)
         self.preset.valueChanged.connect(self._take_preset)
         self.form.valueChanged.connect(self._configured)
         self.pretrain_form.valueChanged.connect(self._configured)
@@ -299,6 +316,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.back)
+        layout.addWidget(self.progress)
         layout.addWidget(folded("Training settings", self.preset, self.form))
         layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))
 

@@ -4,7 +4,7 @@ Each verb checks what it needs, takes a snapshot of the project and returns a `J
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
-again, `verify` repeats a report.
+again, `verify` repeats a report, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
@@ -14,20 +14,29 @@ from voidscope.workflow.evaluating import Evaluation, evaluate, judged
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import measure
+from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
 from voidscope.workflow.recording import Occasion
+from voidscope.workflow.rejudging import judge_all, unlike
+from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, simulate
+from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.verifying import project_of, report_place, verify
 
 __all__ = [
+    "CANNOT_TELL",
     "Comparison",
+    "CycleFigures",
     "Evaluation",
     "Glance",
     "Glances",
     "Occasion",
+    "ProjectProgress",
+    "Readiness",
+    "Replay",
     "Review",
     "ScanPrediction",
     "add_dataset",
@@ -35,6 +44,7 @@ __all__ = [
     "better_before",
     "brief",
     "changes",
+    "class_pixels",
     "compare",
     "describe",
     "evaluate",
@@ -43,11 +53,15 @@ __all__ = [
     "in_force",
     "interpolate",
     "is_trained",
+    "judge_all",
     "judged",
     "measure",
     "pretrain",
+    "progress",
     "project_of",
     "promote",
+    "replay",
+    "replay_lacks",
     "report_place",
     "reranks",
     "restore",
@@ -58,6 +72,7 @@ __all__ = [
     "suggest",
     "taken_over",
     "train",
+    "unlike",
     "verify",
     "void_iou",
 ]

@@ -75,7 +75,11 @@ def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
         for cycle in pair:
             done = len(found) * len(truth)
             found.append(
-                (yield from _matrix(cycle, reader, truth, len(classes), project.config.device, done))
+                (
+                    yield from matrix_of(
+                        cycle, reader, truth, len(classes), project.config.device, done, 2 * len(truth)
+                    )
+                )
             )
         voids = [_void(m, [c - 1 for c in classes.ids_with_role(Role.VOID)]) for m in found]
         old, new = pair
@@ -100,10 +104,10 @@ def _told_by(project: Project, pair: Sequence[Cycle]) -> tuple[str, tuple[SliceK
     return LEARNT, tuple(learnt[:: -(-len(learnt) // MOST_LEARNT) or 1])
 
 
-def _matrix(
-    cycle: Cycle, reader: SliceReader, truth: Sequence[tuple[SliceKey, Mask]], n_classes: int, device: str, done: int
+def matrix_of(
+    cycle: Cycle, reader: SliceReader, truth: Sequence[tuple[SliceKey, Mask]], n_classes: int, device: str, done: int, total: int
 ) -> Steps[Matrix]:  # fmt: skip
-    """One cycle's confusion matrix, pooled over the labelled pixels of the slices."""
+    """One cycle's confusion matrix, pooled over the labelled pixels of the slices; `done` of `total` slices were judged before."""
     from voidscope.model import load_segmenter, predict_slices
 
     model = Config.parse(dict(cycle.config)).model
@@ -113,7 +117,7 @@ def _matrix(
     matrix: Matrix = np.zeros((n_classes, n_classes), np.int64)
     for k, (said, found) in enumerate(zip(truth, predictions, strict=True), start=1):
         matrix += confusion_matrix(said[1], found.mask, n_classes)
-        yield Progress(done + k, 2 * len(truth), f"cycle {cycle.number} on {said[0]}")
+        yield Progress(done + k, total, f"cycle {cycle.number} on {said[0]}")
     return matrix
 
 

@@ -1,4 +1,4 @@
-"""Which verdicts the last measurement left open: what the strategy ``verdict`` ranks by."""
+"""Which verdicts a measurement left open: what the strategy ``verdict`` ranks by, and what tells when to stop labelling."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Collection
 
 from voidscope.acquisition import Decision
 from voidscope.errors import NotReady
-from voidscope.metrology import ScanMeasurement
+from voidscope.metrology import Report, ScanMeasurement, Verdict
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Role
+from voidscope.workflow.snapshot import fingerprint_of
+
+OPEN = "open"
+"""What is decided about a scan or bump whose verdict is REVIEW, or whose interval holds the limit."""
 
 
 def open_verdicts(project: Project, cycle: Cycle, scans: Collection[str]) -> Decision:
@@ -45,6 +49,29 @@ def open_verdicts(project: Project, cycle: Cycle, scans: Collection[str]) -> Dec
 
 def straddles(measured: ScanMeasurement) -> bool:
     """Whether the interval of the scan, or of a bump where bumps are decided, reaches from the limit, or below it, to above it."""
-    decide = [b.measured for b in measured.bumps] if measured.recipe.unit == "bump" else []
-    intervals = [m.interval for m in decide or [measured]]
-    return any(i is not None and i[0] <= measured.limit < i[1] for i in intervals)
+    return any(_holds_limit(m) for _, m in _decided(measured))
+
+
+def decisions(report: Report) -> dict[str, str]:
+    """What a report decides about each scan, or about each bump (``scan/bump``) where bumps are decided: PASS, FAIL or `OPEN`."""
+    decided = [row for s in report.scans for row in _decided(s)]
+    return {
+        n: OPEN if m.verdict is Verdict.REVIEW or _holds_limit(m) else m.verdict.value for n, m in decided
+    }
+
+
+def recipes_of(report: Report) -> str:
+    """A hash of how a report decides; decisions by different ones are not compared."""
+    return fingerprint_of(*sorted({s.recipe.model_dump_json() for s in report.scans}))
+
+
+def _decided(measured: ScanMeasurement) -> list[tuple[str, ScanMeasurement]]:
+    """What a verdict is about, by name."""
+    if measured.recipe.unit == "bump" and measured.bumps:
+        return [(f"{measured.scan}/{b.name}", b.measured) for b in measured.bumps]
+    return [(measured.scan, measured)]
+
+
+def _holds_limit(measured: ScanMeasurement) -> bool:
+    interval = measured.interval
+    return interval is not None and interval[0] <= measured.limit < interval[1]

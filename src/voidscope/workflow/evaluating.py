@@ -84,7 +84,7 @@ def evaluate(
                 raise NotReady(f"The mask of {name} is gone; run segment again.")
             said.update(truth.tobytes())
             matrix += confusion_matrix(truth, mask, len(classes))
-        result = _evaluation(matrix, classes, len(cycle.labelled), cycle.number, names)
+        result = evaluation_of(matrix, classes, len(cycle.labelled), cycle.number, names)
         source = {
             "truth": "labels" if dataset is None else str(dataset.folder),
             "truth_sha256": said.hexdigest(),
@@ -93,9 +93,7 @@ def evaluate(
 
     def commit(found: Judged) -> Evaluation:
         job.commit(dict(found.predictions))
-        kept = asdict(found.result) | dict(found.source) | {"created": made_with()["created"]}
-        kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
-        project.set_evaluation(cycle.id, {name: kept[name] for name in KEPT})
+        project.set_evaluation(cycle.id, kept_of(found.result, found.source))
         return found.result
 
     return Job("Evaluating", steps, commit)
@@ -154,9 +152,17 @@ def held_out(project: Project, scan: str) -> Mask:
     return truth
 
 
-def _evaluation(
+def kept_of(result: Evaluation, source: Mapping[str, str]) -> dict[str, object]:
+    """What a cycle keeps of its evaluation, and by which truth that was."""
+    kept = asdict(result) | dict(source) | {"created": made_with()["created"]}
+    kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
+    return {name: kept[name] for name in KEPT}
+
+
+def evaluation_of(
     matrix: Matrix, classes: ClassMap, n_labelled: int, cycle: int, scans: tuple[str, ...]
 ) -> Evaluation:
+    """What a pooled confusion matrix says of a cycle's model."""
     per_class = {n: _number(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
     background = [i - 1 for i in classes.ids_with_role(Role.BACKGROUND)]
     void = _number(recall(matrix, [i - 1 for i in classes.ids_with_role(Role.VOID)]))

@@ -109,7 +109,7 @@ def train(
     keys = tuple(k for k in project.labels if k in chosen)
     warnings = _check_labels(project, keys)
     before = current_cycle(project) if warm else None
-    lesson = _lesson(project, config or project.config, keys, before)
+    lesson = lesson_on(project, config or project.config, keys, before)
     labels = {str(k): project.labels.record(k).sha256 for k in keys}
     number = project.next_cycle
 
@@ -128,8 +128,10 @@ def train(
     return Job(title, driven(title, lesson.steps, elsewhere=elsewhere), commit)
 
 
-def _lesson(project: Project, settings: Config, keys: tuple[SliceKey, ...], before: Cycle | None) -> Lesson:
-    """What is learnt from now; after cycle `before`, where one is given, with its network and its scaling."""
+def lesson_on(
+    project: Project, settings: Config, keys: tuple[SliceKey, ...], before: Cycle | None = None
+) -> Lesson:
+    """What is learnt from these labelled slices now; after cycle `before`, where one is given, with its network and its scaling."""
     reader = project.reader(k.scan for k in keys)
     masks = tuple(m for k in keys if (m := project.labels.get(k)) is not None)
     n_classes = len(project.classes)

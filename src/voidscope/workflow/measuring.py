@@ -23,9 +23,10 @@ from voidscope.metrology import (
     worst,
 )
 from voidscope.project import Cycle, Project, SliceReader, fingerprint
-from voidscope.project.results import read_mask, read_views
+from voidscope.project.results import read_mask, read_views, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.deciding import decisions, recipes_of
 from voidscope.workflow.promoting import not_in_force
 from voidscope.workflow.recording import Occasion, record_of
 from voidscope.workflow.restoring import void_iou
@@ -99,6 +100,8 @@ def measure(
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
         project.current(cycle.id)
         project.set_report(*result)
+        write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
+        project.events.evaluation_changed.emit()
         return result[0]
 
     return Job("Measuring", steps, commit)

@@ -1,0 +1,77 @@
+"""Judging every retraining by the same labels: one more held-out label, and figures of before and after no longer compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from voidscope.errors import NotReady
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.project import Cycle, Project, results
+from voidscope.workflow.comparing import matrix_of
+from voidscope.workflow.evaluating import evaluation_of, held_out, kept_of, learnt, unseen, with_truth
+from voidscope.workflow.snapshot import LOADING
+
+Found = dict[str, Mapping[str, object]]
+"""What is kept of the evaluation of each cycle, by its folder's name."""
+
+
+def judge_all(project: Project) -> Job[Found, int]:
+    """Judge all cycles by what is labelled of the test scans now, each on the labelled slices alone; returns how many.
+
+    A model that was gone back to keeps the figures it brought along. Figures that cycles had before are replaced.
+
+    Raises
+    ------
+    NotReady : there is no cycle, or no test scan has labels that none of the cycles has learnt from.
+    """
+    cycles = _own(project)
+    known = with_truth(project, None)
+    names = unseen(known, cycles)
+    if not cycles or not names:
+        raise NotReady(
+            learnt(known, cycles)
+            if cycles and known
+            else f"{project.name} has no cycle, or no labelled test scan, to judge; train, and label slices of a scan added with "
+            "--split test."
+        )
+    keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
+    truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
+    said = hashlib.sha256(b"".join(held_out(project, n).tobytes() for n in names)).hexdigest()
+    reader, classes, device = project.reader(names), project.classes, project.config.device
+
+    def steps() -> Steps[Found]:
+        total = len(cycles) * len(truth)
+        yield Progress(0, total, LOADING)
+        found: Found = {}
+        for k, cycle in enumerate(cycles):
+            matrix = yield from matrix_of(cycle, reader, truth, len(classes), device, k * len(truth), total)
+            result = evaluation_of(matrix, classes, len(cycle.labelled), cycle.number, names)
+            found[cycle.folder.name] = kept_of(result, {"truth": "labels", "truth_sha256": said})
+        return found
+
+    def commit(found: Found) -> int:
+        for cycle in cycles:
+            results.write_evaluation(cycle.folder, found[cycle.folder.name])
+        project.events.evaluation_changed.emit()
+        return len(found)
+
+    return Job("Judging all cycles alike", steps, commit)
+
+
+def unlike(project: Project) -> tuple[Cycle, ...]:
+    """Cycles that were not judged, or by other labels than the newest that was; none where that was by a dataset."""
+    said = {c.number: c.evaluation for c in _own(project)}
+    newest = next((e for e in reversed(said.values()) if e is not None), {"truth": "labels"})
+    if newest.get("truth", "labels") != "labels":
+        return ()
+    alike = [newest.get(name) for name in ("scans", "truth_sha256")]
+    return tuple(
+        c for c in _own(project)
+        if (e := said[c.number]) is None or [e.get(name) for name in ("scans", "truth_sha256")] != alike
+    )  # fmt: skip
+
+
+def _own(project: Project) -> list[Cycle]:
+    """The cycles that are no earlier model again."""
+    return [c for c in project.cycles if c.provenance.get("restored_from") is None]
