@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 import typer.main
@@ -22,12 +21,13 @@ from voidscope.cli.main import app
 from voidscope.cli.options import run_settings
 from voidscope.config import Config
 from voidscope.volume import tiff_bytes
+from volume.cfb_writer import write_zeiss
 
-NOT_RUN = {"README.md": 2, "benchmark.md": 1, "how-to.md": 1}
+NOT_RUN = {"README.md": 1, "benchmark.md": 1, "how-to.md": 1}
 """Blocks in a language that is run which are marked as not run, by page; each says why in the line above it. To be lowered, not raised."""
-SHAPE = (40, 24, 38)
+SHAPE = (40, 16, 38)
 """(z, y, x) of the scans that `voidscope simulate` makes here."""
-BRIEF = (*QUICK, "train.steps=4", "train.epochs=1")
+BRIEF = (*QUICK, "train.steps=4", "model.flips=false")
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,13 @@ def story(small: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
 
 def write_files(folder: Path) -> None:
     """What a person has beforehand: scans in several formats, a label file and a mask."""
-    for name in ("die1.tif", "die2.tif", "die4.tif"):
+    stored = np.random.default_rng(1).integers(0, 60_000, (6, 4, 5), dtype=np.uint16)
+    write_zeiss(folder / "die1.txm", stored)
+    for name in ("die2.tif", "die4.tif"):
         write_scan(folder / name)
     (folder / "slices_folder").mkdir()
     for z in range(3):
-        image = np.random.default_rng(z).integers(0, 60_000, (6, 5), dtype=np.uint16)
+        image = np.random.default_rng(z).integers(0, 60_000, (1, 6, 5), dtype=np.uint16)
         (folder / "slices_folder" / f"{z:03d}.tif").write_bytes(tiff_bytes(image, (0.7, 0.7, 0.7)))
     np.save(folder / "die3.npy", np.random.default_rng(3).random((6, 4, 5)))
     labels = np.zeros((6, 4, 5), np.uint8)
@@ -139,9 +141,7 @@ def test_every_fence_is_one_that_the_tests_see() -> None:
 def test_every_command_that_a_page_names_exists_with_its_options_and_settings(page: Path) -> None:
     for words in named_commands(page):
         command, rest = typer.main.get_command(app), words[1:]
-        if rest[:1] == ["--version"]:
-            continue
-        while isinstance(command, click.Group) and rest:
+        while hasattr(command, "commands") and rest:
             assert rest[0] in command.commands, f"{page.name} names {' '.join(words)}"
             command, rest = command.commands[rest[0]], rest[1:]
         known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
