@@ -27,8 +27,8 @@ SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModi
 LABEL, TRAIN, MEASURE = 1, 2, 3
 """The tabs."""
 SETTINGS = (*QUICK, "train.epochs=8", "suggest.budget=6")
-SHAPE = (40, 24, 38)
-"""(z, y, x) of the sample's scans: 24 coronal slices."""
+SHAPE = (40, 14, 38)
+"""(z, y, x) of the sample's scans: 14 coronal slices."""
 
 
 class Person:
@@ -244,8 +244,8 @@ def mend_a_prediction_and_learn_again(person: Person) -> None:
     """Minutes 10 to 13: slices arrive with a prediction; it is accepted where nothing is painted, and mended by painting."""
     view, project, key = person.view, person.project, person.key
     seen = person.what_is_there(key)
-    solder = project.classes.id_of("solder")
-    person.stroke(solder, run_of(seen == solder))
+    first, last = int(seen.min()), int(seen.max())
+    person.stroke(last, run_of(seen == last))
     person.wait(lambda: key in project.labels)
     drawn = project.labels.get(key)
     person.press(Qt.Key.Key_A)
@@ -253,7 +253,7 @@ def mend_a_prediction_and_learn_again(person: Person) -> None:
     assert label is not None and drawn is not None and label.all()
     assert (label[drawn > 0] == drawn[drawn > 0]).all()  # accepting writes over nothing a person painted
     assert project.labels.record(key).provenance is Provenance.ACCEPTED
-    person.stroke(int(np.unique(seen)[0]), run_of(seen == np.unique(seen)[0]))
+    person.stroke(first, run_of(seen == first))
     view.strokes.flush()
     person.turn_to(TRAIN)
     person.press(Qt.Key.Key_T, SHIFT)
