@@ -11,6 +11,7 @@ from bench import add_cycle
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
 from voidscope.acquisition.findings import runs_of
+from voidscope.jobs import Job
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.colours import FlickerMap
@@ -49,6 +50,21 @@ def reviewed(dock: Any, project: Project) -> Any:
     set_prediction(project, cycle.id, "a", mask, np.zeros(mask.shape, np.float16), found)
     project.events.findings_changed.emit()
     return dock
+
+
+def test_suggesting_shows_the_first_slice_even_where_it_was_in_view(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picks = [
+        Suggestion(SliceKey("a", i), rank, None, None, None, None, None, "random")
+        for rank, i in enumerate((2, 4), start=1)
+    ]
+    steps = Job("Suggesting", lambda: iter(()), lambda _: project.queue.put(picks))
+    monkeypatch.setattr("voidscope.widgets.label_panel.suggest", lambda _: steps)
+    dock.view.layers.jump(picks[0].key)
+    dock.view.label.suggest.click()
+    qtbot.waitUntil(lambda: len(project.suggestions) == 2 and not dock.runner.busy, timeout=60_000)
+    assert dock.view.layers.key == picks[0].key
 
 
 def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, project: Project) -> None:

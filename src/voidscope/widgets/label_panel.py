@@ -138,7 +138,7 @@ class LabelPanel(QWidget):
 
     def _suggest(self) -> None:
         self._strokes.flush()
-        self._runner.run(lambda: suggest(self._project), lambda _: self.go(+1))
+        self._runner.run(lambda: suggest(self._project), lambda _: self.queue.begin())
 
     def _configured(self, config: Config) -> None:
         ranked_by = self._project.config.suggest

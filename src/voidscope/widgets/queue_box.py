@@ -121,10 +121,17 @@ class QueueBox(QWidget):
         self.flag.setText("G Unflag" if state is State.FLAGGED else "G Flag")
         self.never.setText("Not never" if state is State.NEVER else "Never")
 
+    def begin(self) -> None:
+        """To the first row that is still to do, which may be the slice in view."""
+        self._fill_list()
+        self._go(+1, -1)
+
     def go(self, step: int) -> None:
         """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
         self._fill_list()  # its tab may have been out of view when it changed
-        at = self._at()
+        self._go(step, self._at())
+
+    def _go(self, step: int, at: int) -> None:
         n = len(self.list.rows())
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
         if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
