@@ -30,6 +30,7 @@ class Pieces:
     ids: tuple[int, ...]
     found: Components
     slab_voxels: int = SLAB_VOXELS
+    connectivity: int = CONNECTIVITY
 
     @classmethod
     def of(cls, mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXELS) -> Self:
@@ -73,7 +74,7 @@ class Pieces:
         import cc3d
 
         labels = cc3d.connected_components(
-            np.ascontiguousarray(crop).view(np.uint8), connectivity=CONNECTIVITY
+            np.ascontiguousarray(crop).view(np.uint8), connectivity=self.connectivity
         )
         seen = cc3d.statistics(labels, no_slice_conversion=True)
         centre = self.found.centroid[k] - self.found.first[k]
