@@ -198,7 +198,7 @@ def _kinds(classes: ClassMap, recipe: MeasureConfig) -> npt.NDArray[np.uint8]:
 
 
 def _um(lattice: npt.NDArray[Any], spacing_um: Spacing) -> Points:
-    return np.multiply(lattice, spacing_um, dtype=np.float64)
+    return np.asarray(np.multiply(lattice, spacing_um, dtype=np.float64))
 
 
 def closest(a: Points, b: Points) -> float:
