@@ -68,12 +68,14 @@ def find_components(
 
     longest = int(np.argmax(mask.shape))
     order = [longest, *(a for a in range(3) if a != longest)]
-    planes, chosen = mask.transpose(order), np.isin(np.arange(256), ids)
+    planes = mask.transpose(order)
     parts: list[Components] = []
     links: list[Ints] = []
     offset, seam = 0, np.zeros(planes.shape[1:], np.int64)
     for start, stop in _slabs(planes.shape, slab_voxels):
-        there = chosen[planes[start:stop]].view(np.uint8)  # as bool, cc3d 4.1 stops at a row of three voxels
+        there = of_classes(planes[start:stop], ids).view(
+            np.uint8
+        )  # as bool, cc3d 4.1 stops at a row of three voxels
         labels = cc3d.connected_components(there, connectivity=connectivity)
         links.append(_links(seam, labels[0], offset))
         last = stop == len(planes)
@@ -95,8 +97,51 @@ def _slabs(shape: Sequence[int], slab_voxels: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + step + 1, shape[0])
 
 
+def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which voxels of a mask are of one of these classes, in C order; a comparison each is far quicker than a table of all classes."""
+    found = np.zeros(mask.shape, bool)
+    for class_id in ids:
+        found |= mask == class_id
+    return found
+
+
 def _statistics(labels: npt.NDArray[Any], n: int, start: int) -> Components:
-    """Components 1..n of a slab that begins at plane `start`; those without a voxel here have count 0."""
+    """Components 1..n of a slab that begins at plane `start`; those without a voxel here have count 0.
+
+    What is added up are runs of equal labels along the rows, of which there are far fewer than voxels; where there are not, voxels.
+    """
+    flat, width = labels.reshape(-1), labels.shape[2]
+    fresh = np.ones(flat.size, bool)
+    np.not_equal(flat[1:], flat[:-1], out=fresh[1:])
+    fresh[::width] = True
+    fresh[flat == 0] = False
+    if np.count_nonzero(fresh) > flat.size // CROWDED:
+        return _statistics_by_voxel(labels, n, start)
+    at = np.flatnonzero(fresh)
+    group = flat[at].astype(np.intp) - 1
+    np.not_equal(flat[:-1], flat[1:], out=fresh[:-1])
+    fresh[width - 1 :: width] = True
+    fresh[flat == 0] = False
+    length = np.flatnonzero(fresh) - at + 1
+    row, x = np.divmod(at, width)
+    z, y = np.divmod(row, labels.shape[1])
+    counts = np.bincount(group, length, n)
+    sums = [np.bincount(group, length * mean, n) for mean in (z + start, y, x + (length - 1) / 2)]
+    first, last = np.full((n, 3), np.iinfo(np.int64).max), np.full((n, 3), -1)
+    for axis, (low, high) in enumerate(((z + start, z + start), (y, y), (x, x + length - 1))):
+        np.minimum.at(first[:, axis], group, low)
+        np.maximum.at(last[:, axis], group, high)
+    return Components(
+        counts.astype(np.int64), np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None], first, last
+    )
+
+
+CROWDED = 16
+"""Where there are more runs than one in so many voxels, runs are not worth while."""
+
+
+def _statistics_by_voxel(labels: npt.NDArray[Any], n: int, start: int) -> Components:
+    """`_statistics`, voxel by voxel."""
     import cc3d
 
     found = cc3d.statistics(labels, no_slice_conversion=True)

@@ -38,6 +38,8 @@ from voidscope.volume import Spacing
 STRUCTURE, OUTSIDE, SOLDER, WALL = 1, 2, 4, 8
 """What meets at a corner of voxels; a corner may have all."""
 NOBODY = np.zeros((0, 3), np.int32)
+FEW = 50_000
+"""So many pairs are compared without a thought."""
 MANY = 4096
 """More candidates than this are not compared one by one."""
 
@@ -203,12 +205,14 @@ def _um(lattice: npt.NDArray[Any], spacing_um: Spacing) -> Points:
 
 def closest(a: Points, b: Points) -> float:
     """Least distance between two sets of points (N, 3) and (M, 3), exactly; points too far from the other's box are left out."""
+    from scipy.spatial.distance import cdist
+
+    if len(a) * len(b) <= FEW:
+        return float(cdist(a, b).min())
     some = a[np.square(a - b.mean(axis=0)).sum(axis=1).argmin()]
     most = float(np.linalg.norm(b - some, axis=1).min()) * (1 + 1e-9)
     a, b = a[_beside(a, b) <= most], b[_beside(b, a) <= most]
     if len(a) * len(b) <= MANY**2:
-        from scipy.spatial.distance import cdist
-
         return float(cdist(a, b).min())
     from scipy.spatial import cKDTree
 

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.components import CONNECTIVITY, SLAB_VOXELS, Components, find_components
+from voidscope.metrology.components import CONNECTIVITY, SLAB_VOXELS, Components, find_components, of_classes
 from voidscope.vocabulary import Mask
 
 Box = tuple[slice, slice, slice]
@@ -58,7 +58,7 @@ class Pieces:
         A box that holds nothing else is taken whole. In a small box the pieces are told apart anew; from a large one the
         others, where they are small, are taken away.
         """
-        crop: Part = np.isin(np.arange(256), self.ids)[self.mask[self.box(k)]]
+        crop = of_classes(self.mask[self.box(k)], self.ids)
         if np.count_nonzero(crop) == self.found.n_voxels[k]:
             return crop
         others = self._others(k)

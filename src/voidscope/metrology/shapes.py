@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
 
@@ -42,6 +42,7 @@ FEW_POINTS = 1024
 
 Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
+Vector = tuple[float, ...]
 
 
 def surface_area_um2(own: Part, spacing_um: Spacing) -> float:
@@ -102,7 +103,7 @@ def corners(own: Part) -> Part:
 def spread(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """What lies before or behind each wall across an axis, combined by or: one more along it."""
     wide = np.zeros([n + (a == axis) for a, n in enumerate(values.shape)], values.dtype)
-    walls, planes = np.moveaxis(wide, axis, 0), np.moveaxis(values, axis, 0)
+    walls, planes = wide.swapaxes(0, axis), values.swapaxes(0, axis)
     walls[:-1] = planes
     walls[1:] |= planes
     return wide
@@ -112,8 +113,8 @@ def outline(own: Part) -> npt.NDArray[np.int64]:
     """Corners of voxels (N, 3) on the surface of a void: those that not all voxels around are of."""
     found, inner = corners(own), own
     for axis in range(3):
-        planes = np.moveaxis(inner, axis, 0)
-        inner = np.moveaxis(planes[1:] & planes[:-1], 0, axis)
+        planes = inner.swapaxes(0, axis)
+        inner = (planes[1:] & planes[:-1]).swapaxes(0, axis)
     found[1:-1, 1:-1, 1:-1] &= ~inner
     return np.argwhere(found)
 
@@ -123,11 +124,11 @@ def tips(own: Part) -> npt.NDArray[np.int64]:
     there = corners(own)
     kept = there.copy()
     for axis in range(3):
-        seen = np.moveaxis(there, axis, -1)
+        seen = there.swapaxes(axis, 2)
         ends, last = np.zeros(seen.shape, bool), seen.shape[-1] - 1
         for at in (seen.argmax(axis=-1), last - seen[..., ::-1].argmax(axis=-1)):
             np.put_along_axis(ends, at[..., None], True, axis=-1)
-        kept &= np.moveaxis(ends, -1, axis)
+        kept &= ends.swapaxes(axis, 2)
     found = np.argwhere(kept)
     if len(found) <= FEW_POINTS:
         return found
@@ -155,54 +156,70 @@ def enclosing_diameter(points: Points, pair: tuple[int, int]) -> float:
     The sphere on few of them, at first on `pair`, the two farthest apart, is made anew with the point farthest outside of it
     until none is (Gärtner 1999). Each sphere is larger than the one before, so it ends, and then the sphere is exact.
     """
-    some = np.array(pair)
-    centre, radius = points[some].mean(axis=0), float(np.linalg.norm(points[pair[0]] - points[pair[1]])) / 2
+    some = [tuple(points[k].tolist()) for k in pair]
+    centre, radius, _ = _sphere_on(some)
     while True:
         off = np.square(points - centre).sum(axis=1)
         far = int(off.argmax())
-        if off[far] <= (radius * (1 + ROUNDING)) ** 2 or far in some:
+        outer = tuple(points[far].tolist())
+        if off[far] <= (radius * (1 + ROUNDING)) ** 2 or outer in some:
             return 2 * radius
-        some, centre, radius = _around(points, np.append(some, far))
+        some, centre, radius = _around([*some, outer])
 
 
-def _around(points: Points, few: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Points, float]:
+def _around(few: list[Vector]) -> tuple[list[Vector], Vector, float]:
     """The smallest sphere around three to five points, on the last of which it passes: those it passes through, centre, radius.
 
     A sphere on some points is the smallest when it holds all and its centre lies between those it passes through.
     """
-    best = few, points[few[0]], math.inf
+    best, middle, least = few, few[0], math.inf
     for n in range(1, min(len(few), 4)):
-        chosen = _with_last(len(few), n)
-        centre, radius, between = _spheres_on(points[few][chosen])
-        off = np.square(points[few] - centre[:, None]).sum(axis=2).max(axis=1)
-        held = off <= (radius * (1 + ROUNDING)) ** 2
-        k = int(np.where(held, radius, np.inf).argmin())
-        if held[k] and radius[k] < best[2]:
-            best = few[chosen[k]], centre[k], float(radius[k])
-            if between[k]:
-                break
-    return best
+        for rest in combinations(few[:-1], n):
+            centre, radius, between = _sphere_on(some := [*rest, few[-1]])
+            if radius < least and all(math.dist(p, centre) <= radius * (1 + ROUNDING) for p in few):
+                if between:
+                    return some, centre, radius
+                best, middle, least = some, centre, radius
+    return best, middle, least
 
 
-@cache
-def _with_last(total: int, n: int) -> npt.NDArray[np.int64]:
-    """All choices of n of the first `total` - 1 numbers, each with the last one, (C, n + 1)."""
-    return np.array([(*rest, total - 1) for rest in combinations(range(total - 1), n)])
+def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
+    """Centre and radius of the smallest sphere that passes through two to four points, and whether the centre lies between them; the radius
+    is infinite where they lie on a line or, being four, in a plane.
 
-
-def _spheres_on(
-    points: npt.NDArray[np.float64],
-) -> tuple[Points, npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Centre, radius of the smallest sphere that passes through each set of two to four points (C, n, 3), and whether the centre lies
-    between them; the radius is infinite where they lie on a line or, being four, in a plane.
+    The centre is the first point plus edges e_i from it times weights that solve e_i . sum_j w_j e_j = |e_i|^2 / 2.
     """
-    edges = points[:, 1:] - points[:, :1]
-    gram = edges @ edges.transpose(0, 2, 1)
-    squares = np.diagonal(gram, axis1=1, axis2=2)
-    flat = np.linalg.det(gram) <= ROUNDING * squares.prod(axis=1)
-    gram[flat] = np.eye(gram.shape[1])
-    weights = np.linalg.solve(gram, squares[..., None] / 2)
-    middle = (weights * edges).sum(axis=1)
-    radius = np.where(flat, np.inf, np.linalg.norm(middle, axis=1))
-    between = (weights >= -ROUNDING).all(axis=(1, 2)) & (weights.sum(axis=(1, 2)) <= 1 + ROUNDING)
-    return points[:, 0] + middle, radius, between
+    (z, y, x), *others = points
+    edges = [(p[0] - z, p[1] - y, p[2] - x) for p in others]
+    weights = _weights([[_dot(a, b) for b in edges] for a in edges])
+    if weights is None:
+        return points[0], math.inf, False
+    dz, dy, dx = (sum(w * e[axis] for w, e in zip(weights, edges, strict=True)) for axis in range(3))
+    between = min(weights) >= -ROUNDING and sum(weights) <= 1 + ROUNDING
+    return (z + dz, y + dy, x + dx), math.sqrt(dz * dz + dy * dy + dx * dx), between
+
+
+def _weights(gram: list[list[float]]) -> list[float] | None:
+    """What solves gram w = diagonal / 2, of one to three unknowns, by Cramer's rule; None where nothing does."""
+    half = [row[k] / 2 for k, row in enumerate(gram)]
+    if len(gram) == 1:
+        return [0.5]
+    whole = _determinant(gram)
+    if whole <= ROUNDING * 2 ** len(gram) * math.prod(half):
+        return None
+    swapped = (
+        [[h if j == k else v for j, v in enumerate(row)] for row, h in zip(gram, half, strict=True)]
+        for k in range(len(gram))
+    )
+    return [_determinant(m) / whole for m in swapped]
+
+
+def _determinant(m: list[list[float]]) -> float:
+    if len(m) == 2:
+        return m[0][0] * m[1][1] - m[0][1] * m[1][0]
+    (a, b, c), (d, e, f), (g, h, i) = m
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
