@@ -109,6 +109,11 @@ def spread(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     return wide
 
 
+def places(there: Part) -> npt.NDArray[np.int64]:
+    """Indices (N, 3) of what is true, in order; quicker than NumPy's own where little is."""
+    return np.stack(np.unravel_index(np.flatnonzero(there), there.shape), axis=1)
+
+
 def outline(own: Part) -> npt.NDArray[np.int64]:
     """Corners of voxels (N, 3) on the surface of a void: those that not all voxels around are of."""
     found, inner = corners(own), own
@@ -116,7 +121,7 @@ def outline(own: Part) -> npt.NDArray[np.int64]:
         planes = inner.swapaxes(0, axis)
         inner = (planes[1:] & planes[:-1]).swapaxes(0, axis)
     found[1:-1, 1:-1, 1:-1] &= ~inner
-    return np.argwhere(found)
+    return places(found)
 
 
 def tips(own: Part) -> npt.NDArray[np.int64]:
@@ -129,7 +134,7 @@ def tips(own: Part) -> npt.NDArray[np.int64]:
         for at in (seen.argmax(axis=-1), last - seen[..., ::-1].argmax(axis=-1)):
             np.put_along_axis(ends, at[..., None], True, axis=-1)
         kept &= ends.swapaxes(axis, 2)
-    found = np.argwhere(kept)
+    found = places(kept)
     if len(found) <= FEW_POINTS:
         return found
     from scipy.spatial import ConvexHull
