@@ -10,6 +10,7 @@ or pad. A *neighbour* is any other void of `COUNTABLE_VOXELS` or more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,7 +40,7 @@ from voidscope.volume import Spacing
 STRUCTURE, OUTSIDE, SOLDER, WALL = 1, 2, 4, 8
 """What meets at a corner of voxels; a corner may have all."""
 NOBODY = np.zeros((0, 3), np.int32)
-FEW = 50_000
+FEW = 150_000
 """So many pairs are compared without a thought."""
 MANY = 4096
 """More candidates than this are not compared one by one."""
@@ -163,8 +164,9 @@ class _Around:
 
     def gap(self, k: int, points: Points) -> float | None:
         """Distance from void k, of these points in um, to its nearest neighbour; None without one. What a box says is asked first."""
-        between = np.maximum(self.low - self.high[k], self.low[k] - self.high).clip(min=0)
-        least = np.where(self.neighbours, np.linalg.norm(between, axis=1), np.inf)
+        between = np.maximum(self.low - self.high[k], self.low[k] - self.high)
+        np.maximum(between, 0, out=between)
+        least = np.where(self.neighbours, np.sqrt(np.einsum("ij,ij->i", between, between)), np.inf)
         least[k] = best = np.inf
         while least[j := int(least.argmin())] < best:
             best = min(best, closest(points, _um(self.outlines[j], self.spacing_um)))
@@ -216,21 +218,20 @@ def _um(lattice: npt.NDArray[Any], spacing_um: Spacing) -> Points:
 
 def closest(a: Points, b: Points) -> float:
     """Least distance between two sets of points (N, 3) and (M, 3), exactly; points too far from the other's box are left out."""
+    from scipy.spatial import cKDTree
     from scipy.spatial.distance import cdist
 
-    if len(a) * len(b) <= FEW:
-        return float(cdist(a, b).min())
-    some = a[np.square(a - b.mean(axis=0)).sum(axis=1).argmin()]
-    most = float(np.linalg.norm(b - some, axis=1).min()) * (1 + 1e-9)
-    a, b = a[_beside(a, b) <= most], b[_beside(b, a) <= most]
-    if len(a) * len(b) <= MANY**2:
-        return float(cdist(a, b).min())
-    from scipy.spatial import cKDTree
-
-    return float(cKDTree(b).query(a)[0].min())
+    if len(a) * len(b) > FEW:
+        some = cdist(a, b.mean(axis=0)[None], "sqeuclidean").argmin()
+        most = float(cdist(a[some][None], b, "sqeuclidean").min()) * (1 + 1e-9)
+        a, b = a[_beside(a, b) <= most], b[_beside(b, a) <= most]
+    if len(a) * len(b) > MANY**2:
+        return float(cKDTree(b).query(a)[0].min())
+    return math.sqrt(cdist(a, b, "sqeuclidean").min())
 
 
 def _beside(points: Points, others: Points) -> npt.NDArray[np.float64]:
-    """Distance of each point from the box of some others."""
-    low, high = others.min(axis=0), others.max(axis=0)
-    return np.asarray(np.linalg.norm(np.maximum(low - points, points - high).clip(min=0), axis=1))
+    """Squared distance of each point from the box of some others."""
+    outside = np.maximum(others.min(axis=0) - points, points - others.max(axis=0))
+    np.maximum(outside, 0, out=outside)
+    return np.asarray(np.einsum("ij,ij->i", outside, outside))
