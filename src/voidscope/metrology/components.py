@@ -45,7 +45,7 @@ class Components:
         return Components(self.n_voxels, self.centroid[:, axes], self.first[:, axes], self.last[:, axes])
 
     def merged(self, group: npt.NDArray[np.integer]) -> Components:
-        """One component for each value 0..G-1 of `group` (N,); empty ones are dropped."""
+        """One component for each value 0..G-1 of `group` (N,); empty ones add nothing."""
         kept = self.n_voxels > 0
         member, size = group[kept], int(group.max(initial=-1)) + 1
         n, total = np.zeros(size, np.int64), np.zeros((size, 3))
@@ -54,7 +54,7 @@ class Components:
         np.add.at(total, member, self.n_voxels[kept, None] * self.centroid[kept])
         np.minimum.at(first, member, self.first[kept])
         np.maximum.at(last, member, self.last[kept])
-        return Components(n, total / n[:, None], first, last)
+        return Components(n, total / np.maximum(n, 1)[:, None], first, last)
 
 
 def find_components(
@@ -100,9 +100,19 @@ def _slabs(shape: Sequence[int], slab_voxels: int) -> Iterator[tuple[int, int]]:
 def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which voxels of a mask are of one of these classes, in C order; a comparison each is far quicker than a table of all classes."""
     found = np.zeros(mask.shape, bool)
-    for class_id in ids:
-        found |= mask == class_id
+    step = max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
+    for start in range(0, len(mask), step):
+        for class_id in ids:
+            found[start : start + step] |= mask[start : start + step] == class_id
     return found
+
+
+def labelled(labels: npt.NDArray[Any], n: int) -> Components:
+    """Parts 1..n of an array (z, y, x) in C order that numbers them, whether they are connected or not; those without a voxel have count 0."""
+    step = max(1, SLAB_VOXELS // max(1, labels.shape[1] * labels.shape[2]))
+    parts = [_statistics(labels[a : a + step], n, a) for a in range(0, len(labels), step)]
+    found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
+    return found.merged(np.tile(np.arange(n), len(parts)))
 
 
 def _statistics(labels: npt.NDArray[Any], n: int, start: int) -> Components:

@@ -40,12 +40,14 @@ from voidscope.volume import Spacing
 STRUCTURE, OUTSIDE, SOLDER, WALL = 1, 2, 4, 8
 """What meets at a corner of voxels; a corner may have all."""
 NOBODY = np.zeros((0, 3), np.int32)
+HOPS = 2
+"""So many times the nearest point is looked up from the nearest so far, before all that may be nearer are compared."""
 FEW = 150_000
 """So many pairs are compared without a thought."""
 MANY = 4096
 """More candidates than this are not compared one by one."""
 
-Lattice = npt.NDArray[np.int64]
+Lattice = npt.NDArray[np.int32]
 
 
 def shaped(
@@ -120,7 +122,10 @@ class Target:
 
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         some = self.points[self.tree.query(middle)[1]]
-        most = float(cdist(points, some[None]).min())
+        for _ in range(HOPS):  # to and fro: the nearer, the fewer are left to compare
+            near = points[cdist(points, some[None]).argmin()]
+            some = self.points[self.tree.query(near)[1]]
+        most = math.dist(near, some)
         ball = (float(cdist(points, middle[None]).max()) + most) * (1 + 1e-9)
         if self.tree.query_ball_point(middle, ball, return_length=True) <= MANY:
             return closest(points, self.points[self.tree.query_ball_point(middle, ball)])
@@ -141,7 +146,7 @@ class _Around:
 
     surface: Target | None
     interface: Target | None
-    outlines: tuple[npt.NDArray[np.int32], ...]
+    outlines: tuple[Lattice, ...]
     low: Points
     high: Points
     neighbours: npt.NDArray[np.bool_]
@@ -175,7 +180,7 @@ class _Around:
 
 
 def meetings(
-    mask: Mask, classes: ClassMap, recipe: MeasureConfig, slab_voxels: int = SLAB_VOXELS
+    mask: Mask, classes: ClassMap, recipe: MeasureConfig, slab_voxels: int = SLAB_VOXELS // 4
 ) -> tuple[Lattice, Lattice]:
     """Corners of voxels (N, 3) on the surface of the structure, and on its interfaces, found slab by slab."""
     kinds = _kinds(classes, recipe)
@@ -188,7 +193,7 @@ def meetings(
             corner = spread(corner, axis)
         own = corner[start - low : start - low + step]
         for wanted, points in zip((STRUCTURE | OUTSIDE, SOLDER | WALL), found, strict=True):
-            points.append(places(own & wanted == wanted) + np.array([start, 0, 0]))
+            points.append((places(own & wanted == wanted) + np.array([start, 0, 0])).astype(np.int32))
     return np.concatenate(found[0]), np.concatenate(found[1])
 
 
