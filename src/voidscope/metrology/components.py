@@ -19,6 +19,8 @@ CONNECTIVITY = 26
 """Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
 SLAB_VOXELS = 2**24
 """Voxels labelled at once: about 80 MiB of working memory."""
+RUN_VOXELS = 2**21
+"""Voxels whose runs are added up at once."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -45,7 +47,7 @@ class Components:
         return Components(self.n_voxels, self.centroid[:, axes], self.first[:, axes], self.last[:, axes])
 
     def merged(self, group: npt.NDArray[np.integer]) -> Components:
-        """One component for each value 0..G-1 of `group` (N,); empty ones add nothing."""
+        """One component for each value 0..G-1 of `group` (N,); empty ones are dropped."""
         kept = self.n_voxels > 0
         member, size = group[kept], int(group.max(initial=-1)) + 1
         n, total = np.zeros(size, np.int64), np.zeros((size, 3))
@@ -54,7 +56,7 @@ class Components:
         np.add.at(total, member, self.n_voxels[kept, None] * self.centroid[kept])
         np.minimum.at(first, member, self.first[kept])
         np.maximum.at(last, member, self.last[kept])
-        return Components(n, total / np.maximum(n, 1)[:, None], first, last)
+        return Components(n, total / n[:, None], first, last)
 
 
 def find_components(
@@ -79,7 +81,7 @@ def find_components(
         labels = cc3d.connected_components(there, connectivity=connectivity)
         links.append(_links(seam, labels[0], offset))
         last = stop == len(planes)
-        parts.append(_statistics(labels if last else labels[:-1], int(labels.max()), start))
+        parts.append(labelled(labels if last else labels[:-1], int(labels.max()), start))
         seam, offset = _numbered(labels[-1], offset), offset + parts[-1].n_voxels.size
     found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
     return found.merged(_groups(offset, np.concatenate(links, axis=1))).along(
@@ -107,62 +109,38 @@ def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def labelled(labels: npt.NDArray[Any], n: int) -> Components:
-    """Parts 1..n of an array (z, y, x) in C order that numbers them, whether they are connected or not; those without a voxel have count 0."""
-    step = max(1, SLAB_VOXELS // max(1, labels.shape[1] * labels.shape[2]))
-    parts = [_statistics(labels[a : a + step], n, a) for a in range(0, len(labels), step)]
-    found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
-    return found.merged(np.tile(np.arange(n), len(parts)))
+def labelled(labels: npt.NDArray[Any], n: int, start: int = 0) -> Components:
+    """Parts 1..n of an array (z, y, x) in C order that numbers them, connected or not, its first plane being plane `start`; those
+    without a voxel have count 0.
+    """
+    counts, total = np.zeros(n), np.zeros((n, 3))
+    first, last = np.full((n, 3), np.iinfo(np.int64).max), np.full((n, 3), -1)
+    step = max(1, RUN_VOXELS // max(1, labels.shape[1] * labels.shape[2]))
+    for low in range(0, len(labels), step):
+        group, length, ends = _runs(labels[low : low + step], start + low)
+        counts += np.bincount(group, length, n)
+        for axis, (near, far) in enumerate(ends):
+            total[:, axis] += np.bincount(group, length * (near + far) / 2, n)
+            np.minimum.at(first[:, axis], group, near)
+            np.maximum.at(last[:, axis], group, far)
+    return Components(counts.astype(np.int64), total / np.maximum(counts, 1)[:, None], first, last)
 
 
-def _statistics(labels: npt.NDArray[Any], n: int, start: int) -> Components:
-    """Components 1..n of a slab that begins at plane `start`; those without a voxel here have count 0.
-
-    What is added up are runs of equal labels along the rows, of which there are far fewer than voxels; where there are not, voxels.
+def _runs(labels: npt.NDArray[Any], start: int) -> tuple[Ints, Ints, list[tuple[Ints, Ints]]]:
+    """Runs of equal labels along the rows, of which there are far fewer than voxels: label from 0, length, and first and last index along
+    z, y and x. What has no label is in none.
     """
     flat, width = labels.reshape(-1), labels.shape[2]
-    fresh = np.ones(flat.size, bool)
-    np.not_equal(flat[1:], flat[:-1], out=fresh[1:])
-    fresh[::width] = True
-    fresh[flat == 0] = False
-    if np.count_nonzero(fresh) > flat.size // CROWDED:
-        return _statistics_by_voxel(labels, n, start)
-    at = np.flatnonzero(fresh)
-    group = flat[at].astype(np.intp) - 1
-    np.not_equal(flat[:-1], flat[1:], out=fresh[:-1])
-    fresh[width - 1 :: width] = True
-    fresh[flat == 0] = False
-    length = np.flatnonzero(fresh) - at + 1
-    row, x = np.divmod(at, width)
+    ends = np.ones(flat.size + 1, bool)
+    np.not_equal(flat[1:], flat[:-1], out=ends[1:-1])
+    ends[::width] = True
+    at = np.flatnonzero(ends)
+    value, length = flat[at[:-1]], np.diff(at)
+    there = value > 0
+    group, length = value[there].astype(np.int64) - 1, length[there]
+    row, x = np.divmod(at[:-1][there], width)
     z, y = np.divmod(row, labels.shape[1])
-    counts = np.bincount(group, length, n)
-    sums = [np.bincount(group, length * mean, n) for mean in (z + start, y, x + (length - 1) / 2)]
-    first, last = np.full((n, 3), np.iinfo(np.int64).max), np.full((n, 3), -1)
-    for axis, (low, high) in enumerate(((z + start, z + start), (y, y), (x, x + length - 1))):
-        np.minimum.at(first[:, axis], group, low)
-        np.maximum.at(last[:, axis], group, high)
-    return Components(
-        counts.astype(np.int64), np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None], first, last
-    )
-
-
-CROWDED = 16
-"""Where there are more runs than one in so many voxels, runs are not worth while."""
-
-
-def _statistics_by_voxel(labels: npt.NDArray[Any], n: int, start: int) -> Components:
-    """`_statistics`, voxel by voxel."""
-    import cc3d
-
-    found = cc3d.statistics(labels, no_slice_conversion=True)
-    here = len(found["voxel_counts"]) - 1
-    shift = np.array([start, 0, 0])
-    counts, centroid = np.zeros(n, np.int64), np.zeros((n, 3))
-    first, last = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.int64)
-    counts[:here], centroid[:here] = found["voxel_counts"][1:], found["centroids"][1:] + shift
-    boxes = found["bounding_boxes"][1:].astype(np.int64)
-    first[:here], last[:here] = boxes[:, 0::2] + shift, boxes[:, 1::2] + shift
-    return Components(counts, centroid, first, last)
+    return group, length, [(z + start, z + start), (y, y), (x, x + length - 1)]
 
 
 def _numbered(labels: npt.NDArray[Any], offset: int) -> Ints:

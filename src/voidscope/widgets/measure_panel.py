@@ -34,12 +34,11 @@ from voidscope.widgets.spacing_editor import SpacingEditor
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
-HEADER = ("void", "⌀", "um³", "voxels", "Feret", "spher.", "surface", "gap")
+HEADER = ("void", "⌀, um", "um³", "voxels", "Feret", "surface")
 TOLD = (
     "Number, largest first", "Diameter of the sphere of equal volume, in um", "Volume, in um³", "Voxels",
-    f"Largest distance between two of its corners, in um; a dash below {QUANTIFIABLE_VOXELS} voxels, as in all that follow",
-    "Sphericity: 1 for a ball, less for all else", "Distance to the surface of the structure, in um; 0 where it touches",
-    "Distance to the nearest other void, in um",
+    f"Largest distance between two of its corners, in um; a dash below {QUANTIFIABLE_VOXELS} voxels",
+    "Distance to the surface of the structure, in um; 0 where it touches. Sphericity, gaps and more are in the report.",
 )  # fmt: skip
 """What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
@@ -255,7 +254,7 @@ class MeasurePanel(QWidget):
 
 def _row(k: int, void: Void) -> tuple[object, ...]:
     """A void as its table has it."""
-    shape = (shown(void, name) for name in ("feret_um", "sphericity", "surface_um", "gap_um"))
+    shape = (shown(void, name) for name in ("feret_um", "surface_um"))
     return k, f"{void.diameter_um:.2f}", f"{void.volume_um3:.2f}", void.n_voxels, *shape
 
 
