@@ -76,15 +76,16 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
     posed = _Posed.of(mask, classes, spacing_um, recipe, dust=DUST)
     if posed is None:
         return Dimensions()
+    foot, pad = posed.pillar, posed.pad
     pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
-    top = solder if posed.pad is None else posed.sides_of(posed.pad)
+    top = solder if pad is None else posed.sides_of(pad)
     step, across = posed.spacing[0], posed.spacing[1:]
     return Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
         pillar_width_um=max(_median(np.ptp(e, axis=1)) * s for e, s in zip(pillar.edges, across, strict=True)),
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
-        pad_misalignment_um=None if posed.pad is None else _apart(*(p.middle(posed.across) for p in (posed.pillar, posed.pad)), across),
+        pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
         extrusion_um=_by_side(posed, [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]),
     )  # fmt: skip
 
@@ -255,7 +256,7 @@ class _Posed:
             np.copyto(near, level, where=body[level])
         low, n = part.first[self.up], self.shape[self.up]
         ends = (n - low - far, n - low - near) if self.turned else (near + low, far + low)
-        edges = [_edges(body.any(axis=2 - k)) + part.first[a] for k, a in enumerate(self.across)]
+        edges = [_edges(np.asarray(body.any(axis=2 - k))) + part.first[a] for k, a in enumerate(self.across)]
         wide = [np.zeros([self.shape[a] for a in self.across], np.int32) for _ in range(2)]
         there = tuple(
             slice(part.first[a], part.first[a] + m) for a, m in zip(self.across, far.shape, strict=True)
