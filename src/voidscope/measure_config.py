@@ -15,7 +15,7 @@ RatioName = Literal[
 """The void ratios, as a recipe writes them; `voidscope.metrology.DEFINITIONS` says what each is."""
 
 OtherName = Literal[
-    "largest_void_share", "largest_void_diameter_share", "largest_void_diameter_um", "void_count",
+    "largest_void_share", "largest_void_diameter_share", "largest_void_diameter_um", "largest_void_feret_um", "void_count",
     "blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um", "pad_misalignment_share",
     "solder_protrusion_um", "solder_protrusion_share", "solder_underfill_um", "solder_underfill_share",
 ]  # fmt: skip

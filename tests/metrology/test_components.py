@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrology.masks import SOLDER, VOID, masks
-from voidscope.metrology.components import Components, find_components
+from voidscope.metrology import components
+from voidscope.metrology.components import Components, find_components, labelled, of_classes
 
 
 def rows(found: Components) -> list[tuple]:
@@ -100,3 +101,30 @@ def test_a_memory_map_is_read_and_left_alone(tmp_path) -> None:
     mapped = np.load(tmp_path / "mask.npy", mmap_mode="r")
     assert rows(find_components(mapped, [VOID], 40)) == flooded(mask == VOID)
     assert (mapped == mask).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.integers(1, 200), st.integers(0, 9))
+def test_parts_of_numbered_voxels_are_those_counted_one_by_one(
+    mask: np.ndarray, at_once: int, start: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "RUN_VOXELS", at_once)
+        found = labelled(mask, 6, start)
+    for k in range(1, 7):
+        points = np.argwhere(mask == k) + np.array([start, 0, 0])
+        assert found.n_voxels[k - 1] == len(points)
+        if len(points):
+            assert found.centroid[k - 1] == pytest.approx(points.mean(axis=0))
+            assert found.first[k - 1].tolist() == points.min(axis=0).tolist()
+            assert found.last[k - 1].tolist() == points.max(axis=0).tolist()
+
+
+@given(masks, st.lists(st.integers(0, 5)), st.permutations(range(3)))
+@settings(max_examples=40, deadline=None)
+def test_voxels_of_some_classes_are_those_in_the_list(
+    mask: np.ndarray, ids: list[int], order: list[int]
+) -> None:
+    turned = mask.transpose(order)
+    found = of_classes(turned, ids)
+    assert np.array_equal(found, np.isin(turned, ids)) and found.flags.c_contiguous

@@ -6,9 +6,13 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from metrology.masks import masks
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Dimensions, by_boxes, dimensions
+from voidscope.metrology.dimensions import DUST
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 
@@ -130,3 +134,78 @@ def test_what_cannot_be_measured_is_left_open() -> None:
 def test_a_pad_beside_the_pillar_still_has_a_bond_line() -> None:
     found = measured(bump(pad=(0.0, 29.0)))
     assert found.blt_um == pytest.approx(36, abs=1)
+
+
+def coordinates(mask: Mask, name: int, axis: int, turned: bool) -> np.ndarray:
+    """Voxels (N, 3) of a class, the build axis first and counted from the pillar's end, pieces below `DUST` left out."""
+    from scipy import ndimage
+
+    labels, n = ndimage.label(mask == name, np.ones((3, 3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    kept = 1 + np.flatnonzero(sizes >= np.ceil(DUST * sizes.sum()))
+    points = np.argwhere(np.isin(labels, kept))
+    points = points[:, [axis, *(a for a in range(3) if a != axis)]]
+    if turned:
+        points[:, 0] = mask.shape[axis] - 1 - points[:, 0]
+    return points
+
+
+def spans(points: np.ndarray, along: int, by: list[int]) -> dict[tuple[int, ...], tuple[int, int]]:
+    """First and one past the last index along one axis, for every place by the others."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for p in points.tolist():
+        found.setdefault(tuple(p[a] for a in by), []).append(p[along])
+    return {at: (min(v), max(v) + 1) for at, v in found.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.sampled_from(["z", "y", "x"]))
+def test_lengths_are_medians_over_columns_and_levels_counted_one_by_one(mask: Mask, build: str) -> None:
+    spacing = (2.0, 1.0, 0.5)
+    found = dimensions(mask, HBM, spacing, MeasureConfig(build_axis=build))
+    axis = "zyx".index(build)
+    if not ((mask == PILLAR).any() and (mask == SOLDER).any()):
+        assert found == Dimensions()
+        return
+    turned = found.build_axis.startswith("-")
+    pillar, solder = (coordinates(mask, k, axis, turned) for k in (PILLAR, SOLDER))
+    pad = coordinates(mask, PAD, axis, turned) if (mask == PAD).any() else None
+    step, *across = (spacing[a] for a in (axis, *(a for a in range(3) if a != axis)))
+    feet, heads = spans(pillar, 0, [1, 2]), spans(solder if pad is None else pad, 0, [1, 2])
+    rises = [heads[at][1] - feet[at][0] for at in feet.keys() & heads.keys()]
+    rise = (
+        np.median(rises)
+        if rises
+        else np.median([b for _, b in heads.values()]) - np.median([a for a, _ in feet.values()])
+    )
+    assert found.blt_um == pytest.approx(rise * step)
+    assert found.pillar_height_um == pytest.approx(np.median([b - a for a, b in feet.values()]) * step)
+    widths = [
+        np.median([b - a for a, b in spans(pillar, k, [0]).values()]) * s
+        for k, s in zip((1, 2), across, strict=True)
+    ]
+    assert found.pillar_width_um == pytest.approx(max(widths))
+    if pad is not None:
+        off = (pillar.mean(axis=0) - pad.mean(axis=0))[1:] * across
+        assert found.pad_misalignment_um == pytest.approx(np.hypot(*off))
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks)
+def test_the_public_formulas_are_those_of_the_voxels_coordinates(mask: Mask) -> None:
+    found = by_boxes(mask, HBM, (2.0, 1.0, 0.5), MeasureConfig(build_axis="y"))
+    if found.build_axis is None:
+        return
+    at = {k: np.argwhere(mask == k)[:, [1, 0, 2]] * (1, 1, 1) for k in (PILLAR, SOLDER, PAD)}
+    if found.build_axis == "-y":
+        for points in at.values():
+            points[:, 0] = mask.shape[1] - 1 - points[:, 0]
+    top = at[PAD] if len(at[PAD]) else at[SOLDER]
+    assert found.blt_um == pytest.approx(float(top[:, 0].max() - at[PILLAR][:, 0].min() + 1))
+    assert found.pillar_height_um == pytest.approx(float(np.ptp(at[PILLAR][:, 0])))
+    assert found.pillar_width_um == pytest.approx(
+        max(2.0 * np.ptp(at[PILLAR][:, 1]), 0.5 * np.ptp(at[PILLAR][:, 2]))
+    )
+    if len(at[PAD]):
+        off = (np.median(at[PILLAR], axis=0) - np.median(at[PAD], axis=0))[1:] * (2.0, 0.5)
+        assert found.pad_misalignment_um == pytest.approx(np.hypot(*off))

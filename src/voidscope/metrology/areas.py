@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.components import of_classes
 from voidscope.metrology.ratios import Parts
 from voidscope.vocabulary import ClassMap, Mask, Role
 
@@ -20,9 +21,7 @@ BLOCK_VOXELS = 2**24
 THIN_SLICE = 0.1
 """Slices with less than this share of the largest slice's foreground are no candidates for the worst one."""
 
-Kinds = npt.NDArray[np.uint8]
-
-OUTSIDE, STRUCTURE, HOLLOW = 0, 1, 2
+Part = npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -49,18 +48,17 @@ def area_parts(
         )
         return dict.fromkeys(AREAS, reason)
     axis = "zyx".index(build_axis[-1])
-    kinds = _kinds(classes)
+    hollows = classes.ids_with_role(Role.VOID)
+    bodies = (*classes.ids_with_role(Role.FOREGROUND), *hollows)
     found = {"projected": [0, 0], "pillar": [0, 0], "pad": [0, 0]}
     levels = _Levels(*np.zeros((2, mask.shape[axis]), np.int64))
     for block in _columns(mask, axis, build_axis.startswith("-")):
-        kind = kinds[block]
-        solid = kind != OUTSIDE
-        hollow = kind == HOLLOW
+        solid, hollow = of_classes(block, bodies), of_classes(block, hollows)
         _add(found["projected"], hollow.any(0).sum(), solid.any(0).sum())
-        levels.foreground += np.count_nonzero(solid, axis=(1, 2))
-        levels.void += np.count_nonzero(hollow, axis=(1, 2))
+        levels.foreground += [np.count_nonzero(level) for level in solid]
+        levels.void += [np.count_nonzero(level) for level in hollow]
         for name, upwards in (("pillar", True), ("pad", False)):
-            _add(found[name], *_band(block, kind, classes, recipe, upwards))
+            _add(found[name], *_band(block, hollow, classes, recipe, upwards))
     return {
         "projected area": _or(found["projected"], "no voxel is foreground"),
         "worst slice": _worst(levels),
@@ -72,14 +70,6 @@ AREAS = ("projected area", "worst slice", "interface band, pillar side", "interf
 """Names of the ratios of areas and bands."""
 
 
-def _kinds(classes: ClassMap) -> Kinds:
-    """Table from class id to `OUTSIDE`, `STRUCTURE` or `HOLLOW`."""
-    table = np.zeros(256, np.uint8)
-    table[list(classes.ids_with_role(Role.FOREGROUND))] = STRUCTURE
-    table[list(classes.ids_with_role(Role.VOID))] = HOLLOW
-    return table
-
-
 def _columns(mask: Mask, axis: int, turned: bool) -> Iterator[Mask]:
     """Blocks of whole columns, (levels, n, m), from the pillar's end up."""
     across = 1 if axis == 0 else 0
@@ -89,25 +79,24 @@ def _columns(mask: Mask, axis: int, turned: bool) -> Iterator[Mask]:
         yield block[::-1] if turned else block
 
 
-def _band(block: Mask, kind: Kinds, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
+def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
     """Void, and void and solder, in the band above the pillar (`upwards`) or below the pad."""
     wall = recipe.pillar_class if upwards else recipe.pad_class
     if wall not in classes.names or recipe.solder_class not in classes.names:
         return 0, 0
     if not upwards:
-        block, kind = block[::-1], kind[::-1]
-    there = block == classes.id_of(wall)
-    first = len(block) - there[::-1].argmax(axis=0)  # one above the topmost voxel of the wall
-    beside = there.any(axis=0)
+        block, hollow = block[::-1], hollow[::-1]
+    first = np.zeros(block.shape[1:], np.intp)  # one above the topmost voxel of the wall
+    for level, plane in enumerate(block, start=1):
+        np.copyto(first, level, where=plane == classes.id_of(wall))
     void = below = 0
     for level in range(recipe.band_voxels):
         at = first + level
-        inside = beside & (at < len(block))
+        inside = (first > 0) & (at < len(block))
         at = np.minimum(at, len(block) - 1)[None]
-        ids, sort = (np.take_along_axis(a, at, 0)[0][inside] for a in (block, kind))
-        hollow = int((sort == HOLLOW).sum())
-        void += hollow
-        below += hollow + int((ids == classes.id_of(recipe.solder_class)).sum())
+        ids, empty = (np.take_along_axis(a, at, 0)[0][inside] for a in (block, hollow))
+        void += int(empty.sum())
+        below += int(empty.sum() + (ids == classes.id_of(recipe.solder_class)).sum())
     return void, below
 
 

@@ -19,7 +19,7 @@ from voidscope.metrology.cleaning import centres_of, drop_far, mend
 from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean
 from voidscope.metrology.structures import split
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import Void
+from voidscope.metrology.voids import Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 
@@ -39,7 +39,9 @@ def measure_scan(
 
     A scan that is nothing but one bump is measured once. `views` are of the whole scan; what a bump's share of them is nobody
     counted, so of several bumps each has the interval of its edges alone. Cleaning is done once, on the whole scan; a voxel is far
-    when it is farther than `recipe.far_um` from the centres of its class in all bumps. Raises what `measure_mask` does.
+    when it is farther than `recipe.far_um` from the centres of its class in all bumps. A bump's void looks as it does in the scan, so
+    its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
+    surface to it. Raises what `measure_mask` does.
     """
     spacing = checked(mask, classes, spacing_um, scan)
     mask, changed = mend(mask, classes, recipe)
@@ -51,9 +53,13 @@ def measure_scan(
     whole = replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
     if len(found.structures) == 1 and not found.stray.pieces:
         return replace(whole, bumps=(Bump(found.structures[0], whole),))
-    bumps = {}
+    bumps, seen = {}, {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
     for k, first, cut in found.blanked():
-        measured = measure_clean(cut, classes, spacing, recipe, scan)
+
+        def known(void: Void, first: Sequence[int] = first) -> Shape | None:
+            return seen.get((_moved_box(void, first), void.n_voxels))
+
+        measured = measure_clean(cut, classes, spacing, recipe, scan, known=known)
         bumps[k] = Bump(found.structures[k], _moved(measured, first))
     return decided(replace(whole, bumps=tuple(bumps[k] for k in sorted(bumps)), stray=found.stray))
 
@@ -128,5 +134,9 @@ def _moved(found: ScanMeasurement, first: Sequence[int]) -> ScanMeasurement:
 def _moved_void(void: Void, first: Sequence[int], spacing_um: Spacing) -> Void:
     z, y, x = (c + f for c, f in zip(void.centroid_voxel, first, strict=True))
     um = (z * spacing_um[0], y * spacing_um[1], x * spacing_um[2])
-    bz, by, bx = ((a + f, b + f) for (a, b), f in zip(void.box, first, strict=True))
-    return replace(void, centroid_voxel=(z, y, x), centroid_um=um, box=(bz, by, bx))
+    return replace(void, centroid_voxel=(z, y, x), centroid_um=um, box=_moved_box(void, first))
+
+
+def _moved_box(void: Void, first: Sequence[int]) -> Box:
+    z, y, x = ((a + f, b + f) for (a, b), f in zip(void.box, first, strict=True))
+    return z, y, x

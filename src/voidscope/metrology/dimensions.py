@@ -2,20 +2,22 @@
 
 The bump stands along its build axis: pillar, then solder, then (memory) pad. Every length is read off many columns or
 levels and is their median, so that a stray voxel moves none of them; `by_boxes` reads the same things off bounding boxes,
-as the public formulas do, for comparison.
+as the public formulas do, for comparison. No copy of the whole mask is made: what is needed of a class is counted plane by plane, or
+looked at inside its box, one class at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import CONNECTIVITY
+from voidscope.metrology.components import SLAB_VOXELS
+from voidscope.metrology.pieces import Box, Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 
@@ -29,7 +31,7 @@ AXES = ("z", "y", "x")
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 """Names of the lengths that are one number each."""
 
-Part = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.float64]
 
 
@@ -74,16 +76,17 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
     posed = _Posed.of(mask, classes, spacing_um, recipe, dust=DUST)
     if posed is None:
         return Dimensions()
-    pillar, solder, pad = posed.pillar, posed.solder, posed.pad
-    top = solder if pad is None else pad
+    foot, pad = posed.pillar, posed.pad
+    pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
+    top = solder if pad is None else posed.sides_of(pad)
     step, across = posed.spacing[0], posed.spacing[1:]
     return Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
-        pillar_width_um=max(_median(_edges(pillar, k)[:, 1] - _edges(pillar, k)[:, 0]) * across[k] for k in (0, 1)),
+        pillar_width_um=max(_median(np.ptp(e, axis=1)) * s for e, s in zip(pillar.edges, across, strict=True)),
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
-        pad_misalignment_um=None if pad is None else _apart(_centre(pillar), _centre(pad), across),
-        extrusion_um=_by_side(posed, lambda part, k: _outer(part, k, part is solder)),
+        pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
+        extrusion_um=_by_side(posed, [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]),
     )  # fmt: skip
 
 
@@ -97,40 +100,125 @@ def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     if posed is None:
         return Dimensions()
     pillar, solder, pad = posed.pillar, posed.solder, posed.pad
-    at = {
-        name: np.nonzero(p)
-        for name, p in (("pillar", pillar), ("solder", solder), ("pad", pad))
-        if p is not None
-    }
     step, across = posed.spacing[0], posed.spacing[1:]
-    top = at["solder" if pad is None else "pad"]
-    extents = [float(np.ptp(along)) * s for along, s in zip(at["pillar"], posed.spacing, strict=True)]
-    middle = {name: [float(np.median(along)) for along in where[1:]] for name, where in at.items()}
-
-    def box(part: Part, k: int) -> tuple[float, float]:
-        along = np.nonzero(part)[k + 1]
-        return float(along.min()), float(along.max()) + 1
-
+    foot, head = pillar.ends(posed.up), (solder if pad is None else pad).ends(posed.up)
+    rise = foot[1] - head[0] if posed.turned else head[1] - foot[0]
+    extents = [
+        float(np.ptp(pillar.ends(a)) - 1) * s
+        for a, s in zip((posed.up, *posed.across), posed.spacing, strict=True)
+    ]
     return Dimensions(
         build_axis=posed.axis,
-        blt_um=float(top[0].max() - at["pillar"][0].min() + 1) * step,
+        blt_um=float(rise) * step,
         pillar_width_um=max(extents[1:]),
         pillar_height_um=extents[0],
-        pad_misalignment_um=None if pad is None else _apart(middle["pillar"], middle["pad"], across),
-        extrusion_um=_by_side(posed, box),
-    )
+        pad_misalignment_um=None if pad is None else _apart(pillar.median(posed.across), pad.median(posed.across), across),
+        extrusion_um=_by_side(posed, *([p.ends(a) for a in posed.across] for p in (pillar, solder))),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Class:
+    """One class of a mask, as far as its box.
+
+    Attributes
+    ----------
+    mask : (z, y, x) of the box
+    class_id : what is looked at in it
+    first : the box's corner
+    counts : voxels in each plane across z, y and x of the whole mask
+    dust : pieces that are left out: where in the box, and which voxels there
+    """
+
+    mask: Mask
+    class_id: int
+    first: tuple[int, ...]
+    counts: tuple[Counts, Counts, Counts]
+    dust: tuple[tuple[Box, Part], ...] = ()
+
+    @classmethod
+    def of(cls, mask: Mask, class_id: int, dust: float) -> _Class | None:
+        """A class without its connected pieces of less than a share `dust` of it; None without a voxel."""
+        counts = _counts(mask, class_id)
+        if not counts[0].any():
+            return None
+        ends = [_ends(n) for n in counts]
+        box = mask[tuple(slice(a, b) for a, b in ends)]
+        whole = cls(box, class_id, tuple(a for a, _ in ends), counts)
+        specks = _specks(box, class_id, int(np.ceil(dust * counts[0].sum())))
+        return whole._without(specks) if specks else whole
+
+    def _without(self, specks: tuple[tuple[Box, Part], ...]) -> _Class:
+        counts = tuple(n.copy() for n in self.counts)
+        for at, own in specks:
+            for axis, (n, where, low) in enumerate(zip(counts, at, self.first, strict=True)):
+                n[where.start + low : where.stop + low] -= own.sum(
+                    axis=tuple(a for a in range(3) if a != axis)
+                )
+        z, y, x = counts
+        return replace(self, counts=(z, y, x), dust=specks)
+
+    def body(self) -> Part:
+        """Which voxels of the box are of the class."""
+        body: Part = self.mask == self.class_id
+        for at, own in self.dust:
+            body[at] &= ~own
+        return body
+
+    def ends(self, axis: int) -> tuple[float, float]:
+        """First and one past the last plane with a voxel."""
+        return _ends(self.counts[axis])
+
+    def middle(self, axes: Sequence[int]) -> list[float]:
+        """Mean index along some axes."""
+        return [float((n * np.arange(len(n))).sum() / n.sum()) for n in (self.counts[a] for a in axes)]
+
+    def median(self, axes: Sequence[int]) -> list[float]:
+        """Median index along some axes; between two where half lie on either side."""
+        found = []
+        for n in (self.counts[a] for a in axes):
+            below, half = np.cumsum(n), int(n.sum())
+            found.append(float(np.searchsorted(below, [(half - 1) // 2, half // 2], side="right").mean()))
+        return found
+
+
+def _counts(mask: Mask, class_id: int) -> tuple[Counts, Counts, Counts]:
+    """Voxels of a class in each plane across z, y and x; so many planes at a time that a byte can count them."""
+    levels, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1:], np.int64)
+    step = min(255, max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2])))
+    for start in range(0, len(mask), step):
+        there = mask[start : start + step] == class_id
+        levels[start : start + step] = [np.count_nonzero(plane) for plane in there]
+        columns += np.add.reduce(there.view(np.uint8), axis=0, dtype=np.uint8)
+    return levels, columns.sum(axis=1), columns.sum(axis=0)
+
+
+def _ends(counts: Counts) -> tuple[int, int]:
+    there = np.flatnonzero(counts)
+    return int(there[0]), int(there[-1]) + 1
+
+
+def _specks(mask: Mask, class_id: int, least: int) -> tuple[tuple[Box, Part], ...]:
+    """Connected pieces of a class of fewer than `least` voxels: where, and which voxels there."""
+    if least < 2:
+        return ()
+    pieces = Pieces.of(mask, [class_id])
+    small = np.flatnonzero(pieces.found.n_voxels < least).tolist()
+    return tuple((pieces.box(k), pieces.own(k)) for k in small)
 
 
 @dataclass(frozen=True)
 class _Posed:
-    """Pillar, solder and pad with the build axis first, the pillar at its near end."""
+    """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`."""
 
-    pillar: Part
-    solder: Part
-    pad: Part | None
+    pillar: _Class
+    solder: _Class
+    pad: _Class | None
+    up: int
+    turned: bool
+    across: tuple[int, int]
     spacing: tuple[float, float, float]
-    axis: str
-    sides: tuple[str, str]
+    shape: tuple[int, ...]
 
     @classmethod
     def of(
@@ -138,84 +226,96 @@ class _Posed:
     ) -> _Posed | None:
         """Stand the bump up along the axis on which solder and pillar lie farthest apart; None without either, or where two tie."""
         pillar, solder, pad = (
-            _swept(mask == classes.id_of(name), dust) if name in classes.names else np.zeros(mask.shape, bool)
+            _Class.of(mask, classes.id_of(name), dust) if name in classes.names else None
             for name in (recipe.pillar_class, recipe.solder_class, recipe.pad_class)
         )
-        if not (pillar.any() and solder.any()):
+        if pillar is None or solder is None:
             return None
-        apart = np.multiply(np.subtract(_middle(solder), _middle(pillar)), spacing_um)
+        apart = np.multiply(np.subtract(solder.middle(range(3)), pillar.middle(range(3))), spacing_um)
         *_, second, farthest = np.sort(np.abs(apart))
         if recipe.build_axis == "auto" and farthest - second <= TIE * farthest:
             return None
-        axis = int(np.argmax(np.abs(apart))) if recipe.build_axis == "auto" else AXES.index(recipe.build_axis)
-        order = [axis, *(a for a in range(3) if a != axis)]
-        turn = slice(None, None, -1) if apart[axis] < 0 else slice(None)
-        parts = [p.transpose(order)[turn] for p in (pillar, solder, pad)]
-        z, y, x = (float(spacing_um[a]) for a in order)
-        return cls(
-            parts[0], parts[1], parts[2] if pad.any() else None, (z, y, x),
-            ("-" if apart[axis] < 0 else "") + AXES[axis], (AXES[order[1]], AXES[order[2]]),
-        )  # fmt: skip
+        up = int(np.argmax(np.abs(apart))) if recipe.build_axis == "auto" else AXES.index(recipe.build_axis)
+        a, b = (axis for axis in range(3) if axis != up)
+        z, y, x = (float(spacing_um[axis]) for axis in (up, a, b))
+        return cls(pillar, solder, pad, up, bool(apart[up] < 0), (a, b), (z, y, x), mask.shape)
+
+    @property
+    def axis(self) -> str:
+        """The build axis, with - in front where the pillar lies at the far end."""
+        return ("-" if self.turned else "") + AXES[self.up]
+
+    def sides_of(self, part: _Class) -> _Sides:
+        """Where a class begins and ends in each column and at each level."""
+        body = np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0))
+        levels = range(len(body))
+        near, far = np.zeros((2, *body.shape[1:]), np.int32)
+        for level in levels:
+            np.copyto(far, level + 1, where=body[level])
+        for level in reversed(levels):
+            np.copyto(near, level, where=body[level])
+        low, n = part.first[self.up], self.shape[self.up]
+        ends = (n - low - far, n - low - near) if self.turned else (near + low, far + low)
+        edges = [_edges(np.asarray(body.any(axis=2 - k))) + part.first[a] for k, a in enumerate(self.across)]
+        wide = [np.zeros([self.shape[a] for a in self.across], np.int32) for _ in range(2)]
+        there = tuple(
+            slice(part.first[a], part.first[a] + m) for a, m in zip(self.across, far.shape, strict=True)
+        )
+        for full, found in zip(wide, ends, strict=True):
+            full[there] = np.where(far > 0, found, 0)
+        return _Sides(wide[0], wide[1], (edges[0], edges[1]))
 
 
-def _swept(part: Part, dust: float) -> Part:
-    """The part without its connected pieces of less than a share `dust` of it."""
-    least = int(np.ceil(dust * np.count_nonzero(part)))
-    if least < 2:
-        return part
-    import cc3d
+@dataclass(frozen=True)
+class _Sides:
+    """First voxel and one past the last in every column (h, w) from the pillar's end on, 0 and 0 where there is none, and (L, 2) the same at
+    every level that has any, across either way.
+    """
 
-    kept = cc3d.dust(np.ascontiguousarray(part).view(np.uint8), threshold=least, connectivity=CONNECTIVITY)
-    return np.asarray(kept, bool)
-
-
-def _middle(part: Part) -> list[float]:
-    """Mean index along each axis."""
-    counts = [part.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
-    return [float((n * np.arange(len(n))).sum() / n.sum()) for n in counts]
-
-
-def _centre(part: Part) -> list[float]:
-    return _middle(part)[1:]
+    first: npt.NDArray[np.int32]
+    last: npt.NDArray[np.int32]
+    edges: tuple[Lengths, Lengths]
 
 
 def _apart(a: list[float], b: list[float], across: tuple[float, ...]) -> float:
     return float(np.hypot(*np.multiply(np.subtract(a, b), across)))
 
 
-def _rise(foot: Part, top: Part) -> Lengths:
+def _rise(foot: _Sides, top: _Sides) -> Lengths:
     """Voxels from the first of `foot` to the last of `top` in every column that has both, else between their medians."""
-    first, last = foot.argmax(axis=0), top.shape[0] - top[::-1].argmax(axis=0)
-    there, above = foot.any(axis=0), top.any(axis=0)
+    there, above = foot.last > 0, top.last > 0
     both = there & above
     if both.any():
-        rise: Lengths = (last - first)[both].astype(np.float64)
+        rise: Lengths = (top.last - foot.first)[both].astype(np.float64)
         return rise
-    return np.array([np.median(last[above]) - np.median(first[there])])
+    return np.array([np.median(top.last[above]) - np.median(foot.first[there])])
 
 
-def _edges(part: Part, k: int) -> Lengths:
-    """First and one past the last voxel across (0 or 1) at each level that has any, (L, 2)."""
-    seen = np.asarray(part.any(axis=2 - k))
+def _edges(seen: Part) -> Lengths:
+    """First and one past the last voxel across at each level that has any, (L, 2)."""
     flat = seen[seen.any(axis=1)]
     ends = flat.argmax(axis=1), flat.shape[1] - flat[:, ::-1].argmax(axis=1)
     return np.stack(ends, axis=1).astype(np.float64)
 
 
-def _outer(part: Part, k: int, bulging: bool) -> tuple[float, float]:
-    edges = _edges(part, k)
-    if bulging:
-        near = np.percentile(edges[:, 0], 100 - BULGE, method="higher")
-        return float(near), float(np.percentile(edges[:, 1], BULGE, method="lower"))
+def _upright(edges: Lengths) -> tuple[float, float]:
     return _median(edges[:, 0]), _median(edges[:, 1])
 
 
-def _by_side(posed: _Posed, edges: Any) -> dict[str, float]:
+def _bulging(edges: Lengths) -> tuple[float, float]:
+    near = np.percentile(edges[:, 0], 100 - BULGE, method="higher")
+    return float(near), float(np.percentile(edges[:, 1], BULGE, method="lower"))
+
+
+def _by_side(
+    posed: _Posed, pillar: Sequence[tuple[float, float]], solder: Sequence[tuple[float, float]]
+) -> dict[str, float]:
     """Solder beyond the pillar at both ends of both axes across, in um."""
     found: dict[str, float] = {}
-    for k, (name, step) in enumerate(zip(posed.sides, posed.spacing[1:], strict=True)):
-        (low, high), (near, far) = edges(posed.pillar, k), edges(posed.solder, k)
-        found |= {f"-{name}": (low - near) * step, f"+{name}": (far - high) * step}
+    for axis, step, (low, high), (near, far) in zip(
+        posed.across, posed.spacing[1:], pillar, solder, strict=True
+    ):
+        found |= {f"-{AXES[axis]}": (low - near) * step, f"+{AXES[axis]}": (far - high) * step}
     return found
 
 

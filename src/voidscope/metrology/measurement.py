@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, Views, combined, ratio_budget, volume_budget
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
+from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
     DEFINITIONS,
@@ -29,7 +30,7 @@ from voidscope.metrology.ratios import (
 from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
-from voidscope.metrology.voids import Void, find_voids
+from voidscope.metrology.voids import Shape, Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, check_spacing
 
@@ -192,8 +193,8 @@ class ScanMeasurement:
             "recipe": self.recipe.model_dump(mode="json"),
             "dimensions": self.dimensions.entry(),
             "dimensions_by_boxes": self.boxed.entry(),
-            "voids": [_void_entry(v) for v in self.voids],
-            "small_voids": [_void_entry(v) for v in self.small_voids],
+            "voids": [v.entry() for v in self.voids],
+            "small_voids": [v.entry() for v in self.small_voids],
             "bumps": [b.entry() for b in self.bumps],
             "stray": asdict(self.stray),
             "cleaned": {step: dict(gains) for step, gains in self.cleaned.items()},
@@ -207,7 +208,7 @@ class ScanMeasurement:
             **{k: entry[k] for k in plain}, shape=_triple(entry["shape"]), spacing_um=_triple(entry["spacing_um"]),
             classes=ClassMap.from_entries(entry["classes"]), ratios={f: entry.get(n) for n, f in RATIOS.items()},
             recipe=MeasureConfig.model_validate(entry["recipe"]), verdict=Verdict(entry["verdict"]),
-            voids=tuple(_void_from(e) for e in entry["voids"]), small_voids=tuple(_void_from(e) for e in entry["small_voids"]),
+            voids=tuple(Void.from_entry(e) for e in entry["voids"]), small_voids=tuple(Void.from_entry(e) for e in entry["small_voids"]),
             uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
             dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
             bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})), cleaned=entry.get("cleaned", {}),
@@ -249,15 +250,15 @@ def checked(mask: Mask, classes: ClassMap, spacing_um: Spacing | None, scan: str
 
 
 def measure_clean(
-    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Views = ()
-) -> ScanMeasurement:
-    """`measure_mask` of a mask that was checked and is cleaned already."""
+    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Views = (),
+    known: Callable[[Void], Shape | None] = lambda _: None,
+) -> ScanMeasurement:  # fmt: skip
+    """`measure_mask` of a mask that was checked and is cleaned already; `known` gives shapes of voids that were measured before."""
     counts = count_classes(mask, len(classes))
     size = dimensions(mask, classes, spacing, recipe)
     parts = ratio_parts(mask, counts, classes, recipe, size)
-    counted, small = _sorted_out(
-        find_voids(mask, classes.ids_with_role(Role.VOID), spacing, recipe.connectivity), recipe
-    )
+    voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing, recipe.connectivity)
+    counted, small = _sorted_out(shaped(voids, mask, classes, spacing, recipe, known), recipe)
     others = quantities(counted, size, parts, classes, spacing, recipe)
     ratios, undefined = (
         values_of(parts),
@@ -362,26 +363,3 @@ def _budget_from(entry: Mapping[str, Any], name: str) -> tuple[Contribution, ...
 def _triple(values: Any) -> tuple[Any, Any, Any]:
     first, second, third = values
     return first, second, third
-
-
-def _void_entry(void: Void) -> dict[str, Any]:
-    return {
-        "volume_um3": void.volume_um3,
-        "diameter_um": void.diameter_um,
-        "centroid_um": list(void.centroid_um),
-        "centroid_voxel": list(void.centroid_voxel),
-        "n_voxels": void.n_voxels,
-        "box": [list(edges) for edges in void.box],
-        "touches_border": void.touches_border,
-        "quality": void.quality,
-    }
-
-
-def _void_from(entry: Mapping[str, Any]) -> Void:
-    plain = {k: entry[k] for k in ("n_voxels", "volume_um3", "diameter_um", "touches_border")}
-    return Void(
-        **plain,
-        centroid_um=_triple(entry["centroid_um"]),
-        centroid_voxel=_triple(entry["centroid_voxel"]),
-        box=_triple((int(a), int(b)) for a, b in entry["box"]),
-    )

@@ -18,7 +18,7 @@ from voidscope.metrology.lot import Lot, spread
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict, limits_in_words
-from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -58,7 +58,7 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -66,6 +66,12 @@ def page_of(
 def _um(found: Dimensions, name: str) -> str:
     """A length with two decimals, a dash where there is none."""
     value = getattr(found, name)
+    return "–" if value is None else f"{value:.2f}"
+
+
+def shown(void: Void, name: str) -> str:
+    """What a void's shape holds with two decimals, a dash where it is not measured."""
+    value = getattr(void.shape, name, None)
     return "–" if value is None else f"{value:.2f}"
 
 

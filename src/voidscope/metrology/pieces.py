@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.components import CONNECTIVITY, SLAB_VOXELS, Components, find_components
+from voidscope.metrology.components import CONNECTIVITY, SLAB_VOXELS, Components, find_components, of_classes
 from voidscope.vocabulary import Mask
 
 Box = tuple[slice, slice, slice]
@@ -30,6 +30,7 @@ class Pieces:
     ids: tuple[int, ...]
     found: Components
     slab_voxels: int = SLAB_VOXELS
+    connectivity: int = CONNECTIVITY
 
     @classmethod
     def of(cls, mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXELS) -> Self:
@@ -49,7 +50,8 @@ class Pieces:
     def count(self, k: int, ids: Sequence[int]) -> int:
         """Voxels of piece k that are of one of these classes."""
         own, crop = self.own(k), self.mask[self.box(k)]
-        return sum(int(np.count_nonzero(own & (crop == i))) for i in ids)
+        pairs = zip(own, crop, strict=True)  # plane by plane: no copy of a large box
+        return sum(int(np.count_nonzero(here & (plane == i))) for here, plane in pairs for i in ids)
 
     def own(self, k: int) -> Part:
         """Which voxels of its box are those of piece k, (z, y, x).
@@ -57,7 +59,7 @@ class Pieces:
         A box that holds nothing else is taken whole. In a small box the pieces are told apart anew; from a large one the
         others, where they are small, are taken away.
         """
-        crop: Part = np.isin(np.arange(256), self.ids)[self.mask[self.box(k)]]
+        crop = of_classes(self.mask[self.box(k)], self.ids)
         if np.count_nonzero(crop) == self.found.n_voxels[k]:
             return crop
         others = self._others(k)
@@ -73,7 +75,7 @@ class Pieces:
         import cc3d
 
         labels = cc3d.connected_components(
-            np.ascontiguousarray(crop).view(np.uint8), connectivity=CONNECTIVITY
+            np.ascontiguousarray(crop).view(np.uint8), connectivity=self.connectivity
         )
         seen = cc3d.statistics(labels, no_slice_conversion=True)
         centre = self.found.centroid[k] - self.found.first[k]

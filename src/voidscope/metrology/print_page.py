@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.page import shown
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.verdict import Verdict
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
@@ -31,7 +32,7 @@ def print_page_of(
 ) -> str:
     """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, `twin` is the SHA-256 of the JSON."""
     return _template().render(
-        scans=scans, verdicts=verdicts, definitions=DEFINITIONS, printed=PRINTED_VOIDS, colours=COLOURS, twin=twin,
+        scans=scans, verdicts=verdicts, definitions=DEFINITIONS, printed=PRINTED_VOIDS, colours=COLOURS, twin=twin, shown=shown,
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from voidscope.config import MeasureConfig
 from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.ratios import Parts
-from voidscope.metrology.voids import Void
+from voidscope.metrology.voids import QUANTIFIABLE_VOXELS, Void
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Spacing
 
@@ -16,6 +16,7 @@ QUANTITIES = {
     "largest_void_share": "volume of the largest void over the volume of the foreground, void included",
     "largest_void_diameter_share": "equivalent diameter of the largest void over that of the circle with the bump's projected area",
     "largest_void_diameter_um": "diameter of the sphere with the volume of the largest void",
+    "largest_void_feret_um": "largest Feret diameter of any void, of those large enough to have a shape",
     "void_count": "number of counted voids",
     "blt_um": "bond line, from the pillar's foot to the top",
     "pillar_width_um": "pillar width",
@@ -54,8 +55,22 @@ def _of_voids(
         "largest_void_share": structure if isinstance(structure, str) else (largest.n_voxels if largest else 0) / structure[1],
         "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], size, spacing_um),
         "largest_void_diameter_um": diameter,
+        "largest_void_feret_um": _longest(voids, spacing_um),
         "void_count": float(len(voids)),
     }  # fmt: skip
+
+
+def _longest(voids: Sequence[Void], spacing_um: Spacing) -> float | str:
+    """The largest Feret diameter in um, 0 without voids; why there is none where a void too small to have a shape reaches farther."""
+    longest = max((v.shape.feret_um for v in voids if v.shape), default=0.0)
+    for void in voids:
+        reach = max((b - a) * s for (a, b), s in zip(void.box, spacing_um, strict=True))
+        if void.shape is None and reach > longest:
+            return (
+                f"a void of {void.n_voxels} voxels is {reach:.4g} um long, and below {QUANTIFIABLE_VOXELS} voxels none has a Feret diameter; "
+                f"count only larger ones with measure.min_voxels = {QUANTIFIABLE_VOXELS}"
+            )
+    return longest
 
 
 def _disc(columns: int, size: Dimensions, spacing_um: Spacing) -> float:

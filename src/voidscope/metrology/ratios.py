@@ -43,8 +43,11 @@ Parts = tuple[int, int]
 
 
 def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
-    """Voxels of each id 0..C, unlabelled first; needs no more memory than the mask itself."""
-    return tuple(int(np.count_nonzero(mask == k)) for k in range(n_classes + 1))
+    """Voxels of each id 0..C of a mask (z, y, x), unlabelled first, counted plane by plane."""
+    found = np.zeros(n_classes + 1, np.int64)
+    for plane in mask:
+        found += [np.count_nonzero(plane == k) for k in range(n_classes + 1)]
+    return tuple(found.tolist())
 
 
 def void_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, float | None]:

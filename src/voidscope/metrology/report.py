@@ -21,6 +21,7 @@ from voidscope.metrology.page import lot_page, page_of
 from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.voids import SHAPE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,16 @@ class Report:
         return json.dumps(self.entry(), indent=2, allow_nan=False) + "\n"
 
     def csv(self) -> str:
-        """A row per void, those too small to be counted included; `void` numbers the counted ones of a scan."""
+        """A row per void, those too small to be counted included; `void` numbers the counted ones of a scan, cells of a shape that is not measured are empty."""
         header = (
             "scan", "void", "counted", "n_voxels", "volume_um3", "diameter_um", "centroid_z_um", "centroid_y_um",
             "centroid_x_um", "centroid_z_voxel", "centroid_y_voxel", "centroid_x_voxel", "touches_border", "quality",
+            *SHAPE_COLUMNS,
         )  # fmt: skip
         rows = (
             (
                 s.scan, k if counted else "", counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
-                *v.centroid_voxel, v.touches_border, v.quality,
+                *v.centroid_voxel, v.touches_border, v.quality, *(getattr(v.shape, name, None) for name in SHAPE_COLUMNS),
             )
             for s in self.scans
             for counted, voids in ((True, s.voids), (False, s.small_voids))

@@ -26,7 +26,7 @@ from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
-LEVELS = 16
+LEVELS = 64
 """Voxels along the build axis that are assigned together where they can be."""
 NECK = 0.6
 """Pillars that touch are told apart where the bridge between them is narrower than this share of the thinner one."""
@@ -78,24 +78,23 @@ class Bases:
                 kept.append(j)
         return kept
 
-    def part(
-        self, own: Part, first: Ints, stands: Sequence[int], spacing_um: Spacing
-    ) -> npt.NDArray[np.uint16]:
+    def part(self, own: Part, first: Ints, stands: Sequence[int], spacing_um: Spacing) -> npt.NDArray[Any]:
         """Number of the pillar, from 1 in the order of `stands`, that each voxel of a body belongs to; 0 outside the body.
 
         `own` (z, y, x) says which voxels of a box are the body's, `first` is the box's corner. A column of `LEVELS` voxels along
         the build axis whose ends belong to one pillar belongs to it whole, since what is nearest to one is convex.
         """
         nearest = _Nearest.among(self, list(stands), first, spacing_um)
-        numbers = np.zeros(own.shape, np.uint16)
+        numbers = np.zeros(own.shape, np.uint8 if len(stands) < 256 else np.uint16)
         up = self.axis or 0
         body, found = np.moveaxis(own, up, 0), np.moveaxis(numbers, up, 0)
         for low in range(0, len(body), LEVELS):
             high = min(low + LEVELS, len(body))
             columns = np.argwhere(body[low:high].any(axis=0))
             ends = [nearest.number(np.insert(columns, 0, level, axis=1), up) for level in (low, high - 1)]
-            y, x = columns.T
-            found[low:high, y, x] = np.where(body[low:high, y, x], ends[0], 0)
+            plane = np.zeros(body.shape[1:], numbers.dtype)
+            plane[tuple(columns.T)] = ends[0]
+            np.multiply(body[low:high].view(np.uint8), plane, out=found[low:high])
             torn = columns[ends[0] != ends[1]]
             level, k = np.nonzero(body[low:high, torn[:, 0], torn[:, 1]])
             voxels = np.column_stack([level + low, torn[k]])

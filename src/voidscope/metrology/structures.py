@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.arrangement import Place, arranged
+from voidscope.metrology.components import labelled
 from voidscope.metrology.pieces import Pieces
 from voidscope.metrology.standing import Bases, bases_of
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
@@ -171,18 +172,15 @@ class _Bodies:
         if len(self.stands[k]) < 2:
             yield 1, int(found.n_voxels[k]), found.centroid[k], found.first[k], found.last[k]
             return
-        import cc3d
-
-        seen, corner = cc3d.statistics(self.numbers(k), no_slice_conversion=True), found.first[k]
-        boxes = seen["bounding_boxes"].astype(np.int64)
-        for part, n in enumerate(seen["voxel_counts"].tolist()):
-            if part and n:
+        seen, corner = labelled(self.numbers(k), len(self.stands[k])), found.first[k]
+        for part, n in enumerate(seen.n_voxels.tolist()):
+            if n:
                 yield (
-                    part,
+                    part + 1,
                     n,
-                    seen["centroids"][part] + corner,
-                    boxes[part, 0::2] + corner,
-                    boxes[part, 1::2] + corner,
+                    seen.centroid[part] + corner,
+                    seen.first[part] + corner,
+                    seen.last[part] + corner,
                 )
 
     def cut(

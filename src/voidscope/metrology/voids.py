@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,37 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What a void looks like and where it lies, of one large enough to say so; `shapes` and `nearness` say how each is measured.
+
+    Attributes
+    ----------
+    surface_area_um2 : estimated by Crofton's formula
+    sphericity : surface of the sphere of equal volume over the surface
+    feret_um : largest distance between two corners of its voxels
+    enclosing_diameter_um : of the smallest sphere around it
+    compactness : its volume over that sphere's
+    surface_um, interface_um : distance to the structure's surface, and to where solder meets pillar or pad; None where there is none
+    gap_um : distance to the nearest other void; None where there is none
+    touches_surface : whether it reaches background, be it over a corner
+    """
+
+    surface_area_um2: float
+    sphericity: float
+    feret_um: float
+    enclosing_diameter_um: float
+    compactness: float
+    surface_um: float | None
+    interface_um: float | None
+    gap_um: float | None
+    touches_surface: bool
+
+
+SHAPE_COLUMNS = tuple(Shape.__annotations__)
+"""Names of what a shape holds, in JSON and in tables."""
+
+
+@dataclass(frozen=True, slots=True)
 class Void:
     """One void.
 
@@ -39,6 +70,7 @@ class Void:
     centroid_voxel : the same in voxels
     box : first and one past the last voxel along z, y, x
     touches_border : whether it reaches the edge of the scan, so that part of it may be missing
+    shape : None of a void of fewer than `QUANTIFIABLE_VOXELS` voxels, whose shape is that of its voxels
     """
 
     n_voxels: int
@@ -48,11 +80,39 @@ class Void:
     centroid_voxel: tuple[float, float, float]
     box: Box
     touches_border: bool
+    shape: Shape | None = None
 
     @property
     def quality(self) -> str:
         """How far its size can be trusted, by its number of voxels: one of `QUALITIES`."""
         return QUALITIES[(self.n_voxels >= COUNTABLE_VOXELS) + (self.n_voxels >= QUANTIFIABLE_VOXELS)]
+
+    def entry(self) -> dict[str, Any]:
+        """The void as JSON has it; its shape is null where it has none."""
+        return {
+            "volume_um3": self.volume_um3,
+            "diameter_um": self.diameter_um,
+            "centroid_um": list(self.centroid_um),
+            "centroid_voxel": list(self.centroid_voxel),
+            "n_voxels": self.n_voxels,
+            "box": [list(edges) for edges in self.box],
+            "touches_border": self.touches_border,
+            "quality": self.quality,
+            "shape": None if self.shape is None else asdict(self.shape),
+        }
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Void:
+        """The inverse of `entry`; voids of older reports have no shape."""
+        plain = {k: entry[k] for k in ("n_voxels", "volume_um3", "diameter_um", "touches_border")}
+        (z0, z1), (y0, y1), (x0, x1) = entry["box"]
+        z, y, x = entry["centroid_um"]
+        vz, vy, vx = entry["centroid_voxel"]
+        shape = entry.get("shape")
+        return cls(
+            **plain, centroid_um=(z, y, x), centroid_voxel=(vz, vy, vx), box=((z0, z1), (y0, y1), (x0, x1)),
+            shape=None if shape is None else Shape(**shape),
+        )  # fmt: skip
 
 
 def find_voids(
@@ -88,3 +148,8 @@ def _void(n: int, volume: float, centre_um: list[Any], centre: list[Any], box: l
 def sphere_diameter(volume: float) -> float:
     """Diameter of the sphere with this volume, (6 V / pi)^(1/3), in the cube root of its unit."""
     return math.cbrt(6 * volume / math.pi)
+
+
+def sphere_volume(diameter: float) -> float:
+    """Volume of the sphere of this diameter, pi d^3 / 6, in the cube of its unit."""
+    return math.pi * diameter**3 / 6

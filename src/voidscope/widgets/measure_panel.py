@@ -20,6 +20,8 @@ from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.metrology import ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
+from voidscope.metrology.page import shown
+from voidscope.metrology.voids import QUANTIFIABLE_VOXELS
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
 from voidscope.vocabulary import SliceKey
@@ -32,7 +34,13 @@ from voidscope.widgets.spacing_editor import SpacingEditor
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import measure, segment
 
-HEADER = ("void", "⌀, um", "um³", "voxels")
+HEADER = ("void", "⌀, um", "um³", "voxels", "Feret", "surface")
+TOLD = (
+    "Number, largest first", "Diameter of the sphere of equal volume, in um", "Volume, in um³", "Voxels",
+    f"Largest distance between two of its corners, in um; a dash below {QUANTIFIABLE_VOXELS} voxels",
+    "Distance to the surface of the structure, in um; 0 where it touches. Sphericity, gaps and more are in the report.",
+)  # fmt: skip
+"""What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
 
 
@@ -53,7 +61,7 @@ class MeasurePanel(QWidget):
         self.scans.setToolTip("Scans of the last measurement, with their verdicts; choosing one shows it.")
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
-        self.table: QTableWidget = plain_table(HEADER)
+        self.table: QTableWidget = plain_table(HEADER, told=TOLD)
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
         self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
@@ -137,13 +145,7 @@ class MeasurePanel(QWidget):
     def _show_scan(self) -> None:
         found = self._current()
         voids = found.voids if found is not None else ()
-        fill(
-            self.table,
-            [
-                (k, f"{v.diameter_um:.2f}", f"{v.volume_um3:.2f}", v.n_voxels)
-                for k, v in enumerate(voids, start=1)
-            ],
-        )
+        fill(self.table, [_row(k, v) for k, v in enumerate(voids, start=1)])
         self.bumps.setValue(found)
         self.map.setValue(found)
         self.views.setVisible(found is not None)
@@ -249,6 +251,12 @@ class MeasurePanel(QWidget):
         ):
             self.views.addTab(view, title)
         layout.addWidget(self.views, stretch=1)
+
+
+def _row(k: int, void: Void) -> tuple[object, ...]:
+    """A void as its table has it."""
+    shape = (shown(void, name) for name in ("feret_um", "surface_um"))
+    return k, f"{void.diameter_um:.2f}", f"{void.volume_um3:.2f}", void.n_voxels, *shape
 
 
 def place(void: Void, project: Project, scan: str) -> tuple[SliceKey, tuple[int, int]]:

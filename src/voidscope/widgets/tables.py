@@ -24,10 +24,15 @@ class RowTable(QTableWidget):
         return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
-def plain_table(header: Sequence[str], wide: Sequence[int] = ()) -> QTableWidget:
-    """An empty table whose rows are selected whole; the `wide` columns take what they need, the others share the rest."""
+def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[str] = ()) -> QTableWidget:
+    """An empty table whose rows are selected whole; the `wide` columns take what they need, the others share the rest. `told` are
+    the columns' tooltips.
+    """
     table = RowTable(0, len(header))
     table.setHorizontalHeaderLabels(list(header))
+    for item, words in zip(map(table.horizontalHeaderItem, range(len(header))), told, strict=False):
+        if item is not None:
+            item.setToolTip(words)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setMinimumHeight(90)

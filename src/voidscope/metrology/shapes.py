@@ -1,0 +1,230 @@
+"""The shape of one void: surface, sphericity, largest Feret diameter, smallest sphere around it, compactness.
+
+A void is taken as the solid body its voxels make, each a box of the scan's spacing. The largest Feret diameter and the
+enclosing sphere are those of that body's corners, exactly; the body of a smooth void sticks out of it by a fraction of a voxel,
+so both are rather too large than too small, and compactness rather too small. The surface is an estimate, for the faces of
+voxels are half as large again as the smooth surface they follow. It is Crofton's formula: with N_i changes between void and not void
+along the lattice lines of direction i, a line of which stands for an area A_i across it,
+
+    S = 2 sum_i c_i N_i A_i,     A_i = voxel volume / |v_i|
+
+over the 13 directions v_i to the neighbours of a voxel; c_i is the share of the sphere of directions that is nearest to +-v_i
+(Ohser, Mücklich 2000; Lehmann, Legland 2012). A ball of 260 cubic
+voxels is right to 4 %, one of 2000 to 1 %; where voxels are up to four times as long as wide, long smooth voids are right to 7 %.
+Flat walls along the axes are its worst case: a box is 9 to 21 % too small, a thread one voxel thick by a third. (Marching cubes
+would have boxes right and make 8 % too much of every smooth void, however large.) Hollows inside count as surface, and where the
+scan cuts a void, so does the cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.volume import Spacing
+
+SLAB_VOXELS = 2**24
+"""Voxels compared at once in a very large void."""
+DIRECTIONS = tuple(v for v in product((-1, 0, 1), repeat=3) if v > (0, 0, 0))
+"""To half of the 26 neighbours of a voxel (z, y, x), one of each pair of opposite ones."""
+FLATTEST = 1000.0
+"""Voxels longer than this many times their width say nothing about shape."""
+ROUNDING = 1e-9
+"""Points this share of the radius outside a sphere are on it."""
+FEW_POINTS = 1024
+"""So many points are compared with each other as they are; of more, only those on the convex hull."""
+
+Part = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
+Vector = tuple[float, ...]
+
+
+def surface_area_um2(own: Part, spacing_um: Spacing) -> float:
+    """Surface of a void (z, y, x), in um2, by Crofton's formula in 13 directions."""
+    voxel = math.prod(spacing_um)
+    shares = _shares(tuple(spacing_um))
+    changes = np.zeros(len(DIRECTIONS), np.int64)
+    for slab, fresh in _slabs(own):
+        changes += [_changes(slab, fresh, v) for v in DIRECTIONS]
+    lengths = [math.hypot(*np.multiply(v, spacing_um)) for v in DIRECTIONS]
+    return float(
+        sum(2 * c * n * voxel / d for c, n, d in zip(shares, changes.tolist(), lengths, strict=True))
+    )
+
+
+def _slabs(own: Part) -> Iterator[tuple[Part, int]]:
+    """The void in a frame of nothing, slab by slab, with the planes of the next at hand: slab and how many planes are its own."""
+    step = max(1, SLAB_VOXELS // max(1, own.shape[1] * own.shape[2]))
+    frame = tuple(n + 2 for n in own.shape)
+    for start in range(0, frame[0], step):
+        stop = min(start + step + 1, frame[0])
+        slab = np.zeros((stop - start, *frame[1:]), bool)
+        low, high = max(start, 1), min(stop, frame[0] - 1)
+        slab[low - start : high - start, 1:-1, 1:-1] = own[low - 1 : high - 1]
+        yield slab, min(step, frame[0] - start)
+
+
+def _changes(slab: Part, fresh: int, v: tuple[int, ...]) -> int:
+    """Pairs of voxels p, p + v of which one is void, p in the first `fresh` planes."""
+    here = (slice(0, min(fresh, len(slab) - v[0])), *(slice(max(0, -s), min(0, -s) or None) for s in v[1:]))
+    there = (slice(v[0], here[0].stop + v[0]), *(slice(max(0, s), min(0, s) or None) for s in v[1:]))
+    return int(np.count_nonzero(slab[here] ^ slab[there]))
+
+
+@lru_cache(maxsize=16)
+def _shares(spacing_um: tuple[float, ...]) -> tuple[float, ...]:
+    """Share of the sphere of directions that is nearest to each of `DIRECTIONS` or its opposite; they add up to 1."""
+    from scipy.spatial import SphericalVoronoi
+
+    ways = np.multiply(DIRECTIONS, spacing_um, dtype=np.float64)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    areas = SphericalVoronoi(np.concatenate([ways, -ways]), threshold=1e-9).calculate_areas()
+    return tuple((areas / areas.sum()).reshape(2, -1).sum(axis=0).tolist())
+
+
+def sphericity(volume_um3: float, area_um2: float) -> float:
+    """Surface of the sphere of equal volume over the surface, pi^(1/3) (6 V)^(2/3) / S: 1 for a sphere, less for all else."""
+    return math.cbrt(math.pi) * math.cbrt(6 * volume_um3) ** 2 / area_um2
+
+
+def corners(own: Part) -> Part:
+    """Which corners of voxels, one more each way, are corners of the void's."""
+    for axis in range(own.ndim):
+        own = spread(own, axis)
+    return own
+
+
+def spread(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    """What lies before or behind each wall across an axis, combined by or: one more along it."""
+    wide = np.zeros([n + (a == axis) for a, n in enumerate(values.shape)], values.dtype)
+    walls, planes = wide.swapaxes(0, axis), values.swapaxes(0, axis)
+    walls[:-1] = planes
+    walls[1:] |= planes
+    return wide
+
+
+def places(there: Part) -> npt.NDArray[np.int64]:
+    """Indices (N, 3) of what is true, in order; quicker than NumPy's own where little is."""
+    return np.stack(np.unravel_index(np.flatnonzero(there), there.shape), axis=1)
+
+
+def outline(own: Part) -> npt.NDArray[np.int64]:
+    """Corners of voxels (N, 3) on the surface of a void: those that not all voxels around are of."""
+    found, inner = corners(own), own
+    for axis in range(3):
+        planes = inner.swapaxes(0, axis)
+        inner = (planes[1:] & planes[:-1]).swapaxes(0, axis)
+    found[1:-1, 1:-1, 1:-1] &= ~inner
+    return places(found)
+
+
+def tips(own: Part) -> npt.NDArray[np.int64]:
+    """Corners of voxels (N, 3) that are first or last in their row along every axis; all corners of the convex hull are among them."""
+    there = corners(own)
+    kept = there.copy()
+    for axis in range(3):
+        seen = there.swapaxes(axis, 2)
+        ends, last = np.zeros(seen.shape, bool), seen.shape[-1] - 1
+        for at in (seen.argmax(axis=-1), last - seen[..., ::-1].argmax(axis=-1)):
+            np.put_along_axis(ends, at[..., None], True, axis=-1)
+        kept &= ends.swapaxes(axis, 2)
+    found = places(kept)
+    if len(found) <= FEW_POINTS:
+        return found
+    from scipy.spatial import ConvexHull
+
+    return np.asarray(found[ConvexHull(found).vertices])
+
+
+def farthest_pair(points: Points) -> tuple[int, int, float]:
+    """The two points of (N, 3) that lie farthest apart, and how far."""
+    from scipy.spatial.distance import cdist
+
+    best = (0, 0, 0.0)
+    for start in range(0, len(points), FEW_POINTS):
+        apart = cdist(points[start : start + FEW_POINTS], points)
+        i, j = divmod(int(apart.argmax()), len(points))
+        if apart[i, j] > best[2]:
+            best = (start + i, j, float(apart[i, j]))
+    return best
+
+
+def enclosing_diameter(points: Points, pair: tuple[int, int]) -> float:
+    """Diameter of the smallest sphere around some points (N, 3).
+
+    The sphere on few of them, at first on `pair`, the two farthest apart, is made anew with the point farthest outside of it
+    until none is (Gärtner 1999). Each sphere is larger than the one before, so it ends, and then the sphere is exact.
+    """
+    some = [tuple(points[k].tolist()) for k in pair]
+    centre, radius, _ = _sphere_on(some)
+    while True:
+        off = np.square(points - centre).sum(axis=1)
+        far = int(off.argmax())
+        outer = tuple(points[far].tolist())
+        if off[far] <= (radius * (1 + ROUNDING)) ** 2 or outer in some:
+            return 2 * radius
+        some, centre, radius = _around([*some, outer])
+
+
+def _around(few: list[Vector]) -> tuple[list[Vector], Vector, float]:
+    """The smallest sphere around three to five points, on the last of which it passes: those it passes through, centre, radius.
+
+    A sphere on some points is the smallest when it holds all and its centre lies between those it passes through.
+    """
+    best, middle, least = few, few[0], math.inf
+    for n in range(1, min(len(few), 4)):
+        for rest in combinations(few[:-1], n):
+            centre, radius, between = _sphere_on(some := [*rest, few[-1]])
+            if radius < least and all(math.dist(p, centre) <= radius * (1 + ROUNDING) for p in few):
+                if between:
+                    return some, centre, radius
+                best, middle, least = some, centre, radius
+    return best, middle, least
+
+
+def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
+    """Centre and radius of the smallest sphere that passes through two to four points, and whether the centre lies between them; the radius
+    is infinite where they lie on a line or, being four, in a plane.
+
+    The centre is the first point plus edges e_i from it times weights that solve e_i . sum_j w_j e_j = |e_i|^2 / 2.
+    """
+    (z, y, x), *others = points
+    edges = [(p[0] - z, p[1] - y, p[2] - x) for p in others]
+    weights = _weights([[_dot(a, b) for b in edges] for a in edges])
+    if weights is None:
+        return points[0], math.inf, False
+    dz, dy, dx = (sum(w * e[axis] for w, e in zip(weights, edges, strict=True)) for axis in range(3))
+    between = min(weights) >= -ROUNDING and sum(weights) <= 1 + ROUNDING
+    return (z + dz, y + dy, x + dx), math.sqrt(dz * dz + dy * dy + dx * dx), between
+
+
+def _weights(gram: list[list[float]]) -> list[float] | None:
+    """What solves gram w = diagonal / 2, of one to three unknowns, by Cramer's rule; None where nothing does."""
+    half = [row[k] / 2 for k, row in enumerate(gram)]
+    if len(gram) == 1:
+        return [0.5]
+    whole = _determinant(gram)
+    if whole <= ROUNDING * 2 ** len(gram) * math.prod(half):
+        return None
+    swapped = (
+        [[h if j == k else v for j, v in enumerate(row)] for row, h in zip(gram, half, strict=True)]
+        for k in range(len(gram))
+    )
+    return [_determinant(m) / whole for m in swapped]
+
+
+def _determinant(m: list[list[float]]) -> float:
+    if len(m) == 2:
+        return m[0][0] * m[1][1] - m[0][1] * m[1][0]
+    (a, b, c), (d, e, f), (g, h, i) = m
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
