@@ -25,7 +25,7 @@ from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, cl
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
-from voidscope.widgets.result_layers import HEATMAPS, RESULTS, ResultLayers
+from voidscope.widgets.result_layers import HEATMAPS, OPACITY, RESULTS, ResultLayers
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
 BRUSH_PX = 4
@@ -270,6 +270,13 @@ class ScanLayers(QObject):
         for k, layer in enumerate(there):
             layer.visible = k == (now + 1) % (len(there) + 1)
 
+    def recolour(self) -> None:
+        """Give the layers the class colours that the person prefers now."""
+        for role, background in OPACITY.items():
+            layer = self.find(role)
+            if layer is not None:
+                layer.colormap = class_colours(self._project.classes, background)
+
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:
@@ -289,7 +296,7 @@ class ScanLayers(QObject):
         return layer
 
     def _add_labels(self, painted: Mask) -> None:
-        colours = class_colours(self._project.classes, background=0.35)
+        colours = class_colours(self._project.classes, OPACITY["labels"])
         layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
         layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
         self._viewer.layers.selection.active = layer
