@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QMessageBox,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -69,9 +68,7 @@ class Voidscope(QWidget):
             QPushButton("Open…"),
             QPushButton("Open sample"),
         )
-        self.examine, self.help = QToolButton(), QToolButton()
-        self.examine.setText("Doctor")
-        self.help.setText("?")
+        self.examine, self.help = QPushButton("Doctor"), QPushButton("?")
         self.examine.setToolTip(
             "What will be used on this machine (GPU, memory, torch) and how to mend what is wrong."
         )
@@ -308,8 +305,9 @@ class Voidscope(QWidget):
             top.addWidget(button)
         machine = QHBoxLayout()
         machine.addWidget(self.device, stretch=1)
-        for tool in (self.examine, self.help):
-            machine.addWidget(tool)
+        for button in (self.examine, self.help):
+            button.setStyleSheet("QPushButton { padding: 1px 6px; }")
+            machine.addWidget(button)
         layout.addLayout(top)
         layout.addWidget(self.summary)
         layout.addLayout(machine)

@@ -141,17 +141,17 @@ class DoctorPanel(QDialog):
 
     def _add(self, row: int, finding: Finding) -> None:
         mark = QLabel("ok" if finding.ok else "mend")
-        mark.setAlignment(Qt.AlignmentFlag.AlignCenter | Qt.AlignmentFlag.AlignTop)
         if not finding.ok:
-            mark.setStyleSheet("background: #b3261e; color: white; border-radius: 3px; padding: 1px 4px;")
-        name = QLabel(f"<b>{escape(finding.name)}</b>")
-        name.setAlignment(Qt.AlignmentFlag.AlignTop)
-        remedy = "" if finding.ok else f"<br><b>To do:</b> {escape(finding.remedy)}"
-        said = QLabel(f"{escape(finding.value)}{remedy}")
+            mark.setStyleSheet("background: #b3261e; color: white; border-radius: 3px; padding: 0 4px;")
+        name, said = QLabel(f"<b>{_html(finding.name)}</b>"), QLabel()
+        remedy = "" if finding.ok else f"<br><b>To do:</b> {_html(finding.remedy)}"
+        said.setTextFormat(Qt.TextFormat.RichText)
+        said.setText(f"{_html(finding.value)}{remedy}")
         said.setWordWrap(True)
         said.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for column, widget in enumerate((mark, name, said)):
-            self.rows.addWidget(widget, row, column)
+        for column, widget in enumerate((mark, name)):
+            self.rows.addWidget(widget, row, column, Qt.AlignmentFlag.AlignTop)
+        self.rows.addWidget(said, row, 2)
 
     def _lay_out(self) -> None:
         inside, area = QWidget(), QScrollArea()
@@ -171,3 +171,8 @@ class DoctorPanel(QDialog):
         layout.addWidget(self.summary)
         layout.addWidget(area, stretch=1)
         layout.addLayout(buttons)
+
+
+def _html(text: str) -> str:
+    """Text as it is, in rich text."""
+    return escape(text, quote=False)
