@@ -138,6 +138,7 @@ class WorstGallery(QListWidget):
     def __init__(self, picture: Callable[[str, str], Path | None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._picture = picture
+        self.setToolTip("The worst bumps of all scans; click one to go there.")
         self.setViewMode(QListWidget.ViewMode.IconMode)
         self.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.setMovement(QListWidget.Movement.Static)
