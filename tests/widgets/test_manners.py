@@ -121,6 +121,7 @@ def test_the_loop_with_asynchronous_slicing_while_layers_are_deleted(
 ) -> None:
     monkeypatch.setattr(get_settings().experimental, "async_", True)
     view, layers = dock.view, dock._viewer.layers
+    project.set_config(project.config.with_changes(["train.epochs=1"]))
     lazy = Lazy()
     dock._viewer.add_image(lazy, scale=(0.7, 0.5, 0.7), contrast_limits=(0, 1), multiscale=False)
     view.layers.jump(SliceKey("a", 4), (10, 10))

@@ -112,12 +112,14 @@ def test_class_colours_change_in_the_open_project(
 
 @pytest.mark.parametrize("reopen", [True, False])
 def test_the_project_closed_last_is_reopened_with_the_dock_where_preferred(
-    make_napari_viewer: Any, project: Project, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, reopen: bool
+    make_napari_viewer: Any, qtbot: Any, project: Project, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
+    reopen: bool,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: ())
     monkeypatch.setattr("voidscope.widgets.dock.last_project", lambda: project.path)
     chosen["reopen"] = reopen
     viewer = make_napari_viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
+    qtbot.wait(50)
     assert (dock.view is not None) is reopen
     dock.close_project()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -234,13 +234,15 @@ class Voidscope(QWidget):
         """Watch the window the dock is in, for its closing is not told to its widgets."""
         self.window().installEventFilter(self)
         super().showEvent(event)
-        self._reopen()
+        if self._reopens:
+            self._reopens = False
+            QTimer.singleShot(0, self._reopen)  # whoever opens the dock for a project shows that one first
 
     def _reopen(self) -> None:
-        """Once, with the dock: go on with the project closed last, where that is preferred."""
-        if self._reopens and self.view is None and preferences().reopen and (last := last_project()):
+        """Go on with the project closed last, where that is preferred and none is open yet."""
+        last = last_project() if self.view is None and preferences().reopen else None
+        if last is not None:
             self.open_project(last)
-        self._reopens = False
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Before the window closes, save the last stroke (the job goes on, for the person may yet decide to stay).
