@@ -270,13 +270,6 @@ class ScanLayers(QObject):
         for k, layer in enumerate(there):
             layer.visible = k == (now + 1) % (len(there) + 1)
 
-    def recolour(self) -> None:
-        """Give the layers the class colours that the person prefers now."""
-        for role, background in OPACITY.items():
-            layer = self.find(role)
-            if layer is not None:
-                layer.colormap = class_colours(self._project.classes, background)
-
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:

@@ -14,12 +14,14 @@ from superqt import QCollapsible
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
+from voidscope.widgets.colours import class_colours
 from voidscope.widgets.dock_memory import Look
 from voidscope.widgets.keys import REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
+from voidscope.widgets.result_layers import OPACITY
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
@@ -97,7 +99,10 @@ class ProjectView(QTabWidget):
 
     def recolour(self) -> None:
         """Take the class colours that the person prefers now."""
-        self.layers.recolour()
+        for role, background in OPACITY.items():
+            layer = self.layers.find(role)
+            if layer is not None:
+                layer.colormap = class_colours(self.project.classes, background)
         self.label.classes.recolour()
 
     def release(self) -> None:
