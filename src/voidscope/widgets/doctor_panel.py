@@ -37,10 +37,12 @@ class Doctor(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._worker: Any = None
+        self._next: str | None = None
 
     def examine(self, device: str = "auto") -> None:
-        """Look at everything that the setting `device` may come to; one examination at a time."""
+        """Look at everything that the setting `device` may come to; after the look being taken, if there is one."""
         if self._worker is not None:
+            self._next = device
             return
         self._worker = create_worker(_examined, device, _start_thread=False, _ignore_errors=True)
         self._worker.returned.connect(self.found)
@@ -49,6 +51,9 @@ class Doctor(QObject):
 
     def _finish(self) -> None:
         self._worker = None
+        device, self._next = self._next, None
+        if device is not None:
+            self.examine(device)
 
 
 def _examined(device: str) -> tuple[Finding, ...]:
