@@ -41,6 +41,20 @@ def test_all_bumps_pass_or_one_is_for_review() -> None:
     assert near.reason.startswith("1 of 6 bumps are for review (r1c2)")
 
 
+@pytest.mark.parametrize(("smallest", "verdict"), [(1, Verdict.REVIEW), (28, Verdict.PASS)])
+def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int, verdict: Verdict) -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
+    made.mask[12:15, 1:4, 20:23] = VOID
+    found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=smallest), "a")
+    assert found.stray.void_voxels == 27
+    assert {b.measured.verdict for b in found.bumps} == {Verdict.PASS}
+    assert found.verdict is verdict
+    if verdict is Verdict.REVIEW:
+        assert found.reason.startswith(
+            "all bumps pass without it, but the void among it may be one's: 1 piece of 27 "
+        )
+
+
 def test_bumps_together_hold_all_void_and_all_foreground() -> None:
     found = bad_and_good()
     for name in ("void", "solder", "copper_pillar"):

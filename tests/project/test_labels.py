@@ -134,3 +134,14 @@ def test_killing_the_process_loses_no_acknowledged_label(project: Project, delay
         mask = labels.get(SliceKey("a", index))
         assert mask is not None
         assert index == newest or (mask == value).all()
+
+
+def test_a_listener_that_fails_does_not_cut_a_step_in_two(project: Project) -> None:
+    def fails(_: SliceKey) -> None:
+        raise ProjectError("suggestions/0000.json is damaged")
+
+    project.events.labels_changed.connect(fails)
+    keys = [SliceKey("a", k) for k in range(3)]
+    with pytest.raises(Exception, match="damaged"):
+        project.labels.put_all({key: np.ones((6, 5), np.uint8) for key in keys})
+    assert Project.open(project.path).labels.keys() == tuple(keys)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from voidscope.errors import CannotReadFile, VolumeError
-from voidscope.volume import read_scan, tiff_bytes
+from voidscope.volume import read_scan, tiff_bytes, with_spacing
 from voidscope.volume.planes import Planes
 
 VOXELS = np.random.default_rng(0).integers(0, 60_000, (6, 20, 32), dtype=np.uint16)
@@ -308,3 +308,17 @@ def test_a_page_list_in_a_circle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scan.tif").write_bytes(data)
     with pytest.raises(CannotReadFile, match="circle"):
         read_scan(tmp_path / "scan.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("before", [None, (1.0, 2.0, 3.0)])
+@pytest.mark.parametrize("after", [None, (0.123456, 12.5, 700.0)])
+def test_a_spacing_is_changed_without_touching_a_voxel(
+    tmp_path: Path, dtype: type, before: tuple[float, ...] | None, after: tuple[float, ...] | None
+) -> None:
+    voxels = np.random.default_rng(0).integers(0, 9, (5, 7, 9)).astype(dtype)
+    path = tmp_path / "a.tif"
+    path.write_bytes(with_spacing(tiff_bytes(voxels, before), after))
+    scan = read_scan(path)
+    assert scan.spacing_um == after
+    assert (np.asarray(scan.voxels[:]) == voxels).all()

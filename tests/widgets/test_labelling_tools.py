@@ -11,7 +11,8 @@ import pytest
 from bench import Bench, add_cycle, predict
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 
-from voidscope.project import Project
+from voidscope.errors import ProjectError
+from voidscope.project import Labels, Project
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.label_panel import LabelPanel
@@ -284,3 +285,23 @@ def test_a_note_gives_the_overlay_back_as_it_was(bench: Bench) -> None:
     assert (overlay.text, overlay.position) == ("ours", "top_center")
     note.show("")
     assert (overlay.text, overlay.visible, overlay.position) == ("mine", True, "bottom_left")
+
+
+@pytest.mark.parametrize("act", ["rest_is_background", "accept_one_class"])
+def test_strokes_that_the_disk_refuses_are_kept_by_whatever_fills_around_them(
+    panel: LabelPanel, bench: Bench, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise ProjectError("Cannot write a: No space left on device.")
+
+    predicted(bench)
+    with monkeypatch.context() as full:
+        full.setattr(Labels, "put_all", refused)
+        bench.paint(KEY.index, PILLAR)
+        bench.strokes.flush()
+        bench.layers.paint_with(SOLDER)
+        getattr(panel if act == "rest_is_background" else panel.tools, act)()
+    painted = bench.find("labels").data[:, KEY.index] == PILLAR
+    assert painted.sum() == 9
+    bench.strokes.flush()
+    assert (bench.project.labels.get(KEY)[painted] == PILLAR).all()

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from bench import Bench, add_cycle, predict
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
-from voidscope.errors import VolumeError
+from voidscope.errors import ProjectError, VolumeError
 from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import ClassMap, SliceKey
@@ -218,3 +219,36 @@ def test_a_void_is_gone_to_where_it_lies(qtbot: Any, bench: Bench) -> None:
     mask[4:7, 3:4, 11:14] = 4
     found = measure_mask(mask, bench.project.classes, (0.7, 0.5, 0.7), bench.project.config.measure, "a")
     assert place(found.voids[0], bench.project, "a") == (SliceKey("a", 3), (5, 12))
+
+
+@pytest.mark.parametrize("panel", ["label", "train", "measure"])
+def test_a_setting_that_the_disk_refuses_is_told_and_shown_as_it_still_is(
+    qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch, panel: str
+) -> None:
+    def full(*_: object) -> None:
+        raise ProjectError("Cannot write: No space left on device.")
+
+    runner = Runner()
+    told = sentences(runner)
+    view = ProjectView(project, runner, ViewerModel())
+    qtbot.addWidget(view)
+    form, before = getattr(view, panel).form, project.config
+    name = {"label": "suggest.budget", "train": "train.steps", "measure": "measure.limit"}[panel]
+    monkeypatch.setattr(Project, "set_config", full)
+    form.valueChanged.emit(before.with_changes([f"{name}={0.4 if panel == 'measure' else 7}"]))
+    assert told == ["Cannot write: No space left on device."]
+    assert project.config == before and form.value() == before
+    view.release()
+
+
+def test_a_damaged_queue_is_told_and_the_project_opens_all_the_same(qtbot: Any, project: Project) -> None:
+    folder = project.path / "suggestions"
+    folder.mkdir(exist_ok=True)
+    (folder / "0000.json").write_text("{")
+    runner = Runner()
+    told = sentences(runner)
+    view = ProjectView(Project.open(project.path), runner, ViewerModel())
+    qtbot.addWidget(view)
+    assert any("0000.json" in sentence for sentence in told)
+    assert view.label.queue.list.rows() == []
+    view.release()

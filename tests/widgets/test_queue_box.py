@@ -234,3 +234,16 @@ def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, proj
     qtbot.waitUntil(lambda: made._worker is None, timeout=20_000)
     assert made.get(places[1]) is None and made._worker is None, "it is not asked for again"
     made.release()
+
+
+def test_a_stroke_just_painted_outlives_the_acceptance_of_a_finding(reviewed: Any, project: Project) -> None:
+    view = reviewed.view
+    view.label.queue.tabs.setCurrentIndex(1)
+    view.label.queue.pick(0)
+    labels = view.layers.find("labels")
+    labels.data[15:18, 2, 15:18] = SOLDER  # as a direct write is: nothing has been told yet
+    view.strokes._maybe_changed()
+    view.label.queue.accept()
+    label = project.labels.get(SliceKey("a", 2))
+    assert (label[15:18, 15:18] == SOLDER).all()
+    assert (label[9:11, 6:9] == VOID).all()

@@ -14,7 +14,7 @@ from voidscope.jobs import execute
 from voidscope.project import Project, import_truth, project_truth
 from voidscope.vocabulary import SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import better_before, evaluate, judged, promote
+from voidscope.workflow import better_before, comparing, evaluate, judged, promote
 
 
 def turned(project: Project, scan: str, split: Split) -> None:
@@ -83,3 +83,17 @@ def test_an_evaluation_by_scans_that_were_learnt_from_counts_for_nothing(
     assert leaky.cycle is not None
     leaky.set_evaluation(leaky.cycle.id, told | {"iou": {"void": 0.5}})
     assert better_before(leaky) is None
+
+
+def test_two_models_are_compared_by_scans_that_neither_has_learnt_from(
+    project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey(s, 0) for s in "ac"])
+    add_cycle(project)
+    turned(project, "a", Split.TEST)
+    project.labels.remove(SliceKey("a", 0))
+    add_cycle(project)  # it has learnt nothing of a, but the one before has
+    import_truth(project, dataset, [SliceKey("a", 3)])
+    assert judged(project) == ("a",)
+    basis, keys = comparing._told_by(project, project.cycles)
+    assert (basis, keys) == (comparing.LEARNT, ())

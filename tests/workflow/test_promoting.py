@@ -93,6 +93,18 @@ def test_a_model_that_is_not_in_force_gives_no_verdict(project: Project, dataset
     assert {s.verdict for s in execute(measure(project)).scans} == {Verdict.FAIL}  # its promotion went along
 
 
+def test_going_back_to_a_model_that_was_superseded_does_not_put_it_in_force_again(
+    project: Project, dataset: Dataset
+) -> None:
+    for share in (0.5, 0.75):
+        segmented(project, dataset, share)
+        execute(promote(project, dataset))
+    restore(project, 1)
+    assert in_force(project).number == 2
+    report = execute(measure(project))
+    assert "is not in force, cycle 2 is" in report.scans[0].reason
+
+
 def test_without_anything_to_judge_by_only_a_note_promotes(project: Project, dataset: Dataset) -> None:
     with pytest.raises(NotReady, match="no trained model"):
         promote(project)

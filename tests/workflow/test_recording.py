@@ -80,12 +80,14 @@ def test_slices_painted_after_training_are_listed_with_who_painted_them(segmente
     assert "none" in execute(measure(segmented, ["a"])).provenance["edits_after_training"]["edits"]
     cycle = segmented.cycle
     assert cycle is not None
-    labels = segmented.labels
-    labels._records[SliceKey("a", 0)] = replace(  # as if painted a day after the training
-        labels.record(SliceKey("a", 0)), author="cy", time="2999-01-01T00:00:00+00:00"
-    )
+    key, *others = segmented.labels.keys()
+    mask = segmented.labels.get(key)
+    assert mask is not None
+    segmented.labels.put(key, np.where(mask == 1, 2, mask), author="cy")  # within the second of the training
+    segmented.labels.remove(others[-1])
     edits = execute(measure(segmented, ["a"])).provenance["edits_after_training"]
-    assert list(edits) == ["a/0000"] and edits["a/0000"]["by"] == "cy"
+    assert list(edits) == [str(key), str(others[-1])]
+    assert edits[str(key)]["by"] == "cy" and edits[str(others[-1])] == {"how": "erased"}
 
 
 def test_the_views_of_the_sweep_widen_the_interval_and_add_up_to_the_scan(segmented: Project) -> None:

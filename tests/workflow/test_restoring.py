@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project, import_truth
+from voidscope.project import Project, atomic, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow import better_before, restore, segment, suggest, train
@@ -60,6 +62,25 @@ def test_what_it_was_judged_as_goes_along(two: Project) -> None:
     assert two.cycle is not None and two.cycle.evaluation is None
     restored = restore(two, 2)
     assert restored.evaluation is not None and restored.evaluation["iou"]["void"] == 0.4
+
+
+def test_going_back_is_done_whole_or_not_at_all(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(segment(two, ["a"]))
+    restore(two, 1)
+    write = atomic._write_synced
+
+    def full(path: Path, data: bytes) -> None:
+        if "masks" in path.parts:
+            raise OSError(28, "No space left on device")
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_write_synced", full)
+        with pytest.raises(ProjectError, match="No space left"):
+            restore(two, 2)
+    assert two.next_cycle == 4 and Project.open(two.path).next_cycle == 4
+    assert [p.name for p in sorted((two.path / "cycles").iterdir())] == ["0001", "0002", "0003"]
+    assert restore(two, 2).number == 4 and two.mask("a") is not None
 
 
 def test_a_cycle_that_is_not_there_is_named(two: Project) -> None:

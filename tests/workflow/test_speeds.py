@@ -233,3 +233,16 @@ def test_no_model_no_quick_look(labelled: Project) -> None:
     assert not Glances(labelled).due
     with pytest.raises(NotReady):
         Glances(labelled).glance(SliceKey("a", 0))
+
+
+def test_a_label_painted_on_during_a_quick_look_is_left_to_the_next(
+    trained: Project, dataset: Dataset
+) -> None:
+    label(trained, dataset, "a/0000", "a/0002")
+    steps = Glances(trained).glance(SliceKey("a", 1)).steps()
+    next(steps)
+    mask = trained.labels.get(SliceKey("a", 2))
+    assert mask is not None
+    trained.labels.put(SliceKey("a", 2), np.where(mask == 1, 2, mask))
+    told = [step.note for step in steps]
+    assert "looking at a/0002" in told

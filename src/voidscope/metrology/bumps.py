@@ -1,7 +1,8 @@
 """A whole scan measured, and each of its bumps by itself; the verdict by the unit that the recipe names.
 
-With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails; else it PASSes. What is
-no bump (dust, void outside any bump) decides nothing then, and is said. With the unit scan, the ratio over all of it decides.
+With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
+outside any bump, which may be one's; else it PASSes. Other pieces that are no bump (dust) decide nothing then, and are said. With
+the unit scan, the ratio over all of it decides.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     if found.recipe.unit == "scan" or not found.bumps:
         return found
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
+    if verdict is Verdict.PASS and found.stray.void_voxels >= found.recipe.min_voxels:
+        whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"
+        return replace(found, verdict=Verdict.REVIEW, reason=whose)
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
     worst = of_it[0]
     if len(found.bumps) == 1:

@@ -12,7 +12,7 @@ from voidscope.project.importing import (
     project_truth,
     truth_of,
 )
-from voidscope.project.label_files import LabelRecord
+from voidscope.project.label_files import LabelRecord, StoredLabel
 from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
@@ -31,6 +31,7 @@ __all__ = [
     "ScanRecord",
     "SliceReader",
     "State",
+    "StoredLabel",
     "Turned",
     "answer_suggestions",
     "changed_files",

@@ -75,18 +75,20 @@ def json_bytes(tree: Mapping[str, object]) -> bytes:
     return (json.dumps(tree, indent=2, allow_nan=False) + "\n").encode()
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Create `folder` with all `files` (name -> content) in one step; nobody ever sees it half filled."""
+def write_folder(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Create `folder` with all `files` (place in it -> content, or file to copy) in one step; nobody ever sees it half filled."""
     with explained(folder):
         temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
         temporary.mkdir(parents=True)
         try:
             for name, data in files.items():
-                _write_synced(temporary / name, data)
-            sync_folder(temporary)
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                _write_synced(temporary / name, data if isinstance(data, bytes) else data.read_bytes())
+            for within in {(temporary / name).parent for name in files} | {temporary}:
+                sync_folder(within)
             temporary.replace(folder)
         except OSError:
-            _discard(temporary)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
         sync_folder(folder.parent)
 
@@ -167,9 +169,3 @@ def _write_synced(path: Path, data: bytes) -> None:
 def _drop(temporary: Path) -> None:
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
-
-
-def _discard(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from voidscope.acquisition import ScanFindings
@@ -99,11 +100,11 @@ class Cycle:
         read = {c.folder: c for c in known}
         return tuple(read[p] if p in read else cls.read(p) for p in sorted(folder.glob("[0-9]*")))
 
-    def write(self, folder: Path, weights: bytes) -> Cycle:
-        """Write the cycle and its weights as a new folder in one step and return it with its folder set."""
+    def write(self, folder: Path, weights: bytes, along: Mapping[str, Path] = MappingProxyType({})) -> Cycle:
+        """Write the cycle, its weights and copies of files `along` as a new folder in one step; returns it with its folder set."""
         tree = asdict(self) | {"labelled": [str(k) for k in self.labelled]}
         del tree["folder"]
-        write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights})
+        write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights, **along})
         return replace(self, folder=folder)
 
     def weights(self) -> bytes:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tifffile
 
-from voidscope.errors import ProjectError
+from voidscope.errors import LabelError, ProjectError
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
 
@@ -95,6 +96,19 @@ def sha256(mask: Mask) -> str:
     return hashlib.sha256(np.ascontiguousarray(mask).tobytes()).hexdigest()
 
 
+def fitting(key: SliceKey, mask: npt.NDArray[np.integer], shape: tuple[int, int], n_classes: int) -> Mask:
+    """A label mask (h, w) as it is stored; raises `LabelError` where shape or ids are not those of its slice and classes."""
+    if mask.shape != shape:
+        raise LabelError(
+            f"The label of {key} is {mask.shape}; the slice is {shape}. Save it on the slice's own grid."
+        )
+    if mask.size and not 0 <= int(mask.min()) <= int(mask.max()) <= n_classes:
+        raise LabelError(
+            f"The label of {key} holds ids {int(mask.min())}..{int(mask.max())}; classes are 0..{n_classes}."
+        )
+    return np.ascontiguousarray(mask, dtype=np.uint8)
+
+
 def encode(key: SliceKey, mask: Mask, record: LabelRecord) -> bytes:
     """A label file's content."""
     buffer = io.BytesIO()
@@ -114,6 +128,19 @@ def read_mask(path: Path, key: SliceKey, record: LabelRecord) -> Mask:
             f"The label file {path} was changed outside voidscope; restore it or label {key} again."
         )
     return mask
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabel:
+    """The label of a slice as it is stored now; to be read later, on any thread, if nobody has replaced it by then."""
+
+    key: SliceKey
+    path: Path
+    record: LabelRecord
+
+    def mask(self) -> Mask:
+        """Its mask (h, w) with ids 0..C; raises `ProjectError` when the file is damaged, or another by now."""
+        return read_mask(self.path, self.key, self.record)
 
 
 def read_record(path: Path) -> LabelRecord:

@@ -16,9 +16,10 @@ from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
     Stamp,
+    StoredLabel,
     encode,
+    fitting,
     now,
-    read_mask,
     read_record,
     stamp,
     user,
@@ -121,7 +122,11 @@ class Labels:
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
-        return read_mask(self._path(key), key, self._records[key]) if key in self._records else None
+        return self.stored(key).mask() if key in self._records else None
+
+    def stored(self, key: SliceKey) -> StoredLabel:
+        """The label of a slice to be read later; raises `LabelError` for an unlabelled one."""
+        return StoredLabel(key, self._path(key), self.record(key))
 
     def put(
         self,
@@ -146,7 +151,9 @@ class Labels:
         `proposed` says that a model had a part in masks that are propagated.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
-        for key, mask in {key: self._checked(key, mask) for key, mask in masks.items()}.items():
+        for key, mask in {
+            k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()
+        }.items():
             with explained(self._path(key)):
                 joined = self._joined(key, mask)
             is_proposed = provenance is Provenance.ACCEPTED or (
@@ -224,18 +231,6 @@ class Labels:
                 total += np.asarray(self._records[key].pixels)
         return total
 
-    def _checked(self, key: SliceKey, mask: npt.NDArray[np.integer]) -> Mask:
-        shape = self._shape_of(key)
-        if mask.shape != shape:
-            raise LabelError(
-                f"The label of {key} is {mask.shape}; the slice is {shape}. Save it on the slice's own grid."
-            )
-        if mask.size and not 0 <= int(mask.min()) <= int(mask.max()) <= self._n_classes:
-            raise LabelError(
-                f"The label of {key} holds ids {int(mask.min())}..{int(mask.max())}; classes are 0..{self._n_classes}."
-            )
-        return np.ascontiguousarray(mask, dtype=np.uint8)
-
     def _scans(self) -> dict[str, int]:
         """When the folder of each scan that has one last changed, in ns."""
         if not self._folder.is_dir():
@@ -278,6 +273,8 @@ class Labels:
             for key, (_, record) in wanted.items():
                 self._keep(key, record, drafts[key])
             self._journal.tidy()
+        for key in wanted:
+            self._changed(key)
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
@@ -290,7 +287,6 @@ class Labels:
         else:
             keep_all([draft])
             self._records[key], self._stamps[key] = record, stamp(self._path(key))
-        self._changed(key)
 
     def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
         """Record and mask of a slice now; a file that cannot be read says nothing any more."""
@@ -329,6 +325,8 @@ class Labels:
             self._keep(change.key, record, draft)
         if back:
             self._journal.turned(path, back=True)
+        for change in turning:
+            self._changed(change.key)
         return step, states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:

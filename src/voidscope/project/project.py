@@ -223,9 +223,8 @@ class Project:
             )
         with explained(self.path):
             (self.path / "cycles").mkdir(exist_ok=True)
-        written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights)
-        if same is not None:
-            results.share(same.folder, written.folder)
+        along = results.found_by(same.folder) if same is not None else {}
+        written = cycle.write(self.path / "cycles" / f"{cycle.number:04d}", weights, along)
         self._follow((*self._cycles, written))
         return written
 

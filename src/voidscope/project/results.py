@@ -30,7 +30,7 @@ from voidscope.project.atomic import (
 )
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
-from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes
+from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes, with_spacing
 from voidscope.volume.guarding import guarded
 
 _KEYS = "keys_json"
@@ -172,26 +172,22 @@ def read_doubts(folder: Path) -> Doubts:
         raise ProjectError(f"{path} is damaged: {error}. Delete it and review again.") from error
 
 
-def share(source: Path, target: Path) -> None:
-    """Let a cycle folder have what another's model found and how it was judged; files are never changed in place."""
-    for pattern in (
-        "masks/*.tif",
-        "uncertainty/*.tif",
-        "views/*.json",
-        "survey.safetensors",
-        "evaluation.json",
-        "findings/*.json",
-        "promotion.json",
-    ):
-        for path in source.glob(pattern):
-            write_bytes(target / path.relative_to(source), path.read_bytes())
+SHARED = (
+    "masks/*.tif", "uncertainty/*.tif", "views/*.json", "survey.safetensors", "evaluation.json", "findings/*.json",
+)  # fmt: skip
+"""What a model has found and how it was judged; that it was in force once says nothing of now."""
+
+
+def found_by(folder: Path) -> dict[str, Path]:
+    """Files of a cycle folder that another cycle of the same model may have, by their places in it."""
+    return {p.relative_to(folder).as_posix(): p for pattern in SHARED for p in folder.glob(pattern)}
 
 
 def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
     """Write another spacing into the mask and uncertainty files of a scan, where a cycle folder has them."""
     for path in (mask_path(folder, scan), folder / "uncertainty" / f"{scan}.tif"):
         if path.is_file():
-            write_bytes(path, tiff_bytes(np.asarray(read_scan(path).voxels[:]), spacing_um))
+            write_bytes(path, with_spacing(path.read_bytes(), spacing_um))
 
 
 def follow(folders: Iterable[Path], was: ScanRecord, record: ScanRecord) -> None:
@@ -312,4 +308,10 @@ def write_changes(folder: Path, changes: Changes, page: str) -> None:
 def read_report(folder: Path) -> Report | None:
     """The last report, or None when nothing was measured."""
     path = folder / "report.json"
-    return Report.from_entry(read_json(path)) if path.is_file() else None
+    return _read_report(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=2)
+def _read_report(path: Path, changed: int) -> Report:
+    """The report in a file as it was when it `changed`; the window asks for it at every click."""
+    return Report.from_entry(read_json(path))

@@ -8,7 +8,7 @@ from voidscope.volume.dataset import Dataset, DatasetScan
 from voidscope.volume.intensity import Intensity, measure_intensity, scale
 from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
 from voidscope.volume.thumbnail import thumbnail
-from voidscope.volume.tiff_writing import tiff_bytes
+from voidscope.volume.tiff_writing import tiff_bytes, with_spacing
 from voidscope.volume.volumes import (
     Spacing,
     Volume,
@@ -41,6 +41,7 @@ __all__ = [
     "slice_index",
     "thumbnail",
     "tiff_bytes",
+    "with_spacing",
 ]
 
 

@@ -50,6 +50,21 @@ def tiff_bytes(array: npt.NDArray[Any], spacing_um: Spacing | None) -> bytes:
     return buffer.getvalue()
 
 
+def with_spacing(data: bytes, spacing_um: Spacing | None) -> bytes:
+    """A TIFF that `tiff_bytes` made, with another spacing inside; its voxels are not even decoded."""
+    import tifffile
+
+    buffer = io.BytesIO(data)
+    with tifffile.TiffFile(buffer, mode="r+") as file:
+        like = tiff_bytes(np.zeros((len(file.pages), 1, 1), file.pages.first.dtype), spacing_um)
+        with tifffile.TiffFile(io.BytesIO(like)) as model:
+            for page, other in zip(file.pages, model.pages, strict=True):
+                for name in ("XResolution", "YResolution", "ImageDescription"):
+                    if name in page.tags and name in other.tags:
+                        page.tags[name].overwrite(other.tags[name].value)
+    return buffer.getvalue()
+
+
 def _calibration(spacing_um: Spacing | None) -> dict[str, Any]:
     if spacing_um is None:
         return {"metadata": {"axes": "TZCYXS"}}

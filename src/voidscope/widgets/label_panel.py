@@ -127,13 +127,12 @@ class LabelPanel(QWidget):
 
     def _fill(self, key: SliceKey, proposed: np.ndarray, provenance: Provenance, done: str) -> None:
         """Label what is unlabelled yet of a slice and tell how much that was."""
-        self._strokes.flush()
-        own = self._project.labels.get(key)
-        free = proposed.size if own is None else int((own == 0).sum())
+        own = self._strokes.label(key)
+        free = int((own == 0).sum())
         if not free:
             self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
             return
-        filled = proposed if own is None else np.where(own == 0, proposed, own)
+        filled = np.where(own == 0, proposed, own)
         self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else "")
         self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
@@ -143,8 +142,9 @@ class LabelPanel(QWidget):
 
     def _configured(self, config: Config) -> None:
         ranked_by = self._project.config.suggest
-        self._project.set_config(config)
-        if config.suggest != ranked_by and self._project.suggestions:
+        if not self._runner.at_once(lambda: self._project.set_config(config)):
+            self.form.setValue(self._project.config)
+        elif config.suggest != ranked_by and self.queue.suggests:
             self._again.start(SETTLE_MS)
 
     def _rank_again(self) -> None:

@@ -183,8 +183,12 @@ class LabellingTools(QWidget):
         if key is None:
             return
         if key in self._project.labels.unverified:
-            self._project.labels.remove(key, verb="rejected")
-            self._told.emit(f"{key}: the proposal is dropped.")
+            try:
+                self._project.labels.remove(key, verb="rejected")
+            except VoidscopeError as error:
+                self._failed.emit(str(error))
+            else:
+                self._told.emit(f"{key}: the proposal is dropped.")
         elif self._layers.reject(key):
             self._told.emit(f"{key}: the prediction is put away; R brings it back.")
         self.refresh()
@@ -221,9 +225,7 @@ class LabellingTools(QWidget):
 
     def _take(self, key: SliceKey, mask: Mask, wanted: np.ndarray, what: str) -> None:
         """Label the pixels wanted as predicted where nothing is painted, and tell how many."""
-        self._strokes.flush()
-        label = self._project.labels.get(key)
-        own = np.zeros_like(mask) if label is None else label
+        own = self._strokes.label(key)
         free = wanted & (own == 0)
         if not free.any():
             self._told.emit(f"{key}: nothing {what} is left to accept; nothing changed.")

@@ -196,13 +196,14 @@ class MeasurePanel(QWidget):
     def _set_spacing(self, spacing_um: Spacing) -> None:
         scan = self._without_spacing()
         if scan is not None:
-            self._project.set_spacing(scan, spacing_um)
+            self._runner.at_once(lambda: self._project.set_spacing(scan, spacing_um))
 
     def _open_report(self) -> None:
         webbrowser.open((self._project.report_folder / "report.html").resolve().as_uri())
 
     def _configured(self, config: Config) -> None:
-        self._project.set_config(config)
+        if not self._runner.at_once(lambda: self._project.set_config(config)):
+            self.form.setValue(self._project.config)
         self._show_scan()
 
     def _enable(self, *_: object) -> None:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.acquisition import KINDS, Finding, Suggestion
+from voidscope.acquisition import KINDS, Finding, Grounds, Suggestion
 from voidscope.errors import VoidscopeError
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import Provenance, SliceKey, Split
@@ -71,6 +71,8 @@ class QueueBox(QWidget):
             QPushButton("Never"),
         )
         self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
+        self._picks: tuple[Suggestion, ...] = ()
+        self._grounds = Grounds()
         self._review = Review()
         self._lay_out()
         self._connect()
@@ -103,10 +105,10 @@ class QueueBox(QWidget):
     def refresh_card(self) -> None:
         """Bring card, bars and buttons in line with the slice in view."""
         queue = self.kind == "queue"
-        here = next((s for s in self._project.suggestions if s.key == self._layers.key), None)
-        self.bars.setValue(bars_of(here, self._project.queue.grounds) if queue and here else ())
+        here = next((s for s in self._picks if s.key == self._layers.key), None)
+        self.bars.setValue(bars_of(here, self._grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
-        said = self._project.queue.grounds.text() if queue else ""
+        said = self._grounds.text() if queue else ""
         self.grounds.setText(said)
         self.grounds.setVisible(bool(said))
         key = self._layers.key
@@ -134,6 +136,11 @@ class QueueBox(QWidget):
             ]
         if order or (at >= 0 and step > 0):
             self.pick(order[0] if order else at)
+
+    @property
+    def suggests(self) -> bool:
+        """Whether anything is suggested."""
+        return bool(self._picks)
 
     def can_go(self) -> bool:
         """Whether there is anything to go to."""
@@ -183,7 +190,8 @@ class QueueBox(QWidget):
             self._runner.told.emit("This is too large to take over in one go; paint it.")
             return
         for key in found.slices():
-            self._strokes.write(key, taken_over(self._project, found, key), Provenance.ACCEPTED)
+            label = taken_over(self._project, found, key, self._strokes.label(key))
+            self._strokes.write(key, label, Provenance.ACCEPTED)
         self._runner.told.emit(f"{found.key}: {found.n_pixels:,} pixels labelled.")
         self.refresh()
         self.pick(min(row, len(self.list.rows()) - 1))
@@ -204,14 +212,9 @@ class QueueBox(QWidget):
             self.go(+1)
 
     def _write(self, act: Callable[[], object]) -> bool:
-        """Do what writes to the project; what the disk refuses is told. Whether it was done."""
-        try:
-            act()
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
-            return False
+        done = self._runner.at_once(act)
         self.refresh()
-        return True
+        return done
 
     def _at(self) -> int:
         """The row of the slice in view, among findings, of which a slice may have several, the selected one; -1 for none."""
@@ -238,16 +241,24 @@ class QueueBox(QWidget):
             self.scans.setCurrentText(chosen if chosen in names else ALL_SCANS)
             self.scans.blockSignals(False)
 
+    def _read_queue(self) -> None:
+        """Take in the suggestions; where their file is damaged there are none, and that is told."""
+        try:
+            self._picks, self._grounds = self._project.suggestions, self._project.queue.grounds
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            self._picks, self._grounds = (), Grounds()
+
     def _fill_list(self) -> None:
+        self._read_queue()
         self.states.setVisible(self.kind == "queue")
         self.compare.setVisible(self.kind == "doubt")
         if self.kind == "queue":
             self._shown = self._entries()
-            grounds = self._project.queue.grounds
             self.list.setRows([
                 Row(
                     key, s.pixel if s else None, str(key), "" if s and s.r is not None else _without_terms(s),
-                    bars_of(s, grounds) if s else (), self._project.queue.state(key).value,
+                    bars_of(s, self._grounds) if s else (), self._project.queue.state(key).value,
                 )
                 for key, s in self._shown
             ])  # fmt: skip
@@ -257,7 +268,7 @@ class QueueBox(QWidget):
 
     def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
         """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
-        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._project.suggestions]
+        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._picks]
         wanted, queue = self.states.currentText(), self._project.queue
         if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
             there = {key for key, _ in picks}
@@ -269,7 +280,7 @@ class QueueBox(QWidget):
         )
 
     def _card(self, here: Suggestion | None) -> str:
-        picks = self._project.suggestions
+        picks = self._picks
         if here is not None:
             return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
         if not picks:

@@ -61,6 +61,15 @@ class Runner(QObject):
         self._yields = False
         self._next: Callable[[], None] | None = None
 
+    def at_once(self, act: Callable[[], object]) -> bool:
+        """Do what changes the project now, without a job; what the disk refuses is told. Whether it was done."""
+        try:
+            act()
+        except VoidscopeError as error:
+            self.failed.emit(str(error))
+            return False
+        return True
+
     @property
     def busy(self) -> bool:
         """Whether a job is running that does not give way to another."""

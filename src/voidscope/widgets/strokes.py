@@ -88,6 +88,14 @@ class Strokes(QObject):
         self._verb = verb
         self._save_all()
 
+    def label(self, key: SliceKey) -> Mask:
+        """The label (h, w) of a slice as it is now: what the viewer or this object holds, saved or not, else the stored one."""
+        self.flush()
+        if self._layer is not None and key.scan == self._scan:
+            return self._label_in_viewer(key.index)
+        stored = self._held[key][0] if key in self._held else self._project.labels.get(key)
+        return np.zeros(self._project.slice_shape(key), np.uint8) if stored is None else stored.copy()
+
     def flush(self) -> None:
         """Save every slice of this scan that may differ from what the project holds; raises nothing."""
         self._suspect(self._touched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -197,10 +198,16 @@ class TrainPanel(QWidget):
             self._layers.show_slice(key, prediction.mask, prediction.entropy)
 
     def _configured(self, config: Config) -> None:
-        self._project.set_config(config)
+        self._take(lambda: self._project.set_config(config))
 
     def _take_preset(self, name: str) -> None:
-        self._project.set_config(self._project.config.with_changes([f"preset={name}"]))
+        self._take(lambda: self._project.set_config(self._project.config.with_changes([f"preset={name}"])))
+
+    def _take(self, setting: Callable[[], object]) -> None:
+        """Keep a setting; the forms show the project's again where the disk refuses it."""
+        if not self._runner.at_once(setting):
+            for form in (self.preset, self.form, self.pretrain_form):
+                form.setValue(self._project.config)
 
     def _row(self, cycle: Cycle) -> tuple[object, ...]:
         found = cycle.evaluation

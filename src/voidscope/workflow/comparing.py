@@ -16,7 +16,7 @@ from voidscope.evaluation import Matrix, confusion_matrix, iou, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import Mask, Role, SliceKey
-from voidscope.workflow.evaluating import judged
+from voidscope.workflow.evaluating import unseen, with_truth
 from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import LOADING
 
@@ -88,11 +88,10 @@ def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
 
 def _told_by(project: Project, pair: Sequence[Cycle]) -> tuple[str, tuple[SliceKey, ...]]:
     """By which labelled slices two cycles are compared, and which kind they are."""
-    unseen = [
-        k for n in judged(project) for k in project.labels.of(n) if not project.labels.record(k).proposed
-    ]
-    if unseen:
-        return UNSEEN, tuple(unseen)
+    fair = unseen(with_truth(project, None), pair)
+    judging = [k for n in fair for k in project.labels.of(n) if not project.labels.record(k).proposed]
+    if judging:
+        return UNSEEN, tuple(judging)
     said = [c.provenance.get("labels_sha256") or {} for c in pair]
     learnt = [
         k for k in project.labels

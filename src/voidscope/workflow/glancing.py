@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voidscope.config import Config
+from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
@@ -48,16 +50,17 @@ class Glances:
         """
         project, cycle = self._project, current_cycle(self._project)
         labels, reader = self._labels(), project.reader({key.scan} | {k.scan for k in project.labels})
+        stored = {name: project.labels.stored(SliceKey.parse(name)) for name in labels}
 
         def steps() -> Steps[SlicePrediction]:
             yield Progress(0, 1, LOADING)
             look = self._network(cycle)
             changed = look.keep_only(labels)
             for done, name in enumerate(changed, start=1):
-                labelled = SliceKey.parse(name)
-                mask = project.labels.get(labelled)
-                if mask is not None:
-                    look.learn(name, labels[name], reader.image(labelled), mask)
+                with suppress(
+                    ProjectError
+                ):  # painted on since: the next glance, which is due then, looks at that
+                    look.learn(name, labels[name], reader.image(stored[name].key), stored[name].mask())
                 yield Progress(done, len(changed) + 1, f"looking at {name}")
             return look.at(reader.image(key))
 

@@ -100,14 +100,14 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
 
 
 def in_force(project: Project) -> Cycle | None:
-    """The newest promoted cycle; None in a project that promotes none."""
+    """The newest promoted cycle; None in a project that promotes none. A cycle with its weights is its model, too."""
     return next((c for c in reversed(project.cycles) if c.promotion is not None), None)
 
 
 def not_in_force(project: Project, cycle: Cycle) -> str:
     """Why no verdict comes of a model: another one is in force. Empty where it is itself, or none is."""
     force = in_force(project)
-    if force is None or cycle.promotion is not None:
+    if force is None or force.weights_sha256 == cycle.weights_sha256:
         return ""
     return (
         f"{cycle.id} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "

@@ -122,15 +122,18 @@ def _scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
 
 
 def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
-    """Slices painted since the model was trained; the masks measured are the model's own, which nobody edits."""
-    since = str(cycle.provenance.get("created", ""))
+    """Slices that say otherwise than what the model has learnt from; the masks measured are the model's own, which nobody edits."""
+    learnt, since = cycle.provenance.get("labels_sha256"), str(cycle.provenance.get("created", ""))
     found: dict[str, Any] = {}
     for key in project.labels:
         record = project.labels.record(key)
-        if record.time > since:
+        is_new = record.time > since if learnt is None else learnt.get(str(key)) != record.sha256
+        if is_new:
             found[str(key)] = {
                 "by": record.author, "when": record.time, "how": record.provenance.value, "started from a prediction": record.proposed,
             }  # fmt: skip
+    for name in sorted(set(learnt or ()) - {str(key) for key in project.labels}):
+        found[name] = {"how": "erased"}
     return found or {"edits": "none: no slice was painted since the model was trained, and no mask is edited"}
 
 

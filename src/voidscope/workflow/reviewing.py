@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from voidscope.acquisition import KINDS, Finding, doubts
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project import Cycle, Project, ScanRecord, StoredLabel
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import read_label_file, read_scan, slice_index
 from voidscope.workflow.snapshot import current_cycle
@@ -98,11 +99,12 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     names = list(project.scans if scans is None else scans)
     if cycle is None:
         return Review()
-    labels = _Labels(project)
     seen = {n: cycle.findings(n) for n in names if project.is_segmented(n)}
-    open_ = [f for s in seen.values() if s for f in (*s.missed, *s.flicker) if labels.at(f) == UNLABELLED]
+    open_ = [
+        f for s in seen.values() if s for f in (*s.missed, *s.flicker) if _said(project, f) == UNLABELLED
+    ]
     doubted = [f for found in cycle.doubts.values() for f in found if f.key.scan in names]
-    open_ += [f for f in doubted if labels.at(f) == f.label_id]
+    open_ += [f for f in doubted if _said(project, f) == f.label_id]
     ranked = sorted(
         (f for f in open_ if not project.queue.is_settled(f)), key=lambda f: -f.n_pixels * f.strength
     )
@@ -120,29 +122,29 @@ def brief(finding: Finding, classes: ClassMap) -> str:
     return f"{finding.n_pixels} px, neighbours: {name}"
 
 
-class _Labels:
-    """Labels of a project, each read once."""
-
-    def __init__(self, project: Project) -> None:
-        self._labels = project.labels
-        self._read: dict[SliceKey, Mask | None] = {}
-
-    def at(self, finding: Finding) -> int:
-        """What a person said of the pixel to look at first; 0 for nothing."""
-        key = finding.key
-        if key not in self._read:
-            self._read[key] = self._labels.get(key)
-        label = self._read[key]
-        return UNLABELLED if label is None else int(label[finding.pixel])
+def _said(project: Project, finding: Finding) -> int:
+    """What a person said of the pixel to look at first; 0 for nothing."""
+    labels, key = project.labels, finding.key
+    return _pixel(labels.stored(key), finding.pixel) if labels.holds(key) else UNLABELLED
 
 
-def taken_over(project: Project, finding: Finding, key: SliceKey) -> Mask:
-    """The label that a slice has once a finding is taken over; only a doubt changes what a person said.
+@lru_cache(maxsize=2**14)
+def _pixel(label: StoredLabel, pixel: tuple[int, int]) -> int:
+    """One pixel of a label; asked for again after every stroke anywhere."""
+    return int(_mask(label)[pixel])
+
+
+@lru_cache(maxsize=2)
+def _mask(label: StoredLabel) -> Mask:
+    return label.mask()
+
+
+def taken_over(project: Project, finding: Finding, key: SliceKey, own: Mask) -> Mask:
+    """What a slice's label (h, w), `own`, becomes once a finding is taken over; only a doubt changes what a person said.
 
     A missed void becomes void, a doubt the class that the model says, a flicker what the neighbouring slice is.
     """
-    own, record = project.labels.get(key), project.scan(key.scan)
-    label = np.zeros(record.slice_shape, np.uint8) if own is None else own.copy()
+    label, record = own.copy(), project.scan(key.scan)
     there = finding.within(key.index, record.slice_shape)
     free = there & (label == UNLABELLED)
     mask = project.mask(key.scan)
