@@ -120,6 +120,7 @@ def test_the_project_closed_last_is_reopened_with_the_dock_where_preferred(
     chosen["reopen"] = reopen
     viewer = make_napari_viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
+    qtbot.waitUntil(lambda: not dock._reopens, timeout=60_000)  # it has been shown
     qtbot.wait(50)
-    assert (dock.view is not None) is reopen
+    qtbot.waitUntil(lambda: (dock.view is not None) is reopen, timeout=60_000)
     dock.close_project()
