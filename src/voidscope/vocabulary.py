@@ -216,6 +216,11 @@ class ClassMap:
         """Classes from ``{"id", "name", "role"?, "colour"?}`` mappings, as in ``dataset.json``."""
         return cls(tuple(_class_from_entry(k, entry) for k, entry in enumerate(entries)))
 
+    def recoloured(self) -> Self:
+        """The same classes in voidscope's own colours, which colour-blind readers tell apart (eight of them at most)."""
+        plain = [{**entry, "colour": None} for entry in self.entries()]
+        return type(self).from_entries(plain)
+
     def entries(self) -> list[dict[str, object]]:
         """The inverse of `from_entries`."""
         return [

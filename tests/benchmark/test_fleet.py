@@ -24,7 +24,7 @@ def _work(cell: Cell) -> str:
 
 
 def _threads(cell: Cell) -> str:
-    return f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}"
+    return f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {os.environ['VOIDSCOPE_THREADS']}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -41,11 +41,13 @@ def test_workers_are_other_processes_with_one_thread_and_leave_no_trace_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("VOIDSCOPE_THREADS", raising=False)
     said = [reason.split() for _, reason in finished(_threads, CELLS[:3], 2)]
-    assert [threads for _, threads in said] == ["1"] * 3
-    assert str(os.getpid()) not in {pid for pid, _ in said}
-    assert len({pid for pid, _ in said}) <= 2
+    assert [threads for _, *threads in said] == [["1", "1"]] * 3
+    assert str(os.getpid()) not in {pid for pid, *_ in said}
+    assert len({pid for pid, *_ in said}) <= 2
     assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "VOIDSCOPE_THREADS" not in os.environ
 
 
 def test_who_stops_listening_ends_the_workers() -> None:

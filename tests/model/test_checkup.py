@@ -40,19 +40,76 @@ def test_a_healthy_machine_is_described() -> None:
         "segmentation-models-pytorch",
         "GPU",
         "processor",
+        "runs on",
     } == {f.name for f in findings}
     assert all(bool(f.remedy) is not f.ok for f in findings)
-    assert _named(findings, "torch").value == torch.__version__
+    assert _named(findings, "torch").value.startswith(f"{torch.__version__}, built for ")
     assert _named(findings, "Python").value in sys.version
     assert f"{torch.get_num_threads()} thread" in _named(findings, "processor").value
 
 
 def test_a_torchvision_for_another_torch_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     _breaks(monkeypatch, "torchvision", RuntimeError("operator torchvision::nms does not exist\nmore"))
+    monkeypatch.setattr(checkup, "version", lambda name: "1.0+cpu")
     found = _named(doctor(), "torchvision")
     assert not found.ok
     assert found.value == "cannot be loaded: operator torchvision::nms does not exist"
     assert "torch torchvision" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("builds", "said", "remedy"),
+    [
+        (("2.11.0+cpu", "0.26.0"), "built for CUDA, but torch for the CPU only", "--torch-backend=cpu"),
+        (("2.11.0+cpu", "0.26.0+cu130"), "built for CUDA (cu130), but torch for the CPU only", "--torch-backend=cpu"),
+        (("2.11.0", "0.26.0+cpu"), "built for the CPU only, but torch for CUDA", "--torch-backend=auto"),
+        (("2.11.0+cpu", "0.25.0+cpu"), "cannot be loaded", "--torch-backend=cpu"),
+    ],
+)  # fmt: skip
+def test_a_cpu_torch_beside_a_cuda_torchvision_is_told_with_the_command_that_mends_it(
+    builds: tuple[str, str], said: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _breaks(monkeypatch, "torchvision", RuntimeError("operator torchvision::nms does not exist"))
+    installed = dict(zip(("torch", "torchvision"), builds, strict=True))
+    monkeypatch.setattr(checkup, "version", lambda name: installed.get(name, "1.0"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    found = _named(doctor(), "torchvision")
+    assert not found.ok
+    assert found.value.startswith(said)
+    assert "nms does not exist" in found.value
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("device", "variable", "said"),
+    [
+        ("auto", None, "the fastest that torch can use"),
+        ("auto", "cpu", "preferred on this machine (VOIDSCOPE_DEVICE=cpu)"),
+        ("cpu", "mps", "the project's device=cpu"),
+    ],
+)
+def test_what_will_be_used_is_told_with_its_reason(
+    device: str, variable: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _gpu(monkeypatch, available=lambda: False, driver=None)
+    monkeypatch.delenv("VOIDSCOPE_DEVICE", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("VOIDSCOPE_DEVICE", variable)
+    found = _named(doctor(device), "runs on")
+    assert found.ok
+    assert found.value.startswith("cpu, ")
+    assert found.value.endswith(said)
+
+
+def test_a_preference_that_cannot_be_met_is_a_fault_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    _gpu(monkeypatch, available=lambda: False, driver=None)
+    monkeypatch.setenv("VOIDSCOPE_DEVICE", "cuda")
+    monkeypatch.setenv("VOIDSCOPE_THREADS", "many")
+    findings = doctor()
+    assert "VOIDSCOPE_THREADS='many' is no number" in _named(findings, "processor").value
+    monkeypatch.delenv("VOIDSCOPE_THREADS")
+    used = _named(doctor(), "runs on")
+    assert (used.ok, used.remedy) == (False, "set VOIDSCOPE_DEVICE=auto or VOIDSCOPE_DEVICE=cpu")
 
 
 @pytest.mark.parametrize(

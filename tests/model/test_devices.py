@@ -44,6 +44,35 @@ def test_the_cpu_is_always_there_and_other_names_are_refused(monkeypatch: pytest
         choose_device("tpu")
 
 
+def test_a_preferred_device_is_what_auto_means_and_a_project_that_names_one_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _pretend(monkeypatch, cuda=True, mps=True)
+    monkeypatch.setenv("VOIDSCOPE_DEVICE", "cpu")
+    assert choose_device("auto") == torch.device("cpu")
+    assert choose_device("cuda") == torch.device("cuda")
+    monkeypatch.setenv("VOIDSCOPE_DEVICE", " ")
+    assert choose_device("auto") == torch.device("cuda")
+    _pretend(monkeypatch)
+    monkeypatch.setenv("VOIDSCOPE_DEVICE", "mps")
+    with pytest.raises(ConfigError, match=r"VOIDSCOPE_DEVICE=mps was asked for.*set VOIDSCOPE_DEVICE=auto"):
+        choose_device("auto")
+
+
+def test_preferred_threads_are_used_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setenv("VOIDSCOPE_THREADS", str(before + 2))
+    for _ in range(2):
+        Compute.choose("cpu")
+        assert torch.get_num_threads() == before + 2
+    monkeypatch.delenv("VOIDSCOPE_THREADS")
+    Compute.choose("cpu")
+    assert torch.get_num_threads() == before
+    monkeypatch.setenv("VOIDSCOPE_THREADS", "-1")
+    with pytest.raises(ConfigError, match="VOIDSCOPE_THREADS='-1' is no number of threads"):
+        Compute.choose("cpu")
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False), ({}, False)],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders import bump_dataset, quick_project
+from voidscope.model import Finding
 from voidscope.project import Project
 from voidscope.volume import Dataset
 
@@ -48,9 +49,8 @@ def dock(
     make_napari_viewer: Callable[[], Any], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """The dock, opened by its display name in a real viewer, showing the project."""
-    from voidscope.widgets import dock as module
-
-    monkeypatch.setattr(module, "_machine", lambda: ("a test machine", ""))
+    found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
+    monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     viewer = make_napari_viewer()
     _, widget = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
     widget.show_project(project)

@@ -128,23 +128,6 @@ def test_while_the_disk_refuses_strokes_undo_waits(
     assert (label[10, 10], label[15, 15]) == (4, 3)
 
 
-def test_keys_are_free_in_napari_but_for_undo(dock: Any, project: Project) -> None:
-    from napari.components import ViewerModel
-    from napari.layers import Image, Labels
-    from napari.utils.action_manager import action_manager
-    from napari.utils.key_bindings import coerce_keybinding
-    from napari.utils.shortcuts import default_shortcuts
-
-    taken = {key for kind in (Image, Labels, ViewerModel) for key in kind.class_keymap}
-    for name, keys in default_shortcuts.items():
-        provider = action_manager._actions[name].keymapprovider if name in action_manager._actions else None
-        if provider in (Image, Labels, ViewerModel) or "labels" in name:
-            taken |= set(keys)
-    ours = {coerce_keybinding(key): key for key in dock.view.shortcuts()}
-    assert {ours[key] for key in ours.keys() & taken} <= {"Control-Z", "Control-Shift-Z"}
-    assert len(ours) == len(dock.view.shortcuts())
-
-
 def test_what_was_accepted_is_undone_as_such(
     dock: Any, qtbot: Any, project: Project, said: list[str]
 ) -> None:

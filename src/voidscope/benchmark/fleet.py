@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from voidscope.benchmark.protocol import Cell
+from voidscope.machine import THREADS
 
 Work = Callable[[Cell], str]
 """Runs a cell; the reason in one line when it cannot be done, else nothing. Picklable, for other processes."""
@@ -110,12 +111,13 @@ def _told(exit_code: int | None) -> str:
 @contextmanager
 def _single_threaded() -> Iterator[None]:
     """Processes started inside use one thread each."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", THREADS)}
+    os.environ.update(dict.fromkeys(before, "1"))
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

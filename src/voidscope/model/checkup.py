@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-PAIR = "pip install --upgrade --force-reinstall torch torchvision (both from the same index)"
+from voidscope.errors import ConfigError
+from voidscope.machine import DEVICE, THREADS, preferred_device, preferred_threads
+
+PAIR = "uv pip install --reinstall --torch-backend={} torch torchvision (pip: https://pytorch.org/get-started/locally)"
+"""The remedy for a torch and a torchvision that are none of a pair, or not for this machine: both anew, of one build."""
 LITTLE_MEMORY_GB = 4.0
 
 
@@ -24,14 +28,14 @@ class Finding:
     remedy: str = ""
 
 
-def doctor() -> tuple[Finding, ...]:
-    """Look at Python, memory, torch, torchvision, the U-Net library, the GPU and bfloat16.
+def doctor(device: str = "auto") -> tuple[Finding, ...]:
+    """Look at Python, memory, torch, torchvision, the U-Net library, the GPU, and what `device` (a setting) comes to.
 
     Each finding stands alone: where torch cannot even be imported, that is what the findings say.
     """
     found = [Finding("Python", sys.version.split()[0]), _memory(), _torch()]
     if found[-1].ok:
-        found += [_torchvision(), _unets(), _gpu(), _processor()]
+        found += [_torchvision(), _unets(), _gpu(), _processor(), _used(device)]
     return tuple(replace(f, remedy="") if f.ok else f for f in found)
 
 
@@ -45,12 +49,43 @@ def _memory() -> Finding:
 
 
 def _torch() -> Finding:
-    return _imported("torch", "torch", PAIR)
+    found = _imported("torch", PAIR.format("auto"))
+    return replace(found, value=f"{found.value}, {_built_for()}") if found.ok else found
+
+
+def _built_for() -> str:
+    import torch
+
+    built = torch.version
+    kinds = {"CUDA": built.cuda, "ROCm": built.hip}
+    return next((f"built for {kind} {v}" for kind, v in kinds.items() if v), "built for the CPU only")
 
 
 def _torchvision() -> Finding:
-    """Torchvision built for another torch fails at import with ``operator torchvision::nms does not exist``."""
-    return _imported("torchvision", "torchvision", PAIR)
+    """Torchvision built for another torch fails at import with ``operator torchvision::nms does not exist``.
+
+    Most often a CPU-only torch was installed beside a torchvision for CUDA; both say so in their local versions.
+    """
+    torch, vision = _build("torch"), _build("torchvision")
+    found = _imported("torchvision", PAIR.format("cpu" if torch == "cpu" else "auto"))
+    if not found.ok and torch != vision and "cpu" in (torch, vision):
+        said = f"built for {_in_words(vision)}, but torch for {_in_words(torch)}: {found.value}"
+        return replace(found, value=said)
+    return found
+
+
+def _build(name: str) -> str:
+    """The build an installed package says it is of, e.g. ``cpu`` or ``cu130``; empty for PyPI's."""
+    try:
+        return version(name).partition("+")[2]
+    except PackageNotFoundError:
+        return ""
+
+
+def _in_words(build: str) -> str:
+    """A build in words; PyPI's says nothing, and is one for CUDA on Linux."""
+    known = {"cpu": "the CPU only", "": "CUDA" if sys.platform == "linux" else "PyPI's default"}
+    return known.get(build, f"CUDA ({build})" if build.startswith("cu") else build)
 
 
 def _unets() -> Finding:
@@ -61,9 +96,9 @@ def _unets() -> Finding:
         return Finding(name, "not installed", False, f"pip install {name}")
 
 
-def _imported(name: str, module: str, remedy: str) -> Finding:
+def _imported(name: str, remedy: str) -> Finding:
     try:
-        found = import_module(module)
+        found = import_module(name)
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         return Finding(name, f"cannot be loaded: {said}", False, remedy)
@@ -82,12 +117,12 @@ def _gpu() -> Finding:
         return Finding("GPU", "Apple MPS")
     if shutil.which("nvidia-smi") is None:
         return Finding("GPU", "none; training takes minutes instead of seconds, pretraining hours")
-    why = str(said[0].message).split(".")[0] if said else f"built for CUDA {torch.version.cuda}"
+    why = str(said[0].message).split(".")[0] if said else _built_for()
     return Finding(
         "GPU",
         f"an NVIDIA driver is installed, but torch cannot use it: {why}",
         False,
-        "install a torch build for your driver: https://pytorch.org/get-started/locally",
+        f"install a torch build for your driver: {PAIR.format('auto')}",
     )
 
 
@@ -104,12 +139,35 @@ def _cuda() -> Finding:
 
 
 def _processor() -> Finding:
-    import torch
-
-    from voidscope.model.devices import cpu_has_bfloat16
+    from voidscope.model.devices import cpu_has_bfloat16, use_threads
 
     speed = (
         "bfloat16 in hardware" if cpu_has_bfloat16() else "float32 only, about half as fast as with bfloat16"
     )
-    n = torch.get_num_threads()
-    return Finding("processor", f"{n} thread{'s' if n > 1 else ''}, {speed}")
+    try:
+        n = use_threads()
+    except ConfigError as error:
+        return Finding("processor", str(error), False, f"unset {THREADS}, or set it to a number")
+    kept = " (preferred on this machine)" if preferred_threads() else ""
+    return Finding("processor", f"{n} thread{'s' if n > 1 else ''}{kept}, {speed}")
+
+
+def _used(device: str) -> Finding:
+    """What trainings and predictions run on."""
+    from voidscope.model.devices import Compute
+
+    name = "runs on"
+    try:
+        chosen = Compute.choose(device)
+    except (ConfigError, RuntimeError) as error:  # torch says the latter of a GPU that fails
+        what, said = "device" if device != "auto" else DEVICE, str(error).splitlines()[0]
+        return Finding(name, said, False, f"set {what}=auto or {what}=cpu")
+    preferred = preferred_device()
+    why = (
+        f"the project's device={device}"
+        if device != "auto"
+        else f"preferred on this machine ({DEVICE}={preferred})"
+        if preferred != "auto"
+        else "the fastest that torch can use"
+    )
+    return Finding(name, f"{chosen.device.type}, {chosen.precision}: {why}")

@@ -10,28 +10,49 @@ import torch
 from torch import nn
 
 from voidscope.errors import ConfigError
+from voidscope.machine import DEVICE, preferred_device, preferred_threads
 
 Net = TypeVar("Net", bound=nn.Module)
 
+_before: list[int] = []
+"""The threads torch had before a preferred number was put in force; empty while none is."""
+
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The torch device called `name`; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
+    """The torch device called `name`; ``auto`` takes what is preferred on this machine, else CUDA, Apple's MPS, the CPU.
 
     Raises
     ------
     ConfigError : the device is asked for by name and torch cannot use it here.
     """
+    asked = "device"
+    if name == "auto":
+        asked, name = DEVICE, preferred_device()
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if found[kind]))
     if name not in found:
-        raise ConfigError(f"There is no device {name!r}; choose auto, cpu, cuda or mps.")
+        raise ConfigError(f"There is no {asked} {name!r}; choose auto, cpu, cuda or mps.")
     if not found[name]:
         raise ConfigError(
-            f"device={name} was asked for, but torch {torch.__version__} finds none on this machine; "
-            "set device=auto, or see: voidscope doctor"
+            f"{asked}={name} was asked for, but torch {torch.__version__} finds none on this machine; "
+            f"set {asked}=auto, or see: voidscope doctor"
         )
     return torch.device(name)
+
+
+def use_threads() -> int:
+    """Let torch use as many threads of the CPU as are preferred on this machine; returns how many.
+
+    Raises `ConfigError` where the preference is no number.
+    """
+    preferred = preferred_threads()
+    if preferred and not _before:
+        _before.append(torch.get_num_threads())
+    threads = preferred or (_before.pop() if _before else torch.get_num_threads())
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
+    return threads
 
 
 def cpu_has_bfloat16() -> bool:
@@ -59,7 +80,8 @@ class Compute:
 
     @classmethod
     def choose(cls, name: str | torch.device = "auto") -> Self:
-        """The device called `name` (see `choose_device`) with the fastest precision it has."""
+        """The device called `name` (see `choose_device`) with the fastest precision it has, and the threads preferred."""
+        use_threads()
         device = choose_device(name) if isinstance(name, str) else name
         return cls(device, torch.bfloat16 if _has_bfloat16(device) else torch.float32)
 

@@ -78,6 +78,9 @@ class BumpMap(QWidget):
         self._scan: ScanMeasurement | None = None
         self.colour = QComboBox()
         self.colour.addItems(["coloured by verdict", "coloured by ratio"])
+        self.colour.setToolTip(
+            "What the colour of a bump says: its verdict, or its void ratio from light to dark."
+        )
         self.plot, self.points = _clickable(self._choose)
         self.points.opts["pxMode"] = False  # as large as bumps are, in um
         self.plot.setAspectLocked(True)
@@ -135,6 +138,7 @@ class WorstGallery(QListWidget):
     def __init__(self, picture: Callable[[str, str], Path | None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._picture = picture
+        self.setToolTip("The worst bumps of all scans; click one to go there.")
         self.setViewMode(QListWidget.ViewMode.IconMode)
         self.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.setMovement(QListWidget.Movement.Static)
@@ -171,6 +175,7 @@ class LotView(QWidget):
         self._lot = Lot(())
         self.of = QComboBox()
         self.of.addItems(["void ratio, %", "bond line, um"])
+        self.of.setToolTip("What is shown of every bump.")
         self.again = QLabel()
         self.again.setWordWrap(True)
         self.plot, self.points = _clickable(lambda name: self.chosen.emit(*name))

@@ -10,12 +10,18 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from voidscope.acquisition import Survey, flickering, pixel_rareness
 from voidscope.vocabulary import ClassMap, Mask, Role
+from voidscope.widgets.preferences import SAFE, preferences
+
+
+def shown_classes(classes: ClassMap) -> ClassMap:
+    """A project's classes in the colours that the person prefers."""
+    return classes.recoloured() if preferences().class_colours == SAFE else classes
 
 
 def class_colours(classes: ClassMap, background: float) -> DirectLabelColormap:
-    """A label colormap of the class colours; `background` is the opacity of background classes."""
+    """A label colormap of the class colours (see `shown_classes`); `background` is the opacity of background classes."""
     table: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    for class_id, entry in enumerate(classes.classes, start=1):
+    for class_id, entry in enumerate(shown_classes(classes).classes, start=1):
         rgb = [int(entry.colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
         table[class_id] = (*rgb, background if entry.role is Role.BACKGROUND else 1.0)
     return DirectLabelColormap(color_dict=table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -18,19 +18,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 from superqt import QElidingLabel
-from superqt.utils import create_worker
 
 from voidscope.demo import LOGIC, MEMORY, SEED, fill_sample
 from voidscope.errors import VoidscopeError
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Split
 from voidscope.volume import Dataset
+from voidscope.widgets.dock_memory import last_project, recall, remember
+from voidscope.widgets.doctor_panel import Doctor, DoctorPanel, key_finding, line, told
 from voidscope.widgets.job_bar import JobBar
+from voidscope.widgets.key_sheet import KeySheet
+from voidscope.widgets.keys import SHEET, Keys
+from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
-from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import simulate, void_iou
 
 if TYPE_CHECKING:
+    from voidscope.model import Finding
     from voidscope.widgets.project_view import ProjectView
 
 WELCOME = (
@@ -53,7 +57,10 @@ class Voidscope(QWidget):
         self._viewer = napari_viewer
         self.runner = Runner(self)
         self.jobs = JobBar(self.runner)
+        self.keys, self.doctor = Keys(napari_viewer), Doctor(self)
+        self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
+        self._reopens = True
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
         self.welcome = QLabel(WELCOME)
         self.new, self.open, self.sample = (
@@ -61,15 +68,28 @@ class Voidscope(QWidget):
             QPushButton("Open…"),
             QPushButton("Open sample"),
         )
+        self.examine, self.help = QPushButton("Doctor"), QPushButton("?")
+        self.examine.setToolTip(
+            "What will be used on this machine (GPU, memory, torch) and how to mend what is wrong."
+        )
+        self.help.setToolTip("All keys on one sheet (?).")
         self.new.setToolTip("Make a project folder for your own scans.")
         self.open.setToolTip("Go on with a project folder.")
         self.sample.setToolTip("Open a sample project: simulated HBM micro-bump scans, no network needed.")
         self._lay_out()
+        self._connect()
+        put_in_force(preferences())
+
+    def _connect(self) -> None:
         self.new.clicked.connect(self._make_new)
         self.open.clicked.connect(self._choose)
         self.sample.clicked.connect(lambda: self.open_sample(Path.home() / "voidscope-sample"))
         self.runner.started.connect(lambda _: self._allow(False))
         self.runner.ended.connect(lambda: self._allow(True))
+        self.doctor.found.connect(self._show_machine)
+        self.panel.again.connect(self._look_at_machine)
+        self.examine.clicked.connect(self.show_doctor)
+        self.help.clicked.connect(self.sheet.toggle)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.runner.cancel)
@@ -101,8 +121,7 @@ class Voidscope(QWidget):
         self.layout().insertWidget(5, self.view.quick_bar)
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
-        for key, action in self.view.shortcuts().items():
-            self._viewer.bind_key(key, action, overwrite=True)
+        self.keys.bind({**self.view.shortcuts(), SHEET: self._turn_sheet})
         for event in (
             project.events.scans_changed,
             project.events.labels_changed,
@@ -110,7 +129,28 @@ class Voidscope(QWidget):
             project.events.evaluation_changed,
         ):
             event.connect(self.refresh)
+        self.view.setLook(recall(project.path))
+        self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
+        self._look_at_machine()
+
+    def show_doctor(self) -> None:
+        """Open the doctor's panel and look at the machine."""
+        self.panel.show()
+        self.panel.raise_()
+        self.panel.look_again()
+
+    def _turn_sheet(self, viewer: Any) -> None:
+        self.sheet.toggle()
+
+    def _prefer(self, event: Any = None) -> None:
+        """Follow a change in napari's Preferences."""
+        preferred = preferences()
+        put_in_force(preferred)
+        if self.view is None:
+            return
+        self.view.recolour()
+        self.view.quick_bar.switch.setChecked(preferred.quick_looks)
         self._look_at_machine()
 
     def close_project(self) -> None:
@@ -119,8 +159,8 @@ class Voidscope(QWidget):
             return
         self.runner.cancel()
         self.runner.asked.emit(None)
-        for key in self.view.shortcuts():
-            self._viewer.bind_key(key, None)
+        self.keys.release()
+        self._remember()
         self.view.release()
         for widget in (self.view.quick_bar, self.view):
             widget.setParent(None)
@@ -179,13 +219,12 @@ class Voidscope(QWidget):
     def _look_at_machine(self) -> None:
         """Load torch in a worker and say what it will use, so that the first training starts without a wait."""
         self.device.setText("looking at this machine…")
-        worker = create_worker(_machine, _start_thread=False, _ignore_errors=True)
-        worker.returned.connect(self._show_machine)
-        worker.start()
+        self.doctor.examine("auto" if self.view is None else self.view.project.config.device)
 
-    def _show_machine(self, found: tuple[str, str]) -> None:
-        self.device.setText(f"runs on {found[0]}")
-        self.device.setToolTip(found[1])
+    def _show_machine(self, found: tuple[Finding, ...]) -> None:
+        self.device.setText(f"runs on {line(found)}")
+        self.device.setToolTip("\n".join(map(told, found)))
+        self.panel.setValue((*found, key_finding(self.keys.clashes())))
 
     def _allow(self, allowed: bool) -> None:
         for button in (self.new, self.open, self.sample):
@@ -195,6 +234,15 @@ class Voidscope(QWidget):
         """Watch the window the dock is in, for its closing is not told to its widgets."""
         self.window().installEventFilter(self)
         super().showEvent(event)
+        if self._reopens:
+            self._reopens = False
+            QTimer.singleShot(0, self._reopen)  # whoever opens the dock for a project shows that one first
+
+    def _reopen(self) -> None:
+        """Go on with the project closed last, where that is preferred and none is open yet."""
+        last = last_project() if self.view is None and preferences().reopen else None
+        if last is not None:
+            self.open_project(last)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Before the window closes, save the last stroke (the job goes on, for the person may yet decide to stay).
@@ -206,14 +254,18 @@ class Voidscope(QWidget):
             if asked != QMessageBox.StandardButton.Yes:
                 event.ignore()
                 return True
+        if watched is self.window() and event.type() == QEvent.Type.Close:
+            self._remember()
         if watched is self.window() and event.type() == QEvent.Type.WindowActivate:
             self._catch_up()
         return bool(super().eventFilter(watched, event))
 
     def event(self, event: Any) -> bool:
         """napari closes a dock by taking its widget out; the project goes with it, or a second dock would meet a ghost."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_project()
+        if event.type() == QEvent.Type.ParentChange:
+            listen(self._prefer, on=self.parent() is not None)
+            if self.parent() is None:
+                self.close_project()
         return bool(super().event(event))
 
     def _catch_up(self) -> None:
@@ -234,6 +286,11 @@ class Voidscope(QWidget):
         if self.view is not None:
             self.view.strokes.flush()
 
+    def _remember(self) -> None:
+        """Keep how the dock looks on this project for the next time."""
+        if self.view is not None:
+            remember(self.view.project.path, self.view.look())
+
     def _unsaved(self) -> bool:
         """Save the last stroke; whether the disk refuses it."""
         self._save()
@@ -248,9 +305,14 @@ class Voidscope(QWidget):
         top.addWidget(self.name, stretch=1)
         for button in (self.new, self.open, self.sample):
             top.addWidget(button)
+        machine = QHBoxLayout()
+        machine.addWidget(self.device, stretch=1)
+        for button in (self.examine, self.help):
+            button.setStyleSheet("QPushButton { padding: 1px 6px; }")
+            machine.addWidget(button)
         layout.addLayout(top)
         layout.addWidget(self.summary)
-        layout.addWidget(self.device)
+        layout.addLayout(machine)
         layout.addWidget(self.welcome)
         layout.addStretch()
         layout.addWidget(self.jobs)
@@ -266,16 +328,3 @@ def _cycle(cycle: Cycle, classes: ClassMap) -> list[str]:
     """The cycle and, where it was judged on held-out truth, its void IoU."""
     score = void_iou(cycle, classes)
     return [f"cycle {cycle.number}"] + ([] if score is None else [f"void IoU {score:.2f}"])
-
-
-def _machine() -> tuple[str, str]:
-    """One line and a tooltip on the device; loads torch."""
-    keep_triton_out()
-    from voidscope.model import doctor
-
-    found = doctor()
-    values = {f.name: f.value for f in found}
-    gpu = values.get("GPU", "none")
-    device = f"CPU, {values.get('processor', 'unknown')}" if gpu.startswith("none") else gpu
-    told = "\n".join(f"{f.name}: {f.value}{'' if f.ok else ' -> ' + f.remedy}" for f in found)
-    return device + ("" if all(f.ok for f in found) else " (!)"), told

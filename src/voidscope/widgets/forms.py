@@ -130,6 +130,7 @@ def folded(title: str, *widgets: QWidget) -> QCollapsible:
         layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         box.addWidget(widget)
+    box.toggleButton().setToolTip(f"Open or close: {title.lower()}.")
     return box
 
 

@@ -39,6 +39,7 @@ class QuestionBox(QFrame):
         self.sentence.setText(question.sentence if question else "")
         for text, act in question.answers if question else ():
             button = QPushButton(text)
+            button.setToolTip(f"Answer: {text.lower()}.")
             button.clicked.connect(_answering(self, act))
             self._row.addWidget(button)
             self.buttons.append(button)

@@ -25,7 +25,7 @@ from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, cl
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
-from voidscope.widgets.result_layers import HEATMAPS, RESULTS, ResultLayers
+from voidscope.widgets.result_layers import HEATMAPS, OPACITY, RESULTS, ResultLayers
 from voidscope.widgets.slice_view import SliceView, lengths, units
 
 BRUSH_PX = 4
@@ -289,7 +289,7 @@ class ScanLayers(QObject):
         return layer
 
     def _add_labels(self, painted: Mask) -> None:
-        colours = class_colours(self._project.classes, background=0.35)
+        colours = class_colours(self._project.classes, OPACITY["labels"])
         layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
         layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
         self._viewer.layers.selection.active = layer

@@ -42,6 +42,11 @@ TOLD = (
 )  # fmt: skip
 """What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
+TIPS = {
+    "Voids": "Each void of the chosen scan.", "Bumps": "Each bump of the chosen scan, decided by itself.",
+    "Map": "The bumps of the chosen scan where they stand.", "Worst": "The worst bumps of all scans in pictures.",
+    "Lot": "All bumps of all scans, and the places that fail again.",
+}  # fmt: skip
 
 
 class MeasurePanel(QWidget):
@@ -62,6 +67,7 @@ class MeasurePanel(QWidget):
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
         self.table: QTableWidget = plain_table(HEADER, told=TOLD)
+        self.table.setToolTip("Voids of the chosen scan, largest first. Click one to go to its middle.")
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
         self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
@@ -249,7 +255,7 @@ class MeasurePanel(QWidget):
             ("Worst", self.worst),
             ("Lot", self.lot),
         ):
-            self.views.addTab(view, title)
+            self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
         layout.addWidget(self.views, stretch=1)
 
 

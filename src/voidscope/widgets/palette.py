@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from voidscope.vocabulary import ClassMap, SegmentationClass
+from voidscope.widgets.colours import shown_classes
 
 
 class ClassPalette(QWidget):
@@ -18,8 +19,9 @@ class ClassPalette(QWidget):
 
     def __init__(self, classes: ClassMap, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._names = classes.names
+        self._classes = classes
         self.buttons = [_button(entry) for entry in classes.classes]
+        self.recolour()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -36,9 +38,17 @@ class ClassPalette(QWidget):
         for k, button in enumerate(self.buttons, start=1):
             button.setChecked(k == class_id)
 
+    def recolour(self) -> None:
+        """Take the class colours that the person prefers now."""
+        for entry, button in zip(shown_classes(self._classes).classes, self.buttons, strict=True):
+            button.setStyleSheet(
+                f"QPushButton {{ text-align: left; padding: 3px 4px; border-left: 10px solid {entry.colour}; }}"
+                f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 10px; font-weight: bold; }}"
+            )
+
     def set_pixels(self, counts: Iterable[int]) -> None:
         """Show the labelled pixels of each class, in id order."""
-        for name, button, n in zip(self._names, self.buttons, counts, strict=True):
+        for name, button, n in zip(self._classes.names, self.buttons, counts, strict=True):
             button.setText(f"{name} {short(int(n))}")
             button.setToolTip(f"Paint {name}. {int(n):,} pixels of it are labelled so far, over all slices.")
 
@@ -56,8 +66,5 @@ def _button(entry: SegmentationClass) -> QPushButton:
     button = QPushButton(entry.name)
     button.setCheckable(True)
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    button.setStyleSheet(
-        f"QPushButton {{ text-align: left; padding: 3px 4px; border-left: 10px solid {entry.colour}; }}"
-        f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 10px; font-weight: bold; }}"
-    )
+    button.setToolTip(f"Paint {entry.name}.")
     return button

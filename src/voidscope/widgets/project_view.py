@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
+from superqt import QCollapsible
 
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
+from voidscope.widgets.colours import class_colours
+from voidscope.widgets.dock_memory import Look
+from voidscope.widgets.keys import REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
+from voidscope.widgets.result_layers import OPACITY
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.train_panel import TrainPanel
 
-UNDO, REDO = ("Meta-Z", "Meta-Shift-Z") if sys.platform == "darwin" else ("Control-Z", "Control-Shift-Z")
-"""The keys of napari's own undo, which on a Mac are with the command key."""
+TIPS = {
+    "Scans": "Which scans there are, their spacing, and whether they are learnt from.",
+    "Label": "What to label next and why, and the classes to paint with.",
+    "Train": "Retrain, fine-tune, segment, and how each cycle did.",
+    "Measure": "Void ratio, verdict, bumps and voids of every scan.",
+}
 
 
 class ProjectView(QTabWidget):
@@ -48,8 +57,9 @@ class ProjectView(QTabWidget):
             "Measure": self.measure,
         }
         self._stale: set[str] = set()
-        for title, panel in self._panels.items():
+        for k, (title, panel) in enumerate(self._panels.items()):
             self.addTab(_scrolling(panel), title)
+            self.setTabToolTip(k, TIPS[title])
         self.layers.keys = {key: _ignoring_viewer(act) for key, act in self._turns().items()}
         self._listeners = self._listen()
         self._connect(runner)
@@ -70,6 +80,30 @@ class ProjectView(QTabWidget):
     def _turns(self) -> dict[str, Callable[[], object]]:
         """Undo and redo: our layers answer these keys too, for napari's own history ends with a layer."""
         return {UNDO: partial(self.label.tools.turn, True), REDO: partial(self.label.tools.turn, False)}
+
+    def look(self) -> Look:
+        """Which panel, sections and slice are in view."""
+        opened = tuple(box.text() for box in self.findChildren(QCollapsible) if box.isExpanded())
+        return Look(self.tabText(self.currentIndex()), opened, str(self.layers.key or ""))
+
+    def setLook(self, look: Look) -> None:
+        """Bring the same into view again, as far as it is still there."""
+        for box in self.findChildren(QCollapsible):
+            if box.text() in look.opened:
+                box.expand(animate=False)
+        if look.key:
+            with suppress(VoidscopeError):  # the scan is gone: what is in view stays
+                self.layers.jump(SliceKey.parse(look.key))
+        if look.panel in self._panels:
+            self.setCurrentIndex(list(self._panels).index(look.panel))
+
+    def recolour(self) -> None:
+        """Take the class colours that the person prefers now."""
+        for role, background in OPACITY.items():
+            layer = self.layers.find(role)
+            if layer is not None:
+                layer.colormap = class_colours(self.project.classes, background)
+        self.label.classes.recolour()
 
     def release(self) -> None:
         """Save the last stroke and leave the viewer as it was before the project was opened."""

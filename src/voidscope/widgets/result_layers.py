@@ -15,6 +15,8 @@ from voidscope.widgets.colours import class_colours
 from voidscope.widgets.looks import CLASSES
 from voidscope.widgets.slice_view import lengths
 
+OPACITY = {"labels": 0.35, "prediction": 0.0}
+"""How opaque the background class is, by role."""
 HEATMAPS = ("rareness", "uncertainty", "flicker")
 RESULTS = ("prediction", *HEATMAPS)
 PREVIEW = "prediction (quick look)"
@@ -33,7 +35,7 @@ class ResultLayers:
         """Show a mask (z, y, x) of a scan."""
         if self._renew("prediction", mask, record):
             return
-        colours = class_colours(self._classes, background=0.0)
+        colours = class_colours(self._classes, OPACITY["prediction"])
         layer = self._add("prediction", "labels", mask, name="prediction", colormap=colours, opacity=0.45)
         layer.metadata = {**layer.metadata, CLASSES: self._classes.entries()}
         layer.editable = False

@@ -47,6 +47,9 @@ class ScansPanel(QWidget):
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
         )
         self.table: QTableWidget = plain_table(HEADER, wide=(0,))
+        self.table.setToolTip(
+            "Scans of the project; click one to show it. um: edges of its voxels; split: learnt from, or only judged on."
+        )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)

@@ -77,7 +77,11 @@ class TrainPanel(QWidget):
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
         self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
+        self.table.setToolTip(
+            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged, seconds."
+        )
         self.plot = pg.PlotWidget()
+        self.plot.setToolTip("Loss of each training, the last one thick.")
         self.progress = ProgressBox(project, runner, layers)
         self._lay_out()
         self._connect()

@@ -1,0 +1,77 @@
+"""All keys of the dock on one sheet; ? opens and closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from voidscope.widgets.keys import KEYS, painting_keys, printed
+
+NOTE = "Keys work while the mouse has last clicked the image. napari's own can be changed in its Preferences under Shortcuts."
+CAP = "border: 1px solid palette(mid); border-radius: 3px; padding: 1px 6px; font-weight: bold;"
+
+
+class KeySheet(QDialog):
+    """A sheet to look at while working: it does not keep the window from being used."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keys of Voidscope")
+        self.setModal(False)
+        self.close_button = QPushButton("Close")
+        self.close_button.setToolTip("Close this sheet (?).")
+        self.close_button.setAutoDefault(False)
+        self.close_button.clicked.connect(self.close)
+        self._columns = (QVBoxLayout(), QVBoxLayout())
+        self._lay_out()
+
+    def toggle(self) -> None:
+        """Open the sheet, or close it."""
+        if self.isVisible():
+            self.close()
+            return
+        self.show()
+        self.raise_()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """The key that opens the sheet closes it, too."""
+        if event.text() == "?":
+            self.close()
+        else:
+            super().keyPressEvent(event)
+
+    def _lay_out(self) -> None:
+        groups = [(title, [(printed(k), w) for k, w in keys.items()]) for title, keys in KEYS.items()]
+        left, right = groups[:2], [*groups[2:], ("napari's labels layer", painting_keys())]
+        for column, titled in zip(self._columns, (left, right), strict=True):
+            for title, rows in titled:
+                column.addWidget(QLabel(f"<b>{title}</b>"))
+                column.addLayout(_rows(rows))
+                column.addSpacing(8)
+            column.addStretch()
+        columns, foot, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        columns.setSpacing(24)
+        for column in self._columns:
+            columns.addLayout(column)
+        note = QLabel(NOTE)
+        note.setWordWrap(True)
+        foot.addWidget(note, stretch=1)
+        foot.addWidget(self.close_button)
+        layout.addLayout(columns)
+        layout.addLayout(foot)
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setVerticalSpacing(4)
+    grid.setColumnStretch(1, 1)
+    for k, (key, words) in enumerate(rows):
+        cap, said = QLabel(key), QLabel(words)
+        cap.setStyleSheet(CAP)
+        cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        grid.addWidget(cap, k, 0)
+        grid.addWidget(said, k, 1)
+    return grid

@@ -1,0 +1,89 @@
+"""What the dock looked like comes back with the project, and is nobody's business when it cannot be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voidscope.project import Project
+from voidscope.vocabulary import SliceKey
+from voidscope.widgets import dock_memory
+from voidscope.widgets.dock_memory import Look, last_project, recall, remember
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file, where tests may write."""
+    path = tmp_path / "settings" / dock_memory.NAME
+    monkeypatch.setattr(dock_memory, "_place", lambda: path)
+    return path
+
+
+def test_looks_are_kept_by_project_and_the_last_closed_is_known(place: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        (folder / "project.json").write_text("{}")
+    look = Look("Train", ("Pretraining",), "scan/0003")
+    assert (recall(one), last_project()) == (Look(), None)
+    remember(one, look)
+    remember(two, Look("Scans"))
+    assert (recall(one), recall(two).panel) == (look, "Scans")
+    assert last_project() == two.resolve()
+    remember(one, look)
+    assert last_project() == one.resolve()
+    (one / "project.json").unlink()
+    assert last_project() is None
+
+
+def test_the_projects_not_opened_for_longest_are_forgotten(place: Path, tmp_path: Path) -> None:
+    for k in range(dock_memory.MOST + 2):
+        remember(tmp_path / str(k), Look(str(k)))
+    assert recall(tmp_path / "1") == Look()
+    assert recall(tmp_path / "2") == Look("2")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"PATH": 3}', '{"PATH": {"panel": "Train"}}', "\0"])
+def test_a_damaged_file_knows_nothing_and_is_written_anew(text: str, place: Path, tmp_path: Path) -> None:
+    place.parent.mkdir()
+    place.write_text(text.replace("PATH", str(tmp_path.resolve())))
+    assert recall(tmp_path) == Look()
+    remember(tmp_path, Look("Train"))
+    assert recall(tmp_path) == Look("Train")
+
+
+def test_a_folder_that_cannot_be_written_or_is_not_there_is_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file" / "x.json", None):
+        monkeypatch.setattr(dock_memory, "_place", lambda place=place: place)
+        remember(tmp_path, Look("Train"))
+        assert recall(tmp_path) == Look()
+
+
+def test_panel_open_sections_and_slice_come_back_with_the_project(
+    place: Path, dock: Any, project: Project
+) -> None:
+    view = dock.view
+    view.layers.jump(SliceKey("b", 4))
+    view.setCurrentIndex(2)
+    view.label.tools.more.expand(animate=False)
+    look = view.look()
+    assert look == Look("Train", ("More ways to label",), "b/0004")
+    dock.close_project()
+    dock.show_project(Project.open(project.path))
+    assert dock.view.look() == look
+    assert dock.view.label.tools.more.isExpanded()
+
+
+def test_what_is_gone_stays_out_of_view(place: Path, dock: Any, project: Project) -> None:
+    dock.close_project()
+    remember(project.path, Look("Gone", ("Nothing",), "gone/0001"))
+    dock.show_project(project)
+    assert dock.view.look() == Look("Label", (), "a/0003")
+    for key in ("nonsense", "b/0999"):
+        dock.view.setLook(Look("", (), key))
+        assert dock.view.layers.key is not None
