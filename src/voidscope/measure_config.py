@@ -121,8 +121,10 @@ class MeasureConfig(Section):
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
     )  # fmt: skip
     min_voxels: int = setting(
-        1, "Smallest void", "Voids of fewer voxels are listed apart and not counted.", ge=1, unit="voxels"
-    )
+        8, "Smallest void",
+        "Voids of fewer voxels are detected and listed apart, not counted: below 8, the random error of a volume is the volume itself "
+        "(Lin et al. 2015).", ge=1, unit="voxels",
+    )  # fmt: skip
     unit: Literal["bump", "scan"] = setting(
         "bump", "Decided by",
         "bump decides each bump by itself: a scan fails when one of its bumps fails, and is for REVIEW when one is and none fails. "

@@ -87,7 +87,7 @@ def test_a_crack_is_closed_and_a_void_in_it_is_kept() -> None:
     mask = block()
     mask[5, 2:-2, 2:-2] = BACKGROUND
     mask[5, 5, 5] = VOID
-    found = measure_mask(mask, HBM, ONE, MeasureConfig(closing_voxels=1), "a")
+    found = measure_mask(mask, HBM, ONE, MeasureConfig(closing_voxels=1, min_voxels=1), "a")
     assert found.cleaned == {"closing": {"background": -35, "solder": 35}}  # all but its rim
     assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / (512 - 28), [1])
 

@@ -152,9 +152,9 @@ def test_the_smallest_void_is_said_in_voxels_and_in_um3() -> None:
     mask[16, 16, 16] = VOID
     voxel = 0.5 * 0.7 * 0.7
     for recipe, counted in (
-        ({}, 2),
+        ({"min_voxels": 1}, 2),
         ({"min_voxels": 2}, 1),
-        ({"min_um3": 1.01 * voxel}, 1),
+        ({"min_voxels": 1, "min_um3": 1.01 * voxel}, 1),
         ({"min_um3": 49 * voxel}, 0),
     ):
         found = measured(mask, **recipe)
@@ -166,7 +166,7 @@ def test_the_smallest_void_is_said_in_voxels_and_in_um3() -> None:
 def test_what_touching_means_is_the_recipes(connectivity: int, n: int) -> None:
     mask = joint(slice(0, 0))
     mask[12, 8, 8] = mask[12, 9, 9] = mask[13, 10, 10] = VOID
-    assert len(measured(mask, connectivity=connectivity).voids) == n
+    assert len(measured(mask, connectivity=connectivity, min_voxels=1).voids) == n
 
 
 def test_a_measurement_with_criteria_survives_its_json_and_an_older_one_opens() -> None:

@@ -148,7 +148,7 @@ def test_an_entry_is_valid_json_and_comes_back_equal(mask: np.ndarray, least: in
 def test_an_entry_says_what_the_command_line_promises() -> None:
     mask = block()
     mask[5, 5, 5:8] = VOID
-    entry = measure_mask(mask, HBM, (0.5, 1, 2), MeasureConfig(limit=0.01), "a").entry()
+    entry = measure_mask(mask, HBM, (0.5, 1, 2), MeasureConfig(limit=0.01, min_voxels=1), "a").entry()
     (void,) = entry["voids"]
     assert {k: entry[k] for k in ("scan", "limit", "verdict", "n_voids", "spacing_um")} == {
         "scan": "a", "limit": 0.01, "verdict": "PASS", "n_voids": 1, "spacing_um": [0.5, 1.0, 2.0]

@@ -209,7 +209,7 @@ def test_the_page_lists_the_twenty_largest_voids_and_counts_all() -> None:
     mask = np.full((3, 3, 62), SOLDER, np.uint8)
     mask[1, 1, 1:61:2] = VOID
     mask[1, 1, 2] = VOID
-    source = Report((measure_mask(mask, HBM, (1, 1, 1), RECIPE, "a"),)).html()
+    source = Report((measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=1), "a"),)).html()
     assert (
         "29 voids counted; detected, size not quantifiable: 29. The 20 largest are listed"
         in Page(source).text
@@ -296,7 +296,7 @@ def one_void() -> np.ndarray:
 
 def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> None:
     further = Criterion(measure="void_count", at_most=0, source="drawing 7")
-    recipe = MeasureConfig(limit=1, criteria=(further,))
+    recipe = MeasureConfig(limit=1, min_voxels=1, criteria=(further,))
     found = measure_mask(one_void(), HBM, (1, 1, 1), recipe, "a")
     assert found.verdict is Verdict.FAIL and found.ratio is not None and found.ratio <= recipe.limit
     page = Page(Report((found,)).html()).text
@@ -310,6 +310,6 @@ def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> 
 
 
 def test_voids_that_are_too_small_by_their_volume_are_said_to_be_so() -> None:
-    found = measure_mask(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6), "a")
+    found = measure_mask(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6, min_voxels=1), "a")
     assert found.small_voids and not found.voids
     assert "of less than 1e+06 µm³ or fewer than 1 voxels" in Report((found,)).html()

@@ -50,7 +50,7 @@ def test_everything_a_report_must_hold_is_there_and_the_unknown_is_said(segmente
 def test_what_the_recipe_did_to_mask_and_voids_is_recorded_as_it_was(segmented: Project) -> None:
     plain = execute(measure(segmented)).provenance["post_processing"]
     assert plain == {
-        "smallest void counted, voxels": 1, "smallest void counted, um3": 0.0, "connectivity": 26, "filling": "none",
+        "smallest void counted, voxels": 8, "smallest void counted, um3": 0.0, "connectivity": 26, "filling": "none",
         "closing, voxels": "none", "removal of far voxels, um": "none", "smoothing": "none",
     }  # fmt: skip
     changes = ["connectivity=6", "min_um3=0.5", "fill_holes=true", "closing_voxels=2", "far_um=30"]
