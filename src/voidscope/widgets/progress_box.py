@@ -152,6 +152,7 @@ class ProgressBox(QWidget):
         self.outlook, self.replayed = QLabel(), QLabel()
         self.compare, self.judge = QPushButton("Compare with random"), QPushButton("Judge all cycles alike")
         self.judge.setToolTip(JUDGE_TIP)
+        self.compare.setToolTip(REPLAY_TIP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (

@@ -338,9 +338,6 @@ class QueueBox(QWidget):
         self.never.setToolTip(
             "Never suggest the slice in view again, whatever the model; again takes that back."
         )
-        self.list.setToolTip(
-            "Slices to look at; click one to go there. Bars: rareness, uncertainty, distance."
-        )
         for k, title in enumerate(("Queue", *TITLES.values())):
             self.tabs.addTab(title)
             self.tabs.setTabToolTip(k, ("What to label next, first to label first.", *TIPS.values())[k])

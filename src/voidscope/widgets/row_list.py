@@ -112,6 +112,7 @@ class RowList(QListView):
         self._model = RowModel(thumbnails, self)
         self.setModel(self._model)
         self.setItemDelegate(RowDelegate(self))
+        self.setToolTip("What to look at; click a row to go there. Bars: rareness, uncertainty, distance.")
         self.setUniformItemSizes(True)
         self.setMinimumHeight(2 * ROW_PX)
         self.setMinimumWidth(0)
