@@ -5,6 +5,9 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
+# What is compiled once is kept, wherever this runs: importing napari and torch without takes half a minute in every process.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo test lint
 
 setup:

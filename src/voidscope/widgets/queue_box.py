@@ -48,6 +48,19 @@ ACCEPTS = {
     "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  Take the neighbours' class",
 }  # fmt: skip
 
+WHAT = {
+    "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
+    "scans": "Show only this scan.",
+    "compare": "Compare every label of the segmented scans with the model's masks.",
+    "previous": "Go back to the row before (Shift+N).",
+    "next": "Go to the next row that is still to do (N).",
+    "skip": "Not now: it may come back with the next model. In a review list: leave it, for good (S).",
+    "flag": "Mark the slice in view to come back to; again takes the flag away (G).",
+    "never": "Never suggest the slice in view again, whatever the model; again takes that back.",
+    "list": "Slices to look at; click one to go there. Bars: rareness, uncertainty, distance.",
+}
+"""What each part of it does, for its tooltip."""
+
 
 class QueueBox(QWidget):
     """Queue and review lists; `moved()` after it went to another slice or list."""
@@ -324,20 +337,8 @@ class QueueBox(QWidget):
 
     def _lay_out(self) -> None:
         self.states.addItems([ALL_STATES, *(s.value for s in State)])
-        self.states.setToolTip(
-            "Show only suggestions in this state; marked slices show whether suggested or not."
-        )
-        self.scans.setToolTip("Show only this scan.")
-        self.compare.setToolTip("Compare every label of the segmented scans with the model's masks.")
-        self.previous.setToolTip("Go back to the row before (Shift+N).")
-        self.next.setToolTip("Go to the next row that is still to do (N).")
-        self.skip.setToolTip(
-            "Not now: it may come back with the next model. In a review list: leave it, for good (S)."
-        )
-        self.flag.setToolTip("Mark the slice in view to come back to; again takes the flag away (G).")
-        self.never.setToolTip(
-            "Never suggest the slice in view again, whatever the model; again takes that back."
-        )
+        for name, tip in WHAT.items():
+            getattr(self, name).setToolTip(tip)
         for k, title in enumerate(("Queue", *TITLES.values())):
             self.tabs.addTab(title)
             self.tabs.setTabToolTip(k, ("What to label next, first to label first.", *TIPS.values())[k])
