@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ def napari_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_CONFIG", str(tmp_path_factory.mktemp("napari") / "settings.yaml"))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules_set_aside() -> None:
+    """napari collects garbage whenever a layer goes: not all that torch and napari hold each time."""
+    import napari  # noqa: F401
+
+    import voidscope.model  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,14 @@ def test_a_slice_is_written_once_per_change_and_never_for_looking(
     assert disk["writes"] == 2
 
 
+def test_each_slice_painted_in_haste_is_a_step_of_its_own(bench: Bench) -> None:
+    for index in (1, 2, 3):
+        bench.paint(index, VOID)
+    bench.strokes.flush()
+    assert str(bench.project.labels.undo()) == "undid: painted a/0003"
+    assert str(bench.project.labels.undo()) == "undid: painted a/0002"
+
+
 def test_moving_the_slider_suspects_nothing(bench: Bench) -> None:
     bench.paint(2, VOID)
     bench.strokes.flush()

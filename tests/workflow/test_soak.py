@@ -26,4 +26,4 @@ def test_thirty_cycles_leave_nothing_behind() -> None:
     before, after = found["open_files"]
     assert before == after
     # The network alone is 3 MB: a cycle that kept it, its optimiser or its predictions would show at once.
-    assert found["mb_per_cycle_in_the_second_half"] < 1.0
+    assert found["mb_per_cycle_in_the_second_half"] < 0.3

@@ -118,10 +118,15 @@ class Strokes(QObject):
         self._timer.start(SETTLE_MS)
 
     def _maybe_changed(self, event: Any = None) -> None:
-        """A stroke, an undo (of any slice touched before), a direct write; or only the slider, which saves nothing."""
+        """A stroke, an undo (of any slice touched before), a direct write; or only the slider.
+
+        Who goes on to another slice is done with the last one: it is saved now, as a step of its own.
+        """
         index = self._in_view()
         if index is None or index != self._seen:
             self._seen = index
+            if self._unsaved and not self._failing:
+                self._save_all()
             return
         self._suspect(self._touched | {index})
         self._timer.start(SETTLE_MS)
