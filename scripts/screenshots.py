@@ -24,7 +24,7 @@ SIZE = (1366, 768)
 STARTED = time.monotonic()
 
 
-def wait(until: Callable[[], bool], limit_s: float = 300) -> None:
+def wait(until: Callable[[], bool], limit_s: float = 900) -> None:
     """Let the window live until something holds."""
     end = time.monotonic() + limit_s
     while not until():
