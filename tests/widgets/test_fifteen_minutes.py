@@ -282,11 +282,6 @@ def measure_and_go_to_the_worst_void(person: Person) -> None:
     shown = next(m for m in report.scans if m.scan == view.layers.scan)
     assert view.measure.verdict.text() == shown.verdict.value
     assert (project.report_folder / "report.html").stat().st_size > 0
-    print(
-        "VOIDS",
-        [(m.scan, len(m.voids), len(m.small_voids), dict(m.n_voxels)) for m in report.scans],
-        flush=True,
-    )
     worst = next(m for m in report.scans if m.voids)
     view.measure.scans.setCurrentIndex(report.scans.index(worst))
     person.qtbot.mouseClick(
