@@ -33,10 +33,11 @@ State = dict[SliceKey, tuple[bytes, LabelRecord]]
 
 
 def state(project: Project) -> State:
-    """Everything that is said, verified or not."""
+    """Everything that is said, verified or not; saying the same again a second later is no change."""
     store = project.labels
     held = (*store.keys(), *store.unverified)
-    return {k: (m.tobytes(), store.record(k)) for k in held if (m := store.get(k)) is not None}
+    records = {k: dataclasses.replace(store.record(k), time="") for k in held}
+    return {k: (m.tobytes(), record) for k, record in records.items() if (m := store.get(k)) is not None}
 
 
 def scribble(project: Project, rng: np.random.Generator) -> None:
