@@ -25,6 +25,14 @@ from voidscope.vocabulary import Provenance, SliceKey
 KEY, FAR = SliceKey("a", 2), SliceKey("b", 1)
 
 
+class Killed(BaseException):
+    """The end of the process, where a test cannot do with it."""
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
 def some_mask(seed: int = 0, low: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(low, 6, (6, 5), dtype=np.uint8)
 
@@ -256,12 +264,6 @@ def test_what_the_disk_refuses_changes_nothing_and_is_no_step(
 def test_killed_between_step_and_label_the_next_undo_reaches_the_one_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: Any) -> None:
-        raise Killed
-
     project.labels.put(KEY, some_mask(0))
     project.labels.put(FAR, some_mask(1))
     with monkeypatch.context() as patch:
@@ -276,12 +278,6 @@ def test_killed_between_step_and_label_the_next_undo_reaches_the_one_before(
 def test_killed_between_label_and_mark_an_undo_is_done_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise Killed
-
     project.labels.put(KEY, some_mask(0))
     project.labels.put(KEY, some_mask(1))
     with monkeypatch.context() as patch:
@@ -301,12 +297,6 @@ def test_killed_between_label_and_mark_an_undo_is_done_once(
 def test_killed_within_a_redo_the_history_still_leads_back(
     project: Project, monkeypatch: pytest.MonkeyPatch, room: Any, write: str
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise Killed
-
     project.labels.put(KEY, some_mask(0))
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()
@@ -326,12 +316,6 @@ def test_killed_within_a_redo_the_history_still_leads_back(
 def test_killed_right_after_a_change_what_was_undone_before_it_does_not_come_back(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: Any) -> None:
-        raise Killed
-
     project.labels.put(KEY, some_mask(0))
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()

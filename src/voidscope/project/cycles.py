@@ -54,6 +54,11 @@ class Cycle:
         return self.provenance.get("warm_from") is not None
 
     @property
+    def restored(self) -> bool:
+        """Whether it is an earlier cycle's model that was gone back to; nothing was trained for it."""
+        return self.provenance.get("restored_from") is not None
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation).
 

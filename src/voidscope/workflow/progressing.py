@@ -128,7 +128,7 @@ def progress(project: Project) -> ProjectProgress:
 
 def kind_of(cycle: Cycle) -> str:
     """Whether a cycle is a full training, a warm one, or an earlier model again."""
-    if cycle.provenance.get("restored_from") is not None:
+    if cycle.restored:
         return RESTORED
     return WARM if cycle.warm else FULL
 

@@ -74,4 +74,4 @@ def unlike(project: Project) -> tuple[Cycle, ...]:
 
 def _own(project: Project) -> list[Cycle]:
     """The cycles that are no earlier model again."""
-    return [c for c in project.cycles if c.provenance.get("restored_from") is None]
+    return [c for c in project.cycles if not c.restored]
