@@ -19,7 +19,7 @@ demo: setup
 	$(RUN) voidscope demo
 
 test: setup
-	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(RUN) pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(RUN) ruff check src tests scripts benchmarks

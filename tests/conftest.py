@@ -11,6 +11,20 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 os.environ.setdefault("NAPARI_CONFIG", "")
+FIRST = (
+    "test_running.py",
+    "test_dock.py",
+    "test_soak.py",
+    "test_battery.py",
+    "test_three_speeds.py",
+    "test_fifteen_minutes.py",
+)
+"""Test files that run for half a minute or more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ QUICK = [
     "--set",
     "train.epochs=2",
     "--set",
+    "train.steps=4",
+    "--set",
     "train.crop=32",
     "--device",
     "cpu",

@@ -18,10 +18,9 @@ from voidscope.workflow import add_scans, segment, suggest, train
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_electrodes_learnt_on_one_battery_are_found_in_another(tmp_path: Path, shared_data: Path) -> None:
     folder = shared_data / "battery_xct_ucl"
-    settings = Config().with_changes(["suggest.budget=1"])
+    settings = Config.product().with_changes(["suggest.budget=1", "train.epochs=5", "train.steps=40"])
     project = Project.create(
         tmp_path / "battery", ClassMap.from_names(["background", "electrode"]), config=settings
     )
