@@ -70,6 +70,7 @@ def fill_sample(folder: Path, dataset: Dataset) -> Job[Any, Project]:
         adding.commit(records)
         held_out = [k for k in project.keys(Split.TEST) if k.index % JUDGED_EVERY == 0]
         import_truth(project, dataset, held_out)
+        shutil.rmtree(half / "undo", ignore_errors=True)  # nothing here is the person's to take back
         half.rename(path)
         return Project.open(path)
 

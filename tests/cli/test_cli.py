@@ -202,6 +202,11 @@ def test_every_problem_is_one_line_and_exit_code_1(
         ("measure",),
         ("measure", "p", "--mask", "m.tif"),
         ("add", "p", "x", "--split", "odd"),
+        ("label", "p", "--from-dataset", "d", "--suggested", "--slices", "3"),
+        ("label", "p", "--from-dataset", "d", "--suggested", "--scan", "a"),
+        ("label", "p", "--from-dataset", "d", "--scan", "a", "--map", "3=void"),
+        ("label", "p", "--from", "f.tif", "--scan", "a", "--suggested"),
+        ("label", "p", "--from", "f.tif", "--scan", "a", "--from-dataset", "d"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(

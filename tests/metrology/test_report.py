@@ -137,6 +137,12 @@ def test_the_text_says_verdict_and_reason() -> None:
     assert "REVIEW" in second
     assert "no voxel is foreground; 0 voids" in second
     assert Report(()).text() == "nothing measured"
+    for recall, told in (
+        (0.479, "The model finds 48 % of the labelled void of c;"),
+        ("not recorded", "Nobody knows"),
+    ):
+        record = {"model_record": {"validation void recall": recall, "validation scans": ["c"]}}
+        assert Report(some_report().scans, record).text().splitlines()[2].startswith(told)
 
 
 def test_verdicts_are_counted() -> None:

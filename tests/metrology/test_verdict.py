@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrology.masks import HBM, PAD, PILLAR, SOLDER, VOID, block
-from voidscope.config import Config, MeasureConfig
+from voidscope.config import Config, Criterion, MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import RATIOS, Verdict, decide, measure_mask
 from voidscope.metrology.ratios import VOLUMES
+from voidscope.metrology.verdict import judge
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,22 @@ def test_the_reason_never_prints_a_ratio_above_its_limit_as_equal_to_it(ratio: f
 def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"measure\.limit"):
         Config().with_changes(["measure.limit=1.5"])
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "said"),
+    [
+        (0.04, 0.02, "is within the limit 5 %, but its uncertainty of ± 2 % reaches over it"),
+        (0.06, 0.02, "is above the limit 5 %, but its uncertainty of ± 2 % reaches over it"),
+        (0.04, 0.005, "is within the limit 5 %"),
+        (0.05, 0.0, "is within the limit 5 %"),
+        (0.04, None, "is within the limit 5 %"),
+    ],
+)
+def test_simple_acceptance_tells_where_it_might_as_well_be_otherwise(
+    value: float, uncertainty: float | None, said: str
+) -> None:
+    criterion = Criterion(measure="void/foreground", at_most=0.05)
+    found = judge(criterion, value, "simple acceptance", uncertainty=uncertainty)
+    assert found.reason.endswith(said)
+    assert found.verdict is (Verdict.FAIL if value > 0.05 else Verdict.PASS)

@@ -243,3 +243,15 @@ def test_pretrained_weights_are_kept_with_their_record(project: Project) -> None
     project.set_pretrained(b"weights", {"losses": [1.0]})
     assert project.pretrained_path.read_bytes() == b"weights"
     assert json.loads((project.path / "pretrained" / "pretrained.json").read_text()) == {"losses": [1.0]}
+
+
+def test_two_files_of_one_name_are_refused_and_both_are_named(project: Project, tmp_path: Path) -> None:
+    records = [
+        record_scan(read_scan(write_scan(tmp_path / lot / "recon.tif", seed)), project.path, split=Split.TRAIN, plane=None)
+        for seed, lot in enumerate(("lot_a", "lot_b"))
+    ]  # fmt: skip
+    with pytest.raises(ProjectError, match=r"lot_a.*lot_b.*would both be the scan 'recon'"):
+        project.add(records)
+    assert "recon" not in project.scans
+    project.add([records[0], records[0]])
+    assert "recon" in project.scans

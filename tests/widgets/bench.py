@@ -31,6 +31,7 @@ class Bench:
         self.strokes = Strokes(project, self.layers)
         self.told: list[str] = []
         self.strokes.failed.connect(self.told.append)
+        self.strokes.refused.connect(lambda sentence: self.told.append(sentence) if sentence else None)
         self.strokes.recovered.connect(self.told.append)
 
     def find(self, role: str) -> Any:

@@ -88,7 +88,7 @@ def test_a_write_that_fails_is_told_kept_and_tried_again(
     monkeypatch.setattr(type(project.labels), "put_all", full)
     monkeypatch.setattr("voidscope.widgets.strokes.RETRY_MS", 100)
     paint(dock, 2)
-    qtbot.waitUntil(lambda: "No space left" in dock.jobs.message.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "No space left" in dock.jobs.standing.text(), timeout=60_000)
     assert dock.view.layers.find("labels").data[10, 2, 10] == VOID
     monkeypatch.setattr(type(project.labels), "put_all", put)
     qtbot.waitUntil(lambda: SliceKey("a", 2) in project.labels, timeout=60_000)
@@ -371,3 +371,29 @@ def test_an_earlier_cycle_can_be_gone_back_to(dock: Any, qtbot: Any, project: Pr
     assert project.cycle is not None
     assert (project.cycle.number, project.cycle.weights_sha256) == (3, first.weights_sha256)
     assert "Cycle 3 is the model of cycle 1 again" in dock.jobs.message.text()
+
+
+def test_while_the_disk_refuses_a_stroke_that_is_said_and_nothing_is_learnt_without_it(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_truth(project, dataset, [SliceKey("b", 0)])
+    dock.show()
+    put = type(project.labels).put_all
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise ProjectError("Cannot write: No space left on device.")
+
+    monkeypatch.setattr(type(project.labels), "put_all", full)
+    dock.view.layers.show("a")
+    dock.view.label.rest_is_background()
+    assert "labelled" not in dock.jobs.message.text()
+    for ask in (dock.view.train.start, dock.view.label._suggest):
+        ask()
+        assert "has to wait until the disk takes the strokes" in dock.jobs.message.text()
+        assert not dock.runner.busy
+    dock.jobs._started("Another job")  # which clears what was told
+    assert "not saved yet" in dock.jobs.standing.text() and dock.jobs.standing.isVisibleTo(dock.jobs)
+    monkeypatch.setattr(type(project.labels), "put_all", put)
+    dock.view.strokes.flush()
+    assert not dock.jobs.standing.isVisibleTo(dock.jobs)
+    assert dock.view.layers.key in project.labels

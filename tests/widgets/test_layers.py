@@ -263,3 +263,34 @@ def test_a_scan_with_a_damaged_result_is_shown_and_painted_and_the_way_out_told(
     bench.strokes.flush()
     assert SliceKey("b", 1) in bench.project.labels
     assert bench.find("prediction") is None
+
+
+def test_another_plane_said_elsewhere_is_faced_before_anything_is_painted(bench: Bench) -> None:
+    record = bench.project.scan("a")
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    bench.project.labels.remove(SliceKey("a", 2))
+    bench.project.add([record.model_copy(update={"plane": Plane.AXIS0})])
+    bench.layers.place()
+    assert bench.viewer.dims.order == (0, 1, 2)
+    layer = bench.find("labels")
+    layer.selected_label = VOID
+    bench.layers.jump(SliceKey("a", 11))
+    layer.paint((11, 3, 10), VOID)
+    bench.strokes.flush()
+    assert list(bench.project.labels) == [SliceKey("a", 11)]
+
+
+@pytest.mark.parametrize("kind", ["masks/a.tif", "survey.safetensors"])
+def test_damaged_results_are_no_error_at_every_step(kind: str, bench: Bench) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    path = bench.project.cycle.folder / kind
+    path.write_bytes(b"II*\0 no such thing")
+    again = Bench(Project.open(bench.project.path))
+    again.layers.show("a")
+    for index in (1, 3):
+        again.layers.jump(SliceKey("a", index))
+        found = again.layers.prediction(again.layers.key)
+        assert (found is None) is (kind == "masks/a.tif")
+    assert again.project.survey is None

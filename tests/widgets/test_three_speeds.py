@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from bench import add_cycle, predict
 
 from voidscope.errors import ProjectError
-from voidscope.jobs import Job, Progress, Steps
+from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
@@ -21,7 +23,7 @@ from voidscope.widgets import quick_look, train_panel
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.result_layers import PREVIEW
 from voidscope.widgets.runner import Question, Runner
-from voidscope.workflow import Comparison, Glance
+from voidscope.workflow import Comparison, Glance, compare
 from voidscope.workflow.comparing import UNSEEN
 
 KEY = SliceKey("a", 3)
@@ -267,3 +269,46 @@ def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
     assert dock.view.train.retrain.isEnabled() and dock.jobs.cancel.isHidden()
     assert project.cycle is None
     assert {k: Project.open(project.path).labels.record(k) for k in labels} == labels
+
+
+def test_what_another_model_goes_on_to_say_is_not_shown_nor_told(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    for _ in range(2):
+        add_cycle(project)
+    dock.view.setCurrentIndex(2)
+    panel, told = dock.view.train, []
+    dock.runner.failed.connect(told.append)
+    dock.runner.cancelled.connect(told.append)
+    gate: list[bool] = []
+    mask = np.full(project.slice_shape(SliceKey("a", 1)), 2, np.uint8)
+    said = SimpleNamespace(mask=mask, entropy=np.zeros(mask.shape, np.float32))
+    before = project.cycle.id
+
+    def steps() -> Steps[None]:
+        while not gate:
+            time.sleep(0.01)
+            yield Progress(0, 1, "", (SliceKey("a", 1), said, before))
+
+    dock.runner.run(lambda: Job("Segmenting", steps, lambda _: None), yields=True)
+    qtbot.waitUntil(lambda: dock.view.layers.find("prediction") is not None, timeout=60_000)
+    assert not dock.runner.busy and dock.new.isEnabled()
+    panel.table.selectRow(0)
+    panel.go_back()
+    qtbot.waitUntil(lambda: dock.jobs.cancel.isHidden(), timeout=60_000)
+    assert dock.view.layers.find("prediction") is None
+    panel._show_partial(Progress(0, 1, "", (SliceKey("a", 1), said, before)), "")
+    assert dock.view.layers.find("prediction") is None
+    assert told == [] and "is the model of cycle 1 again" in dock.jobs.message.text()
+
+
+def test_a_lost_model_before_is_told_and_the_new_one_is_shown(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+) -> None:
+    first = add_cycle(project)
+    add_cycle(project)
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    first.weights_path.unlink()
+    assert execute(compare(project)) is None
+    dock.view.train._compared(None)
+    assert "Not compared" in dock.jobs.message.text()

@@ -8,13 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import add_cycle, add_scan, set_prediction
+from builders import add_cycle, add_scan, set_prediction, write_scan
 from voidscope.errors import NotReady
 from voidscope.jobs import execute
+from voidscope.metrology import Verdict
 from voidscope.project import Project, import_truth, project_truth
 from voidscope.vocabulary import SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import better_before, comparing, evaluate, judged, promote
+from voidscope.workflow import (
+    better_before,
+    comparing,
+    doubtful_twin,
+    evaluate,
+    held_out_void_iou,
+    judged,
+    judgement,
+    measure,
+    promote,
+    since,
+    to_judge,
+    unlike,
+)
 
 
 def turned(project: Project, scan: str, split: Split) -> None:
@@ -97,3 +111,61 @@ def test_two_models_are_compared_by_scans_that_neither_has_learnt_from(
     assert judged(project) == ("a",)
     basis, keys = comparing._told_by(project, project.cycles)
     assert (basis, keys) == (comparing.LEARNT, ())
+
+
+def test_a_copy_of_what_was_learnt_from_judges_no_model(
+    project: Project, dataset: Dataset, tmp_path: Path
+) -> None:
+    copy = tmp_path / "again.tif"
+    copy.write_bytes(Path(project.scan("a").path).read_bytes())
+    add_scan(project, copy, Split.TEST)
+    assert "same data as a" in doubtful_twin(project, "again") and not doubtful_twin(project, "b")
+    import_truth(project, dataset, [SliceKey("a", 0)])
+    segmented_all(project)
+    project.labels.put(SliceKey("again", 0), np.ones((24, 20), np.uint8))
+    assert judged(project) == ()
+    with pytest.raises(NotReady, match="same data under another name"):
+        evaluate(project)
+
+
+def segmented_all(project: Project) -> None:
+    """A cycle with a mask of every scan."""
+    cycle = add_cycle(project)
+    for scan in project.scans:
+        shape = project.scan(scan).shape
+        set_prediction(project, cycle.id, scan, np.ones(shape, np.uint8), np.zeros(shape, np.float16))
+
+
+def test_an_evaluation_by_other_labels_than_there_are_now_says_nothing(
+    project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0)])
+    segmented_all(project)  # all background: no void is found
+    import_truth(project, dataset, [SliceKey("c", 1)])
+    assert project.cycle is not None
+    assert to_judge(project)
+    execute(evaluate(project))
+    assert not to_judge(project)
+    found = judgement(project, project.cycle)
+    assert found is not None and unlike(project) == ()
+    assert judgement(Project.open(project.path), project.cycle) == found
+    lenient = project.config.with_changes(["measure.min_void_iou=0"])
+    before = execute(measure(project, config=lenient))
+    project.set_config(lenient)
+    assert since(project, before, before.scans[0]) == ""
+    import_truth(project, dataset, [SliceKey("c", 0)])  # one that shows void
+    assert judgement(project, project.cycle) is None and to_judge(project)
+    assert unlike(project) == (project.cycle,)
+    execute(evaluate(project))
+    assert held_out_void_iou(project, project.cycle) == 0
+    assert "judged" in since(project, before, before.scans[0])
+    project.set_config(lenient.with_changes(["measure.min_void_iou=0.2"]))
+    assert execute(measure(project)).scans[0].verdict is Verdict.REVIEW
+
+
+def test_a_report_tells_of_a_scan_that_came_later(project: Project, dataset: Dataset, tmp_path: Path) -> None:
+    segmented_all(project)
+    report = execute(measure(project))
+    assert since(project, report, report.scans[0]) == ""
+    add_scan(project, write_scan(tmp_path / "late.tif", 9))
+    assert since(project, report, report.scans[0]) == "Measured before late came in"

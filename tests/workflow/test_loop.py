@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import shlex
 from typing import Any
@@ -19,6 +18,7 @@ from voidscope.project import Project, answer_suggestions, import_truth, project
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset
 from voidscope.workflow import add_scans, evaluate, judged, measure, pretrain, segment, suggest, train
+from voidscope.workflow.evaluating import truth_hash
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def test_a_model_is_judged_by_the_labels_of_test_scans_where_there_is_no_dataset
     assert {k: v for k, v in trained.cycle.evaluation.items() if k != "created"} == {
         "miou": found.miou, "miou_foreground": found.miou_foreground, "iou": found.iou, "scans": ["c"], "truth": "labels",
             "void_recall": found.void_recall,
-        "truth_sha256": hashlib.sha256(part.tobytes()).hexdigest(),
+        "truth_sha256": truth_hash(trained, ["c"]),
     }  # fmt: skip
 
 
@@ -307,7 +307,13 @@ def test_a_label_that_a_model_proposed_judges_no_model(trained: Project, dataset
 def test_a_model_that_finds_no_voids_on_held_out_scans_gives_no_verdict(trained: Project) -> None:
     execute(segment(trained))
     assert trained.cycle is not None
-    judgement = {"miou": 0.5, "miou_foreground": 0.4, "scans": ["c"], "truth": "labels", "truth_sha256": "0"}
+    judgement = {
+        "miou": 0.5,
+        "miou_foreground": 0.4,
+        "scans": ["c"],
+        "truth": "a dataset",
+        "truth_sha256": "0",
+    }
     for iou_of_void, reviewed in ((0.0, True), (0.19, True), (0.21, False)):
         trained.set_evaluation(trained.cycle.id, judgement | {"iou": {"void": iou_of_void}})
         report = execute(measure(trained))

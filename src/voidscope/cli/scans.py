@@ -109,9 +109,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add scans by reference: TIFF, folder of slices, .npy, Zeiss .txm/.txrm/.xrm."""
-    job = workflow.add_scans(
-        open_project(path), scans, spacing_um=parse_spacing(spacing), split=split, plane=plane
-    )
+    project = open_project(path)
+    job = workflow.add_scans(project, scans, spacing_um=parse_spacing(spacing), split=split, plane=plane)
     added = run(job)
     rows = (
         f"{s.name}: {s.shape} {s.dtype}, spacing {s.spacing_um or 'unknown'} um, "
@@ -121,6 +120,8 @@ def add(
     for s in added:
         if unsure := s.intensity.doubt:
             sys.stderr.write(f"warning: {s.name}: {unsure}\n")
+        if twin := workflow.doubtful_twin(project, s.name):
+            sys.stderr.write(f"warning: {s.name}: {twin}\n")
         if doubt := doubtful_spacing(s.spacing_um):
             sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
@@ -139,6 +140,7 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Import labels: slices of a label file, or the queue answered from a dataset's truth (the oracle)."""
+    _refuse_mixture(source, dataset, suggested, scan, slices, file_map)
     project = open_project(path)
     chosen = parse_slices(slices) if slices else None
     if source is not None and scan is not None:
@@ -152,10 +154,27 @@ def label(
         keys = [SliceKey(scan, index) for index in (everything if chosen is None else chosen)]
         done = import_truth(project, Dataset.open(dataset), keys, overwrite=overwrite)
     else:
-        raise typer.BadParameter(
-            "pass --from FILE --scan NAME, or --from-dataset DIR with --suggested or --scan"
-        )
+        raise typer.BadParameter(WAYS)
     _say_labelled(project, done, as_json)
+
+
+WAYS = "pass --from FILE --scan NAME, or --from-dataset DIR with --suggested or --scan"
+
+
+def _refuse_mixture(
+    source: Path | None, dataset: Path | None, suggested: bool, scan: str | None, slices: str | None, file_map: str | None
+) -> None:  # fmt: skip
+    """Refuse options that would have no say: better no label than one that was not asked for."""
+    if source is not None and (dataset is not None or suggested):
+        raise typer.BadParameter(f"a label file and a dataset cannot both answer; {WAYS}")
+    if suggested and (scan is not None or slices is not None):
+        raise typer.BadParameter(
+            "--suggested answers the whole queue; leave out --scan and --slices, or name both without it"
+        )
+    if dataset is not None and file_map is not None:
+        raise typer.BadParameter(
+            "a dataset says itself what its ids mean (dataset.json); --map goes with --from FILE"
+        )
 
 
 def _classes(source: Dataset | None, words: str | None) -> ClassMap:

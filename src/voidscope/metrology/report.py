@@ -129,14 +129,28 @@ class Report:
         return lot_page(self.lot, str(self.provenance.get("project") or "scans measured together"))
 
     def text(self) -> str:
-        """A line per scan for a terminal."""
+        """A line per scan for a terminal, and how well the model finds voids."""
         if not self.scans:
             return "nothing measured"
         width = max(len(s.scan) for s in self.scans)
-        return "\n".join(
+        rows = (
             f"{s.scan:{width}s}  {s.verdict.value:6s}  {s.reason}; {len(s.voids)} void{'' if len(s.voids) == 1 else 's'}"
             for s in self.scans
         )
+        return "\n".join([*rows, *self._model_in_words()])
+
+    def _model_in_words(self) -> list[str]:
+        """What is known of the model's sight; nothing where no model made the masks."""
+        record = self.provenance.get("model_record")
+        if not isinstance(record, Mapping):
+            return []
+        found = record.get("validation void recall")
+        if not isinstance(found, float | int):
+            return ["Nobody knows what the model misses: label slices of a scan that is only to judge on."]
+        scans = ", ".join(record.get("validation scans") or ())
+        return [
+            f"The model finds {100 * found:.0f} % of the labelled void of {scans}; what it misses is in no figure above."
+        ]
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
         """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps. It names the SHA-256 of the JSON twin."""

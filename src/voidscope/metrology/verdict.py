@@ -130,12 +130,23 @@ def _decided(
         return _guarded(criterion, value, uncertainty)
     if criterion.at_most is not None and value > criterion.at_most:
         measured, limit = _told_apart(name, value, criterion.at_most)
-        return Verdict.FAIL, f"{name} = {measured} is above the limit {limit}"
+        doubt = _reach(criterion, value, uncertainty)
+        return Verdict.FAIL, f"{name} = {measured} is above the limit {limit}{doubt}"
     if criterion.at_least is not None and value < criterion.at_least:
         measured, limit = _told_apart(name, value, criterion.at_least)
-        return Verdict.FAIL, f"{name} = {measured} is below the least {limit}"
+        doubt = _reach(criterion, value, uncertainty)
+        return Verdict.FAIL, f"{name} = {measured} is below the least {limit}{doubt}"
     measured, _ = _told_apart(name, value, _nearest(criterion, value))
-    return Verdict.PASS, f"{name} = {measured} is within {_limits(criterion, value)}"
+    doubt = _reach(criterion, value, uncertainty)
+    return Verdict.PASS, f"{name} = {measured} is within {_limits(criterion, value)}{doubt}"
+
+
+def _reach(criterion: Criterion, value: float, uncertainty: float | None) -> str:
+    """That a value decided by simple acceptance might as well lie beyond a limit, for all that is known of it."""
+    limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
+    if uncertainty is None or all(abs(value - limit) >= uncertainty for limit in limits):
+        return ""
+    return f", but its uncertainty of ± {_said(criterion.measure, uncertainty, 2)} reaches over it"
 
 
 def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> tuple[Verdict, str]:

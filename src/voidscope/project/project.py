@@ -130,9 +130,15 @@ class Project:
         """
         self.catch_up()
         known = self.scans
+        _refuse_namesakes(records)
         self._take_in([
             known[r.name].found_again(r, labelled=self.labels.speak_of(r.name)) if r.name in known else r for r in records
         ])  # fmt: skip
+
+    def copies(self, scan: str) -> tuple[str, ...]:
+        """Other scans with the same data; a model that learns from one of them is judged by none."""
+        data = self.scan(scan).fingerprint
+        return tuple(s.name for s in self._manifest.scans if s.fingerprint == data and s.name != scan)
 
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
@@ -351,6 +357,16 @@ class Project:
         manifest = self._manifest.model_copy(update=changes)
         manifest.write(self.path)
         self._manifest = manifest
+
+
+def _refuse_namesakes(records: Sequence[ScanRecord]) -> None:
+    """Two files that would be one scan: the second would quietly take the place of the first."""
+    paths: dict[str, str] = {}
+    for record in records:
+        if (path := paths.setdefault(record.name, record.path)) != record.path:
+            raise ProjectError(
+                f"{path} and {record.path} would both be the scan {record.name!r}; none is added. Rename one of them."
+            )
 
 
 def _new_folder(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes, with_spacing
 from voidscope.volume.guarding import guarded
 
+log = logging.getLogger(__name__)
+
 _KEYS = "keys_json"
 
 Doubts = Mapping[tuple[str, str], Sequence[Finding]]
@@ -46,7 +49,7 @@ def write_survey(folder: Path, survey: Survey) -> None:
 
 
 def read_survey(folder: Path, model_id: str) -> Survey | None:
-    """The survey of a cycle folder, or None; raises `ProjectError` when its file is damaged."""
+    """The survey of a cycle folder, or None; a damaged one counts as none, for Suggest makes it anew."""
     path = folder / "survey.safetensors"
     if not path.is_file():
         return None
@@ -54,14 +57,15 @@ def read_survey(folder: Path, model_id: str) -> Survey | None:
 
 
 @lru_cache(maxsize=2)
-def _read_survey(path: Path, changed: int, model_id: str) -> Survey:
+def _read_survey(path: Path, changed: int, model_id: str) -> Survey | None:
     """The survey in a file as it was when it `changed`; a card asks for it at every move of the slider."""
     try:
         arrays = load(path.read_bytes())
         keys = tuple(SliceKey.parse(k) for k in json.loads(arrays.pop(_KEYS).tobytes()))
         return Survey.from_arrays(keys, arrays, model_id)
     except (SafetensorError, SurveyError, KeyError, ValueError) as error:
-        raise ProjectError(f"{path} is damaged: {error}. Delete it; Suggest makes it anew.") from error
+        log.warning("%s is damaged (%s); suggesting makes it anew", path, error)
+        return None
 
 
 @dataclass(frozen=True)

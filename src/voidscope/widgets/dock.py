@@ -31,7 +31,7 @@ from voidscope.widgets.key_sheet import KeySheet
 from voidscope.widgets.keys import SHEET, Keys
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
-from voidscope.workflow import simulate, void_iou
+from voidscope.workflow import held_out_void_iou, simulate
 
 if TYPE_CHECKING:
     from voidscope.model import Finding
@@ -45,6 +45,11 @@ WELCOME = (
 
 
 UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
+OPENING = (
+    "Make a project folder for your own scans.", "Go on with a project folder.",
+    "Open a sample project: simulated HBM micro-bump scans, no network needed.",
+)  # fmt: skip
+"""What New, Open and Open sample do."""
 WIDTH_PX = 350
 """Width the dock asks for; a person may make it wider."""
 
@@ -73,18 +78,16 @@ class Voidscope(QWidget):
             "What will be used on this machine (GPU, memory, torch) and how to mend what is wrong."
         )
         self.help.setToolTip("All keys on one sheet (?).")
-        self.new.setToolTip("Make a project folder for your own scans.")
-        self.open.setToolTip("Go on with a project folder.")
-        self.sample.setToolTip("Open a sample project: simulated HBM micro-bump scans, no network needed.")
         self._lay_out()
         self._connect()
+        self._allow(True)
         put_in_force(preferences())
 
     def _connect(self) -> None:
         self.new.clicked.connect(self._make_new)
         self.open.clicked.connect(self._choose)
         self.sample.clicked.connect(lambda: self.open_sample(Path.home() / "voidscope-sample"))
-        self.runner.started.connect(lambda _: self._allow(False))
+        self.runner.started.connect(lambda title: self._allow(not self.runner.busy, title))
         self.runner.ended.connect(lambda: self._allow(True))
         self.doctor.found.connect(self._show_machine)
         self.panel.again.connect(self._look_at_machine)
@@ -176,9 +179,7 @@ class Voidscope(QWidget):
         learnt = project.keys(Split.TRAIN)
         labelled = sum(key in project.labels for key in learnt)
         words = f"{len(project.scans)} scans · {labelled} of {len(learnt)} slices labelled"
-        self.summary.setText(
-            " · ".join([words, *(_cycle(cycle, project.classes) if cycle else ["no model yet"])])
-        )
+        self.summary.setText(" · ".join([words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
 
     def open_sample(self, folder: Path) -> None:
         """Open the sample project in `folder`, simulating its scans first where they are not there yet."""
@@ -226,9 +227,11 @@ class Voidscope(QWidget):
         self.device.setToolTip("\n".join(map(told, found)))
         self.panel.setValue((*found, key_finding(self.keys.clashes())))
 
-    def _allow(self, allowed: bool) -> None:
-        for button in (self.new, self.open, self.sample):
+    def _allow(self, allowed: bool, title: str = "") -> None:
+        """Let another project be opened, or say which job has to end first."""
+        for button, tip in zip((self.new, self.open, self.sample), OPENING, strict=True):
             button.setEnabled(allowed)
+            button.setToolTip(tip if allowed else f"{title} is running: wait for it, or cancel it.")
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock is in, for its closing is not told to its widgets."""
@@ -324,7 +327,7 @@ def _title(project: Project) -> str:
     return f"{project.path.resolve().parent.name}/{name}" if name == "project" else name
 
 
-def _cycle(cycle: Cycle, classes: ClassMap) -> list[str]:
-    """The cycle and, where it was judged on held-out truth, its void IoU."""
-    score = void_iou(cycle, classes)
+def _cycle(project: Project, cycle: Cycle) -> list[str]:
+    """The cycle and, where it was judged on held-out truth as it is now, its void IoU."""
+    score = held_out_void_iou(project, cycle)
     return [f"cycle {cycle.number}"] + ([] if score is None else [f"void IoU {score:.2f}"])

@@ -70,9 +70,12 @@ class JobBar(QWidget):
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop the running job; what was saved before stays.")
         self.question = QuestionBox()
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.standing, self.message = QLabel(), QLabel()
+        for words in (self.standing, self.message):
+            words.setWordWrap(True)
+            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.standing.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
+        self.stand("")
         self._lay_out()
         self.cancel.clicked.connect(runner.cancel)
         runner.started.connect(self._started)
@@ -83,6 +86,7 @@ class JobBar(QWidget):
         runner.done.connect(self._done)
         runner.told.connect(self.tell)
         runner.asked.connect(self.question.ask)
+        runner.stands.connect(self.stand)
         self._ended()
 
     def tell(self, sentence: str) -> None:
@@ -95,6 +99,11 @@ class JobBar(QWidget):
         """Show what went wrong and the way out."""
         self.tell(sentence)
         self.message.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
+
+    def stand(self, sentence: str) -> None:
+        """Show what is wrong until it is right again, whatever is told meanwhile; an empty sentence takes it away."""
+        self.standing.setText(sentence)
+        self.standing.setVisible(bool(sentence))
 
     def _cancelled(self, title: str) -> None:
         self.tell(f"{title}: cancelled; what was saved before stays.")
@@ -136,4 +145,5 @@ class JobBar(QWidget):
         layout.addWidget(self.bar)
         layout.addLayout(row)
         layout.addWidget(self.question)
+        layout.addWidget(self.standing)
         layout.addWidget(self.message)

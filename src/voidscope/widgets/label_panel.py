@@ -133,12 +133,12 @@ class LabelPanel(QWidget):
             self._runner.told.emit(f"Every pixel of {key} is labelled already; nothing changed.")
             return
         filled = np.where(own == 0, proposed, own)
-        self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else "")
-        self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
+        if self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else ""):
+            self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
     def _suggest(self) -> None:
-        self._strokes.flush()
-        self._runner.run(lambda: suggest(self._project), lambda _: self.queue.begin())
+        if self._strokes.ready("Suggesting"):
+            self._runner.run(lambda: suggest(self._project), lambda _: self.queue.begin())
 
     def _configured(self, config: Config) -> None:
         ranked_by = self._project.config.suggest

@@ -31,7 +31,6 @@ from voidscope.widgets.strokes import Strokes
 from voidscope.workflow import extrude, interpolate
 
 NOTHING = "Nothing to {}: no label of this project was changed since."
-WAITING = "Some strokes are not on disk yet; undo has to wait until the disk takes them."
 NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
 UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
@@ -127,9 +126,7 @@ class LabellingTools(QWidget):
 
     def turn(self, back: bool) -> None:
         """Undo or redo the last change of any label, go to where it was and say what it was."""
-        self._strokes.flush()
-        if self._strokes.unsaved:
-            self._failed.emit(WAITING)
+        if not self._strokes.ready("Undo" if back else "Redo"):
             return
         labels = self._project.labels
         try:
@@ -230,8 +227,8 @@ class LabellingTools(QWidget):
         if not free.any():
             self._told.emit(f"{key}: nothing {what} is left to accept; nothing changed.")
             return
-        self._strokes.write(key, np.where(free, mask, own), Provenance.ACCEPTED)
-        self._told.emit(f"{key}: {int(free.sum()):,} pixels {what} accepted.")
+        if self._strokes.write(key, np.where(free, mask, own), Provenance.ACCEPTED):
+            self._told.emit(f"{key}: {int(free.sum()):,} pixels {what} accepted.")
 
     def _go_to(self, done: Turned) -> None:
         """Show a slice that was changed, unless one is in view already."""

@@ -18,7 +18,7 @@ from qtpy.QtCore import QObject, Signal
 from voidscope.acquisition import Survey
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
-from voidscope.vocabulary import Mask, Role, SliceKey
+from voidscope.vocabulary import Mask, Plane, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, class_shares
@@ -50,6 +50,7 @@ class ScanLayers(QObject):
         self._view = SliceView(viewer)
         self._project = project
         self._scan: str | None = None
+        self._plane: Plane | None = None
         self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
         self._pointer = Pointer(self._add, self._remove, self)
@@ -102,7 +103,7 @@ class ScanLayers(QObject):
         self._put_image(record, voxels)
         self._pointer.hide()
         self._remove("labels")  # its undo history belongs to the scan before
-        self._scan = scan
+        self._scan, self._plane = scan, record.plane
         self._add_labels(painted)
         self.show_results()
         self._view.face(record)
@@ -117,7 +118,11 @@ class ScanLayers(QObject):
         self._scan = None
 
     def place(self) -> None:
-        """Give the layers of the scan in view the spacing that the project now has for it."""
+        """Give the layers of the scan in view the spacing, and the view the plane, that the project now has for it."""
+        if self.record is not None and self.record.plane is not self._plane:
+            scan = self.record.name
+            self.clear()
+            self.show(scan)
         image, record, key = self.find("image"), self.record, self.key
         if image is None or record is None or key is None or tuple(image.scale) == lengths(record):
             return
@@ -154,9 +159,16 @@ class ScanLayers(QObject):
             self.troubled.emit(str(error))
             return None, None, None
 
+    def _mask(self, scan: str) -> Mask | None:
+        """The current model's mask; None also where its file is damaged, which was told when the scan came into view."""
+        try:
+            return self._project.mask(scan)
+        except VoidscopeError:
+            return None
+
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
-        if self._project.mask(key.scan) is None and key not in self._results.previews:
+        if self._mask(key.scan) is None and key not in self._results.previews:
             self._put_slice(key, mask, entropy)
 
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
@@ -203,7 +215,7 @@ class ScanLayers(QObject):
         """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
         if key in self._results.previews:
             return self._results.previews[key].copy()
-        record, mask = self._project.scan(key.scan), self._project.mask(key.scan)
+        record, mask = self._project.scan(key.scan), self._mask(key.scan)
         layer = self.find("prediction")
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data

@@ -32,7 +32,7 @@ from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.spacing_editor import SpacingEditor
 from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import measure, segment
+from voidscope.workflow import evaluate, measure, segment, since, to_judge
 
 HEADER = ("void", "⌀, um", "um³", "voxels", "Feret", "surface")
 TOLD = (
@@ -42,6 +42,8 @@ TOLD = (
 )  # fmt: skip
 """What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
+OUTDATED = "#5b6670"
+"""Behind the verdict of a report that is not of what is there now."""
 TIPS = {
     "Voids": "Each void of the chosen scan.", "Bumps": "Each bump of the chosen scan, decided by itself.",
     "Map": "The bumps of the chosen scan where they stand.", "Worst": "The worst bumps of all scans in pictures.",
@@ -97,12 +99,21 @@ class MeasurePanel(QWidget):
     def start(self) -> None:
         """Segment what is not segmented yet, then measure all scans."""
         if self._project.cycle is None:
-            self._runner.run(lambda: measure(self._project))
+            self._measure()
             return
         self._runner.run(
-            lambda: segment(self._project, first=self._layers.key),
-            lambda _: self._runner.run(lambda: measure(self._project)),
+            lambda: segment(self._project, first=self._layers.key), lambda _: self._judge_and_measure()
         )
+
+    def _judge_and_measure(self) -> None:
+        """Measure all scans with the model judged by the labels that test scans have now, where there are any."""
+        if to_judge(self._project):
+            self._runner.run(lambda: evaluate(self._project), lambda _: self._measure())
+        else:
+            self._measure()
+
+    def _measure(self) -> None:
+        self._runner.run(lambda: measure(self._project))
 
     def go(self, row: int) -> None:
         """Show a void of the chosen scan, largest first, in its middle slice."""
@@ -156,13 +167,14 @@ class MeasurePanel(QWidget):
         self.map.setValue(found)
         self.views.setVisible(found is not None)
         self.verdict.setVisible(found is not None)
-        self.reason.setText(
-            EMPTY if found is None else f"{found.reason}. {len(voids)} voids counted.{self._outdated(found)}"
-        )
-        if found is not None:
-            self.verdict.setText(found.verdict.value)
+        if found is None:
+            self.reason.setText(EMPTY)
+        else:
+            old = self._outdated(found)
+            self.reason.setText(f"{found.reason}. {len(voids)} voids counted.{old}")
+            self.verdict.setText(f"{found.verdict.value} before" if old else found.verdict.value)
             self.verdict.setStyleSheet(
-                f"QLabel {{ background: {COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
+                f"QLabel {{ background: {OUTDATED if old else COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
             )
 
     def _other_scan(self, *_: object) -> None:
@@ -174,16 +186,9 @@ class MeasurePanel(QWidget):
 
     def _outdated(self, found: ScanMeasurement) -> str:
         """What has changed since the report was made; nothing changes it but measuring again."""
-        report, cycle = self._project.report, self._project.cycle
-        if report is None or cycle is None or report.provenance.get("model") != cycle.id:
-            return " <b>Of an earlier model: measure again.</b>"
-        if (
-            found.scan in self._project.scans
-            and found.spacing_um != self._project.scan(found.scan).spacing_um
-        ):
-            return " <b>Measured with another spacing: measure again.</b>"
-        changed = found.recipe != self._project.config.measure
-        return " <b>Measured with other settings: measure again.</b>" if changed else ""
+        report = self._project.report
+        changed = "" if report is None else since(self._project, report, found)
+        return f" <b>{changed}: measure again.</b>" if changed else ""
 
     def _without_spacing(self) -> str | None:
         """The first scan that cannot be measured for want of a spacing."""

@@ -142,6 +142,7 @@ class ProjectView(QTabWidget):
         self.quick.shown.connect(self._previewed)
         self.layers.troubled.connect(runner.failed)
         self.strokes.failed.connect(runner.failed)
+        self.strokes.refused.connect(runner.stands)
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
         self.currentChanged.connect(self._refresh_panel_in_view)
@@ -179,7 +180,7 @@ class ProjectView(QTabWidget):
     def _label_changed(self, key: SliceKey) -> None:
         if not self.strokes.pending(key):
             self.layers.show_label(key)
-        self._refresh("Scans", "Label", "Train")
+        self._refresh("Scans", "Label", "Train", "Measure")
         self.quick.label_changed(key)
 
     def _previewed(self, key: SliceKey) -> None:
@@ -203,7 +204,7 @@ class ProjectView(QTabWidget):
         self.layers.show_results()  # rareness by the class shares of all scans
 
     def _evaluation_changed(self) -> None:
-        self._refresh("Train")
+        self._refresh("Train", "Measure")
 
     def _report_changed(self) -> None:
         self._refresh("Measure")

@@ -38,7 +38,7 @@ class Runner(QObject):
     """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest.
 
     `failed` also carries what went wrong outside of jobs, `told` other news for the person, `asked` a `Question`, or None
-    when the last one is settled.
+    when the last one is settled, `stands` what is wrong whatever else is told, or nothing once it is right again.
     """
 
     started = Signal(str)
@@ -48,6 +48,7 @@ class Runner(QObject):
     done = Signal(str)
     told = Signal(str)
     asked = Signal(object)
+    stands = Signal(str)
     ended = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -59,6 +60,7 @@ class Runner(QObject):
         self._end: Callable[[], object] | None = None
         self._began = 0.0
         self._yields = False
+        self._hushed = False
         self._next: Callable[[], None] | None = None
 
     def at_once(self, act: Callable[[], object]) -> bool:
@@ -115,7 +117,15 @@ class Runner(QObject):
         if self._worker is not None:
             self._worker.quit()
 
+    def give_way(self) -> None:
+        """End a job that yields, without a word; any other goes on."""
+        if self._worker is not None and self._yields:
+            self._hushed = True
+            self._worker.quit()
+
     def _progress(self, progress: Progress) -> None:
+        if self._hushed:
+            return
         self.progressed.emit(
             progress, time_left(time.monotonic() - self._began, progress.done, progress.total)
         )
@@ -133,7 +143,7 @@ class Runner(QObject):
         self._end = partial(self.failed.emit, _sentence(error))
 
     def _abort(self) -> None:
-        if self._next is None:  # else it gives way, which is nobody's news
+        if self._next is None and not self._hushed:  # else it gives way, which is nobody's news
             self._end = partial(self.cancelled.emit, self._job.title if self._job else "")
 
     def _finish(self) -> None:
@@ -141,7 +151,7 @@ class Runner(QObject):
         steps, end = self._steps, self._end
         following = self._next
         self._worker, self._job, self._steps, self._then, self._end = None, None, None, None, None
-        self._next, self._yields = None, False
+        self._next, self._yields, self._hushed = None, False, False
         if steps is not None:
             _close(steps)
         self.ended.emit()

@@ -30,11 +30,13 @@ RETRY_MS = 5000
 class Strokes(QObject):
     """Saves what is painted on the labels layer of a `ScanLayers`.
 
-    `failed(sentence)` when the disk refuses, once until a write succeeds again, then `recovered(sentence)`. A slice that is
-    refused keeps no other from being saved; one whose label can never be saved shows the stored one again.
+    `refused(sentence)` when the disk refuses, once until a write succeeds again, then `refused` nothing and `recovered(sentence)`.
+    A slice that is refused keeps no other from being saved; one whose label can never be saved shows the stored one again, which
+    `failed(sentence)` tells.
     """
 
     failed = Signal(str)
+    refused = Signal(str)
     recovered = Signal(str)
 
     def __init__(self, project: Project, layers: ScanLayers, parent: QObject | None = None) -> None:
@@ -77,8 +79,8 @@ class Strokes(QObject):
         self._touched.clear()
         self._unsaved.clear()
 
-    def write(self, key: SliceKey, mask: Mask, provenance: Provenance, verb: str = "") -> None:
-        """Label a slice in the viewer and save it with this provenance; `verb` names the step of undo."""
+    def write(self, key: SliceKey, mask: Mask, provenance: Provenance, verb: str = "") -> bool:
+        """Label a slice in the viewer and save it with this provenance; `verb` names the step of undo. Whether it is on disk now."""
         self._layers.show(key.scan)
         self.flush()
         self._layer.data[self._where(key.index)] = mask
@@ -87,6 +89,7 @@ class Strokes(QObject):
         self._unsaved[key.index] = provenance
         self._verb = verb
         self._save_all()
+        return not self.pending(key)
 
     def label(self, key: SliceKey) -> Mask:
         """The label (h, w) of a slice as it is now: what the viewer or this object holds, saved or not, else the stored one."""
@@ -100,6 +103,13 @@ class Strokes(QObject):
         """Save every slice of this scan that may differ from what the project holds; raises nothing."""
         self._suspect(self._touched)
         self._save_all()
+
+    def ready(self, what: str) -> bool:
+        """Save everything; where the disk refuses some of it, tell that `what` a person asked for has to wait."""
+        self.flush()
+        if self._failing:
+            self.failed.emit(f"{what} has to wait until the disk takes the strokes that are not saved yet.")
+        return not self._failing
 
     @property
     def unsaved(self) -> bool:
@@ -163,6 +173,7 @@ class Strokes(QObject):
             self._tell_failure(refused)
         elif self._failing:
             self._failing = False
+            self.refused.emit("")
             self.recovered.emit("All strokes are saved again.")
 
     def _save_held(self) -> dict[SliceKey, VoidscopeError]:
@@ -201,7 +212,7 @@ class Strokes(QObject):
         if not self._failing:
             self._failing = True
             slices, why = named(map(str, refused)), next(iter(refused.values()))
-            self.failed.emit(f"{slices} not saved yet, kept in the viewer and tried again: {why}")
+            self.refused.emit(f"{slices} not saved yet, kept in the viewer and tried again: {why}")
 
     def _save(self, indices: list[int], provenance: Provenance) -> None:
         """Save slices that differ from what the project holds, as one step of undo."""

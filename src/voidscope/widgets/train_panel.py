@@ -28,15 +28,18 @@ from voidscope.workflow import (
     evaluate,
     is_trained,
     judged,
+    judgement,
     pretrain,
     restore,
     segment,
     starting_weights,
+    to_judge,
     train,
     void_iou,
 )
 
 NOTHING_NEW = "No label or setting has changed since the last training, which would give the same model again. Label on."
+NOT_COMPARED = "Not compared with the model before: no labels tell them apart, or its weights are lost."
 WARM = (
     "Go on from the current model with the new labels, in a sixth of a retraining's steps (Shift+F). In six short trial runs it "
     "came to 99 % of a retraining's mIoU in three, 96 % at worst: to work with; retrain for what you report."
@@ -78,7 +81,7 @@ class TrainPanel(QWidget):
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
         self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
         self.table.setToolTip(
-            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged, seconds."
+            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), seconds."
         )
         self.plot = pg.PlotWidget()
         self.plot.setToolTip("Loss of each training, the last one thick.")
@@ -100,7 +103,8 @@ class TrainPanel(QWidget):
 
     def start(self) -> None:
         """Retrain in a process of its own, compare with the model before, then segment the scan in view."""
-        self._strokes.flush()
+        if not self._strokes.ready("Retraining"):
+            return
         if is_trained(self._project):
             self._runner.told.emit(NOTHING_NEW)
             self.segment_view()
@@ -109,8 +113,10 @@ class TrainPanel(QWidget):
 
     def fine_tune(self) -> None:
         """Go on from the current model's weights on all labels, in a sixth of the steps; then as after a retraining."""
-        self._strokes.flush()
-        self._runner.run(lambda: train(self._project, warm=True, elsewhere=True), lambda _: self._compare())
+        if self._strokes.ready("Fine-tuning"):
+            self._runner.run(
+                lambda: train(self._project, warm=True, elsewhere=True), lambda _: self._compare()
+            )
 
     def _compare(self) -> None:
         """Before anything is shown of a new model: is it worse than the one before?"""
@@ -124,8 +130,7 @@ class TrainPanel(QWidget):
         """Ask which of two models shall be the current one where the new one is worse; show it where it is not."""
         if found is None or not found.worse:
             self.segment_view()
-            if found is not None:
-                self._runner.told.emit(found.sentence())
+            self._runner.told.emit(NOT_COMPARED if found is None else found.sentence())
             return
         keep = (f"Keep cycle {found.now}", self.segment_view)
         back = (f"Go back to cycle {found.before}", partial(self._restore, found.before))
@@ -148,7 +153,7 @@ class TrainPanel(QWidget):
         left = [n for n in ([here] if here else []) + list(project.scans) if not project.is_segmented(n)]
         if project.cycle is not None and left:
             self._runner.run(lambda: self._segmenting(left[0]), lambda _: self._segment_rest(), yields=True)
-        elif project.cycle is not None and project.cycle.evaluation is None and judged(project):
+        elif to_judge(project):
             self._runner.run(lambda: evaluate(project), yields=True)
 
     def look(self) -> None:
@@ -160,8 +165,8 @@ class TrainPanel(QWidget):
 
     def judge(self) -> None:
         """Compare the current model with the labels of the test scans and tell how well it does."""
-        self._strokes.flush()
-        self._runner.run(lambda: evaluate(self._project), self._judged)
+        if self._strokes.ready("Evaluating"):
+            self._runner.run(lambda: evaluate(self._project), self._judged)
 
     def _judged(self, found: Evaluation) -> None:
         cycle = self._project.cycle
@@ -184,6 +189,7 @@ class TrainPanel(QWidget):
         self._restore(self._project.cycles[row].number)
 
     def _restore(self, number: int) -> None:
+        self._runner.give_way()  # what the model of now would go on to segment
         try:
             again = restore(self._project, number)
         except VoidscopeError as error:
@@ -208,8 +214,9 @@ class TrainPanel(QWidget):
 
     def _show_partial(self, progress: Progress, left: str) -> None:
         partial: Any = progress.partial
-        if isinstance(partial, tuple):
-            key, prediction = partial
+        cycle = self._project.cycle
+        if isinstance(partial, tuple) and cycle is not None and partial[2] == cycle.id:  # no other model's
+            key, prediction, _ = partial
             self._layers.show_slice(key, prediction.mask, prediction.entropy)
 
     def _configured(self, config: Config) -> None:
@@ -228,6 +235,8 @@ class TrainPanel(QWidget):
         found = cycle.evaluation
         void = void_iou(cycle, self._project.classes)
         scores = ("–", "–") if found is None else (_three(void), _three(found["miou"]))
+        if found is not None and judgement(self._project, cycle) is None:
+            scores = (f"({scores[0]})", f"({scores[1]})")
         return (
             f"{cycle.number} warm" if cycle.warm else cycle.number,
             len(cycle.labelled),

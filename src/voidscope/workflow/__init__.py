@@ -10,10 +10,10 @@ again, `verify` repeats a report, `progress` says how the cycles came on and whe
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.changing import changes
 from voidscope.workflow.comparing import Comparison, compare
-from voidscope.workflow.evaluating import Evaluation, evaluate, judged
+from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
-from voidscope.workflow.measuring import measure
+from voidscope.workflow.measuring import held_out_void_iou, measure, since
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
@@ -22,7 +22,7 @@ from voidscope.workflow.rejudging import judge_all, unlike
 from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
-from voidscope.workflow.scans import add_dataset, add_scans, simulate
+from voidscope.workflow.scans import add_dataset, add_scans, doubtful_twin, simulate
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.verifying import project_of, report_place, verify
 
@@ -47,14 +47,17 @@ __all__ = [
     "class_pixels",
     "compare",
     "describe",
+    "doubtful_twin",
     "evaluate",
     "extrude",
     "findings",
+    "held_out_void_iou",
     "in_force",
     "interpolate",
     "is_trained",
     "judge_all",
     "judged",
+    "judgement",
     "measure",
     "pretrain",
     "progress",
@@ -68,9 +71,11 @@ __all__ = [
     "review",
     "segment",
     "simulate",
+    "since",
     "starting_weights",
     "suggest",
     "taken_over",
+    "to_judge",
     "train",
     "unlike",
     "verify",

@@ -237,7 +237,7 @@ def segment(
     """Segment scans with the current model; returns their names; those it has segmented already are not predicted again.
 
     Slice `first`, or the one that `eye` says is in view as the work goes on, is predicted first, then its neighbours, then
-    the other scans. Each `Progress.partial` is ``(SliceKey, SlicePrediction)``, so that a viewer can show slices as they come.
+    the other scans. Each `Progress.partial` is ``(SliceKey, SlicePrediction, model id)``, so that a viewer can show slices as they come.
     """
     settings = config or project.config
     cycle = current_cycle(project)
@@ -294,7 +294,7 @@ def _segmenting(
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
             found[key.scan] = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
-        yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction))
+        yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction, cycle.id))
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voidscope.config import Config
+from voidscope.errors import ProjectError
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
@@ -61,25 +62,22 @@ class Comparison:
 
 
 def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
-    """Compare the current model with the one before it; None where there is none or nothing to tell from."""
+    """Compare the current model with the one before it; None where there is none, its weights are lost, or nothing to tell from."""
     pair = project.cycles[-2:]
     basis, keys = _told_by(project, pair) if len(pair) == 2 else (UNSEEN, ())
     truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
     reader, classes = project.reader({k.scan for k in keys}), project.classes
+    device = project.config.device
 
     def steps() -> Steps[Comparison | None]:
-        if not truth:
+        if not truth or not _has_weights(pair[0]):
             return None
         yield Progress(0, 2 * len(truth), LOADING)
         found: list[Matrix] = []
         for cycle in pair:
             done = len(found) * len(truth)
             found.append(
-                (
-                    yield from matrix_of(
-                        cycle, reader, truth, len(classes), project.config.device, done, 2 * len(truth)
-                    )
-                )
+                (yield from matrix_of(cycle, reader, truth, len(classes), device, done, 2 * len(truth)))
             )
         voids = [_void(m, [c - 1 for c in classes.ids_with_role(Role.VOID)]) for m in found]
         old, new = pair
@@ -90,9 +88,17 @@ def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
     return Job("Comparing", steps, lambda comparison: comparison)
 
 
+def _has_weights(cycle: Cycle) -> bool:
+    """Whether a cycle's weights are there, and undamaged."""
+    try:
+        return bool(cycle.weights())
+    except ProjectError:
+        return False
+
+
 def _told_by(project: Project, pair: Sequence[Cycle]) -> tuple[str, tuple[SliceKey, ...]]:
     """By which labelled slices two cycles are compared, and which kind they are."""
-    fair = unseen(with_truth(project, None), pair)
+    fair = unseen(project, with_truth(project, None), pair)
     judging = [k for n in fair for k in project.labels.of(n) if not project.labels.record(k).proposed]
     if judging:
         return UNSEEN, tuple(judging)

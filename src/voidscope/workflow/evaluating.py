@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,10 +63,11 @@ def evaluate(
     """
     cycle = current_cycle(project)
     known = with_truth(project, dataset)
-    names = unseen(known, [cycle])
+    names = unseen(project, known, [cycle])
     if not names:
         raise NotReady(learnt(known, [cycle]) if known else _nothing_to_judge_by(project, dataset))
     labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    known_by = truth_hash(project, names) if dataset is None else ""
     job, classes, shapes = (
         segment(project, names, config=config),
         project.classes,
@@ -87,7 +90,7 @@ def evaluate(
         result = evaluation_of(matrix, classes, len(cycle.labelled), cycle.number, names)
         source = {
             "truth": "labels" if dataset is None else str(dataset.folder),
-            "truth_sha256": said.hexdigest(),
+            "truth_sha256": known_by or said.hexdigest(),
         }
         return Judged(predictions, result, source)
 
@@ -101,7 +104,33 @@ def evaluate(
 
 def judged(project: Project) -> tuple[str, ...]:
     """Test scans by whose labels the current model can be judged: it has not learnt from them, and no model had a say."""
-    return unseen(with_truth(project, None), [] if project.cycle is None else [project.cycle])
+    return unseen(project, with_truth(project, None), [] if project.cycle is None else [project.cycle])
+
+
+def judgement(project: Project, cycle: Cycle) -> dict[str, Any] | None:
+    """What a cycle was judged as, None where that was by other labels than the test scans have now: it says nothing of them."""
+    found = cycle.evaluation
+    if found is None or found.get("truth", "labels") != "labels":
+        return found
+    among = set(found["scans"]) <= set(project.scans)
+    later = set(unseen(project, with_truth(project, None), project.cycles)) - set(found["scans"])
+    alike = among and not later and found.get("truth_sha256") == truth_hash(project, found["scans"])
+    return found if alike else None
+
+
+def to_judge(project: Project) -> bool:
+    """Whether the current model can be judged by labels and masks that are there, and was not yet, or by other labels."""
+    cycle, names = project.cycle, judged(project)
+    if cycle is None or not names or not all(map(project.is_segmented, names)):
+        return False
+    return judgement(project, cycle) is None
+
+
+def truth_hash(project: Project, scans: Iterable[str]) -> str:
+    """Names what people said of these scans: SHA-256 over the hashes of the labels in which no model had a say."""
+    records = ((k, project.labels.record(k)) for n in sorted(scans) for k in project.labels.of(n))
+    said = [(str(k), r.sha256) for k, r in records if not r.proposed]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def with_truth(project: Project, dataset: Dataset | None) -> tuple[str, ...]:
@@ -113,16 +142,17 @@ def with_truth(project: Project, dataset: Dataset | None) -> tuple[str, ...]:
     return tuple(s.name for s in project.scans.values() if s.split is Split.TEST and s.name in known)
 
 
-def unseen(scans: Iterable[str], models: Iterable[Cycle]) -> tuple[str, ...]:
-    """Those scans that none of the models has learnt from."""
+def unseen(project: Project, scans: Iterable[str], models: Iterable[Cycle]) -> tuple[str, ...]:
+    """Those scans that none of the models has learnt from, under this name or as another file of the same data."""
     seen = frozenset[str]().union(*(m.learnt_from for m in models))
-    return tuple(n for n in scans if n not in seen)
+    data = {project.scan(n).fingerprint for n in seen if n in project.scans}
+    return tuple(n for n in scans if n not in seen and project.scan(n).fingerprint not in data)
 
 
 def learnt(scans: Iterable[str], models: Iterable[Cycle]) -> str:
     """Why these test scans judge none of the models, and the way out."""
     return (
-        f"{' and '.join(m.id for m in models)} learnt from the labels of {', '.join(scans)}, which can therefore not judge it. "
+        f"{' and '.join(m.id for m in models)} learnt from the labels of {', '.join(scans)}, or of the same data under another name, which can therefore not judge it. "
         "Train again now that they are test scans, or add a scan that was never trained on with --split test."
     )
 

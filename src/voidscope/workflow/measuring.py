@@ -16,6 +16,7 @@ from voidscope.metrology import (
     Bump,
     Report,
     ScanMeasurement,
+    Verdict,
     doubted,
     measure_scan,
     overlay_png,
@@ -27,6 +28,7 @@ from voidscope.project.results import read_mask, read_views, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
+from voidscope.workflow.evaluating import judgement
 from voidscope.workflow.promoting import not_in_force
 from voidscope.workflow.recording import Occasion, record_of
 from voidscope.workflow.restoring import void_iou
@@ -59,11 +61,12 @@ def measure(
     names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
-    blind = not_in_force(project, cycle) or _blind(cycle, classes, settings)
+    found_voids = held_out_void_iou(project, cycle)
+    blind = _doubt(project, cycle, settings)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": void_iou(cycle, classes), "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, classes)],
+        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, found_voids)],
         "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
         "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings), *told.words()]),
     }  # fmt: skip
@@ -128,7 +131,43 @@ def _words(settings: Config) -> list[str]:
     return [part for name, value in said.items() for part in ("--set", f"measure.{name}={json.dumps(value)}")]
 
 
-def _blind(cycle: Cycle, classes: ClassMap, settings: Config) -> str:
+def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
+    """Void IoU of a cycle by the labels that test scans have now, or by a dataset's truth; None where it is not known."""
+    return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
+
+
+def since(project: Project, report: Report, found: ScanMeasurement) -> str:
+    """What has changed since a scan was measured, so that the report is not of what is there now; empty where nothing has."""
+    cycle, told = project.cycle, report.provenance
+    if cycle is None or told.get("model") != cycle.id:
+        return "Of an earlier model"
+    if found.scan not in project.scans or found.spacing_um != project.scan(found.scan).spacing_um:
+        return "Measured with another spacing"
+    if not project.is_segmented(found.scan):
+        return "Of a mask that is gone"
+    if found.recipe != project.config.measure:
+        return "Measured with other settings"
+    judged_as = told.get("held_out_void_iou"), told.get("promotion")
+    doubt = _doubt(project, cycle, project.config)
+    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or (
+        doubt and found.verdict is not Verdict.REVIEW
+    ):
+        return "The model was judged or put in force since, or the labels that judge it have changed"
+    later = [
+        n
+        for n in project.scans
+        if n not in {s.scan for s in report.scans} | set(told.get("not_measured") or ())
+    ]
+    return f"Measured before {named(later)} came in" if later else ""
+
+
+def _doubt(project: Project, cycle: Cycle, settings: Config) -> str:
+    """Why no verdict comes of a model now; empty where one does."""
+    found = held_out_void_iou(project, cycle)
+    return not_in_force(project, cycle) or _blind(cycle, project.classes, settings, found)
+
+
+def _blind(cycle: Cycle, classes: ClassMap, settings: Config, found: float | None) -> str:
     """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
     weights = cycle.metrics.get("class_weights", {})
     voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
@@ -137,7 +176,7 @@ def _blind(cycle: Cycle, classes: ClassMap, settings: Config) -> str:
             f"{cycle.id} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
             "any; label slices that show it and train again"
         )
-    found, needed = void_iou(cycle, classes), settings.measure.min_void_iou
+    needed = settings.measure.min_void_iou
     if found is not None and found < needed:
         return (
             f"{cycle.id} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
@@ -146,10 +185,12 @@ def _blind(cycle: Cycle, classes: ClassMap, settings: Config) -> str:
     return ""
 
 
-def _unjudged(cycle: Cycle, classes: ClassMap) -> list[str]:
-    if void_iou(cycle, classes) is not None:
+def _unjudged(cycle: Cycle, found: float | None) -> list[str]:
+    if found is not None:
         return []
-    return [f"{cycle.id} was not evaluated on held-out voids: what it misses is not in the intervals."]
+    return [
+        f"{cycle.id} was not evaluated on the held-out voids of now: what it misses is not in the intervals."
+    ]
 
 
 def _worst_picture(

@@ -61,7 +61,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     before = None if before is not None and before.weights_sha256 == cycle.weights_sha256 else before
     sides = [cycle] if before is None else [cycle, before]
     known = with_truth(project, dataset)
-    fair = unseen(known, sides)
+    fair = unseen(project, known, sides)
     names = tuple(n for n in fair if all(mask_path(c.folder, n).is_file() for c in sides))
     if known and not fair and not note:
         raise NotReady(f"{learnt(known, sides)} Or promote with a note that says why: --note TEXT.")

@@ -14,6 +14,7 @@ from typing import Any
 import voidscope
 from voidscope.config import Config, MeasureConfig
 from voidscope.project import Cycle, Project, SliceReader
+from voidscope.workflow.evaluating import judgement
 
 UNKNOWN = "not recorded"
 
@@ -58,7 +59,7 @@ def record_of(
         "project_folder": str(project.path),
         "git_commit": _commit() or UNKNOWN,
         "people": told["people"] | {"labelled by": _authors(project, cycle)},
-        "model_record": _model(cycle),
+        "model_record": _model(cycle, judgement(project, cycle)),
         "inference": {
             "flips": "mean of four mirror images" if _was(cycle, "model", "flips") else "none",
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
@@ -91,9 +92,9 @@ def _authors(project: Project, cycle: Cycle) -> str:
     )
 
 
-def _model(cycle: Cycle) -> dict[str, Any]:
+def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the model is, what it learnt from and how it was judged."""
-    judged = cycle.evaluation or {}
+    judged = judged_as or {}
     labels = cycle.provenance.get("labels_sha256")
     data = cycle.provenance.get("scans")
     return {

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results
 from voidscope.workflow.comparing import matrix_of
-from voidscope.workflow.evaluating import evaluation_of, held_out, kept_of, learnt, unseen, with_truth
+from voidscope.workflow.evaluating import (
+    evaluation_of,
+    judgement,
+    kept_of,
+    learnt,
+    truth_hash,
+    unseen,
+    with_truth,
+)
 from voidscope.workflow.snapshot import LOADING
 
 Found = dict[str, Mapping[str, object]]
@@ -27,7 +34,7 @@ def judge_all(project: Project) -> Job[Found, int]:
     """
     cycles = _own(project)
     known = with_truth(project, None)
-    names = unseen(known, cycles)
+    names = unseen(project, known, cycles)
     if not cycles or not names:
         raise NotReady(
             learnt(known, cycles)
@@ -37,7 +44,7 @@ def judge_all(project: Project) -> Job[Found, int]:
         )
     keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
     truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
-    said = hashlib.sha256(b"".join(held_out(project, n).tobytes() for n in names)).hexdigest()
+    said = truth_hash(project, names)
     reader, classes, device = project.reader(names), project.classes, project.config.device
 
     def steps() -> Steps[Found]:
@@ -60,7 +67,7 @@ def judge_all(project: Project) -> Job[Found, int]:
 
 
 def unlike(project: Project) -> tuple[Cycle, ...]:
-    """Cycles that were not judged, or by other labels than the newest that was; none where that was by a dataset."""
+    """Cycles that were not judged, by other labels than there are now, or than the newest that was; none where that was by a dataset."""
     said = {c.number: c.evaluation for c in _own(project)}
     newest = next((e for e in reversed(said.values()) if e is not None), {"truth": "labels"})
     if newest.get("truth", "labels") != "labels":
@@ -68,7 +75,7 @@ def unlike(project: Project) -> tuple[Cycle, ...]:
     alike = [newest.get(name) for name in ("scans", "truth_sha256")]
     return tuple(
         c for c in _own(project)
-        if (e := said[c.number]) is None or [e.get(name) for name in ("scans", "truth_sha256")] != alike
+        if (e := said[c.number]) is None or judgement(project, c) is None or [e.get(name) for name in ("scans", "truth_sha256")] != alike
     )  # fmt: skip
 
 

@@ -243,7 +243,7 @@ def _replayable(project: Project) -> tuple[tuple[SliceKey, ...], tuple[tuple[int
 
 def _judges(project: Project) -> tuple[SliceKey, ...]:
     """Held-out slices that people labelled and no cycle has learnt from."""
-    names = unseen(with_truth(project, None), project.cycles)
+    names = unseen(project, with_truth(project, None), project.cycles)
     keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
     if not keys:
         raise NotReady(

@@ -55,6 +55,14 @@ def add_scans(
     return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
 
 
+def doubtful_twin(project: Project, scan: str) -> str:
+    """What to mind of a scan whose data the project has under another name as well; empty where it has not."""
+    twins = project.copies(scan)
+    if not twins:
+        return ""
+    return f"It holds the same data as {', '.join(twins)}: a model that learns from one of them is judged by none."
+
+
 def _refuse_dataset(path: Path) -> None:
     """A dataset folder holds several scans; a folder added as a scan holds the slices of one."""
     if path.is_dir() and ((path / DESCRIPTION).is_file() or any(path.glob(f"*{LABELS}.tif*"))):
