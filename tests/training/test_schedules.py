@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voidscope.config import Config, TrainConfig
-from voidscope.training.schedules import supervised_rate
+from voidscope.training.schedules import shared_out, supervised_rate
 
 
 def _all(config: TrainConfig, n_steps: int) -> list[float]:
@@ -39,3 +39,20 @@ def test_one_cycle_rises_then_falls_and_never_leaves_its_bounds(epochs: int, n_s
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert all(0 <= r <= 1e-3 for r in rates)
+
+
+@given(
+    steps=st.integers(1, 2_000), epochs=st.integers(1, 200), n=st.integers(1, 300),
+    growth=st.sampled_from([0.0, 0.25, 1.0]),
+)  # fmt: skip
+def test_a_training_is_as_long_as_was_asked_for(steps: int, epochs: int, n: int, growth: float) -> None:
+    asked = TrainConfig(steps=steps, epochs=epochs, growth=growth)
+    recipe = shared_out(asked, n)
+    each = math.ceil(asked.steps_for(n) / recipe.epochs)
+    last = asked.steps_for(n) - (recipe.epochs - 1) * each
+    assert recipe.epochs <= epochs
+    assert 1 <= last <= each
+
+
+def test_epochs_decide_where_no_steps_are_said() -> None:
+    assert shared_out(TrainConfig(epochs=7), 40) == TrainConfig(epochs=7)

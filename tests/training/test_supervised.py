@@ -146,6 +146,19 @@ def test_the_product_recipe_takes_its_steps_however_few_slices_there_are(
     assert found.class_weights == (1, 1, 0)
 
 
+@pytest.mark.parametrize(("steps", "epochs", "seen"), [(4, 50, 4), (7, 3, 3), (13, 5, 5)])
+def test_as_many_steps_are_done_as_were_asked_for(
+    steps: int, epochs: int, seen: int, tiny: list[Segmenter]
+) -> None:
+    images, labels = discs(3)
+    config = quick(
+        *PRESETS["product"], f"train.steps={steps}", f"train.epochs={epochs}", "train.batch_size=2"
+    )
+    run = finish(train_steps(images, labels, 3, config, normalisation=NORMALISATION))
+    assert len([p for p in run.progress if p.note.startswith("epoch")]) == steps
+    assert len(run.result.losses) == seen
+
+
 def test_steps_grow_with_the_slices_where_settings_say_so(tiny: list[Segmenter]) -> None:
     config = quick(
         *PRESETS["product"], "train.steps=4", "train.growth=0.5", "train.epochs=2", "train.batch_size=4"

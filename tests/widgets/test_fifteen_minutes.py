@@ -155,7 +155,7 @@ def open_the_sample(person: Person, home: Path) -> None:
     assert stored.classes.names == ("background", "copper_pillar", "solder", "void", "copper_pad")
     assert {s.spacing_um for s in stored.scans.values()} == {(0.7, 0.7, 0.7)}
     assert {k.scan for k in stored.labels} == {"memory_000"}  # to judge by; nothing to learn from yet
-    assert not dock.view.train.retrain.isEnabled()
+    assert not dock.view.train.retrain.isEnabled() and not stored.labels.can_undo
     dataset = Dataset.open(home / "voidscope-sample" / "scans")
     person.truth = {scan: project_truth(stored, dataset, scan) for scan in stored.scans}
 

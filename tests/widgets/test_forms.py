@@ -81,7 +81,7 @@ def test_choosing_a_preset_changes_all_its_settings_and_any_own_value_is_called_
     box.box.activated.emit(box.box.currentIndex())
     assert heard == ["product"] == [box.value()]
     box.setValue(Config.product().with_changes(["train.dice=0.5", "suggest.budget=3"]))
-    assert box.box.currentText() == "own"
+    assert box.box.currentText() == "changed"
     box.box.activated.emit(box.box.currentIndex())
     assert heard == ["product"]
     box.box.setCurrentText("paper")

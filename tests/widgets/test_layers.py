@@ -149,8 +149,9 @@ def test_heatmaps_take_turns(bench: Bench) -> None:
     bench.layers.show_results()
     seen = []
     for _ in range(5):
-        bench.layers.next_heatmap()
+        told = bench.layers.next_heatmap()
         seen.append([r for r in ("rareness", "uncertainty", "flicker") if bench.find(r).visible])
+        assert told == "".join(seen[-1])
     assert seen == [["rareness"], ["uncertainty"], ["flicker"], [], ["rareness"]]
 
 

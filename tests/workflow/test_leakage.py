@@ -18,7 +18,7 @@ from voidscope.volume import Dataset
 from voidscope.workflow import (
     better_before,
     comparing,
-    doubtful_twin,
+    doubts,
     evaluate,
     held_out_void_iou,
     judged,
@@ -119,7 +119,7 @@ def test_a_copy_of_what_was_learnt_from_judges_no_model(
     copy = tmp_path / "again.tif"
     copy.write_bytes(Path(project.scan("a").path).read_bytes())
     add_scan(project, copy, Split.TEST)
-    assert "same data as a" in doubtful_twin(project, "again") and not doubtful_twin(project, "b")
+    assert "same data as a" in doubts(project, "again")[0] and doubts(project, "b") == ()
     import_truth(project, dataset, [SliceKey("a", 0)])
     segmented_all(project)
     project.labels.put(SliceKey("again", 0), np.ones((24, 20), np.uint8))
@@ -169,3 +169,14 @@ def test_a_report_tells_of_a_scan_that_came_later(project: Project, dataset: Dat
     assert since(project, report, report.scans[0]) == ""
     add_scan(project, write_scan(tmp_path / "late.tif", 9))
     assert since(project, report, report.scans[0]) == "Measured before late came in"
+
+
+def test_projections_are_taken_in_with_a_warning_and_give_no_verdict(project: Project) -> None:
+    assert doubts(project, "a") == ()
+    record = project.scan("a").model_copy(update={"format": "zeiss-txrm"})
+    project._take_in([record])
+    assert "X-ray projections" in doubts(project, "a")[0]
+    segmented_all(project)
+    found = {s.scan: s for s in execute(measure(project)).scans}
+    assert found["a"].verdict is Verdict.REVIEW and "projections" in found["a"].reason
+    assert "projections" not in found["b"].reason

@@ -423,6 +423,6 @@ def test_a_model_that_was_never_shown_a_void_signs_nothing(project: Project) -> 
     report = execute(measure(project, ["a"]))
     (found,) = report.scans
     assert found.verdict is Verdict.REVIEW
-    assert f"{cycle.id} learnt from 3 slices without any labelled void" in found.reason
+    assert f"cycle {cycle.number} learnt from 3 slices without any labelled void" in found.reason
     assert "No void among the labels" in report.provenance["warnings"][0]
     assert found.n_voxels["void"] == 0

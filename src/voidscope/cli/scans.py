@@ -118,10 +118,8 @@ def add(
         for s in added
     )
     for s in added:
-        if unsure := s.intensity.doubt:
+        for unsure in workflow.doubts(project, s.name):
             sys.stderr.write(f"warning: {s.name}: {unsure}\n")
-        if twin := workflow.doubtful_twin(project, s.name):
-            sys.stderr.write(f"warning: {s.name}: {twin}\n")
         if doubt := doubtful_spacing(s.spacing_um):
             sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))

@@ -17,6 +17,8 @@ from voidscope.errors import ProjectError
 from voidscope.vocabulary import Plane, SliceKey, Split
 from voidscope.volume import Intensity, Spacing, Volume, measure_intensity, read_scan, scale
 
+PROJECTIONS = ("zeiss-txrm", "zeiss-xrm")
+"""Formats of projections; what is reconstructed from them is another file."""
 SAMPLED_ABOVE = 1 << 30
 """Files above this many bytes are fingerprinted by samples, so that adding a scan stays quick."""
 
@@ -57,6 +59,11 @@ class ScanRecord(BaseModel):
     def slice_keys(self) -> tuple[SliceKey, ...]:
         """The keys of all slices in order."""
         return tuple(SliceKey(self.name, i) for i in range(self.n_slices))
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether its slices are X-ray projections, in which nothing has a volume."""
+        return self.format in PROJECTIONS
 
     def found_again(self, other: ScanRecord, labelled: bool) -> ScanRecord:
         """This record with the place, split and plane of `other`, the same data, and its spacing where one was typed in.

@@ -14,6 +14,19 @@ START = 0.04
 """Where it starts, as a share of the largest."""
 
 
+def shared_out(config: TrainConfig, n_labelled: int) -> TrainConfig:
+    """The recipe with no more epochs than its steps for so many slices fill; all but the last have as many steps as each other.
+
+    So a training has as many steps as a person asked for, to the step. Where epochs decide, it is the recipe itself.
+    """
+    total = config.steps_for(n_labelled)
+    if not total:
+        return config
+    epochs = math.ceil(total / math.ceil(total / config.epochs))
+    drop = round(config.drop_epoch * epochs / config.epochs)
+    return config.model_copy(update={"epochs": epochs, "drop_epoch": drop})
+
+
 def supervised_rate(config: TrainConfig, epoch: int, step: int, steps_per_epoch: int) -> float:
     """Learning rate of step `step` of epoch `epoch`, both from 0.
 

@@ -31,7 +31,7 @@ from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.focus import Focus
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
-from voidscope.training.schedules import supervised_rate
+from voidscope.training.schedules import shared_out, supervised_rate
 from voidscope.training.warm import NEVER, warm_recipe, welcome
 from voidscope.vocabulary import Mask
 
@@ -101,6 +101,7 @@ def train_steps(
             segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
         else:
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
+        config = config.model_copy(update={"train": shared_out(config.train, len(labels))})
         recipe = _Supervised(segmenter, images, labels, config, normalisation, warm=warm is not None)
         course = Course(segmenter, recipe.optimiser)
         yield from follow(recipe, course, config.train.epochs)
@@ -181,7 +182,8 @@ class _Supervised:
         """One pass over all slices in a new order, or this epoch's share of the steps."""
         order = rng_at(self.seed, ORDER, epoch).permutation(self.entries)
         if self.config.steps:
-            order = cycled(order, self.n_steps * max(self.config.batch_size, self._least))
+            left = self.config.steps_for(len(self.labels)) - epoch * self.n_steps
+            order = cycled(order, min(self.n_steps, left) * max(self.config.batch_size, self._least))
         self.segmenter.train()
         for k, which in enumerate(batches_of(order, self.config.batch_size, self._least)):
             self._set_rate(epoch, k, rate)

@@ -22,7 +22,7 @@ from superqt import QElidingLabel
 from voidscope.demo import LOGIC, MEMORY, SEED, fill_sample
 from voidscope.errors import VoidscopeError
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import ClassMap, Split
+from voidscope.vocabulary import ClassMap, Role, Split
 from voidscope.volume import Dataset
 from voidscope.widgets.dock_memory import last_project, recall, remember
 from voidscope.widgets.doctor_panel import Doctor, DoctorPanel, key_finding, line, told
@@ -45,6 +45,7 @@ WELCOME = (
 
 
 UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
+NO_VOID = "None of the classes is a void, so nothing will be measured. If one of them is, make the project anew and say which, e.g. {}:void."
 OPENING = (
     "Make a project folder for your own scans.", "Go on with a project folder.",
     "Open a sample project: simulated HBM micro-bump scans, no network needed.",
@@ -208,9 +209,13 @@ class Voidscope(QWidget):
     def make_project(self, path: Path, classes: str) -> None:
         """Make and show a new project with the classes named."""
         try:
-            self.show_project(Project.create(path, ClassMap.from_words(classes)))
+            project = Project.create(path, ClassMap.from_words(classes))
+            self.show_project(project)
         except VoidscopeError as error:
             self.jobs.tell_problem(str(error))
+            return
+        if not project.classes.ids_with_role(Role.VOID):
+            self.jobs.tell(NO_VOID.format(project.classes.names[-1]))
 
     def _choose(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Open a voidscope project")

@@ -15,7 +15,7 @@ from superqt import QCollapsible
 from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
 
-OWN = "own"
+OWN = "changed"
 """Shown where the settings follow no preset."""
 
 
@@ -125,7 +125,7 @@ class PresetBox(QWidget):
 
 def folded(title: str, *widgets: QWidget) -> QCollapsible:
     """Widgets under a title that opens them; closed at first."""
-    box = QCollapsible(title)
+    box = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
     for layout in (box.layout(), box.content().layout()):
         layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:

@@ -32,6 +32,13 @@ NO_PREDICTION = "This slice has no prediction to accept yet; retrain, or segment
 FIELDS = (
     "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
 )  # fmt: skip
+HEATMAPS = {
+    "": "No heatmap is shown; they come with a prediction.",
+    "rareness": "Rareness: yellow where the model sees a class that is rare in all scans.",
+    "uncertainty": "Uncertainty: bright where the model wavers between classes, black where it is sure.",
+    "flicker": "Flicker: bright where the prediction changes from slice to slice.",
+}
+"""What the colours of each heatmap say."""
 SETTLE_MS = 250
 """So long after the last change of a setting the queue is ranked again."""
 
@@ -62,7 +69,7 @@ class LabelPanel(QWidget):
             _small(
                 "H  Heatmap",
                 "Rareness, uncertainty, flicker, none, and round again (H).",
-                layers.next_heatmap,
+                self.next_heatmap,
             ),
             _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
         ]
@@ -86,6 +93,10 @@ class LabelPanel(QWidget):
     def go(self, step: int, *_: object) -> None:
         """Jump to the next (+1) row of the list still to do, or back (-1) to the one before."""
         self.queue.go(step)
+
+    def next_heatmap(self) -> None:
+        """Show the next heatmap and say what its colours mean."""
+        self._runner.told.emit(HEATMAPS[self._layers.next_heatmap()])
 
     def accept_shown(self) -> None:
         """Accept what the list in view is about: the prediction of this slice, or the selected finding."""

@@ -275,12 +275,13 @@ class ScanLayers(QObject):
         if layer is not None:
             layer.visible = not layer.visible
 
-    def next_heatmap(self) -> None:
-        """Rareness, uncertainty, flicker, none, and round again."""
+    def next_heatmap(self) -> str:
+        """Rareness, uncertainty, flicker, none, and round again; the role that is shown now, empty for none."""
         there = [la for la in map(self.find, HEATMAPS) if la is not None]
         now = next((k for k, la in enumerate(there) if la.visible), len(there))
         for k, layer in enumerate(there):
             layer.visible = k == (now + 1) % (len(there) + 1)
+        return next((role for role in HEATMAPS if (la := self.find(role)) is not None and la.visible), "")
 
     # -- inside -----------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class ProjectView(QTabWidget):
             "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_shown,
             "S": self.label.queue.pass_over, "G": self.label.queue.toggle_flag,
             "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
-            "H": self.layers.next_heatmap, "J": lambda: self.layers.toggle("labels"),
+            "H": self.label.next_heatmap, "J": lambda: self.layers.toggle("labels"),
             "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
             **self.label.tools.keys(), **self._turns(),
         }  # fmt: skip

@@ -76,7 +76,7 @@ class QueueBox(QWidget):
         self.tabs, self.list = QTabBar(), RowList(self.thumbnails)
         self.suggest = QPushButton("Suggest")
         self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
-        self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare labels")
+        self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare")
         self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
         self.skip, self.flag, self.never = (
             QPushButton("S  Skip"),

@@ -24,7 +24,7 @@ from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text
 from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import add_scans, doubtful_twin
+from voidscope.workflow import add_scans, doubts
 
 HEADER = ("scan", "slices", "labels", "um", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
@@ -95,8 +95,8 @@ class ScansPanel(QWidget):
         """Show the first new scan; ask for the spacing of those whose files say none."""
         self._layers.show(records[0].name)
         for record in records:
-            if doubt := record.intensity.doubt or doubtful_twin(self._project, record.name):
-                self._runner.told.emit(f"{record.name}: {doubt}")
+            if said := doubts(self._project, record.name):
+                self._runner.told.emit(f"{record.name}: {' '.join(said)}")
         unknown = [r.name for r in records if r.spacing_um is None]
         if unknown:
             self._runner.told.emit(

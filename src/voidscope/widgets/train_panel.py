@@ -292,7 +292,7 @@ class TrainPanel(QWidget):
 
     def _state(self, labelled: int) -> str:
         start = START[starting_weights(self._project, self._project.config)]
-        words = f"{labelled} slices labelled. Each training starts from {start}."
+        words = f"{labelled} {'slice' if labelled == 1 else 'slices'} labelled. Each training starts from {start}."
         cycle = self._project.cycle
         return " ".join([words, *(cycle.metrics["warnings"] if cycle else ())])
 

@@ -22,7 +22,7 @@ from voidscope.workflow.rejudging import judge_all, unlike
 from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
-from voidscope.workflow.scans import add_dataset, add_scans, doubtful_twin, simulate
+from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.verifying import project_of, report_place, verify
 
@@ -47,7 +47,7 @@ __all__ = [
     "class_pixels",
     "compare",
     "describe",
-    "doubtful_twin",
+    "doubts",
     "evaluate",
     "extrude",
     "findings",

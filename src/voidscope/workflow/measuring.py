@@ -23,7 +23,7 @@ from voidscope.metrology import (
     spot,
     worst,
 )
-from voidscope.project import Cycle, Project, SliceReader, fingerprint
+from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint
 from voidscope.project.results import read_mask, read_views, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
@@ -88,9 +88,7 @@ def measure(
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
             views = read_views(cycle.folder, name, len(classes))
             found = measure_scan(mask, classes, record.spacing_um, settings.measure, name, views)
-            doubt = blind or (
-                "" if now == record.fingerprint else f"the file of {name} is not the one that was added"
-            )
+            doubt = blind or _unfit(record, now)
             measured.append(doubted(found, doubt))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         yield Progress(len(names), len(names), "taking pictures")
@@ -108,6 +106,15 @@ def measure(
         return result[0]
 
     return Job("Measuring", steps, commit)
+
+
+def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
+    """Why no verdict comes of a scan, whatever the model; empty where one does."""
+    if fingerprint_now != record.fingerprint:
+        return f"the file of {record.name} is not the one that was added"
+    if record.is_projected:
+        return f"the slices of {record.name} are X-ray projections, in which nothing has a volume; measure the reconstruction (.txm)"
+    return ""
 
 
 def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
@@ -173,13 +180,13 @@ def _blind(cycle: Cycle, classes: ClassMap, settings: Config, found: float | Non
     voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
     if voids and not any(weights.get(v, 1) for v in voids):
         return (
-            f"{cycle.id} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
+            f"cycle {cycle.number} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
             "any; label slices that show it and train again"
         )
     needed = settings.measure.min_void_iou
     if found is not None and found < needed:
         return (
-            f"{cycle.id} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
+            f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
             "slices that show voids and train again"
         )
     return ""
@@ -189,7 +196,7 @@ def _unjudged(cycle: Cycle, found: float | None) -> list[str]:
     if found is not None:
         return []
     return [
-        f"{cycle.id} was not evaluated on the held-out voids of now: what it misses is not in the intervals."
+        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals."
     ]
 
 

@@ -110,7 +110,7 @@ def not_in_force(project: Project, cycle: Cycle) -> str:
     if force is None or force.weights_sha256 == cycle.weights_sha256:
         return ""
     return (
-        f"{cycle.id} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "
+        f"cycle {cycle.number} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "
         f"(voidscope restore {project.path} --cycle {force.number})"
     )
 

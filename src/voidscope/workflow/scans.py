@@ -55,12 +55,19 @@ def add_scans(
     return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
 
 
-def doubtful_twin(project: Project, scan: str) -> str:
-    """What to mind of a scan whose data the project has under another name as well; empty where it has not."""
-    twins = project.copies(scan)
-    if not twins:
-        return ""
-    return f"It holds the same data as {', '.join(twins)}: a model that learns from one of them is judged by none."
+def doubts(project: Project, scan: str) -> tuple[str, ...]:
+    """What to mind of a scan just added, in sentences: no two greys, the same data twice, projections."""
+    record, twins = project.scan(scan), project.copies(scan)
+    said = [record.intensity.doubt or ""]
+    if twins:
+        said.append(
+            f"It holds the same data as {', '.join(twins)}: a model that learns from one of them is judged by none."
+        )
+    if record.is_projected:
+        said.append(
+            "Its slices are X-ray projections: voids can be found, not measured. For volumes add the reconstruction (.txm)."
+        )
+    return tuple(filter(None, said))
 
 
 def _refuse_dataset(path: Path) -> None:
