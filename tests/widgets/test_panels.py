@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 from voidscope.errors import ProjectError, VolumeError
 from voidscope.jobs import execute
 from voidscope.project import Project
-from voidscope.vocabulary import ClassMap, SliceKey
+from voidscope.vocabulary import ClassMap, SliceKey, Split
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.palette import ClassPalette, short
@@ -252,3 +252,19 @@ def test_a_damaged_queue_is_told_and_the_project_opens_all_the_same(qtbot: Any, 
     assert any("0000.json" in sentence for sentence in told)
     assert view.label.queue.list.rows() == ()
     view.release()
+
+
+def test_a_scan_is_moved_to_the_other_split_and_back(qtbot: Any, bench: Bench) -> None:
+    runner = Runner()
+    panel = ScansPanel(bench.project, runner, bench.layers)
+    qtbot.addWidget(panel)
+    said: list[str] = []
+    runner.told.connect(said.append)
+    assert not panel.split.isEnabled()
+    panel.table.selectRow(0)
+    assert panel.split.isEnabled()
+    for split, words in ((Split.TEST, "only judged on"), (Split.TRAIN, "learnt from")):
+        panel.split.click()
+        panel.refresh()
+        assert Project.open(bench.project.path).scan("a").split is split
+        assert words in said[-1]

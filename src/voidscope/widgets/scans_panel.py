@@ -46,11 +46,13 @@ class ScansPanel(QWidget):
         self.test.setToolTip(
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
         )
-        self.table: QTableWidget = plain_table(HEADER, wide=(0,))
+        self.table: QTableWidget = plain_table(HEADER, wide=(1, 2, 3, 4))
         self.table.setToolTip(
             "Scans of the project; click one to show it. um: edges of its voxels; split: learnt from, or only judged on."
         )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.split = QPushButton("Learn / judge")
+        self.split.setToolTip("Learn from the selected scan from now on, or only judge on it.")
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)
         self.spacing = SpacingEditor()
@@ -63,6 +65,7 @@ class ScansPanel(QWidget):
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(runner.failed)
         self.table.itemSelectionChanged.connect(self._show)
+        self.split.clicked.connect(self._turn_split)
         runner.started.connect(self._enable)
         runner.ended.connect(self._enable)
         self.refresh()
@@ -78,10 +81,13 @@ class ScansPanel(QWidget):
         self.table.setVisible(bool(rows))
         self.hint.setVisible(not rows)
         self.spacing.setEnabled(bool(rows))
+        self.split.setVisible(bool(rows))
+        self._enable()
 
     def _enable(self, *_: object) -> None:
         for button in (self.add, self.add_folder):
             button.setEnabled(not self._runner.busy)
+        self.split.setEnabled(self.selected() is not None and not self._runner.busy)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
@@ -125,10 +131,22 @@ class ScansPanel(QWidget):
         if name is None:
             return
         self.spacing.setValue(self._project.scan(name).spacing_um)
+        self._enable()
         try:
             self._layers.show(name)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
+
+    def _turn_split(self) -> None:
+        """Move the selected scan to the other split; models that learnt from it are still not judged by it."""
+        name = self.selected()
+        if name is None:
+            return
+        record = self._project.scan(name)
+        split = Split.TRAIN if record.split is Split.TEST else Split.TEST
+        if self._runner.at_once(lambda: self._project.add([record.model_copy(update={"split": split})])):
+            said = "is only judged on" if split is Split.TEST else "is learnt from"
+            self._runner.told.emit(f"{name} {said} from now on.")
 
     def _set_spacing(self, spacing_um: Spacing) -> None:
         name = self.selected() or self._layers.scan
@@ -153,6 +171,7 @@ class ScansPanel(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.hint)
         layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.split)
         layout.addWidget(self.spacing)
 
 
@@ -160,4 +179,4 @@ def _short(spacing_um: Spacing | None) -> str:
     """A spacing for the table: one number where it is the same along all axes."""
     if spacing_um is None:
         return "?"
-    return f"{spacing_um[0]:g}" if len(set(spacing_um)) == 1 else spacing_text(spacing_um)
+    return f"{spacing_um[0]:.4g}" if len(set(spacing_um)) == 1 else spacing_text(spacing_um)
