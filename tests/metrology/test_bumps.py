@@ -147,3 +147,52 @@ def test_the_rows_of_a_bump_say_what_the_command_line_promises() -> None:
         "limit",
         "verdict",
     } <= entry.keys()
+
+
+def hollow(voids: int, holes: int) -> np.ndarray:
+    """A block of 512 voxels of solder, some of them void, and some background closed in beside it."""
+    mask = block()
+    inner = mask[2:-2, 2:-2, 2:-2]
+    inner[1, 1, 1 : 1 + voids] = VOID
+    flat = inner[3:5, 2:7, 2:7].reshape(-1)
+    flat[:holes] = BACKGROUND
+    inner[3:5, 2:7, 2:7] = flat.reshape(2, 5, 5)
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("holes", "limit", "verdict"),
+    [
+        (0, 0.05, Verdict.PASS),
+        (7, 0.01, Verdict.PASS),  # too few to be a void
+        (20, 0.05, Verdict.PASS),  # (4 + 20) / 512 is within the limit
+        (20, 0.04, Verdict.REVIEW),
+        (40, 0.05, Verdict.REVIEW),
+        (40, 0.001, Verdict.FAIL),
+    ],
+)
+def test_background_closed_in_may_be_void_and_never_makes_a_pass(
+    holes: int, limit: float, verdict: Verdict
+) -> None:
+    recipe = MeasureConfig(limit=limit)
+    found = measure_scan(hollow(4, holes), HBM, (1, 1, 1), recipe, "a")
+    assert (found.closed_in, found.verdict) == (holes, verdict)
+    assert found.bumps[0].measured.verdict is verdict
+    assert ("closed in" in found.reason) is (verdict is Verdict.REVIEW)
+    filled = measure_scan(hollow(4, holes), HBM, (1, 1, 1), MeasureConfig(limit=limit, fill_holes=True), "a")
+    assert filled.closed_in == 0
+    if verdict is Verdict.REVIEW:
+        assert filled.verdict is Verdict.FAIL
+        assert f"{100 * filled.ratio:.4g} %" in found.reason
+    assert ScanMeasurement.from_entry(json.loads(json.dumps(found.entry()))) == found
+
+
+def test_each_hole_is_held_against_the_bump_it_is_in() -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
+    first, second = (b.structure.box for b in measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a").bumps)
+    z, y, x = ((a + b) // 2 for a, b in second)
+    made.mask[z - 2 : z + 3, y - 3 : y + 4, x - 3 : x + 4] = BACKGROUND
+    found = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert [b.measured.verdict for b in found.bumps] == [Verdict.PASS, Verdict.REVIEW]
+    assert (found.verdict, found.closed_in) == (Verdict.REVIEW, 245)
+    assert first != second and "closed in" in found.reason

@@ -1,7 +1,7 @@
 """A whole scan measured, and each of its bumps by itself; the verdict by the unit that the recipe names.
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
-outside any bump, which may be one's; else it PASSes. Other pieces that are no bump (dust) decide nothing then, and are said. With
+outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter. Other pieces that are no bump (dust) decide nothing then, and are said. With
 the unit scan, the ratio over all of it decides.
 """
 
@@ -15,12 +15,13 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.budget import Views
-from voidscope.metrology.cleaning import centres_of, drop_far, mend
+from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
 from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean
+from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import split
 from voidscope.metrology.verdict import Verdict
 from voidscope.metrology.voids import Box, Shape, Void
-from voidscope.vocabulary import ClassMap, Mask
+from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
 GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
@@ -50,8 +51,14 @@ def measure_scan(
         centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
         mask, far = drop_far(mask, classes, spacing, recipe, centres)
         found, changed = split(mask, classes, spacing, recipe), {**changed, **far}
-    whole = replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
+    holes = closed_in(mask, classes)
+    whole = replace(
+        measure_clean(mask, classes, spacing, recipe, scan, views),
+        cleaned=changed,
+        closed_in=sum(n for _, n in holes),
+    )
     if len(found.structures) == 1 and not found.stray.pieces:
+        whole = not_filled(whole, whole.closed_in)
         return replace(whole, bumps=(Bump(found.structures[0], whole),))
     bumps, seen = {}, {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
     for k, first, cut in found.blanked():
@@ -59,9 +66,37 @@ def measure_scan(
         def known(void: Void, first: Sequence[int] = first) -> Shape | None:
             return seen.get((_moved_box(void, first), void.n_voxels))
 
-        measured = measure_clean(cut, classes, spacing, recipe, scan, known=known)
-        bumps[k] = Bump(found.structures[k], _moved(measured, first))
+        n = sum(n for box, n in holes if _within(box, found.structures[k].box))
+        measured = replace(measure_clean(cut, classes, spacing, recipe, scan, known=known), closed_in=n)
+        bumps[k] = Bump(found.structures[k], _moved(not_filled(measured, n), first))
+    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=tuple(bumps[k] for k in sorted(bumps)), stray=found.stray))
+
+
+def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:
+    """For REVIEW instead of PASS, where background that is closed in would, counted as the void it can only be, put it beyond the limit.
+
+    Where the recipe looks at more than a ratio of volumes, nobody worked out what it would come to.
+    """
+    recipe = found.recipe
+    if found.verdict is not Verdict.PASS or holes < recipe.min_voxels:
+        return found
+    void, air = (min(found.classes.ids_with_role(role)) for role in (Role.VOID, Role.BACKGROUND))
+    counts = [found.n_unlabelled, *found.n_voxels.values()]
+    counts[void], counts[air] = counts[void] + holes, counts[air] - holes
+    ratio = values_of(volume_parts(counts, found.classes, recipe.solder_class)).get(recipe.ratio)
+    if ratio is not None and ratio <= recipe.limit and not recipe.criteria:
+        return found
+    would_be = "nobody knows what it comes to" if ratio is None else f"{recipe.ratio} is {100 * ratio:.4g} %"
+    reason = (
+        f"{holes:,} voxels of background are closed in, which can only be void; counted so, {would_be}: set "
+        "measure.fill_holes=true, or label there and train again"
+    )
+    return replace(found, verdict=Verdict.REVIEW, reason=reason)
+
+
+def _within(box: Sequence[slice], edges: Box) -> bool:
+    return all(a <= s.start and s.stop <= b for s, (a, b) in zip(box, edges, strict=True))
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:

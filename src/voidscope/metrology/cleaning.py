@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.pieces import Pieces
+from voidscope.metrology.pieces import Box, Pieces
 from voidscope.metrology.ratios import count_classes
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -148,11 +148,24 @@ def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
     background, void = classes.ids_with_role(Role.BACKGROUND), min(classes.ids_with_role(Role.VOID))
     filled = mask.copy()
     pieces = Pieces.of(mask, (*background, UNLABELLED))
-    inside = (pieces.found.first > 0).all(axis=1) & (pieces.found.last < np.array(mask.shape) - 1).all(axis=1)
-    for k in np.flatnonzero(inside).tolist():
+    for k in _inside(pieces):
         crop = filled[pieces.box(k)]
         crop[pieces.own(k) & np.isin(crop, background)] = void
     return filled
+
+
+def closed_in(mask: Mask, classes: ClassMap) -> list[tuple[Box, int]]:
+    """Where background nowhere reaches the edge of a mask (z, y, x), and how many voxels of it each such hole has."""
+    background = classes.ids_with_role(Role.BACKGROUND)
+    pieces = Pieces.of(mask, (*background, UNLABELLED))
+    return [(pieces.box(k), pieces.count(k, background)) for k in _inside(pieces)]
+
+
+def _inside(pieces: Pieces) -> list[int]:
+    """The pieces that nowhere reach the edge of the mask."""
+    last = np.array(pieces.mask.shape) - 1
+    inside = (pieces.found.first > 0).all(axis=1) & (pieces.found.last < last).all(axis=1)
+    return [int(k) for k in np.flatnonzero(inside)]
 
 
 def _difference(before: Mask, after: Mask, classes: ClassMap) -> dict[str, int]:

@@ -88,6 +88,7 @@ class ScanMeasurement:
     dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
     bumps : one row each, in the order of their places; none in what was measured of one bump
     stray : foreground that belongs to no bump
+    closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
@@ -113,6 +114,7 @@ class ScanMeasurement:
     boxed: Dimensions = field(default_factory=Dimensions)
     bumps: tuple[Bump, ...] = ()
     stray: Stray = field(default_factory=Stray)
+    closed_in: int = 0
     cleaned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
@@ -197,6 +199,7 @@ class ScanMeasurement:
             "small_voids": [v.entry() for v in self.small_voids],
             "bumps": [b.entry() for b in self.bumps],
             "stray": asdict(self.stray),
+            "closed_in": self.closed_in,
             "cleaned": {step: dict(gains) for step, gains in self.cleaned.items()},
         }
 
@@ -211,7 +214,7 @@ class ScanMeasurement:
             voids=tuple(Void.from_entry(e) for e in entry["voids"]), small_voids=tuple(Void.from_entry(e) for e in entry["small_voids"]),
             uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
             dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
-            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})), cleaned=entry.get("cleaned", {}),
+            bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})), closed_in=entry.get("closed_in", 0), cleaned=entry.get("cleaned", {}),
             outcomes=tuple(Outcome.from_entry(e) for e in entry.get("criteria", ())), quantities=entry.get("quantities", {}),
         )  # fmt: skip
 
