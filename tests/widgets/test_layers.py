@@ -295,3 +295,29 @@ def test_damaged_results_are_no_error_at_every_step(kind: str, bench: Bench) -> 
         found = again.layers.prediction(again.layers.key)
         assert (found is None) is (kind == "masks/a.tif")
     assert again.project.survey is None
+
+
+def test_voids_are_seen_in_3d_and_slices_are_then_as_before(bench: Bench) -> None:
+    assert not bench.layers.solid.turn()  # there is nothing to see yet
+    assert bench.viewer.dims.ndisplay == 2
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    bench.layers.show_results()
+    bench.layers.next_heatmap()
+    roles = ("image", "labels", "prediction", "rareness")
+
+    def seen() -> list[tuple[bool, float]]:
+        return [(bench.find(r).visible, bench.find(r).opacity) for r in roles]
+
+    before = seen()
+    assert bench.layers.solid.turn()
+    prediction = bench.find("prediction")
+    assert bench.viewer.dims.ndisplay == 3
+    assert (prediction.show_selected_label, prediction.selected_label) == (True, VOID)
+    assert [bench.find(r).visible for r in roles] == [True, False, True, False]
+    bench.layers.jump(SliceKey("a", 2))
+    assert bench.viewer.dims.ndisplay == 2 and not prediction.show_selected_label
+    assert seen() == before and bench.layers.key == SliceKey("a", 2)
+    bench.layers.solid.turn()
+    bench.layers.show("b")
+    assert bench.viewer.dims.ndisplay == 2

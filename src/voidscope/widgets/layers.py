@@ -27,6 +27,7 @@ from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.result_layers import HEATMAPS, OPACITY, RESULTS, ResultLayers
 from voidscope.widgets.slice_view import SliceView, lengths, units
+from voidscope.widgets.solid_view import SolidView
 
 BRUSH_PX = 4
 PAINTING = ("paint", "fill", "polygon")
@@ -55,6 +56,7 @@ class ScanLayers(QObject):
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
         self._pointer = Pointer(self._add, self._remove, self)
         self.rejections, self.note = Rejections(), CanvasNote(viewer)
+        self.solid = SolidView(viewer, self.find, self._class)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
         self._results = ResultLayers(self.find, self._add, project.classes)
@@ -96,6 +98,7 @@ class ScanLayers(QObject):
         """Bring a scan into view with everything known about it; nothing happens when it is there already."""
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
             return
+        self.solid.leave()
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
         painted, back = _painted(self._project, record), self.key
         if self.find("image") is None or not _alike(self.record, record):
@@ -113,6 +116,7 @@ class ScanLayers(QObject):
 
     def clear(self) -> None:
         """Take our layers out of the viewer."""
+        self.solid.leave()
         for role in KEPT:
             self._remove(role)
         self._scan = None
@@ -134,6 +138,7 @@ class ScanLayers(QObject):
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
+        self.solid.leave()
         self._results.end_previews()
         record = self.record
         if record is None:
@@ -251,6 +256,7 @@ class ScanLayers(QObject):
 
         Contrast, tool and class stay as they are.
         """
+        self.solid.leave()
         self.show(key.scan)
         record = self._project.scan(key.scan)
         self._view.go(record, key.index)

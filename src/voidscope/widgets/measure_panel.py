@@ -6,6 +6,7 @@ import webbrowser
 from functools import partial
 
 from qtpy.QtWidgets import (
+    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -61,7 +62,11 @@ class MeasurePanel(QWidget):
         self._project, self._runner, self._layers = project, runner, layers
         self.form = SettingsForm("measure", ("ratio", "limit", "rule", "unit", "min_voxels"), project.config)
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
-        self.report.setToolTip("The HTML report of the last measurement, with JSON and CSV beside it.")
+        self.report.setToolTip(
+            "The HTML report of the last measurement, with JSON and CSV beside it; the command that repeats it goes to the clipboard."
+        )
+        self.solid = QPushButton("3-D")
+        self.solid.setToolTip("The voids of the scan in view in 3-D, or slices again.")
         self.scans = QComboBox()
         self.scans.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.scans.setMinimumContentsLength(12)
@@ -205,7 +210,17 @@ class MeasurePanel(QWidget):
         if scan is not None:
             self._runner.at_once(lambda: self._project.set_spacing(scan, spacing_um))
 
+    def _turn_solid(self) -> None:
+        if not self._layers.solid.turn() and self._layers.find("prediction") is None:
+            self._runner.told.emit(
+                "There is no prediction of this scan to see in 3-D; segment it first (Shift+P)."
+            )
+
     def _open_report(self) -> None:
+        report, clipboard = self._project.report, QApplication.clipboard()
+        if report is not None and clipboard is not None:
+            clipboard.setText(str(report.provenance.get("command", "")))
+            self._runner.told.emit("The command that repeats the report is on the clipboard.")
         webbrowser.open((self._project.report_folder / "report.html").resolve().as_uri())
 
     def _configured(self, config: Config) -> None:
@@ -229,6 +244,7 @@ class MeasurePanel(QWidget):
     def _connect(self) -> None:
         self.measure.clicked.connect(self.start)
         self.report.clicked.connect(self._open_report)
+        self.solid.clicked.connect(self._turn_solid)
         self.form.valueChanged.connect(self._configured)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)
@@ -245,6 +261,7 @@ class MeasurePanel(QWidget):
         row, badge, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
         row.addWidget(self.measure)
         row.addWidget(self.report)
+        row.addWidget(self.solid)
         badge.addWidget(self.scans, stretch=1)
         badge.addWidget(self.verdict)
         layout.addWidget(self.form)
