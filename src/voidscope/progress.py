@@ -11,10 +11,12 @@ from voidscope.jobs import Progress
 
 REDRAW_S = 0.2
 """Least time between two redraws of the line, in seconds."""
+LOGGED_S = 20.0
+"""Least time between two lines where there is no terminal."""
 
 
 class StderrProgress:
-    """Context manager and callback for `execute`: one line that is redrawn on a terminal, one per note elsewhere."""
+    """Context manager and callback for `execute`: one line that is redrawn on a terminal; elsewhere one per note, and one now and then."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -43,7 +45,11 @@ class StderrProgress:
                 self._drawn = now
         elif progress.done == 0 and progress.note != self._note:
             sys.stderr.write(f"{self._title}: {progress.note}\n")
-            self._note = progress.note
+            self._note, self._drawn = progress.note, now
+        elif now - self._drawn >= LOGGED_S:
+            sys.stderr.write(f"{self._line(progress, now)}\n")
+            sys.stderr.flush()
+            self._drawn = now
 
     def _line(self, progress: Progress, now: float) -> str:
         left = time_left(now - self._started, progress.done, progress.total)

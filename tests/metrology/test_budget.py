@@ -108,3 +108,17 @@ def test_an_undefined_ratio_has_no_budget_and_a_report_keeps_one() -> None:
     assert ScanMeasurement.from_entry(found.entry()) == found
     old = {k: v for k, v in found.entry().items() if "budget" not in k}
     assert ScanMeasurement.from_entry(old).volume_uncertainty_um3 is None
+
+
+@pytest.mark.parametrize("least", [1, 8, 50])
+def test_where_no_void_is_found_one_too_small_to_be_seen_is_left_open(least: int) -> None:
+    recipe = MeasureConfig(min_voxels=least, coverage=2)
+    solid = np.full((20, 20, 20), SOLDER, np.uint8)
+    found = measure_mask(solid, HBM, (1, 2, 3), recipe, "a")
+    assert found.ratio == 0
+    assert found.uncertainty == pytest.approx(2 * least / math.sqrt(3) / 8000)
+    assert found.volume_uncertainty_um3 == pytest.approx(2 * least / math.sqrt(3) * 6)
+    assert len(found.budget) == len(found.volume_budget) == 4
+    rng = np.random.default_rng(0)
+    drawn = rng.uniform(0, least, 200_000) / 8000  # the slow twin: any size up to the least is as likely
+    assert found.budget[3].value == pytest.approx(math.sqrt((drawn**2).mean()), rel=0.01)

@@ -93,11 +93,12 @@ def test_without_foreground_there_is_no_interval() -> None:
     assert found.entry()["interval"] is None
 
 
-def test_a_mask_without_void_is_sure() -> None:
+def test_a_mask_without_void_leaves_open_what_is_too_small_to_be_seen() -> None:
     mask = block()
     mask[mask == VOID] = SOLDER
     found = measure_mask(mask, HBM, (1, 1, 1), GUARDED, "a")
-    assert (found.ratio, found.uncertainty, found.verdict) == (0, 0, Verdict.PASS)
+    assert found.uncertainty == pytest.approx(2 * 8 / 512 / 3**0.5)
+    assert (found.ratio, found.verdict) == (0, Verdict.PASS)
     assert expanded_uncertainty(0, 0, 5, included=False, sigma=1, coverage=2) == 0
 
 

@@ -268,3 +268,47 @@ def test_a_scan_is_moved_to_the_other_split_and_back(qtbot: Any, bench: Bench) -
         panel.refresh()
         assert Project.open(bench.project.path).scan("a").split is split
         assert words in said[-1]
+
+
+def test_a_narrow_class_button_shortens_the_name_never_the_count(qtbot: Any) -> None:
+    palette = ClassPalette(ClassMap.hbm())
+    qtbot.addWidget(palette)
+    palette.set_pixels([7814] * 5)
+    palette.resize(210, 120)
+    palette.show()
+    qtbot.waitExposed(palette)
+    for button in palette.buttons:
+        assert button.text().endswith(" 7814")
+        assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width()
+    assert "…" in palette.buttons[1].text()
+    palette.resize(600, 120)
+    qtbot.waitUntil(lambda: palette.buttons[1].text() == "copper_pillar 7814", timeout=30_000)
+
+
+def test_nothing_is_measured_while_an_entry_is_refused(qtbot: Any, bench: Bench) -> None:
+    runner = Runner()
+    panel = MeasurePanel(bench.project, runner, bench.layers)
+    qtbot.addWidget(panel)
+    told = sentences(runner)
+    panel.form.widget("limit").value = "5"
+    assert "limit" in panel.form.problem()
+    panel.start()
+    assert told and told[-1].startswith("Nothing was measured:") and "limit" in told[-1]
+    panel.form.setValue(bench.project.config)
+    assert panel.form.problem() == ""
+
+
+def test_an_odd_spacing_is_doubted_wherever_it_is_typed(qtbot: Any, bench: Bench, tmp_path: Path) -> None:
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((5, 6, 7)))
+    execute(add_scans(bench.project, [tmp_path / "raw.npy"]))
+    runner, said = Runner(), []
+    runner.told.connect(said.append)
+    panel = MeasurePanel(bench.project, runner, bench.layers)
+    qtbot.addWidget(panel)
+    panel.spacing.line.setText("700, 700, 700")
+    panel.spacing.button.click()
+    assert "another unit" in said[-1]
+    told = sentences(runner)
+    panel.spacing.line.setText("0, 0, 0")
+    panel.spacing.button.click()
+    assert "--" not in told[-1] and "above 0" in told[-1]

@@ -17,6 +17,7 @@ from voidscope.vocabulary import SliceKey
 from voidscope.widgets import progress_box, train_panel
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.train_panel import TrainPanel
+from voidscope.workflow.evaluating import truth_hash
 from voidscope.workflow.replaying import Replay, ReplayPoint
 
 BATCHES = ((("a", 0), ("a", 3)), (("b", 0), ("a", 2)), (("b", 3), ("b", 2)))
@@ -200,11 +201,12 @@ def test_earlier_cycles_can_be_judged_by_the_labels_of_now_from_the_window(
         def steps() -> Steps[None]:
             yield Progress(0, 1)
 
-        return Job(
-            "Judging",
-            steps,
-            lambda _: write_evaluation(project.cycles[0].folder, project.cycles[1].evaluation),
-        )
+        def commit(_: None) -> None:
+            now = project.cycles[1].evaluation | {"truth_sha256": truth_hash(project, ["c"])}
+            for cycle in project.cycles:
+                write_evaluation(cycle.folder, now)
+
+        return Job("Judging", steps, commit)
 
     monkeypatch.setattr(progress_box, "judge_all", judge_all)
     qtbot.mouseClick(box.judge, Qt.MouseButton.LeftButton)

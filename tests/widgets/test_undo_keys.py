@@ -121,7 +121,7 @@ def test_while_the_disk_refuses_strokes_undo_waits(
         patch.setattr(Labels, "put_all", full)
         dock.view.layers.find("labels").paint((15.0, 2.0, 15.0), 3)
         press(dock, qtbot, Qt.Key.Key_Z, CTRL)
-        assert "undo has to wait" in failed[-1]
+        assert "Undo has to wait" in failed[-1]
     dock.view.strokes.flush()
     label = project.labels.get(SliceKey("a", 2))
     assert label is not None

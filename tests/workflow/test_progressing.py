@@ -216,7 +216,7 @@ def _gaining(project: Project) -> None:
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        (_unjudged, "cycle 5 is judged by no held-out slice; press Evaluate"),
+        (_unjudged, "cycle 5 is judged by no held-out slice; that follows once"),
         (_voidless, "the held-out slices show no void"),
         (_moved, "the verdict of b changed in the last 2 retrainings"),
         (_undecided, "the interval of b holds the limit"),

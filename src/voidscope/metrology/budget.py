@@ -80,6 +80,7 @@ def ratio_budget(
         Contribution(
             "voxel size", 0.0, "a scale error common to all axes leaves a ratio of volumes as it is"
         ),
+        *_unseen(found[0], 1 / found[1], recipe),
     )
 
 
@@ -92,12 +93,26 @@ def volume_budget(
         Contribution("edges of the voids", edges * voxel_um3, _edges_words(recipe)),
         _model([n * voxel_um3 for n in void_views], "volume"),
         _voxel_size(3 * void * voxel_um3, recipe, "3 u(s)/s times the volume"),
+        *_unseen(void, voxel_um3, recipe),
     )
 
 
 def combined(budget: Sequence[Contribution], coverage: float) -> float | None:
     """U = k times the root sum of squares of the contributions that are known; None of an empty budget."""
     return coverage * math.hypot(*(c.value or 0.0 for c in budget)) if budget else None
+
+
+def _unseen(void: int, per_voxel: float, recipe: MeasureConfig) -> tuple[Contribution, ...]:
+    """Where no void was found: there may be one too small to be counted, with any size up to that equally likely."""
+    if void:
+        return ()
+    n = recipe.min_voxels
+    value = n * per_voxel / math.sqrt(3)
+    return (
+        Contribution(
+            "a void too small to be seen", value, f"{n} voxels (measure.min_voxels) over the square root of 3"
+        ),
+    )
 
 
 def _model(values: Sequence[float], what: str) -> Contribution:

@@ -137,10 +137,10 @@ class Report:
             f"{s.scan:{width}s}  {s.verdict.value:6s}  {s.reason}; {len(s.voids)} void{'' if len(s.voids) == 1 else 's'}"
             for s in self.scans
         )
-        return "\n".join([*rows, *self._model_in_words()])
+        return "\n".join([*rows, *self.sight()])
 
-    def _model_in_words(self) -> list[str]:
-        """What is known of the model's sight; nothing where no model made the masks."""
+    def sight(self) -> list[str]:
+        """How much of the void the model sees, in a sentence; nothing where no model made the masks."""
         record = self.provenance.get("model_record")
         if not isinstance(record, Mapping):
             return []

@@ -142,7 +142,9 @@ def _processor() -> Finding:
     from voidscope.model.devices import cpu_has_bfloat16, use_threads
 
     speed = (
-        "bfloat16 in hardware" if cpu_has_bfloat16() else "float32 only, about half as fast as with bfloat16"
+        "bfloat16 in hardware"
+        if cpu_has_bfloat16()
+        else "without bfloat16: training takes about twice as long as on newer ones"
     )
     try:
         n = use_threads()

@@ -59,6 +59,7 @@ class SettingsForm(QWidget):
         with self._form.changed.blocked():
             for name, widget in self._widgets.items():
                 widget.value = _shown(getattr(section, name))
+        self._complain("")
 
     def widget(self, name: str) -> Any:
         """The magicgui widget of one field."""
@@ -78,12 +79,14 @@ class SettingsForm(QWidget):
             ]
             self._config = self._config.with_changes(changes)
         except ConfigError as error:
-            self._problem.setText(str(error))
-            self._problem.show()
+            self._complain(str(error))
             return
-        self._problem.setText("")
-        self._problem.hide()
+        self._complain("")
         self.valueChanged.emit(self._config)
+
+    def _complain(self, problem: str) -> None:
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
 
 
 class PresetBox(QWidget):

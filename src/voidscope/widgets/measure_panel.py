@@ -31,7 +31,7 @@ from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGalle
 from voidscope.widgets.forms import SettingsForm
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
-from voidscope.widgets.spacing_editor import SpacingEditor
+from voidscope.widgets.spacing_editor import SpacingEditor, spacing_told
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import evaluate, measure, segment, since, to_judge
 
@@ -102,7 +102,10 @@ class MeasurePanel(QWidget):
         self._enable()
 
     def start(self) -> None:
-        """Segment what is not segmented yet, then measure all scans."""
+        """Segment what is not segmented yet, then measure all scans; not by a recipe other than the one that was typed."""
+        if self.form.problem():
+            self._runner.failed.emit(f"Nothing was measured: {self.form.problem()}")
+            return
         if self._project.cycle is None:
             self._measure()
             return
@@ -176,7 +179,9 @@ class MeasurePanel(QWidget):
             self.reason.setText(EMPTY)
         else:
             old = self._outdated(found)
-            self.reason.setText(f"{found.reason}. {len(voids)} voids counted.{old}")
+            report = self._project.report
+            sight = " ".join(report.sight() if report is not None else ())
+            self.reason.setText(f"{found.reason}. {len(voids)} voids counted. {sight}{old}")
             self.verdict.setText(f"{found.verdict.value} before" if old else found.verdict.value)
             self.verdict.setStyleSheet(
                 f"QLabel {{ background: {OUTDATED if old else COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
@@ -207,8 +212,8 @@ class MeasurePanel(QWidget):
 
     def _set_spacing(self, spacing_um: Spacing) -> None:
         scan = self._without_spacing()
-        if scan is not None:
-            self._runner.at_once(lambda: self._project.set_spacing(scan, spacing_um))
+        if scan is not None and self._runner.at_once(lambda: self._project.set_spacing(scan, spacing_um)):
+            self._runner.told.emit(spacing_told(scan, spacing_um))
 
     def _turn_solid(self) -> None:
         if not self._layers.solid.turn() and self._layers.find("prediction") is None:

@@ -5,11 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
-from voidscope.vocabulary import ClassMap, SegmentationClass
+from voidscope.vocabulary import ClassMap
 from voidscope.widgets.colours import shown_classes
+
+EDGES_PX = 26
+"""What borders and padding take of a button's width."""
+
+
+class ClassButton(QPushButton):
+    """A class and its count; where it is too narrow for both, the name gives way: a count cut short is another count."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._name, self._count = name, ""
+        self.setCheckable(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setToolTip(f"Paint {name}.")
+
+    def count(self, pixels: str) -> None:
+        """Show so many pixels."""
+        self._count = pixels
+        self._label()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give name and count the new width."""
+        super().resizeEvent(event)
+        self._label()
+
+    def _label(self) -> None:
+        metrics = self.fontMetrics()
+        room = self.width() - metrics.horizontalAdvance(f" {self._count}") - EDGES_PX
+        fits = metrics.horizontalAdvance(self._name) <= room
+        shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideRight, room)
+        self.setText(f"{shown} {self._count}".rstrip())
 
 
 class ClassPalette(QWidget):
@@ -20,7 +52,7 @@ class ClassPalette(QWidget):
     def __init__(self, classes: ClassMap, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._classes = classes
-        self.buttons = [_button(entry) for entry in classes.classes]
+        self.buttons = [ClassButton(entry.name) for entry in classes.classes]
         self.recolour()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -49,7 +81,7 @@ class ClassPalette(QWidget):
     def set_pixels(self, counts: Iterable[int]) -> None:
         """Show the labelled pixels of each class, in id order."""
         for name, button, n in zip(self._classes.names, self.buttons, counts, strict=True):
-            button.setText(f"{name} {short(int(n))}")
+            button.count(short(int(n)))
             button.setToolTip(f"Paint {name}. {int(n):,} pixels of it are labelled so far, over all slices.")
 
     def _pick(self, class_id: int, *_: object) -> None:
@@ -60,11 +92,3 @@ class ClassPalette(QWidget):
 def short(n: int) -> str:
     """A count in few characters: 904, 17k, 1.2M."""
     return f"{n / 1e6:.1f}M" if n >= 1_000_000 else f"{n / 1e3:.0f}k" if n >= 10_000 else str(n)
-
-
-def _button(entry: SegmentationClass) -> QPushButton:
-    button = QPushButton(entry.name)
-    button.setCheckable(True)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    button.setToolTip(f"Paint {entry.name}.")
-    return button

@@ -11,7 +11,8 @@ import logging
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QWidget
+from superqt import QElidingLabel
 from superqt.utils import create_worker
 
 from voidscope.errors import VoidscopeError
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_MS = 30
 """Quiet time after a label or the slider has moved before a look is asked for."""
-SAYS = "{}: quick look after your labels, not the model of a cycle."
+SAYS = "{}: quick look, not the cycle's model"
 
 
 class QuickLook(QObject):
@@ -138,8 +139,7 @@ class QuickLookBar(QFrame):
         super().__init__(parent)
         self.setObjectName("quick")
         self.setStyleSheet("#quick { border: 2px dashed #56b4e9; border-radius: 3px; }")
-        self.sentence, self.switch = QLabel(), QCheckBox("on")
-        self.sentence.setWordWrap(True)
+        self.sentence, self.switch = QElidingLabel(), QCheckBox("on")
         self.switch.setChecked(True)
         self.switch.setToolTip(
             "Show what the current model, its last layer fitted to your newest labels, makes of the slice in view. "

@@ -19,10 +19,10 @@ from qtpy.QtWidgets import (
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Split
-from voidscope.volume import Spacing, doubtful_spacing
+from voidscope.volume import Spacing
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
-from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text
+from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text, spacing_told
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import add_scans, doubts
 
@@ -158,8 +158,7 @@ class ScansPanel(QWidget):
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             return
-        said = f"{name}: spacing set to {spacing_text(spacing_um)} um. {doubtful_spacing(spacing_um)}"
-        self._runner.told.emit(said.rstrip())
+        self._runner.told.emit(spacing_told(name, spacing_um))
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()

@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from voidscope.errors import VolumeError
-from voidscope.volume import Spacing, check_spacing
+from voidscope.volume import Spacing, check_spacing, doubtful_spacing
 
 
 class SpacingEditor(QWidget):
@@ -36,7 +36,12 @@ class SpacingEditor(QWidget):
             z, y, x = words if len(words) == 3 else words * 3
         except ValueError as error:
             raise VolumeError(f"{text!r} is no spacing; write three numbers in um: z, y, x.") from error
-        check_spacing((z, y, x), "the scan")
+        try:
+            check_spacing((z, y, x), "the scan")
+        except VolumeError as error:
+            raise VolumeError(
+                f"{text!r} is no spacing; write three lengths above 0 in um: z, y, x."
+            ) from error
         return z, y, x
 
     def setValue(self, spacing_um: Spacing | None) -> None:
@@ -50,6 +55,11 @@ class SpacingEditor(QWidget):
             self.refused.emit(str(error))
             return
         self.valueChanged.emit(spacing)
+
+
+def spacing_told(scan: str, spacing_um: Spacing) -> str:
+    """That a scan has a spacing now, and what is odd about it."""
+    return f"{scan}: spacing set to {spacing_text(spacing_um)} um. {doubtful_spacing(spacing_um)}".rstrip()
 
 
 def spacing_text(spacing_um: Spacing | None) -> str:

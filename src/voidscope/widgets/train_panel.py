@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
 
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, named
 from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
@@ -79,7 +79,7 @@ class TrainPanel(QWidget):
         self.preset = PresetBox(project.config)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
-        self.table: QTableWidget = plain_table(HEADER, wide=(2, 3, 4))
+        self.table: QTableWidget = plain_table(HEADER, wide=(0, 2, 3, 4))
         self.table.setToolTip(
             "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), seconds."
         )
@@ -293,8 +293,15 @@ class TrainPanel(QWidget):
     def _state(self, labelled: int) -> str:
         start = START[starting_weights(self._project, self._project.config)]
         words = f"{labelled} {'slice' if labelled == 1 else 'slices'} labelled. Each training starts from {start}."
+        if labelled and (lacking := self._never_shown()):
+            words += f" No pixel of {named(lacking)} is labelled yet: a model finds only what it was shown."
         cycle = self._project.cycle
         return " ".join([words, *(cycle.metrics["warnings"] if cycle else ())])
+
+    def _never_shown(self) -> list[str]:
+        """Classes that no label of a training slice shows."""
+        counts = self._project.labels.counts(self._project.keys(Split.TRAIN))
+        return [name for name, n in zip(self._project.classes.names, counts, strict=True) if not n]
 
     def _connect(self) -> None:
         self.retrain.clicked.connect(self.start)

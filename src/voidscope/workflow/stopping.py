@@ -55,7 +55,7 @@ def _held_out(project: Project) -> Iterator[tuple[bool, str]]:
         yield False, "there is no model yet"
     elif cycle.evaluation is None:
         way = (
-            "press Evaluate"
+            "that follows once all scans are segmented, or press Evaluate"
             if judged(project)
             else "add a scan 'only to judge on' (--split test), label some of its slices and evaluate"
         )
