@@ -52,6 +52,7 @@ def main(folder: Path) -> None:
     """The story: sample, suggest, jump, label, train, predict, measure."""
     viewer = napari.Viewer(title="Voidscope")
     viewer.window.resize(*SIZE)
+    viewer.theme = "dark"
     _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
     idle = lambda: not dock.runner.busy  # noqa: E731
 
@@ -63,10 +64,12 @@ def main(folder: Path) -> None:
 
     shoot(viewer, "welcome", folder)
     with tempfile.TemporaryDirectory() as home:
-        dock.open_sample(Path(home))
+        sample = Path(home) / "voidscope-sample"
+        dock.open_sample(sample)
         wait(lambda: dock.view is not None)
         view = dock.view
-        project, dataset = view.project, Dataset.open(Path(home) / "scans")
+        project, dataset = view.project, Dataset.open(sample / "scans")
+        view.setCurrentIndex(0)
         shoot(viewer, "scans", folder)
         view.setCurrentIndex(1)
         view.label.suggest.click()
@@ -74,9 +77,9 @@ def main(folder: Path) -> None:
         for _ in range(2):
             answer_suggestions(project, dataset)
             view.train.start()
-            wait(lambda: dock.runner.busy)
-            rest(4)
             view.setCurrentIndex(2)
+            wait(lambda: "loss" in dock.jobs.title.text())
+            rest(4)
             shoot(viewer, "training", folder)
             settle()
             dock.runner.run(lambda: evaluate(project, dataset), lambda _: view.train.refresh())
@@ -103,6 +106,8 @@ def main(folder: Path) -> None:
         view.measure.scans.setCurrentIndex(worst)
         view.measure.table.selectRow(0)
         shoot(viewer, "measure", folder)
+        view.measure.solid.click()
+        shoot(viewer, "solid", folder)
         dock.close_project()
     viewer.close()
 

@@ -31,6 +31,15 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(bump_dataset(tmp_path / "scans"), plan, tmp_path / "out")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A cell that nobody killed."""
+    home = tmp_path_factory.mktemp("whole")
+    made = Bench(bump_dataset(home / "scans"), Plan((2, 4), seeds=1, settings=QUICK), home / "out")
+    run_cell(made, PAPER, _ignore)
+    return made
+
+
 def test_every_point_is_kept_with_its_scores_and_the_cells_project_goes(bench: Bench) -> None:
     run_cell(bench, PAPER, _ignore)
     points = read_points(points_path(bench.out, PAPER))
@@ -63,10 +72,8 @@ def test_methods_of_one_seed_share_their_first_batch_and_random_is_the_same_for_
 
 @pytest.mark.parametrize("stop_at", ["suggest", "answer_suggestions", "train", "segment", "add_point"])
 def test_a_killed_cell_goes_on_where_it_was_and_ends_the_same(
-    bench: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bench: Bench, whole: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Bench(bench.dataset, bench.plan, tmp_path / "whole")
-    run_cell(whole, PAPER, _ignore)
     real, calls = getattr(module, stop_at), []
 
     def killed(*given, **named):  # type: ignore[no-untyped-def]

@@ -90,7 +90,7 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     )
     classes = ClassMap.from_names(["background", "copper_pillar", "solder", "void"])
     said = explain(Suggestion(keys[0], 1, 0.99, 1.0, 0.25, 2.24, (1, 1), "rareness"), survey, classes)
-    assert "contains predicted void, 0.50% of all predicted pixels" in said
+    assert "contains predicted void (0.50% of predictions)" in said
     assert "uncertainty 1.00" in said
     assert "distance 0.25" in said
     everywhere = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)

@@ -244,7 +244,7 @@ def test_without_a_held_out_slice_it_says_how_to_have_one(project: Project) -> N
         add_cycle(project)
         settle(project)
     found = progress(project).readiness
-    assert not found.ready and "'only to judge on' (--split test)" in found.sentence()
+    assert not found.ready and "add a scan only to judge on" in found.sentence()
     assert progress(project).cycles[-1].judged_by == ""
 
 

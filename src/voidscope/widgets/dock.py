@@ -179,7 +179,7 @@ class Voidscope(QWidget):
         cycle = project.cycle
         learnt = project.keys(Split.TRAIN)
         labelled = sum(key in project.labels for key in learnt)
-        words = f"{len(project.scans)} scans · {labelled} of {len(learnt)} slices labelled"
+        words = f"{len(project.scans)} scans · {labelled} of {len(learnt)} slices"
         self.summary.setText(" · ".join([words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
 
     def open_sample(self, folder: Path) -> None:

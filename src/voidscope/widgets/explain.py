@@ -30,7 +30,7 @@ def _rarest(suggestion: Suggestion, survey: Survey, classes: ClassMap) -> str:
     name = classes.names[rarest]
     if everywhere:
         return f"{name} is predicted in every slice, so rareness says nothing yet"
-    return f"contains predicted {name}, {shares[rarest]:.2%} of all predicted pixels"
+    return f"contains predicted {name} ({shares[rarest]:.2%} of predictions)"
 
 
 def _unsure(suggestion: Suggestion) -> str:

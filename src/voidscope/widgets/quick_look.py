@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_MS = 30
 """Quiet time after a label or the slider has moved before a look is asked for."""
-SAYS = "{}: quick look, not the cycle's model"
+SAYS = "Quick look, not the cycle's model"
 
 
 class QuickLook(QObject):
@@ -155,7 +155,7 @@ class QuickLookBar(QFrame):
         self.setVisible(False)
 
     def _say(self, key: SliceKey) -> None:
-        self.sentence.setText(SAYS.format(key))
+        self.sentence.setText(SAYS)
         self.setVisible(True)
 
     def _clear(self) -> None:

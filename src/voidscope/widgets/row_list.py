@@ -123,8 +123,8 @@ class RowList(QListView):
         self.clicked.connect(lambda index: self.picked.emit(index.row()))
 
     def sizeHint(self) -> QSize:
-        """Three rows; a list takes more where there is room."""
-        return QSize(200, 3 * ROW_PX + 4)
+        """Two rows, or the buttons below would leave a small screen; a list takes more where there is room."""
+        return QSize(200, 2 * ROW_PX + 4)
 
     def rows(self) -> tuple[Row, ...]:
         """The rows shown."""

@@ -51,10 +51,11 @@ class Glances:
         project, cycle = self._project, current_cycle(self._project)
         labels, reader = self._labels(), project.reader({key.scan} | {k.scan for k in project.labels})
         stored = {name: project.labels.stored(SliceKey.parse(name)) for name in labels}
+        n_classes, device = len(project.classes), project.config.device
 
         def steps() -> Steps[SlicePrediction]:
             yield Progress(0, 1, LOADING)
-            look = self._network(cycle)
+            look = self._network(cycle, n_classes, device)
             changed = look.keep_only(labels)
             for done, name in enumerate(changed, start=1):
                 with suppress(
@@ -71,15 +72,13 @@ class Glances:
         labels, learnt = self._project.labels, frozenset(self._project.keys(Split.TRAIN))
         return {str(k): labels.record(k).sha256 for k in labels if k in learnt}
 
-    def _network(self, cycle: Cycle) -> QuickLook:
+    def _network(self, cycle: Cycle, n_classes: int, device: str) -> QuickLook:
         if self._look is None or self._model != cycle.id:
             from voidscope.model import load_segmenter
             from voidscope.training.quick import QuickLook
 
             config = Config.parse(dict(cycle.config))
-            network = load_segmenter(config.model, len(self._project.classes), cycle.weights())
-            self._look = QuickLook(
-                network, cycle.normalisation, self._project.config.device, config.model.flips
-            )
+            network = load_segmenter(config.model, n_classes, cycle.weights())
+            self._look = QuickLook(network, cycle.normalisation, device, config.model.flips)
             self._model = cycle.id
         return self._look

@@ -57,7 +57,7 @@ def _held_out(project: Project) -> Iterator[tuple[bool, str]]:
         way = (
             "that follows once all scans are segmented, or press Evaluate"
             if judged(project)
-            else "add a scan 'only to judge on' (--split test), label some of its slices and evaluate"
+            else "add a scan only to judge on, label some of its slices and evaluate"
         )
         yield False, f"cycle {cycle.number} is judged by no held-out slice; {way}"
     elif void_iou(cycle, project.classes) is None:
