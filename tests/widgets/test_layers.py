@@ -149,7 +149,7 @@ def test_heatmaps_take_turns(bench: Bench) -> None:
     bench.layers.show_results()
     seen = []
     for _ in range(5):
-        told = bench.layers.next_heatmap()
+        told = bench.layers.results.next_heatmap()
         seen.append([r for r in ("rareness", "uncertainty", "flicker") if bench.find(r).visible])
         assert told == "".join(seen[-1])
     assert seen == [["rareness"], ["uncertainty"], ["flicker"], [], ["rareness"]]
@@ -303,7 +303,7 @@ def test_voids_are_seen_in_3d_and_slices_are_then_as_before(bench: Bench) -> Non
     add_cycle(bench.project)
     predict(bench.project, "a")
     bench.layers.show_results()
-    bench.layers.next_heatmap()
+    bench.layers.results.next_heatmap()
     roles = ("image", "labels", "prediction", "rareness")
 
     def seen() -> list[tuple[bool, float]]:

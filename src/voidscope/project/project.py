@@ -135,11 +135,6 @@ class Project:
             known[r.name].found_again(r, labelled=self.labels.speak_of(r.name)) if r.name in known else r for r in records
         ])  # fmt: skip
 
-    def copies(self, scan: str) -> tuple[str, ...]:
-        """Other scans with the same data; a model that learns from one of them is judged by none."""
-        data = self.scan(scan).fingerprint
-        return tuple(s.name for s in self._manifest.scans if s.fingerprint == data and s.name != scan)
-
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
         check_spacing(spacing_um, scan)

@@ -96,7 +96,7 @@ class LabelPanel(QWidget):
 
     def next_heatmap(self) -> None:
         """Show the next heatmap and say what its colours mean."""
-        self._runner.told.emit(HEATMAPS[self._layers.next_heatmap()])
+        self._runner.told.emit(HEATMAPS[self._layers.results.next_heatmap()])
 
     def accept_shown(self) -> None:
         """Accept what the list in view is about: the prediction of this slice, or the selected finding."""

@@ -25,7 +25,7 @@ from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, cl
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
-from voidscope.widgets.result_layers import HEATMAPS, OPACITY, RESULTS, ResultLayers
+from voidscope.widgets.result_layers import OPACITY, RESULTS, ResultLayers
 from voidscope.widgets.slice_view import SliceView, lengths, units
 from voidscope.widgets.solid_view import SolidView
 
@@ -59,7 +59,8 @@ class ScanLayers(QObject):
         self.solid = SolidView(viewer, self.find, self._class)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
-        self._results = ResultLayers(self.find, self._add, project.classes)
+        self.results = ResultLayers(self.find, self._add, project.classes)
+        """The layers of what a model said."""
 
     @property
     def scan(self) -> str | None:
@@ -139,7 +140,7 @@ class ScanLayers(QObject):
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
         self.solid.leave()
-        self._results.end_previews()
+        self.results.end_previews()
         record = self.record
         if record is None:
             return
@@ -149,7 +150,7 @@ class ScanLayers(QObject):
                 self._remove(role)
             return
         shares = class_shares(mask, survey, len(self._project.classes))
-        put = self._results
+        put = self.results
         put.put_prediction(self.rejections.without(mask, record), record)
         put.put_heat("rareness", RarenessMap(mask, shares), record, (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
@@ -173,7 +174,7 @@ class ScanLayers(QObject):
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
-        if self._mask(key.scan) is None and key not in self._results.previews:
+        if self._mask(key.scan) is None and key not in self.results.previews:
             self._put_slice(key, mask, entropy)
 
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
@@ -183,28 +184,21 @@ class ScanLayers(QObject):
         """
         if not self._put_slice(key, mask):
             return False
-        self._results.preview(key, mask)
+        self.results.preview(key, mask)
         return True
 
     @property
     def previewing(self) -> bool:
         """Whether a quick look is in the layers."""
-        return bool(self._results.previews)
+        return bool(self.results.previews)
 
     def _put_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None = None) -> bool:
         """Put one slice into the prediction and uncertainty layers, made where missing; False for another scan's."""
         record = self.record
         if record is None or key.scan != self._scan:
             return False
-        if self.find("prediction") is None:
-            self._results.put_prediction(np.zeros(record.shape, np.uint8), record)
-        if entropy is not None and self.find("uncertainty") is None:
-            self._results.put_uncertainty(np.zeros(record.shape, np.float32), record)
-        for role, values in (("prediction", mask), ("uncertainty", entropy)):
-            layer = self.find(role)
-            if layer is not None and values is not None:
-                layer.data[slice_index(record.plane, key.index)] = values
-                self._refresh(layer, key)
+        for layer in self.results.write(key, mask, entropy, record):
+            self._refresh(layer, key)
         return True
 
     def show_label(self, key: SliceKey) -> None:
@@ -218,8 +212,8 @@ class ScanLayers(QObject):
 
     def prediction(self, key: SliceKey) -> Mask | None:
         """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
-        if key in self._results.previews:
-            return self._results.previews[key].copy()
+        if key in self.results.previews:
+            return self.results.previews[key].copy()
         record, mask = self._project.scan(key.scan), self._mask(key.scan)
         layer = self.find("prediction")
         if mask is None and key.scan == self._scan and layer is not None:
@@ -280,14 +274,6 @@ class ScanLayers(QObject):
         layer = self.find(role)
         if layer is not None:
             layer.visible = not layer.visible
-
-    def next_heatmap(self) -> str:
-        """Rareness, uncertainty, flicker, none, and round again; the role that is shown now, empty for none."""
-        there = [la for la in map(self.find, HEATMAPS) if la is not None]
-        now = next((k for k, la in enumerate(there) if la.visible), len(there))
-        for k, layer in enumerate(there):
-            layer.visible = k == (now + 1) % (len(there) + 1)
-        return next((role for role in HEATMAPS if (la := self.find(role)) is not None and la.visible), "")
 
     # -- inside -----------------------------------------------------------------------------------------------
 

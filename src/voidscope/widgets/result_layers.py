@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from voidscope.project import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
+from voidscope.volume import slice_index
 from voidscope.widgets.colours import class_colours
 from voidscope.widgets.looks import CLASSES
 from voidscope.widgets.slice_view import lengths
@@ -54,6 +55,31 @@ class ResultLayers:
         self._add(
             role, "image", data, name=f"{role} heatmap", contrast_limits=limits, colormap=colormap, **look
         )
+
+    def write(
+        self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32] | None, record: ScanRecord
+    ) -> list[Any]:
+        """Write one slice into the prediction and uncertainty layers, made where missing; the layers that changed."""
+        if self._find("prediction") is None:
+            self.put_prediction(np.zeros(record.shape, np.uint8), record)
+        if entropy is not None and self._find("uncertainty") is None:
+            self.put_uncertainty(np.zeros(record.shape, np.float32), record)
+        said = [
+            (self._find(role), values) for role, values in (("prediction", mask), ("uncertainty", entropy))
+        ]
+        changed = [(layer, values) for layer, values in said if layer is not None and values is not None]
+        for layer, values in changed:
+            layer.data[slice_index(record.plane, key.index)] = values
+        return [layer for layer, _ in changed]
+
+    def next_heatmap(self) -> str:
+        """Rareness, uncertainty, flicker, none, and round again; the role that is shown now, empty for none."""
+        there = [role for role in HEATMAPS if self._find(role) is not None]
+        now = next((k for k, role in enumerate(there) if self._find(role).visible), len(there))
+        shown = (now + 1) % (len(there) + 1)
+        for k, role in enumerate(there):
+            self._find(role).visible = k == shown
+        return there[shown] if shown < len(there) else ""
 
     def preview(self, key: SliceKey, mask: Mask) -> None:
         """Remember that a quick look at a slice is in the prediction layer, and say so in its name."""

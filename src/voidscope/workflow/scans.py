@@ -57,7 +57,10 @@ def add_scans(
 
 def doubts(project: Project, scan: str) -> tuple[str, ...]:
     """What to mind of a scan just added, in sentences: no two greys, the same data twice, projections."""
-    record, twins = project.scan(scan), project.copies(scan)
+    record = project.scan(scan)
+    twins = [
+        s.name for s in project.scans.values() if s.fingerprint == record.fingerprint and s is not record
+    ]
     said = [record.intensity.doubt or ""]
     if twins:
         said.append(
