@@ -144,7 +144,7 @@ def test_without_a_figure_there_is_no_chart_but_what_it_takes(qtbot: Any, projec
     add_cycle(project)
     box.refresh()
     assert not box.isHidden() and box.chart.isHidden() and box.legend.isHidden()
-    assert "--split test" in box.outlook.text()
+    assert "only to judge on" in box.outlook.text()
 
 
 def test_fine_tuned_models_are_hollow_and_off_the_line_and_a_model_taken_again_is_no_point(

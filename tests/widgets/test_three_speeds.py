@@ -78,7 +78,7 @@ def test_a_label_brings_a_preview_that_is_said_to_be_one_and_touches_no_mask(
     layer = seen.view.layers.find("prediction")
     assert (layer.data[:, 3] == 3).all() and layer.name == PREVIEW
     assert (np.delete(layer.data, 3, 1) == np.delete(before, 3, 1)).all()
-    assert "quick look" in seen.view.quick_bar.sentence.text() and not seen.view.quick_bar.isHidden()
+    assert "Quick look" in seen.view.quick_bar.sentence.text() and not seen.view.quick_bar.isHidden()
     assert (project.mask("a") == before).all() and path.read_bytes() == written
 
 

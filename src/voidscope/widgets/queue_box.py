@@ -209,13 +209,11 @@ class QueueBox(QWidget):
         if not found.runs:
             self._runner.told.emit("This is too large to take over in one go; paint it.")
             return
-        kept = [
-            self._strokes.write(
-                key, taken_over(self._project, found, key, self._strokes.label(key)), Provenance.ACCEPTED
-            )
-            for key in found.slices()
-        ]
-        if all(kept):
+        kept = True
+        for key in found.slices():
+            label = taken_over(self._project, found, key, self._strokes.label(key))
+            kept &= self._strokes.write(key, label, Provenance.ACCEPTED)
+        if kept:
             self._runner.told.emit(f"{found.key}: {found.n_pixels:,} pixels labelled.")
         self.refresh()
         self.pick(min(row, len(self.list.rows()) - 1))
