@@ -275,8 +275,6 @@ class ScanLayers(QObject):
         if layer is not None:
             layer.visible = not layer.visible
 
-    # -- inside -----------------------------------------------------------------------------------------------
-
     def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:
         """Add a layer in its scan's place, with the look a person gave the one before it."""
         record = self._project.scan(self._scan or "")
