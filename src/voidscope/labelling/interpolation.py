@@ -19,8 +19,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from skimage.measure import label as regions_of
 
 from voidscope.errors import LabelError
 from voidscope.vocabulary import Mask
@@ -63,6 +61,8 @@ class ShapeInterpolation:
 
     def _regions(self) -> npt.NDArray[np.int64]:
         """Number of the 4-connected region with the same two labels that each differing pixel belongs to."""
+        from skimage.measure import label as regions_of
+
         box = _box(self._there, 0, self._first.shape)
         first, second = self._first[box], self._second[box]
         pairs = np.where(first == second, -1, first.astype(np.int32) * 256 + second)
@@ -82,12 +82,14 @@ def _reach(mask: Mask, wanted: Mask, there: Pixels, spacing: tuple[float, float]
 
 def _nearest(target: npt.NDArray[np.bool_], pixels: Pixels, spacing: tuple[float, float]) -> Distances:
     """Exact distance from each pixel to the nearest of `target`, looking no farther around them than it must."""
+    from scipy.ndimage import distance_transform_edt
+
     margin = MARGIN_PX
     while True:
         box = _box(pixels, margin, target.shape)
         inside, is_all = target[box], target[box].shape == target.shape
         if inside.any():
-            distance = ndimage.distance_transform_edt(~inside, sampling=spacing)
+            distance = distance_transform_edt(~inside, sampling=spacing)
             found: Distances = distance[tuple(p - side.start for p, side in zip(pixels, box, strict=True))]
             needed = math.ceil(found.max() / min(spacing))  # what is nearer than this lies within that margin
             if is_all or needed <= margin:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from skimage.measure import label
 
 from voidscope.vocabulary import Mask
 
@@ -23,6 +22,8 @@ NARROWEST = 0.02
 
 def component_at(mask: Mask, pixel: Pixel) -> npt.NDArray[np.bool_]:
     """The 8-connected pixels (h, w) of a mask with the class of `pixel` (y, x)."""
+    from skimage.measure import label
+
     parts = label(mask == mask[pixel], connectivity=2)
     return np.asarray(parts == parts[pixel], dtype=np.bool_)
 
