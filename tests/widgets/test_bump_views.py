@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from builders import set_prediction
+from voidscope.config import MeasureConfig
 from voidscope.jobs import execute
-from voidscope.metrology import Verdict
+from voidscope.metrology import Verdict, measure_mask
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
+from voidscope.vocabulary import ClassMap
+from voidscope.widgets.criteria_table import CriteriaTable
 from voidscope.workflow import measure
 from widgets.bench import add_cycle
 
@@ -115,3 +118,23 @@ def test_without_a_report_there_is_no_view(dock: Any) -> None:
     assert not panel.views.isVisibleTo(panel)
     panel.go_bump("a", "r1c1")  # as of a report that is gone
     assert panel.bumps.table.rowCount() == panel.worst.count() == 0
+
+
+def test_each_criterion_is_shown_with_its_value_limits_and_reason(qtbot: Any) -> None:
+    mask = np.full((12, 12, 12), 1, np.uint8)
+    mask[2:10, 2:10, 2:10] = 3
+    mask[4:6, 4:6, 4:8] = 4
+    recipe = MeasureConfig.model_validate(
+        {"limit": 0.05, "source": "drawing 7", "criteria": [{"measure": "void_count", "at_most": 0}, {"measure": "blt_um", "at_least": 3, "at_most": 9}]}
+    )  # fmt: skip
+    table = CriteriaTable()
+    qtbot.addWidget(table)
+    table.setValue(measure_mask(mask, ClassMap.hbm(), (1, 1, 1), recipe, "a"))
+    rows = [[table.table.item(k, j).text() for j in range(4)] for k in range(3)]
+    assert rows[0][0] == "void/foreground" and rows[0][1].startswith("3.125 % ± ")
+    assert rows[0][2:] == ["at most 5 %", "PASS"]
+    assert rows[1] == ["void_count", "1", "at most 0", "FAIL"]
+    assert rows[2] == ["blt_um", "undefined", "at least 3 um, at most 9 um", "REVIEW"]
+    assert "drawing 7" in table.table.item(0, 0).toolTip()
+    table.setValue(None)
+    assert table.table.rowCount() == 0

@@ -97,9 +97,13 @@ def limit_of(recipe: MeasureConfig) -> Criterion:
 
 def limits_in_words(criterion: Criterion) -> str:
     """A criterion as people read it, e.g. ``blt_um at least 20 um, at most 40 um``."""
-    bounds = (("at least", criterion.at_least), ("at most", criterion.at_most))
-    said = (f"{word} {_said(criterion.measure, v)}" for word, v in bounds if v is not None)
-    return f"{criterion.measure} {', '.join(said)}"
+    return f"{criterion.measure} {bounds_in_words(criterion)}"
+
+
+def bounds_in_words(of: Criterion | Outcome) -> str:
+    """Its limits alone, e.g. ``at least 20 um, at most 40 um``."""
+    bounds = (("at least", of.at_least), ("at most", of.at_most))
+    return ", ".join(f"{word} {in_words(of.measure, v)}" for word, v in bounds if v is not None)
 
 
 def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
@@ -146,25 +150,28 @@ def _reach(criterion: Criterion, value: float, uncertainty: float | None) -> str
     limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
     if uncertainty is None or all(abs(value - limit) >= uncertainty for limit in limits):
         return ""
-    return f", but its uncertainty of ± {_said(criterion.measure, uncertainty, 2)} reaches over it"
+    return f", but its uncertainty of ± {in_words(criterion.measure, uncertainty, 2)} reaches over it"
 
 
 def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> tuple[Verdict, str]:
     name, (least, most) = criterion.measure, (criterion.at_least, criterion.at_most)
     if uncertainty is None:
         return Verdict.REVIEW, (
-            f"{name} = {_said(name, value)} has no known uncertainty, which a guard band needs: "
+            f"{name} = {in_words(name, value)} has no known uncertainty, which a guard band needs: "
             "give it in a criterion, or decide by simple acceptance"
         )
-    said = f"{name} = {_said(name, value)} ± {_said(name, uncertainty, 2)}"
+    said = f"{name} = {in_words(name, value)} ± {in_words(name, uncertainty, 2)}"
     low, high = value - uncertainty, value + uncertainty
     if most is not None and low > most:
-        return Verdict.FAIL, f"{said} is above the limit {_said(name, most)}"
+        return Verdict.FAIL, f"{said} is above the limit {in_words(name, most)}"
     if least is not None and high < least:
-        return Verdict.FAIL, f"{said} is below the least {_said(name, least)}"
+        return Verdict.FAIL, f"{said} is below the least {in_words(name, least)}"
     if (most is None or high <= most) and (least is None or low >= least):
         return Verdict.PASS, f"{said} is within {_limits(criterion, value)}"
-    return Verdict.REVIEW, f"{said} is too near the limit {_said(name, _nearest(criterion, value))} to decide"
+    return (
+        Verdict.REVIEW,
+        f"{said} is too near the limit {in_words(name, _nearest(criterion, value))} to decide",
+    )
 
 
 def _nearest(criterion: Criterion, value: float) -> float:
@@ -180,13 +187,13 @@ def _limits(criterion: Criterion, value: float) -> str:
         return (
             f"the limit {_told_apart(name, value, bound)[1]}"
             if least is None
-            else f"the least {_said(name, bound)}"
+            else f"the least {in_words(name, bound)}"
         )
-    return f"the limits {_said(name, least)} and {_said(name, most)}"
+    return f"the limits {in_words(name, least)} and {in_words(name, most)}"
 
 
-def _said(name: str, value: float, digits: int = 4) -> str:
-    """A value with its unit."""
+def in_words(name: str, value: float, digits: int = 4) -> str:
+    """A value of a measure with its unit."""
     if is_fraction(name):
         return f"{100 * value:.{digits}g} %"
     return f"{value:.{digits}g} um" if name.endswith("_um") else f"{value:.{digits}g}"
@@ -194,5 +201,5 @@ def _said(name: str, value: float, digits: int = 4) -> str:
 
 def _told_apart(name: str, value: float, limit: float) -> tuple[str, str]:
     """Both with as few digits, from four on, as show which is larger."""
-    pairs = [(_said(name, value, d), _said(name, limit, d)) for d in range(4, 18)]
+    pairs = [(in_words(name, value, d), in_words(name, limit, d)) for d in range(4, 18)]
     return next((p for p in pairs if p[0] != p[1]), pairs[0])

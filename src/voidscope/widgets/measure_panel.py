@@ -28,6 +28,7 @@ from voidscope.project.results import bump_picture
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Spacing
 from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGallery
+from voidscope.widgets.criteria_table import CriteriaTable
 from voidscope.widgets.forms import SettingsForm
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
@@ -49,6 +50,7 @@ TIPS = {
     "Voids": "Each void of the chosen scan.", "Bumps": "Each bump of the chosen scan, decided by itself.",
     "Map": "The bumps of the chosen scan where they stand.", "Worst": "The worst bumps of all scans in pictures.",
     "Lot": "All bumps of all scans, and the places that fail again.",
+    "Limits": "Each criterion of the recipe, its value and its limits; more come with a recipe file (measure --recipe).",
 }  # fmt: skip
 
 
@@ -76,6 +78,7 @@ class MeasurePanel(QWidget):
         self.table: QTableWidget = plain_table(HEADER, told=TOLD)
         self.table.setToolTip("Voids of the chosen scan, largest first. Click one to go to its middle.")
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
+        self.criteria = CriteriaTable()
         self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
         self.unknown, self.spacing = QLabel(), SpacingEditor()
@@ -172,6 +175,7 @@ class MeasurePanel(QWidget):
         voids = found.voids if found is not None else ()
         fill(self.table, [_row(k, v) for k, v in enumerate(voids, start=1)])
         self.bumps.setValue(found)
+        self.criteria.setValue(found)
         self.map.setValue(found)
         self.views.setVisible(found is not None)
         self.verdict.setVisible(found is not None)
@@ -281,6 +285,7 @@ class MeasurePanel(QWidget):
             ("Map", self.map),
             ("Worst", self.worst),
             ("Lot", self.lot),
+            ("Limits", self.criteria),
         ):
             self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
         layout.addWidget(self.views, stretch=1)

@@ -7,7 +7,15 @@ from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError, named
@@ -17,6 +25,7 @@ from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.progress_box import ProgressBox
+from voidscope.widgets.promotion_button import PromotionButton
 from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
@@ -73,7 +82,8 @@ class TrainPanel(QWidget):
         self.retrain, self.pretrain = QPushButton("⇧T  Retrain"), QPushButton("Pretrain")
         self.tune = QPushButton("⇧F  Fine-tune")
         self.segment, self.evaluate = QPushButton("⇧P  Segment"), QPushButton("Evaluate")
-        self.back = QPushButton("Go back to the selected cycle")
+        self.back = QPushButton("Go back to selected")
+        self.force = PromotionButton(project, runner, strokes)
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.preset = PresetBox(project.config)
@@ -288,6 +298,8 @@ class TrainPanel(QWidget):
             else "Select an earlier cycle in the table first."
         )
         self.back.setVisible(len(self._project.cycles) > 1)
+        self.force.setVisible(model)
+        self.force.setEnabled(idle)
         self.state.setText(self._state(labelled))
 
     def _state(self, labelled: int) -> str:
@@ -335,7 +347,10 @@ class TrainPanel(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(self.plot, stretch=1)
         layout.addWidget(self.table, stretch=1)
-        layout.addWidget(self.back)
+        backwards = QHBoxLayout()
+        backwards.addWidget(self.back, stretch=2)
+        backwards.addWidget(self.force, stretch=1)
+        layout.addLayout(backwards)
         layout.addWidget(self.progress)
         layout.addWidget(folded("Training settings", self.preset, self.form))
         layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))

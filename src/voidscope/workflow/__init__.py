@@ -15,7 +15,7 @@ from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import held_out_void_iou, measure, since
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
-from voidscope.workflow.promoting import in_force, promote
+from voidscope.workflow.promoting import Promotion, in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
 from voidscope.workflow.recording import Occasion
 from voidscope.workflow.rejudging import judge_all, unlike
@@ -35,6 +35,7 @@ __all__ = [
     "Glances",
     "Occasion",
     "ProjectProgress",
+    "Promotion",
     "Readiness",
     "Replay",
     "Review",
