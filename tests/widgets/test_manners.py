@@ -57,7 +57,7 @@ def test_every_button_field_list_and_tab_of_the_dock_has_a_tooltip(dock: Any) ->
     ]
     assert silent == [], silent
     tabs = [(bar, k) for bar in dock.findChildren(QTabBar) for k in range(bar.count())]
-    assert len(tabs) == 4 + 4 + 5
+    assert len(tabs) == 4 + 4 + 6
     assert [bar.tabText(k) for bar, k in tabs if not bar.tabToolTip(k)] == []
 
 
