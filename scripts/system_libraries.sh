@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the system libraries that Qt and the viewer need, on Debian and Ubuntu, if any is missing.
 set -eu
-packages="python3-venv xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libdbus-1-3 libxcb-icccm4
+packages="python3-venv xvfb xauth libfontconfig1 libglib2.0-bin libegl1 libgl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libdbus-1-3 libxcb-icccm4
  libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-xinerama0 libxcb-xfixes0 libxcb-shape0 libxcb-cursor0"
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=""
