@@ -22,6 +22,7 @@ from voidscope.project import Cycle, Project, label_files, results
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.workflow import measure, progress, restore
 from voidscope.workflow.deciding import OPEN, decisions
+from voidscope.workflow.evaluating import truth_hash
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BATCHES = ((("a", 0), ("a", 3)), (("b", 0), ("a", 2)), (("b", 3), ("b", 2)), (("a", 4), ("b", 5)))
@@ -59,8 +60,9 @@ def add_cycle(project: Project, created_s: float = 0.0, **provenance: object) ->
     return project.add_cycle(cycle, weights)
 
 
-def judge(project: Project, void: float | None, truth: str = "x") -> None:
+def judge(project: Project, void: float | None, truth: str = "") -> None:
     assert project.cycle is not None
+    truth = truth or truth_hash(project, ["c"])
     iou = {"background": 0.9, "copper_pillar": 0.9, "solder": 0.9, "void": void}
     found = {"miou": 0.8, "miou_foreground": 0.8, "iou": iou, "scans": ["c"], "truth": "labels", "truth_sha256": truth}  # fmt: skip
     project.set_evaluation(project.cycle.id, found)
@@ -359,3 +361,10 @@ def test_the_command_line_tells_the_same(steady: Project) -> None:
     assert "another truth or recipe" in rows[1] and "another truth" not in rows[6]
     assert rows[5].startswith("5 warm") and rows[5].endswith("not evaluated")
     assert sum(row.startswith("  missing: ") for row in rows) == len(progress(steady).readiness.missing) - 1
+
+
+def test_figures_by_other_labels_than_there_are_now_make_nobody_ready(steady: Project) -> None:
+    assert progress(steady).readiness.ready
+    label(steady, ("c", 3))
+    found = progress(steady).readiness
+    assert not found.ready and any("is judged by no held-out slice" in m for m in found.missing)

@@ -13,7 +13,7 @@ from voidscope.evaluation import Forecast
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Split
 from voidscope.workflow.deciding import OPEN
-from voidscope.workflow.evaluating import judged
+from voidscope.workflow.evaluating import judged, judgement
 from voidscope.workflow.restoring import void_iou
 
 LEAST_GAIN = 0.01
@@ -53,7 +53,7 @@ def _held_out(project: Project) -> Iterator[tuple[bool, str]]:
     cycle = project.cycle
     if cycle is None:
         yield False, "there is no model yet"
-    elif cycle.evaluation is None:
+    elif judgement(project, cycle) is None:
         way = (
             "that follows once all scans are segmented, or press Evaluate"
             if judged(project)
