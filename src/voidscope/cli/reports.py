@@ -84,9 +84,10 @@ def measure(
         report = _measure_file(mask, spacing, file_map, words, occasion)
     elif path is not None:
         project = open_project(path)
+        settings = run_settings(project, words, seed, device)
         if workflow.to_judge(project):  # else a verdict would not know how well the model finds voids
-            run(workflow.evaluate(project))
-        job = workflow.measure(project, scans, run_settings(project, words, seed, device), occasion)
+            run(workflow.evaluate(project, config=settings))
+        job = workflow.measure(project, scans, settings, occasion)
         report, pictures = run(Job(job.title, job.steps, lambda found: (job.commit(found), found[1])))
         sys.stderr.write(f"report: {project.report_folder / 'report.html'}\n")
     else:

@@ -1,8 +1,8 @@
 """A whole scan measured, and each of its bumps by itself; the verdict by the unit that the recipe names.
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
-outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter. Other pieces that are no bump (dust) decide nothing then, and are said. With
-the unit scan, the ratio over all of it decides.
+outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
+Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
 
 from __future__ import annotations
