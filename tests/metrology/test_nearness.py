@@ -21,12 +21,14 @@ from voidscope.metrology import (
     ScanMeasurement,
     Verdict,
     Void,
+    clouds,
     find_voids,
     measure_mask,
     measure_scan,
     nearness,
 )
-from voidscope.metrology.nearness import Target, closest, meetings, shaped
+from voidscope.metrology.clouds import Clouds, closest
+from voidscope.metrology.nearness import meetings, shaped
 
 Triple = tuple[float, float, float]
 SPACINGS = [(1.0, 1.0, 1.0), (2.0, 1.0, 0.5)]
@@ -178,11 +180,19 @@ def test_distances_are_those_between_bodies_voxel_by_voxel(
         assert void.shape.touches_surface == (void.shape.surface_um == 0)
 
 
-@settings(max_examples=30, deadline=None)
-@given(masks, st.integers(1, 60))
-def test_where_classes_meet_does_not_depend_on_the_slabs(mask: np.ndarray, slab: int) -> None:
-    for whole, cut in zip(meetings(mask, HBM, RECIPE), meetings(mask, HBM, RECIPE, slab), strict=True):
-        assert np.array_equal(whole, cut)
+@settings(max_examples=60, deadline=None)
+@given(masks, st.integers(1, 5))
+def test_where_classes_meet_does_not_depend_on_the_blocks(mask: np.ndarray, edge: int) -> None:
+    whole = meetings(mask, HBM, RECIPE, (1, 1, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearness, "BLOCK", edge)
+        patch.setattr(clouds, "BLOCK", edge)
+        cut = meetings(mask, HBM, RECIPE, (1, 1, 1))
+    for one, other in zip(whole, cut, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            assert sorted(one.points.tolist()) == sorted(other.points.tolist())
+            assert ((other.high - other.low) < edge).all()
 
 
 def test_distance_agrees_with_scipy_s_transform_of_corners() -> None:
@@ -190,24 +200,35 @@ def test_distance_agrees_with_scipy_s_transform_of_corners() -> None:
 
     mask = joint(cube(15, 8, 9), cube(24, 17, 16))
     spacing = (2.0, 1.0, 0.5)
-    surface, _ = meetings(mask, HBM, RECIPE)
+    surface, _ = meetings(mask, HBM, RECIPE, spacing)
     there = np.ones(np.add(mask.shape, 1), bool)
-    there[tuple(surface.T)] = False
+    there[tuple(surface.points.T)] = False
     depth = distance_transform_edt(there, sampling=spacing)
     for void in voids_of(mask, spacing):
         box = tuple(slice(a, b + 1) for a, b in void.box)
         assert void.shape.surface_um == pytest.approx(depth[box].min())
 
 
-@pytest.mark.parametrize("many", [0, 10**6])
-def test_both_ways_of_finding_the_nearest_agree(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearness, "MANY", many)
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        a, b = rng.normal(1, size=(50, 3)), rng.normal(-1, 3, size=(80, 3))
-        slow = np.linalg.norm(a[:, None] - b[None], axis=2).min()
-        assert Target.of(b).distance(a) == pytest.approx(slow)
-        assert closest(a, b) == pytest.approx(slow)
+@pytest.mark.parametrize("pairs", [0, 10**6])
+def test_the_nearest_of_clouds_is_that_of_all_their_points(
+    pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clouds, "ALL_PAIRS", pairs)
+    rng, spacing = np.random.default_rng(0), (2.0, 1.0, 0.5)
+    for _ in range(60):
+        parts = [
+            rng.integers(-30, 30, 3) + rng.integers(0, 9, (int(rng.integers(1, 40)), 3)) for _ in range(12)
+        ]
+        own = int(rng.integers(12))
+        made, mine = Clouds.of(parts, spacing), parts[own] * np.array(spacing)
+        others = np.concatenate([p for k, p in enumerate(parts) if k != own]) * spacing
+        slow = np.linalg.norm(mine[:, None] - others[None], axis=2).min()
+        assert made.distance(mine, without=own) == pytest.approx(slow, abs=1e-12)
+        assert made.distance(mine) == 0
+        assert closest(mine, others) == pytest.approx(slow, abs=1e-12)
+        assert closest(mine, others, within=slow + 1) == pytest.approx(slow, abs=1e-12)
+        assert slow == 0 or closest(mine, others, within=slow / 2) >= slow
+    assert Clouds.of(parts[:1], spacing).distance(mine, without=0) == math.inf
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

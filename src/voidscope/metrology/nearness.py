@@ -19,17 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import SLAB_VOXELS, Components
-from voidscope.metrology.pieces import Pieces
+from voidscope.metrology.clouds import BLOCK, Clouds, Lattice, blocks
+from voidscope.metrology.components import Components
+from voidscope.metrology.pieces import Part, Pieces
 from voidscope.metrology.shapes import (
     FLATTEST,
-    Points,
     enclosing_diameter,
     farthest_pair,
     outline,
     places,
     sphericity,
-    spread,
     surface_area_um2,
     tips,
 )
@@ -39,15 +38,6 @@ from voidscope.volume import Spacing
 
 STRUCTURE, OUTSIDE, SOLDER, WALL = 1, 2, 4, 8
 """What meets at a corner of voxels; a corner may have all."""
-NOBODY = np.zeros((0, 3), np.int32)
-HOPS = 2
-"""So many times the nearest point is looked up from the nearest so far, before all that may be nearer are compared."""
-FEW = 150_000
-"""So many pairs are compared without a thought."""
-MANY = 4096
-"""More candidates than this are not compared one by one."""
-
-Lattice = npt.NDArray[np.int32]
 
 
 def shaped(
@@ -67,8 +57,17 @@ def shaped(
     if not sized:
         return tuple(voids)
     pieces = _pieces(voids, mask, classes, recipe)
-    around = _Around.of(pieces, voids, mask, classes, spacing_um, recipe)
-    shapes = {k: _shape(k, voids[k], pieces, around, spacing_um) for k in sized}
+    wanted = set(sized)
+    looks = {
+        k: _Look.at(pieces, k, k in wanted, spacing_um)
+        for k in np.flatnonzero(pieces.found.n_voxels >= COUNTABLE_VOXELS).tolist()
+    }
+    number = {k: n for n, k in enumerate(looks)}
+    near = (
+        Clouds.of([look.outline for look in looks.values()], spacing_um),
+        *meetings(mask, classes, recipe, spacing_um),
+    )
+    shapes = {k: looks[k].shape(voids[k].volume_um3, number[k], *near, spacing_um) for k in sized}
     return tuple(replace(v, shape=shapes[k]) if k in shapes else v for k, v in enumerate(voids))
 
 
@@ -81,120 +80,74 @@ def _pieces(voids: Sequence[Void], mask: Mask, classes: ClassMap, recipe: Measur
     return Pieces(mask, classes.ids_with_role(Role.VOID), found, connectivity=recipe.connectivity)
 
 
-def _shape(k: int, void: Void, pieces: Pieces, around: _Around, spacing_um: Spacing) -> Shape:
-    own = pieces.own(k)
-    area = surface_area_um2(own, spacing_um)
-    ends = _um(tips(own), spacing_um)
-    i, j, feret = farthest_pair(ends)
-    enclosing = enclosing_diameter(ends, (i, j))
-    points = _um(around.outlines[k], spacing_um)
-    surface, interface = (
-        None if t is None else t.distance(points) for t in (around.surface, around.interface)
-    )
-    return Shape(
-        surface_area_um2=area, sphericity=sphericity(void.volume_um3, area), feret_um=feret, enclosing_diameter_um=enclosing,
-        compactness=void.volume_um3 / sphere_volume(enclosing), surface_um=surface, interface_um=interface,
-        gap_um=around.gap(k, points), touches_surface=surface == 0,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
-class Target:
-    """Points (N, 3) in um, N > 0, to which distances are wanted; `tree` finds the nearest."""
-
-    points: Points
-    tree: Any
-
-    @classmethod
-    def of(cls, points: Points) -> Target | None:
-        """A target of these points; None without any."""
-        from scipy.spatial import cKDTree
-
-        return cls(points, cKDTree(points, balanced_tree=False, compact_nodes=False)) if len(points) else None
-
-    def distance(self, points: Points) -> float:
-        """From the nearest of some points (M, 3) in um, exactly.
-
-        The target's point nearest to their middle tells how far at most; what is farther from the middle than that and their
-        reach together cannot be nearer.
-        """
-        from scipy.spatial.distance import cdist
-
-        middle = (points.min(axis=0) + points.max(axis=0)) / 2
-        some = self.points[self.tree.query(middle)[1]]
-        for _ in range(HOPS):  # to and fro: the nearer, the fewer are left to compare
-            near = points[cdist(points, some[None]).argmin()]
-            some = self.points[self.tree.query(near)[1]]
-        most = math.dist(near, some)
-        ball = (float(cdist(points, middle[None]).max()) + most) * (1 + 1e-9)
-        if self.tree.query_ball_point(middle, ball, return_length=True) <= MANY:
-            return closest(points, self.points[self.tree.query_ball_point(middle, ball)])
-        nearest = self.tree.query(points, distance_upper_bound=most * (1 + 1e-9))[0].min()
-        return float(min(most, nearest))
-
-
-@dataclass(frozen=True)
-class _Around:
-    """What voids are near to: the surface, the interfaces, each other.
+class _Look:
+    """What a void looks like by itself.
 
     Attributes
     ----------
-    outlines : corners (N, 3) of each void on its surface, in voxels; none of those that are nobody's neighbour
-    low, high : (V, 3) ends of the voids' boxes, in um
-    neighbours : (V,) whether a void is large enough to be another's neighbour
+    outline : corners (N, 3) of voxels on its surface, in voxels of the scan
+    area_um2, feret_um, enclosing_um : as in `Shape`; NaN of a void that is only a neighbour
     """
 
-    surface: Target | None
-    interface: Target | None
-    outlines: tuple[Lattice, ...]
-    low: Points
-    high: Points
-    neighbours: npt.NDArray[np.bool_]
-    spacing_um: Spacing
+    outline: Lattice
+    area_um2: float = math.nan
+    feret_um: float = math.nan
+    enclosing_um: float = math.nan
 
     @classmethod
-    def of(
-        cls, pieces: Pieces, voids: Sequence[Void], mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig
-    ) -> _Around:  # fmt: skip
-        found = pieces.found
-        outlines = tuple(
-            (outline(pieces.own(k)) + found.first[k]).astype(np.int32)
-            if v.n_voxels >= COUNTABLE_VOXELS
-            else NOBODY
-            for k, v in enumerate(voids)
-        )
-        surface, interface = (Target.of(_um(t, spacing_um)) for t in meetings(mask, classes, recipe))
-        ends = _um(found.first, spacing_um), _um(found.last + 1, spacing_um)
-        return cls(surface, interface, outlines, *ends, found.n_voxels >= COUNTABLE_VOXELS, spacing_um)
+    def at(cls, pieces: Pieces, k: int, whole: bool, spacing_um: Spacing) -> _Look:
+        """Void k, cut out of the mask once."""
+        own = pieces.own(k)
+        corners = (outline(own) + pieces.found.first[k]).astype(np.int32)
+        if not whole:
+            return cls(corners)
+        ends = np.multiply(tips(own), spacing_um, dtype=np.float64)
+        i, j, feret = farthest_pair(ends)
+        return cls(corners, surface_area_um2(own, spacing_um), feret, enclosing_diameter(ends, (i, j)))
 
-    def gap(self, k: int, points: Points) -> float | None:
-        """Distance from void k, of these points in um, to its nearest neighbour; None without one. What a box says is asked first."""
-        between = np.maximum(self.low - self.high[k], self.low[k] - self.high)
-        np.maximum(between, 0, out=between)
-        least = np.where(self.neighbours, np.sqrt(np.einsum("ij,ij->i", between, between)), np.inf)
-        least[k] = best = np.inf
-        while least[j := int(least.argmin())] < best:
-            best = min(best, closest(points, _um(self.outlines[j], self.spacing_um)))
-            least[j] = np.inf
-        return float(best) if np.isfinite(best) else None
+    def shape(
+        self, volume_um3: float, number: int, voids: Clouds | None, surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
+    ) -> Shape:  # fmt: skip
+        """Its shape among all voids' outlines, of which its own is cloud `number`, and what it may be near to."""
+        points = np.multiply(self.outline, spacing_um, dtype=np.float64)
+        gap = math.inf if voids is None else voids.distance(points, without=number)
+        to_surface, to_interface = (None if c is None else c.distance(points) for c in (surface, interface))
+        return Shape(
+            surface_area_um2=self.area_um2, sphericity=sphericity(volume_um3, self.area_um2), feret_um=self.feret_um,
+            enclosing_diameter_um=self.enclosing_um, compactness=volume_um3 / sphere_volume(self.enclosing_um),
+            surface_um=to_surface, interface_um=to_interface, gap_um=gap if math.isfinite(gap) else None,
+            touches_surface=to_surface == 0,
+        )  # fmt: skip
 
 
 def meetings(
-    mask: Mask, classes: ClassMap, recipe: MeasureConfig, slab_voxels: int = SLAB_VOXELS // 4
-) -> tuple[Lattice, Lattice]:
-    """Corners of voxels (N, 3) on the surface of the structure, and on its interfaces, found slab by slab."""
+    mask: Mask, classes: ClassMap, recipe: MeasureConfig, spacing_um: Spacing
+) -> tuple[Clouds | None, Clouds | None]:
+    """Corners of voxels on the surface of the structure, and on its interfaces, in clouds of blocks; None where there are none."""
     kinds = _kinds(classes, recipe)
-    step = max(1, slab_voxels // max(1, mask.shape[1] * mask.shape[2]))
     found: tuple[list[Lattice], list[Lattice]] = ([], [])
-    for start in range(0, len(mask) + 1, step):
-        low = max(0, start - 1)
-        corner = _of_kinds(mask[low : start + step], kinds)
-        for axis in (2, 1, 0):
-            corner = spread(corner, axis)
-        own = corner[start - low : start - low + step]
-        for wanted, points in zip((STRUCTURE | OUTSIDE, SOLDER | WALL), found, strict=True):
-            points.append((places(own & wanted == wanted) + np.array([start, 0, 0])).astype(np.int32))
-    return np.concatenate(found[0]), np.concatenate(found[1])
+    for z in range(0, mask.shape[0] + 1, BLOCK):
+        for y in range(0, mask.shape[1] + 1, BLOCK):
+            near = mask[max(0, z - 1) : z + BLOCK, max(0, y - 1) : y + BLOCK]
+            if near.min() == near.max():
+                continue
+            corner = _corners(near, kinds, (z == 0, y == 0), np.subtract(mask.shape[:2], (z, y)) < BLOCK)
+            for wanted, points in zip((STRUCTURE | OUTSIDE, SOLDER | WALL), found, strict=True):
+                row = places(corner & wanted == wanted) + np.array([z, y, 0])
+                points.extend(blocks(row.astype(np.int32)))
+    return Clouds.of(found[0], spacing_um), Clouds.of(found[1], spacing_um)
+
+
+def _corners(
+    near: Mask, kinds: Mapping[int, int], first: Sequence[bool], last: Sequence[bool]
+) -> npt.NDArray[np.uint8]:
+    """What meets at each corner of a row of blocks; beyond the ends of the mask (`first`, `last`, along z and y) is nothing."""
+    rim = [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
+    corner = np.pad(_of_kinds(near, kinds), [*rim, (1, 1)])
+    corner = corner[1:] | corner[:-1]
+    corner = corner[:, 1:] | corner[:, :-1]
+    return np.asarray(corner[:, :, 1:] | corner[:, :, :-1])
 
 
 def _kinds(classes: ClassMap, recipe: MeasureConfig) -> dict[int, int]:
@@ -215,28 +168,3 @@ def _of_kinds(mask: Mask, kinds: Mapping[int, int]) -> npt.NDArray[np.uint8]:
     for class_id, kind in kinds.items():
         found |= (mask == class_id).view(np.uint8) * np.uint8(kind)
     return found
-
-
-def _um(lattice: npt.NDArray[Any], spacing_um: Spacing) -> Points:
-    return np.asarray(np.multiply(lattice, spacing_um, dtype=np.float64))
-
-
-def closest(a: Points, b: Points) -> float:
-    """Least distance between two sets of points (N, 3) and (M, 3), exactly; points too far from the other's box are left out."""
-    from scipy.spatial import cKDTree
-    from scipy.spatial.distance import cdist
-
-    if len(a) * len(b) > FEW:
-        some = cdist(a, b.mean(axis=0)[None], "sqeuclidean").argmin()
-        most = float(cdist(a[some][None], b, "sqeuclidean").min()) * (1 + 1e-9)
-        a, b = a[_beside(a, b) <= most], b[_beside(b, a) <= most]
-    if len(a) * len(b) > MANY**2:
-        return float(cKDTree(b).query(a)[0].min())
-    return math.sqrt(cdist(a, b, "sqeuclidean").min())
-
-
-def _beside(points: Points, others: Points) -> npt.NDArray[np.float64]:
-    """Squared distance of each point from the box of some others."""
-    outside = np.maximum(others.min(axis=0) - points, points - others.max(axis=0))
-    np.maximum(outside, 0, out=outside)
-    return np.asarray(np.einsum("ij,ij->i", outside, outside))

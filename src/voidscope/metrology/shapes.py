@@ -178,7 +178,7 @@ def _around(few: list[Vector]) -> tuple[list[Vector], Vector, float]:
     A sphere on some points is the smallest when it holds all and its centre lies between those it passes through.
     """
     best, middle, least = few, few[0], math.inf
-    for n in range(1, min(len(few), 4)):
+    for n in range(min(len(few) - 1, 3), 0, -1):  # most often it is all of them
         for rest in combinations(few[:-1], n):
             centre, radius, between = _sphere_on(some := [*rest, few[-1]])
             if radius < least and all(math.dist(p, centre) <= radius * (1 + ROUNDING) for p in few):
