@@ -109,7 +109,7 @@ def test_parts_of_numbered_voxels_are_those_counted_one_by_one(
     mask: np.ndarray, at_once: int, start: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "RUN_VOXELS", at_once)
+        patch.setattr(components, "CHUNK_VOXELS", at_once)
         found = labelled(mask, 6, start)
     for k in range(1, 7):
         points = np.argwhere(mask == k) + np.array([start, 0, 0])

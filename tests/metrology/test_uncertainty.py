@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from metrology.masks import HBM, SOLDER, VOID, block
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, Verdict, measure_mask
+from voidscope.metrology import ScanMeasurement, Verdict, components, measure_mask
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
 
@@ -36,7 +36,9 @@ def slow_faces(mask: np.ndarray) -> int:
     st.integers(1, 60),
 )
 def test_faces_are_those_each_voxel_counts_however_the_mask_is_cut(mask: np.ndarray, slab: int) -> None:
-    assert void_faces(mask, [VOID], slab) == slow_faces(mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "CHUNK_VOXELS", slab)
+        assert void_faces(mask, [VOID]) == slow_faces(mask)
     assert void_faces(mask.transpose(2, 0, 1), [VOID]) == slow_faces(mask)
 
 

@@ -86,9 +86,10 @@ def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, u
         return 0, 0
     if not upwards:
         block, hollow = block[::-1], hollow[::-1]
-    first = np.zeros(block.shape[1:], np.intp)  # one above the topmost voxel of the wall
+    wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
+    first = np.zeros(block.shape[1:], np.int32)  # one above the topmost voxel of the wall
     for level, plane in enumerate(block, start=1):
-        np.copyto(first, level, where=plane == classes.id_of(wall))
+        np.copyto(first, level, where=plane == wall_id)
     void = below = 0
     for level in range(recipe.band_voxels):
         at = first + level
@@ -96,7 +97,7 @@ def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, u
         at = np.minimum(at, len(block) - 1)[None]
         ids, empty = (np.take_along_axis(a, at, 0)[0][inside] for a in (block, hollow))
         void += int(empty.sum())
-        below += int(empty.sum() + (ids == classes.id_of(recipe.solder_class)).sum())
+        below += int(empty.sum() + (ids == solder_id).sum())
     return void, below
 
 

@@ -7,8 +7,12 @@ Other pieces that are no bump (dust) decide nothing then, and are said. With the
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 
@@ -16,14 +20,16 @@ from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.budget import Views
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
-from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean
+from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
-from voidscope.metrology.structures import split
+from voidscope.metrology.structures import Split, split
 from voidscope.metrology.verdict import Verdict
 from voidscope.metrology.voids import Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
+WORKERS = min(4, os.cpu_count() or 1)
+"""So many bumps are measured at a time."""
 GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
 """Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
 
@@ -46,31 +52,65 @@ def measure_scan(
     """
     spacing = checked(mask, classes, spacing_um, scan)
     mask, changed = mend(mask, classes, recipe)
-    found = split(mask, classes, spacing, recipe)
     if recipe.far_um:
+        found = split(mask, classes, spacing, recipe)
         centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
         mask, far = drop_far(mask, classes, spacing, recipe, centres)
-        found, changed = split(mask, classes, spacing, recipe), {**changed, **far}
-    holes = closed_in(mask, classes)
-    whole = replace(
-        measure_clean(mask, classes, spacing, recipe, scan, views),
-        cleaned=changed,
-        closed_in=sum(n for _, n in holes),
-    )
-    if len(found.structures) == 1 and not found.stray.pieces:
-        whole = not_filled(whole, whole.closed_in)
-        return replace(whole, bumps=(Bump(found.structures[0], whole),))
-    bumps, seen = {}, {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
-    for k, first, cut in found.blanked():
+        changed = {**changed, **far}
+    _load_libraries()
+    with ThreadPoolExecutor(WORKERS) as pool:  # what takes long leaves the interpreter free
+        voids = pool.submit(voids_of, mask, classes, spacing, recipe)
+        closed = pool.submit(closed_in, mask, classes)
+        found = split(mask, classes, spacing, recipe)
+        whole = measure_clean(mask, classes, spacing, recipe, scan, views, voids.result)
+        holes = closed.result()
+        whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
+        if len(found.structures) == 1 and not found.stray.pieces:
+            whole = not_filled(whole, whole.closed_in)
+            return replace(whole, bumps=(Bump(found.structures[0], whole),))
+        bumps = _each(found, whole, holes, pool)
+    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
+    return decided(replace(whole, bumps=bumps, stray=found.stray))
 
-        def known(void: Void, first: Sequence[int] = first) -> Shape | None:
+
+def _load_libraries() -> None:
+    """Import what measuring imports late: two threads that import parts of SciPy at the same moment can both fail."""
+    for name in ("cc3d", "scipy.ndimage", "scipy.sparse.csgraph", "scipy.spatial.distance"):
+        import_module(name)
+
+
+def _each(
+    found: Split, whole: ScanMeasurement, holes: Sequence[tuple[Sequence[slice], int]], pool: Executor
+) -> tuple[Bump, ...]:
+    """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
+    seen = {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
+    spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
+
+    def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
+        def known(void: Void) -> Shape | None:
             return seen.get((_moved_box(void, first), void.n_voxels))
 
         n = sum(n for box, n in holes if _within(box, found.structures[k].box))
-        measured = replace(measure_clean(cut, classes, spacing, recipe, scan, known=known), closed_in=n)
-        bumps[k] = Bump(found.structures[k], _moved(not_filled(measured, n), first))
-    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
-    return decided(replace(whole, bumps=tuple(bumps[k] for k in sorted(bumps)), stray=found.stray))
+        alone = measure_clean(
+            cut,
+            classes,
+            spacing,
+            recipe,
+            whole.scan,
+            (),
+            lambda: voids_of(cut, classes, spacing, recipe, known),
+        )
+        return Bump(found.structures[k], _moved(not_filled(replace(alone, closed_in=n), n), first))
+
+    bumps: dict[int, Bump] = {}
+    waiting: deque[tuple[int, Future[Bump]]] = deque()
+    for k, first, cut in found.blanked():
+        if len(waiting) == WORKERS:
+            done, bump = waiting.popleft()
+            bumps[done] = bump.result()
+        waiting.append((k, pool.submit(measured, k, first, cut)))
+    bumps |= {k: bump.result() for k, bump in waiting}
+    return tuple(bumps[k] for k in sorted(bumps))
 
 
 def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:

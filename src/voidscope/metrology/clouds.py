@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.shapes import Points
 from voidscope.volume import Spacing
 
 BLOCK = 16
 """Edge in voxels of the blocks whose points are a cloud."""
+FEW = 8
+"""Clouds among which the first is chosen."""
 ALL_PAIRS = 2**22
 """More pairs than this are not compared one by one."""
 
@@ -72,18 +73,21 @@ class Clouds:
         """From the nearest of some points (M, 3) in um to the nearest of all clouds but cloud `without`; inf where there is no other."""
         low, high = points.min(axis=0), points.max(axis=0)
         middle = (low + high) / 2
-        two = np.atleast_1d(self.tree.query(middle, min(2, self.tree.n))[1]).tolist()
-        first = next((k for k in two if k != without), None)
-        if first is None:
-            return math.inf
-        best = closest(points, self.cloud(first))
-        near = self.tree.query_ball_point(middle, (best + self.reach + math.dist(low, high) / 2) * (1 + 1e-9))
-        some = np.array([k for k in near if k not in (first, without)], np.int64)
-        bound = np.sqrt(_apart(self.low[some], self.high[some], low, high))
-        for k, least in sorted(zip(some.tolist(), bound.tolist(), strict=True), key=lambda row: row[1]):
-            if least >= best:
-                break
-            best = min(best, closest(points, self.cloud(k), best))
+        best, seen = math.inf, {without}
+        for _ in range(2):  # a few clouds for a bound, then all within it
+            if math.isinf(best):
+                near = np.atleast_1d(self.tree.query(middle, min(FEW, self.tree.n))[1])
+            else:
+                ball = best + self.reach + math.dist(low, high) / 2
+                near = np.array(self.tree.query_ball_point(middle, ball * (1 + 1e-9)), np.int64)
+            bound = np.sqrt(_apart(self.low[near], self.high[near], low, high))
+            for at in np.argsort(bound, kind="stable"):
+                k = int(near[at])
+                if bound[at] >= best:
+                    break
+                if k not in seen:
+                    seen.add(k)
+                    best = min(best, closest(points, self.cloud(k), best))
         return best
 
 

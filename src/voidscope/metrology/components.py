@@ -17,10 +17,10 @@ from voidscope.vocabulary import Mask
 
 CONNECTIVITY = 26
 """Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
-SLAB_VOXELS = 2**24
-"""Voxels labelled at once: about 80 MiB of working memory."""
-RUN_VOXELS = 2**21
-"""Voxels whose runs are added up at once."""
+SLAB_VOXELS = 2**22
+"""Voxels labelled at once: about 20 MiB of working memory."""
+CHUNK_VOXELS = 2**18
+"""Voxels compared at once: what stays in a processor's cache."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -78,11 +78,11 @@ def find_components(
         there = of_classes(planes[start:stop], ids).view(
             np.uint8
         )  # as bool, cc3d 4.1 stops at a row of three voxels
-        labels = cc3d.connected_components(there, connectivity=connectivity)
+        labels, n = cc3d.connected_components(there, connectivity=connectivity, return_N=True)
         links.append(_links(seam, labels[0], offset))
-        last = stop == len(planes)
-        parts.append(labelled(labels if last else labels[:-1], int(labels.max()), start))
-        seam, offset = _numbered(labels[-1], offset), offset + parts[-1].n_voxels.size
+        own = slice(None) if stop == len(planes) else slice(-1)
+        parts.append(labelled(labels[own], n, start, there[own]))
+        seam, offset = _numbered(labels[-1], offset), offset + n
     found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
     return found.merged(_groups(offset, np.concatenate(links, axis=1))).along(
         [order.index(a) for a in range(3)]
@@ -102,22 +102,36 @@ def _slabs(shape: Sequence[int], slab_voxels: int) -> Iterator[tuple[int, int]]:
 def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which voxels of a mask are of one of these classes, in C order; a comparison each is far quicker than a table of all classes."""
     found = np.zeros(mask.shape, bool)
-    step = max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
-    for start in range(0, len(mask), step):
-        for class_id in ids:
-            found[start : start + step] |= mask[start : start + step] == class_id
+    first, *others = ids or (None,)
+    for chunk in chunks(mask):
+        if first is not None:
+            np.equal(mask[chunk], first, out=found[chunk])
+        for class_id in others:
+            found[chunk] |= mask[chunk] == class_id
     return found
 
 
-def labelled(labels: npt.NDArray[Any], n: int, start: int = 0) -> Components:
+def chunks(mask: Mask, most: int | None = None) -> Iterator[slice]:
+    """The planes of a mask in as few slices as stay within `CHUNK_VOXELS` and `most` planes, a plane each at least."""
+    step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
+    step = step if most is None else min(step, most)
+    return (slice(start, start + step) for start in range(0, len(mask), step))
+
+
+def labelled(
+    labels: npt.NDArray[Any], n: int, start: int = 0, there: npt.NDArray[np.uint8] | None = None
+) -> Components:
     """Parts 1..n of an array (z, y, x) in C order that numbers them, connected or not, its first plane being plane `start`; those
     without a voxel have count 0.
+
+    Where no two parts are neighbours in a row, `there`, 1 where there is a part and else 0, tells as much and is quicker to read.
     """
     counts, total = np.zeros(n), np.zeros((n, 3))
     first, last = np.full((n, 3), np.iinfo(np.int64).max), np.full((n, 3), -1)
-    step = max(1, RUN_VOXELS // max(1, labels.shape[1] * labels.shape[2]))
-    for low in range(0, len(labels), step):
-        group, length, ends = _runs(labels[low : low + step], start + low)
+    for chunk in chunks(labels):
+        group, length, ends = _runs(
+            labels[chunk], start + chunk.start, None if there is None else there[chunk]
+        )
         counts += np.bincount(group, length, n)
         for axis, (near, far) in enumerate(ends):
             total[:, axis] += np.bincount(group, length * (near + far) / 2, n)
@@ -126,19 +140,22 @@ def labelled(labels: npt.NDArray[Any], n: int, start: int = 0) -> Components:
     return Components(counts.astype(np.int64), total / np.maximum(counts, 1)[:, None], first, last)
 
 
-def _runs(labels: npt.NDArray[Any], start: int) -> tuple[Ints, Ints, list[tuple[Ints, Ints]]]:
+def _runs(
+    labels: npt.NDArray[Any], start: int, there: npt.NDArray[np.uint8] | None
+) -> tuple[Ints, Ints, list[tuple[Ints, Ints]]]:
     """Runs of equal labels along the rows, of which there are far fewer than voxels: label from 0, length, and first and last index along
     z, y and x. What has no label is in none.
     """
     flat, width = labels.reshape(-1), labels.shape[2]
+    read = flat if there is None else there.reshape(-1)
     ends = np.ones(flat.size + 1, bool)
-    np.not_equal(flat[1:], flat[:-1], out=ends[1:-1])
+    np.not_equal(read[1:], read[:-1], out=ends[1:-1])
     ends[::width] = True
     at = np.flatnonzero(ends)
     value, length = flat[at[:-1]], np.diff(at)
-    there = value > 0
-    group, length = value[there].astype(np.int64) - 1, length[there]
-    row, x = np.divmod(at[:-1][there], width)
+    some = np.flatnonzero(value)
+    group, length = value[some].astype(np.int64) - 1, length[some]
+    row, x = np.divmod(at[some], width)
     z, y = np.divmod(row, labels.shape[1])
     return group, length, [(z + start, z + start), (y, y), (x, x + length - 1)]
 
@@ -150,9 +167,10 @@ def _numbered(labels: npt.NDArray[Any], offset: int) -> Ints:
 
 def _links(seam: Ints, labels: npt.NDArray[Any], offset: int) -> Ints:
     """(2, L) pairs of components, from 0, to which two slabs' labels give the same voxels of their shared plane."""
-    inside, base = seam > 0, offset + int(labels.max()) + 1
-    pairs = np.unique(seam[inside] * base + _numbered(labels, offset)[inside])
-    return np.stack(np.divmod(pairs, base)) - 1
+    base = offset + int(labels.max()) + 1
+    pairs = (seam * base + _numbered(labels, offset)).reshape(-1)
+    new = pairs[np.flatnonzero(np.diff(pairs, prepend=0))]  # a sort of all takes long
+    return np.stack(np.divmod(np.unique(new[new >= base]), base)) - 1
 
 
 def _groups(n: int, links: Ints) -> npt.NDArray[np.integer]:

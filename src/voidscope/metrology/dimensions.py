@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import SLAB_VOXELS
+from voidscope.metrology.components import chunks
 from voidscope.metrology.pieces import Box, Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
@@ -185,10 +185,9 @@ class _Class:
 def _counts(mask: Mask, class_id: int) -> tuple[Counts, Counts, Counts]:
     """Voxels of a class in each plane across z, y and x; so many planes at a time that a byte can count them."""
     levels, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1:], np.int64)
-    step = min(255, max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2])))
-    for start in range(0, len(mask), step):
-        there = mask[start : start + step] == class_id
-        levels[start : start + step] = [np.count_nonzero(plane) for plane in there]
+    for chunk in chunks(mask, most=255):
+        there = mask[chunk] == class_id
+        levels[chunk] = [np.count_nonzero(plane) for plane in there]
         columns += np.add.reduce(there.view(np.uint8), axis=0, dtype=np.uint8)
     return levels, columns.sum(axis=1), columns.sum(axis=0)
 

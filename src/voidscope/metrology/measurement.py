@@ -254,22 +254,22 @@ def checked(mask: Mask, classes: ClassMap, spacing_um: Spacing | None, scan: str
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Views = (),
-    known: Callable[[Void], Shape | None] = lambda _: None,
+    voids: Callable[[], tuple[Void, ...]] | None = None,
 ) -> ScanMeasurement:  # fmt: skip
-    """`measure_mask` of a mask that was checked and is cleaned already; `known` gives shapes of voids that were measured before."""
+    """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them."""
     counts = count_classes(mask, len(classes))
     size = dimensions(mask, classes, spacing, recipe)
     parts = ratio_parts(mask, counts, classes, recipe, size)
-    voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing, recipe.connectivity)
-    counted, small = _sorted_out(shaped(voids, mask, classes, spacing, recipe, known), recipe)
+    void_ids = classes.ids_with_role(Role.VOID)
+    faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
+    boxed = by_boxes(mask, classes, spacing, recipe)
+    counted, small = _sorted_out(voids() if voids else voids_of(mask, classes, spacing, recipe), recipe)
     others = quantities(counted, size, parts, classes, spacing, recipe)
     ratios, undefined = (
         values_of(parts),
         reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
     )
     values = {name: None if isinstance(v, str) else v for name, v in others.items()}
-    void_ids = classes.ids_with_role(Role.VOID)
-    faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
     looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in views]
     void_views = [sum(row[k - 1] for k in void_ids) for row in views]
     outcomes = [
@@ -284,10 +284,19 @@ def measure_clean(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
-        dimensions=size, boxed=by_boxes(mask, classes, spacing, recipe), outcomes=tuple(outcomes), quantities=values,
+        dimensions=size, boxed=boxed, outcomes=tuple(outcomes), quantities=values,
         budget=ratio_budget(recipe.ratio, parts, faces, recipe, looks),
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
+
+
+def voids_of(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
+    known: Callable[[Void], Shape | None] = lambda _: None,
+) -> tuple[Void, ...]:  # fmt: skip
+    """All voids of a mask (z, y, x), counted or not, with their shapes; `known` gives those that were measured before."""
+    found = find_voids(mask, classes.ids_with_role(Role.VOID), spacing_um, recipe.connectivity)
+    return shaped(found, mask, classes, spacing_um, recipe, known)
 
 
 def ratio_parts(

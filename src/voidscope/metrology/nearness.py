@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ import numpy.typing as npt
 from voidscope.config import MeasureConfig
 from voidscope.metrology.clouds import BLOCK, Clouds, Lattice, blocks
 from voidscope.metrology.components import Components
-from voidscope.metrology.pieces import Part, Pieces
+from voidscope.metrology.pieces import Pieces
 from voidscope.metrology.shapes import (
     FLATTEST,
     enclosing_diameter,
@@ -124,7 +123,10 @@ class _Look:
 def meetings(
     mask: Mask, classes: ClassMap, recipe: MeasureConfig, spacing_um: Spacing
 ) -> tuple[Clouds | None, Clouds | None]:
-    """Corners of voxels on the surface of the structure, and on its interfaces, in clouds of blocks; None where there are none."""
+    """Corners of voxels on the surface of the structure, and on its interfaces, in clouds of blocks; None where there are none.
+
+    Beyond the edge of the mask is nothing, so it meets nobody.
+    """
     kinds = _kinds(classes, recipe)
     found: tuple[list[Lattice], list[Lattice]] = ([], [])
     for z in range(0, mask.shape[0] + 1, BLOCK):
@@ -132,22 +134,19 @@ def meetings(
             near = mask[max(0, z - 1) : z + BLOCK, max(0, y - 1) : y + BLOCK]
             if near.min() == near.max():
                 continue
-            corner = _corners(near, kinds, (z == 0, y == 0), np.subtract(mask.shape[:2], (z, y)) < BLOCK)
+            rim = [(int(at == 0), int(n - at < BLOCK)) for at, n in zip((z, y), mask.shape, strict=False)]
+            corner = _corners(np.pad(_of_kinds(near, kinds), [*rim, (1, 1)]))
             for wanted, points in zip((STRUCTURE | OUTSIDE, SOLDER | WALL), found, strict=True):
                 row = places(corner & wanted == wanted) + np.array([z, y, 0])
                 points.extend(blocks(row.astype(np.int32)))
     return Clouds.of(found[0], spacing_um), Clouds.of(found[1], spacing_um)
 
 
-def _corners(
-    near: Mask, kinds: Mapping[int, int], first: Sequence[bool], last: Sequence[bool]
-) -> npt.NDArray[np.uint8]:
-    """What meets at each corner of a row of blocks; beyond the ends of the mask (`first`, `last`, along z and y) is nothing."""
-    rim = [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
-    corner = np.pad(_of_kinds(near, kinds), [*rim, (1, 1)])
-    corner = corner[1:] | corner[:-1]
-    corner = corner[:, 1:] | corner[:, :-1]
-    return np.asarray(corner[:, :, 1:] | corner[:, :, :-1])
+def _corners(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """What meets at each corner inside an array (z, y, x), one less each way."""
+    walls = kinds[1:] | kinds[:-1]
+    edges = walls[:, 1:] | walls[:, :-1]
+    return np.asarray(edges[:, :, 1:] | edges[:, :, :-1])
 
 
 def _kinds(classes: ClassMap, recipe: MeasureConfig) -> dict[int, int]:

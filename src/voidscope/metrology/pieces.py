@@ -53,6 +53,13 @@ class Pieces:
         pairs = zip(own, crop, strict=True)  # plane by plane: no copy of a large box
         return sum(int(np.count_nonzero(here & (plane == i))) for here, plane in pairs for i in ids)
 
+    def holds(self, k: int, ids: Sequence[int]) -> bool:
+        """Whether piece k has a voxel of one of these classes."""
+        own, crop = self.own(k), self.mask[self.box(k)]
+        return any(
+            bool((here & (plane == i)).any()) for here, plane in zip(own, crop, strict=True) for i in ids
+        )
+
     def own(self, k: int) -> Part:
         """Which voxels of its box are those of piece k, (z, y, x).
 

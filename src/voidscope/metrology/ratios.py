@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from voidscope.metrology.components import chunks
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 RATIOS = {
@@ -43,10 +44,11 @@ Parts = tuple[int, int]
 
 
 def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
-    """Voxels of each id 0..C of a mask (z, y, x), unlabelled first, counted plane by plane."""
+    """Voxels of each id 0..C of a mask (z, y, x), unlabelled first."""
     found = np.zeros(n_classes + 1, np.int64)
-    for plane in mask:
-        found += [np.count_nonzero(plane == k) for k in range(n_classes + 1)]
+    for chunk in chunks(mask):
+        found[1:] += [np.count_nonzero(mask[chunk] == k) for k in range(1, n_classes + 1)]
+    found[0] = mask.size - found.sum()
     return tuple(found.tolist())
 
 

@@ -128,7 +128,7 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     )
     each = pieces.found.n_voxels / np.maximum(1, [len(s) for s in stands])
     large = np.flatnonzero(each >= recipe.least_structure * each.max(initial=0)).tolist()
-    kept = [k for k in large if pieces.count(k, solid)]
+    kept = [k for k in large if pieces.holds(k, solid)]
     found = [(k, *part) for k in kept for part in bodies.parts(k)]
     at = np.array([f[3] for f in found]).reshape(-1, 3) * spacing_um
     axis = int(np.ptp(at, axis=0).argmin()) if bases.axis is None and len(at) else bases.axis or 0

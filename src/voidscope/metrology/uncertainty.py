@@ -16,26 +16,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from voidscope.metrology.components import chunks, of_classes
+from voidscope.metrology.pieces import Part
 from voidscope.vocabulary import UNLABELLED, Mask
 
 SMOOTH = 2 / 3
 """Area of a sphere over that of its voxel faces: 4 pi r^2 / 6 pi r^2."""
-SLAB_VOXELS = 2**24
-"""Voxels compared at once."""
 
 
-def void_faces(mask: Mask, void_ids: Sequence[int], slab_voxels: int = SLAB_VOXELS) -> int:
+def void_faces(mask: Mask, void_ids: Sequence[int]) -> int:
     """Voxel faces of a mask (z, y, x) between a void class and another labelled one."""
-    kind = np.full(256, 1, np.uint8)
-    kind[UNLABELLED], kind[list(void_ids)] = 0, 2
-    step = max(1, slab_voxels // max(1, mask.shape[1] * mask.shape[2]))
     faces = 0
-    for start in range(0, mask.shape[0], step):
-        slab = kind[mask[start : start + step + 1]]
-        own = slab[:step]
-        pairs = ((slab[1:], slab[:-1]), (own[:, 1:], own[:, :-1]), (own[:, :, 1:], own[:, :, :-1]))
-        faces += sum(int(np.count_nonzero(a + b == 3)) for a, b in pairs)
+    for chunk in chunks(mask):
+        slab = mask[chunk.start : chunk.stop + 1]
+        void = of_classes(slab, void_ids)
+        own, n = void[: chunk.stop - chunk.start], chunk.stop - chunk.start
+        if not void.any():
+            continue
+        faces += sum(int(np.count_nonzero(a != b)) for a, b in _pairs(void, own))
+        bare = slab == UNLABELLED
+        if bare.any():
+            faces -= sum(
+                int(np.count_nonzero(a & d)) + int(np.count_nonzero(b & c))
+                for (a, b), (c, d) in zip(_pairs(void, own), _pairs(bare, bare[:n]), strict=True)
+            )
     return faces
+
+
+def _pairs(slab: Part, own: Part) -> tuple[tuple[Part, Part], ...]:
+    """Neighbours along z in a slab with the next plane at hand, along y and x in its own planes."""
+    return (slab[1:], slab[:-1]), (own[:, 1:], own[:, :-1]), (own[:, :, 1:], own[:, :, :-1])
 
 
 def expanded_uncertainty(
