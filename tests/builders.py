@@ -12,6 +12,7 @@ import numpy.typing as npt
 from voidscope.acquisition import ScanFindings
 from voidscope.config import Config
 from voidscope.jobs import execute
+from voidscope.metrology import Views
 from voidscope.project import Cycle, Project, record_scan
 from voidscope.project.results import draft_prediction
 from voidscope.vocabulary import Mask, Plane, Split
@@ -80,7 +81,7 @@ def add_cycle(project: Project) -> Cycle:
 
 def set_prediction(
     project: Project, model_id: str, scan: str, mask: Mask, entropy: npt.NDArray[np.float16],
-    found: ScanFindings | None = None, views: npt.NDArray[np.int64] | None = None,
+    found: ScanFindings | None = None, views: Views | None = None,
 ) -> None:  # fmt: skip
     """Keep what a model is made to say of a scan, as `segment` does with what it said."""
     folder, record = project.current(model_id).folder, project.scan(scan)

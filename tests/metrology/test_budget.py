@@ -16,8 +16,10 @@ from voidscope.metrology import Contribution, ScanMeasurement, Verdict, measure_
 from voidscope.metrology.budget import combined
 from voidscope.metrology.ratios import VOLUMES
 
-VIEWS = ((0, 0, 7900, 100, 0), (0, 0, 7920, 80, 0), (0, 0, 7960, 40, 0), (0, 0, 7936, 64, 0))
-"""Of a mask of 8000 voxels, solder and void."""
+SEEN = (100, 80, 40, 64)
+"""Voxels of void by each view of a mask of 8000 voxels, 64 of them void and the others solder."""
+VIEWS = tuple((0, 0, 64 - n, n - 64, 0) for n in SEEN)
+"""The same as differences from the mask."""
 
 
 def cube() -> np.ndarray:
@@ -38,7 +40,7 @@ def test_the_models_spread_is_that_of_the_ratio_by_each_view(formula: str) -> No
     recipe = MeasureConfig(ratio=formula, edge_sigma=0, coverage=2)  # type: ignore[arg-type]
     found = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS)
     below = {"void/foreground": 8000, "void/(solder+void)": 8000}
-    by_hand = [v / below.get(formula, 8000 - v) for _, _, _, v, _ in VIEWS]
+    by_hand = [v / below.get(formula, 8000 - v) for v in SEEN]
     assert found.uncertainty == pytest.approx(2 * statistics.stdev(by_hand))
     assert found.budget[1].value == pytest.approx(statistics.stdev(by_hand))
     assert "4 mirror images" in found.budget[1].how
@@ -61,7 +63,7 @@ def test_edges_and_spread_are_joined_and_the_order_of_views_is_of_no_consequence
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 500), max_size=5))
 def test_another_look_never_narrows_what_the_edges_alone_leave_open(voids: list[int]) -> None:
-    views = [(0, 0, 8000 - v, v, 0) for v in voids]
+    views = [(0, 0, 64 - v, v - 64, 0) for v in voids]
     alone = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(), "a").uncertainty
     found = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(), "a", views)
     assert found.uncertainty is not None and alone is not None

@@ -127,13 +127,18 @@ def test_with_flips_a_mirrored_slice_has_the_mirrored_mask_and_the_same_embeddin
 
 
 @pytest.mark.usefixtures("exact")
-def test_with_flips_each_view_counts_the_classes_it_alone_sees() -> None:
-    (image,), segmenter = _images(1, (40, 33)), build_segmenter(SMALL, 3, seed=4)
+@pytest.mark.parametrize("shape", [(40, 33), (32, 48), (5, 7)])
+def test_with_flips_each_view_says_in_which_tile_it_calls_pixels_otherwise(shape: tuple[int, int]) -> None:
+    (image,), segmenter = _images(1, shape), build_segmenter(SMALL, 3, seed=4)
     (found,) = _with_flips(segmenter, [image])
-    alone = [_predict(segmenter, [image[a, b]])[0].counts for a in (WAY, BACK) for b in (WAY, BACK)]
-    expected = [alone[0], alone[2], alone[1], alone[3]]  # as it is, upside down, left-right, both
-    assert found.views is not None and found.views.shape == (4, 3)
-    np.testing.assert_array_equal(found.views, expected)
+    alone = [_predict(segmenter, [image[a, b]])[0].mask[a, b] for a in (WAY, BACK) for b in (WAY, BACK)]
+    looks = [alone[0], alone[2], alone[1], alone[3]]  # as it is, upside down, left-right, both
+    assert found.views is not None and any((one != found.mask).any() for one in looks)
+    for view, mask in zip(found.views, looks, strict=True):
+        for at in np.ndindex(view.shape[:2]):
+            tile = tuple(slice(16 * k, 16 * k + 16) for k in at)
+            slow = [int((mask[tile] == c).sum()) - int((found.mask[tile] == c).sum()) for c in (1, 2, 3)]
+            assert view[at].tolist() == slow
 
 
 WAY, BACK = slice(None), slice(None, None, -1)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from builders import set_prediction
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
-from voidscope.metrology import Report
+from voidscope.metrology import Report, Views
 from voidscope.project import Project, import_truth
-from voidscope.vocabulary import SliceKey
-from voidscope.volume import Dataset
-from voidscope.workflow import Occasion, evaluate, measure, segment, suggest, train
+from voidscope.project.results import read_views
+from voidscope.vocabulary import Plane, SliceKey
+from voidscope.volume import Dataset, slice_index
+from voidscope.workflow import Occasion, asking, evaluate, measure, segment, suggest, train
 
 WANTED = (
     "report_id", "created", "git_commit", "people", "sample", "model_record", "inference", "post_processing", "scan_settings",
@@ -90,20 +92,61 @@ def test_slices_painted_after_training_are_listed_with_who_painted_them(segmente
     assert edits[str(key)]["by"] == "cy" and edits[str(others[-1])] == {"how": "erased"}
 
 
-def test_the_views_of_the_sweep_widen_the_interval_and_add_up_to_the_scan(segmented: Project) -> None:
+def test_the_views_of_the_sweep_widen_the_interval_and_add_up_to_nothing(segmented: Project) -> None:
     cycle = segmented.cycle
     assert cycle is not None
-    views = json.loads((cycle.folder / "views" / "a.json").read_text())["n_voxels"]
-    assert [sum(row) for row in views] == [24 * 6 * 20] * 4
-    mask = np.full((24, 6, 20), 3, np.uint8)
+    shape = segmented.scan("a").shape
+    views = read_views(cycle.folder, "a", shape, 4)
+    assert views.blocks.shape == (4, 2, 1, 2, 4)  # of 16 voxels each way
+    assert not views.everywhere().sum(axis=1).any()  # what one class gains another loses
+    mask = np.full(shape, 3, np.uint8)
     mask[:2] = 4
-    views = np.array([[0, 0, 2640 - n, 240 + n] for n in (0, 10, 30, 80)])
-    set_prediction(segmented, cycle.id, "a", mask, np.zeros(mask.shape, np.float16), views=views)
+    blocks, gained = np.zeros((4, 2, 1, 2, 4), np.int32), np.array([-240, -230, -210, -160])
+    blocks[:, 0, 0, 0, 3], blocks[:, 1, 0, 1, 2] = gained, -gained
+    set_prediction(segmented, cycle.id, "a", mask, np.zeros(shape, np.float16), views=Views(blocks))
     (scan,) = execute(measure(segmented, ["a"])).scans
-    assert scan.budget[1].value == pytest.approx((views[:, 3] / 2880).std(ddof=1))
-    set_prediction(segmented, cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    assert scan.budget[1].value == pytest.approx(((240 + gained) / 2880).std(ddof=1))
+    set_prediction(segmented, cycle.id, "a", mask, np.zeros(shape, np.float16))
     (scan,) = execute(measure(segmented, ["a"])).scans
     assert scan.budget[1].value is None  # those of an earlier mask are gone with it
+
+
+@pytest.mark.parametrize("damage", [b"", b"no views", None])
+def test_damaged_views_are_said_with_the_way_out(segmented: Project, damage: bytes | None) -> None:
+    assert segmented.cycle is not None
+    path = segmented.cycle.folder / "views" / "a.safetensors"
+    path.write_bytes(save({"blocks": np.zeros((4, 1, 1, 1, 4), np.int32)}) if damage is None else damage)
+    with pytest.raises(ProjectError, match=r"is damaged: .* Delete it and segment again"):
+        execute(measure(segmented, ["a"]))
+
+
+@pytest.mark.parametrize("plane", list(Plane))
+def test_views_lie_as_the_scan_does_whatever_plane_is_sliced(plane: Plane) -> None:
+    rng = np.random.default_rng(1)
+    shape = (37, 18, 50)
+    mask, looks = rng.integers(1, 4, shape, np.uint8), rng.integers(1, 4, (2, *shape), np.uint8)
+    blocks = [[_tiles(look, c) - _tiles(mask, c) for c in (1, 2, 3)] for look in looks]
+    expected = np.moveaxis(np.array(blocks), 1, -1)
+    record = SimpleNamespace(plane=plane, n_slices=shape[plane.axis])
+    views = None
+    for k in range(shape[plane.axis]):
+        where = slice_index(plane, k)
+        of_slice = np.moveaxis(
+            [[_tiles(one[where], c) - _tiles(mask[where], c) for c in (1, 2, 3)] for one in looks], 1, -1
+        )
+        views = views or asking._no_views(record, of_slice)
+        views.blocks[:, k // 16] += of_slice
+    assert np.array_equal(np.moveaxis(views.blocks, 1, 1 + plane.axis), expected)
+    whole = [[(look == c).sum() - (mask == c).sum() for c in (1, 2, 3)] for look in looks]
+    assert Views(expected).everywhere().tolist() == whole
+
+
+def _tiles(mask: np.ndarray, class_id: int) -> np.ndarray:
+    """Voxels of a class in blocks of 16 each way."""
+    found = np.pad(mask == class_id, [(0, -n % 16) for n in mask.shape]).astype(np.int64)
+    for axis, n in enumerate(found.shape):
+        found = np.add.reduceat(found, range(0, n, 16), axis=axis)
+    return found
 
 
 def straddling(project: Project, scan: str, other: float = 0.0) -> None:

@@ -16,6 +16,7 @@ from voidscope.metrology.recipe import read_recipe, recipe_text
 from voidscope.metrology.report import Report
 from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
+from voidscope.metrology.views import TILE, Views
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "QUALITIES",
     "QUANTITIES",
     "RATIOS",
+    "TILE",
     "Bump",
     "Change",
     "Changes",
@@ -39,6 +41,7 @@ __all__ = [
     "Stray",
     "Structure",
     "Verdict",
+    "Views",
     "Void",
     "by_boxes",
     "changes_page",

@@ -23,8 +23,6 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.ratios import VOLUMES, WITH_VOID_BELOW, Parts
 from voidscope.metrology.uncertainty import expanded_uncertainty
 
-Views = Sequence[Sequence[int]]
-"""Voxels of each class in a scan, by each view of a model alone."""
 Ratios = Mapping[str, Parts | str]
 """What stands above and below the line of each ratio, or why it is undefined, by name."""
 
@@ -121,7 +119,7 @@ def _model(values: Sequence[float], what: str) -> Contribution:
         return Contribution(
             name,
             None,
-            "not recorded: it is known of whole scans whose model looks at mirror images, model.flips=true",
+            "not recorded: it takes a model that looks at mirror images (model.flips=true) and masks made by this version",
         )
     spread = float(np.std(values, ddof=1))
     return Contribution(

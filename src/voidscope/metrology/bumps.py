@@ -18,12 +18,12 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
-from voidscope.metrology.budget import Views
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
 from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, split
 from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -40,12 +40,12 @@ def measure_scan(
     spacing_um: Spacing | None,
     recipe: MeasureConfig,
     scan: str,
-    views: Views = (),
+    views: Views | None = None,
 ) -> ScanMeasurement:
     """`measure_mask` of a scan (z, y, x), of each of its bumps on its own box, and the verdict by `recipe.unit`.
 
-    A scan that is nothing but one bump is measured once. `views` are of the whole scan; what a bump's share of them is nobody
-    counted, so of several bumps each has the interval of its edges alone. Cleaning is done once, on the whole scan; a voxel is far
+    A scan that is nothing but one bump is measured once. `views` are what a model's mirror images say otherwise;
+    each bump has its share of them. Cleaning is done once, on the whole scan; a voxel is far
     when it is farther than `recipe.far_um` from the centres of its class in all bumps. A bump's void looks as it does in the scan, so
     its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
     surface to it. Raises what `measure_mask` does.
@@ -62,13 +62,14 @@ def measure_scan(
         voids = pool.submit(voids_of, mask, classes, spacing, recipe)
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
-        whole = measure_clean(mask, classes, spacing, recipe, scan, views, voids.result)
+        seen = views or Views.none(len(classes))
+        whole = measure_clean(mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result)
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = not_filled(whole, whole.closed_in)
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = _each(found, whole, holes, pool)
+        bumps = _each(found, whole, holes, seen, pool)
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
@@ -80,7 +81,11 @@ def _load_libraries() -> None:
 
 
 def _each(
-    found: Split, whole: ScanMeasurement, holes: Sequence[tuple[Sequence[slice], int]], pool: Executor
+    found: Split,
+    whole: ScanMeasurement,
+    holes: Sequence[tuple[Sequence[slice], int]],
+    views: Views,
+    pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
     seen = {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
@@ -90,14 +95,15 @@ def _each(
         def known(void: Void) -> Shape | None:
             return seen.get((_moved_box(void, first), void.n_voxels))
 
-        n = sum(n for box, n in holes if _within(box, found.structures[k].box))
+        edges = found.structures[k].box
+        n = sum(n for box, n in holes if _within(box, edges))
         alone = measure_clean(
             cut,
             classes,
             spacing,
             recipe,
             whole.scan,
-            (),
+            views.within(edges),
             lambda: voids_of(cut, classes, spacing, recipe, known),
         )
         return Bump(found.structures[k], _moved(not_filled(replace(alone, closed_in=n), n), first))

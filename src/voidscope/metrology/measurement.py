@@ -12,7 +12,7 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, VolumeError
 from voidscope.metrology.areas import area_parts
-from voidscope.metrology.budget import Contribution, Views, combined, ratio_budget, volume_budget
+from voidscope.metrology.budget import Contribution, combined, ratio_budget, volume_budget
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.nearness import shaped
@@ -30,6 +30,7 @@ from voidscope.metrology.ratios import (
 from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
+from voidscope.metrology.views import Differences
 from voidscope.metrology.voids import Shape, Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, check_spacing
@@ -225,14 +226,15 @@ def measure_mask(
     spacing_um: Spacing | None,
     recipe: MeasureConfig,
     scan: str,
-    views: Views = (),
+    views: Differences | Sequence[Sequence[int]] = (),
 ) -> ScanMeasurement:
     """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled, after the cleaning that the recipe asks for.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
     ratios: they were labelled void, and leaving them out would lower the ratio by a choice made about counting.
-    `views`, where a model looked at the scan several times, are its class counts by each look; their spread widens the interval.
+    `views` (V, C), where a model looked at the scan several times, are the voxels that each look alone gives each class, less those of the
+    mask; their spread widens the interval.
 
     Raises
     ------
@@ -253,7 +255,7 @@ def checked(mask: Mask, classes: ClassMap, spacing_um: Spacing | None, scan: str
 
 
 def measure_clean(
-    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Views = (),
+    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
     voids: Callable[[], tuple[Void, ...]] | None = None,
 ) -> ScanMeasurement:  # fmt: skip
     """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them."""
@@ -270,8 +272,9 @@ def measure_clean(
         reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
     )
     values = {name: None if isinstance(v, str) else v for name, v in others.items()}
-    looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in views]
-    void_views = [sum(row[k - 1] for k in void_ids) for row in views]
+    seen = [tuple(n + int(d) for n, d in zip(counts[1:], row, strict=True)) for row in views]
+    looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in seen]
+    void_views = [sum(row[k - 1] for k in void_ids) for row in seen]
     outcomes = [
         judge(
             criterion, {**ratios, **values}[criterion.measure], recipe.rule, undefined.get(criterion.measure, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from voidscope.acquisition import Suspects
 from voidscope.errors import JobFailed
+from voidscope.metrology import TILE
 from voidscope.model.devices import Compute
 from voidscope.model.failures import is_out_of_memory, told_in_one_line
 from voidscope.model.gradients import kernel_gradients
@@ -136,7 +138,7 @@ class _Sweep:
             features = torch.stack([one.float() for _, one in passes]).mean(0)
         found = summarise(logits, features, shape, self.top_percent)
         if len(passes) > 1:
-            views = torch.stack([_class_counts(one) for one, _ in passes], 1).cpu().numpy()
+            views = _disputed([one for one, _ in passes], logits)
             found = tuple(replace(p, views=v) for p, v in zip(found, views, strict=True))
         if self.void_ids:
             found = self._with_suspects(found, logits, [one for one, _ in passes])
@@ -187,10 +189,21 @@ class _Sweep:
             )
 
 
-def _class_counts(logits: torch.Tensor) -> torch.Tensor:
-    """Pixels of each class (B, C) where logits (B, C, h, w) are largest; ties go to the lowest class."""
-    best = logits.argmax(1)
-    return torch.stack([(best == c).sum((1, 2)) for c in range(logits.shape[1])], 1)
+def _disputed(looks: Sequence[torch.Tensor], logits: torch.Tensor) -> npt.NDArray[np.int64]:
+    """Where the best class of each of V looks (B, C, h, w) is not that of `logits`: pixels gained by each class in each tile,
+    (B, V, h', w', C). Few are, so those alone are counted. Ties go to the lowest class.
+    """
+    batch, classes, height, width = logits.shape
+    best, down, across = logits.argmax(1), -(-height // TILE), -(-width // TILE)
+    shape = (batch, len(looks), down, across, classes)
+    found = torch.zeros(math.prod(shape), dtype=torch.int64, device=logits.device)
+    for v, look in enumerate(looks):
+        own = look.argmax(1)
+        slice_, y, x = torch.nonzero(own != best, as_tuple=True)
+        tile = ((slice_ * len(looks) + v) * down + y // TILE) * across + x // TILE
+        for calls, sign in ((own, 1), (best, -1)):
+            found.index_add_(0, tile * classes + calls[slice_, y, x], torch.full_like(tile, sign))
+    return np.asarray(found.reshape(shape).cpu().numpy())
 
 
 def _mirrored_back(

@@ -34,7 +34,8 @@ class SlicePrediction:
     class_entropy : (C,) float32, nats, mean over the slice of the entropy times the probability of each class
     patch_share : (C,) float32, the greatest share of each class of `mask` in any 8 x 8 patch
     gradient : (G,) float32, of the head's kernel for the slice's own mask (BADGE); None unless it was asked for
-    views : (V, C) int64, pixels per class by each mirror image alone; None where only the slice as it is was looked at
+    views : (V, h', w', C) int64, pixels of each class by each mirror image alone less those of `mask`, in tiles of `TILE` pixels; None
+        where only the slice as it is was looked at
     suspects : pixels called otherwise that may be void; None unless void classes were named
     """
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
 from voidscope.errors import CannotReadFile, LabelError, ProjectError, StaleResult
-from voidscope.metrology import Changes, Report
+from voidscope.metrology import TILE, Changes, Report, Views
 from voidscope.project.atomic import (
     Draft,
     json_bytes,
@@ -81,10 +81,10 @@ class PredictionDraft:
 def draft_prediction(
     folder: Path, model_id: str, record: ScanRecord, classes: ClassMap,
     mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
-    views: npt.NDArray[np.int64] | None = None,
+    views: Views | None = None,
 ) -> PredictionDraft:  # fmt: skip
-    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats, its findings and the voxels per class
-    (V, C) that each view of the model counts (None where it has but one), on any thread.
+    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats, its findings and what each view of the model
+    says otherwise (None where it has but one), on any thread.
 
     The mask is kept last: where there is one, a scan is segmented.
     """
@@ -98,7 +98,8 @@ def draft_prediction(
     if views is None:
         remove(_views_path(folder, name))
     else:
-        files = {_views_path(folder, name): json_bytes({"n_voxels": views.tolist()})} | files
+        blocks = np.ascontiguousarray(views.blocks, np.int32)
+        files = {_views_path(folder, name): save({"blocks": blocks})} | files
     return PredictionDraft(
         model_id, record, mask, tuple(Draft.of(path, data) for path, data in files.items())
     )
@@ -177,7 +178,7 @@ def read_doubts(folder: Path) -> Doubts:
 
 
 SHARED = (
-    "masks/*.tif", "uncertainty/*.tif", "views/*.json", "survey.safetensors", "evaluation.json", "findings/*.json",
+    "masks/*.tif", "uncertainty/*.tif", "views/*.safetensors", "survey.safetensors", "evaluation.json", "findings/*.json",
     "decisions.json",
 )  # fmt: skip
 """What a model has found and how it was judged; that it was in force once says nothing of now."""
@@ -230,20 +231,26 @@ def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int,
 
 
 def _views_path(folder: Path, scan: str) -> Path:
-    return folder / "views" / f"{scan}.json"
+    return folder / "views" / f"{scan}.safetensors"
 
 
-def read_views(folder: Path, scan: str, n_classes: int) -> tuple[tuple[int, ...], ...]:
-    """The voxels per class by each view, empty where none were stored; raises `ProjectError` for a damaged file."""
+def read_views(folder: Path, scan: str, shape: tuple[int, int, int], n_classes: int) -> Views:
+    """What each view of the model says otherwise of a scan (z, y, x), none where none was stored; raises `ProjectError` for a damaged
+    file.
+    """
     path = _views_path(folder, scan)
     if not path.is_file():
-        return ()
-    rows = read_json(path).get("n_voxels")
-    if not isinstance(rows, list) or any(np.shape(r) != (n_classes,) for r in rows):
+        return Views.none(n_classes)
+    blocks = tuple(-(-n // TILE) for n in shape)
+    try:
+        found = Views(load(path.read_bytes())["blocks"])
+    except (SafetensorError, KeyError) as error:
+        raise ProjectError(f"{path} is damaged: {error}. Delete it and segment again.") from error
+    if found.blocks.dtype != np.int32 or found.blocks.shape[1:] != (*blocks, n_classes):
         raise ProjectError(
-            f"{path} is damaged: it holds no {n_classes} counts a view. Delete it and segment again."
+            f"{path} is damaged: {found.blocks.shape} are no views of {shape} voxels in {n_classes} classes. Delete it and segment again."
         )
-    return tuple(tuple(int(n) for n in row) for row in rows)
+    return found
 
 
 def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:

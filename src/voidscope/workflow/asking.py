@@ -33,6 +33,7 @@ from voidscope.acquisition import (
 from voidscope.config import Config
 from voidscope.errors import ConfigError, StaleResult
 from voidscope.jobs import Job, Progress, Steps
+from voidscope.metrology import TILE, Views
 from voidscope.project import Cycle, Project, ScanRecord, SliceReader
 from voidscope.project.results import PredictionDraft, draft_prediction
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
@@ -52,14 +53,15 @@ Eyes = tuple[bytes, tuple[float, float]]
 class ScanPrediction:
     """A model's mask (z, y, x), ids 1..C, and entropy (z, y, x) in nats of one scan, and what they give to look at.
 
-    `views` (V, C) are the voxels per class by each mirror image alone, where the model looks at more than one.
+    `views` are what each mirror image alone says otherwise, where the model looks at more than one; until the scan is whole its blocks
+    lie as its slices do, slices first.
     Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write.
     """
 
     mask: Mask
     entropy: npt.NDArray[np.float16]
     found: ScanFindings | None = None
-    views: npt.NDArray[np.int64] | None = None
+    views: Views | None = None
     draft: PredictionDraft | None = None
 
 
@@ -284,8 +286,8 @@ def _segmenting(
         found[key.scan].mask[where] = prediction.mask
         found[key.scan].entropy[where] = prediction.entropy
         if prediction.views is not None:
-            before = found[key.scan].views
-            views = prediction.views if before is None else before + prediction.views
+            views = found[key.scan].views or _no_views(record, prediction.views)
+            views.blocks[:, key.index // TILE] += prediction.views
             found[key.scan] = replace(found[key.scan], views=views)
         if rows is not None:
             rows.append(prediction.survey_row(key))
@@ -298,7 +300,15 @@ def _segmenting(
     return found
 
 
+def _no_views(record: ScanRecord, of_slice: npt.NDArray[np.integer]) -> Views:
+    """Room for what the views of a scan say, one slice of which is (V, h', w', C)."""
+    n, *rest = of_slice.shape
+    return Views(np.zeros((n, -(-record.n_slices // TILE), *rest), np.int32))
+
+
 def _drafted(cycle: Cycle, record: ScanRecord, classes: ClassMap, found: ScanPrediction) -> ScanPrediction:
+    if found.views is not None:
+        found = replace(found, views=Views(np.moveaxis(found.views.blocks, 1, 1 + record.plane.axis)))
     draft = draft_prediction(
         cycle.folder, cycle.id, record, classes, found.mask, found.entropy, found.found, found.views
     )

@@ -83,7 +83,7 @@ def changes(
                         reader.records[name].spacing_um,
                         how,
                         name,
-                        read_views(cycle.folder, name, len(classes)),
+                        read_views(cycle.folder, name, reader.records[name].shape, len(classes)),
                     )
                 )
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)

@@ -86,7 +86,7 @@ def measure(
             now = fingerprint(record.place(folder))
             facts[name] = provenance["scans"][name] | {"fingerprint": now}
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            views = read_views(cycle.folder, name, len(classes))
+            views = read_views(cycle.folder, name, record.shape, len(classes))
             found = measure_scan(mask, classes, record.spacing_um, settings.measure, name, views)
             doubt = blind or _unfit(record, now)
             measured.append(doubted(found, doubt))
