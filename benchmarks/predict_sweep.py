@@ -1,6 +1,7 @@
-"""What the survey costs on top of the bare forward pass, batch by batch in turn in one process.
+"""What the survey costs on top of predicting alone, batch by batch in turn in one process.
 
-Bare is the same network in the same precision without reading anything off its output. Run:
+Predicting alone is the same network in the same precision and the mask of each slice; bare, which is told too, reads nothing off
+the network's output. Run:
 
     python benchmarks/predict_sweep.py [--rounds 15] [--threads 2]
 """
@@ -34,21 +35,30 @@ def main() -> None:
     compute = Compute.choose("cpu")
     segmenter = compute.place(build_segmenter(ModelConfig(), CLASSES)).eval()
 
+    def logits(k: int) -> torch.Tensor:
+        batch = torch.from_numpy(np.stack(images[k : k + 16]))[:, None]
+        with torch.inference_mode(), compute.running():
+            found: torch.Tensor = segmenter(batch.contiguous(memory_format=compute.layout))[0]
+            return found
+
     def bare() -> None:
         for k in range(0, SLICES, 16):
-            batch = torch.from_numpy(np.stack(images[k : k + 16]))[:, None]
-            with torch.inference_mode(), compute.running():
-                segmenter(batch.contiguous(memory_format=compute.layout))
+            logits(k)
+
+    def masks() -> None:
+        for k in range(0, SLICES, 16):
+            (logits(k).float().argmax(1) + 1).to(torch.uint8).numpy()
 
     def sweep() -> None:
         for _ in predict_slices(segmenter, images, (0.5, 0.25), "cpu", 16):
             pass
 
-    seconds = take_turns({"bare": bare, "sweep": sweep}, given.rounds)
+    seconds = take_turns({"bare": bare, "predict": masks, "sweep": sweep}, given.rounds)
     result: dict[str, object] = {
         f"{name}_ms_per_slice": round(1000 * statistics.median(t) / SLICES, 2) for name, t in seconds.items()
     }
-    result |= ratios(seconds["sweep"], seconds["bare"])
+    result |= ratios(seconds["sweep"], seconds["predict"])
+    result["ratio_to_bare"] = ratios(seconds["sweep"], seconds["bare"])["ratio_median"]
     result |= {
         "threads": given.threads,
         "precision": compute.precision,
