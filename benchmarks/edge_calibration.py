@@ -16,6 +16,7 @@ import json
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,16 +158,16 @@ def _errors(project: vs.Project, dataset: vs.Dataset, scans: list[str]) -> list[
     for scan in scans:
         mask = project.mask(scan)
         assert mask is not None
-        views = read_views(cycle.folder, scan, len(project.classes))
+        views = read_views(cycle.folder, scan, mask.shape, len(project.classes)).everywhere()
         here = _measured(project, mask, scan, views)
         true = _measured(project, project_truth(project, dataset, scan), scan)
         if here.ratio is not None and true.ratio is not None and here.budget:
-            edges, spread, _ = (c.value or 0.0 for c in here.budget)
+            edges, spread, *_ = (c.value or 0.0 for c in here.budget)
             found.append([here.ratio - true.ratio, edges, spread])
     return found
 
 
-def _measured(project: vs.Project, mask: np.ndarray, scan: str, views: object = ()) -> ScanMeasurement:
+def _measured(project: vs.Project, mask: np.ndarray, scan: str, views: Any = ()) -> ScanMeasurement:
     return measure_mask(mask, project.classes, (1.0, 1.0, 1.0), UNIT, scan, views)
 
 
