@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from metrology.masks import masks
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Dimensions, by_boxes, dimensions
-from voidscope.metrology.dimensions import DUST
+from voidscope.metrology.dimensions import DUST, PAD_SHARE
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 
@@ -136,6 +136,16 @@ def test_a_pad_beside_the_pillar_still_has_a_bond_line() -> None:
     assert found.blt_um == pytest.approx(36, abs=1)
 
 
+@pytest.mark.parametrize(("radius", "there"), [(2.0, False), (7.0, False), (9.0, True)])
+def test_a_few_voxels_called_pad_on_a_logic_bump_are_none(radius: float, there: bool) -> None:
+    mask, (z, y, x) = bump(pad=None), np.indices((60, 64, 70))
+    mask[((y - 30) ** 2 + (x - 34) ** 2 <= radius**2) & (z >= 34) & (z < 37)] = PAD
+    found = measured(mask)
+    assert (found.pad_misalignment_um is not None) is there
+    assert found.blt_um == (31 if there else 28)
+    assert found.extrusion_um == measured(bump(pad=None)).extrusion_um
+
+
 def coordinates(mask: Mask, name: int, axis: int, turned: bool) -> np.ndarray:
     """Voxels (N, 3) of a class, the build axis first and counted from the pillar's end, pieces below `DUST` left out."""
     from scipy import ndimage
@@ -170,6 +180,8 @@ def test_lengths_are_medians_over_columns_and_levels_counted_one_by_one(mask: Ma
     turned = found.build_axis.startswith("-")
     pillar, solder = (coordinates(mask, k, axis, turned) for k in (PILLAR, SOLDER))
     pad = coordinates(mask, PAD, axis, turned) if (mask == PAD).any() else None
+    if pad is not None and len(spans(pad, 0, [1, 2])) < PAD_SHARE * len(spans(pillar, 0, [1, 2])):
+        pad = None
     step, *across = (spacing[a] for a in (axis, *(a for a in range(3) if a != axis)))
     feet, heads = spans(pillar, 0, [1, 2]), spans(solder if pad is None else pad, 0, [1, 2])
     rises = [heads[at][1] - feet[at][0] for at in feet.keys() & heads.keys()]

@@ -25,6 +25,8 @@ BULGE = 95.0
 """Percentile over the levels of the solder at which its edge is taken: a bulge counts, a stray voxel does not."""
 DUST = 0.01
 """Connected parts of less than this share of their class are left out."""
+PAD_SHARE = 0.25
+"""What is called pad and covers less than this share of the columns of the pillar is none, but a few voxels that a model mistook."""
 TIE = 1e-6
 """Solder and pillar as far apart along two axes, to this share, tell no build axis."""
 AXES = ("z", "y", "x")
@@ -42,7 +44,7 @@ class Dimensions:
     Attributes
     ----------
     build_axis : z, y or x, with - in front where the pillar lies at the far end
-    blt_um : bond line, from the foot of the pillar to the top of the pad (memory) or of the solder (logic)
+    blt_um : bond line, from the foot of the pillar to the top of the pad (memory) or, without one, of the solder (logic)
     pillar_width_um, pillar_height_um : across and along the build axis; the width is the larger of the two across
     pad_misalignment_um : distance across the build axis between the centres of pad and pillar
     extrusion_um : solder beyond the pillar on each side across the build axis, e.g. ``-y``, ``+x``; negative where it
@@ -79,6 +81,8 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
     foot, pad = posed.pillar, posed.pad
     pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
     top = solder if pad is None else posed.sides_of(pad)
+    if top.columns < PAD_SHARE * pillar.columns and pad is not None:
+        pad, top = None, solder
     step, across = posed.spacing[0], posed.spacing[1:]
     return Dimensions(
         build_axis=posed.axis,
@@ -274,6 +278,11 @@ class _Sides:
     first: npt.NDArray[np.int32]
     last: npt.NDArray[np.int32]
     edges: tuple[Lengths, Lengths]
+
+    @property
+    def columns(self) -> int:
+        """How many columns hold any of it."""
+        return int(np.count_nonzero(self.last))
 
 
 def _apart(a: list[float], b: list[float], across: tuple[float, ...]) -> float:
