@@ -35,6 +35,14 @@ LENGTHS_IN_WORDS = {
     "pad_misalignment_um": "pad misalignment",
 }
 """What the page calls each length."""
+COMPARED_IN_WORDS = {
+    "blt_um": "bond line",
+    "pad_misalignment_um": "pad misalignment",
+    "largest_extrusion_um": "solder extrusion, where it is most",
+    "pillar_width_um": "pillar width",
+    "pillar_height_um": "pillar height",
+}
+"""What the page of changes calls each length."""
 
 
 def page_of(
@@ -120,9 +128,14 @@ def changes_page(
         for r in changes.rows
         if (r.scan, r.name) in pictures
     ]
+    told = changes.summary()
+    measures = [
+        ("ratio", told["ratio"], 100, "points"),
+        *((n, told["lengths_um"][k], 1, "µm") for k, n in COMPARED_IN_WORDS.items()),
+    ]
     return template("changes.html").render(
-        changes=changes, title=title, summary=changes.summary(), pictures=shown, listed=LISTED_BUMPS
-    )
+        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures
+    )  # fmt: skip
 
 
 @cache
