@@ -24,7 +24,7 @@ from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
-from voidscope.workflow.verifying import project_of, report_place, verify
+from voidscope.workflow.verifying import project_of, report_place, verify, versions_apart
 
 __all__ = [
     "CANNOT_TELL",
@@ -80,5 +80,6 @@ __all__ = [
     "train",
     "unlike",
     "verify",
+    "versions_apart",
     "void_iou",
 ]

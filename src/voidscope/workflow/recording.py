@@ -57,7 +57,7 @@ def record_of(
     told = occasion.entry()
     return told | {
         "project_folder": str(project.path),
-        "git_commit": _commit() or UNKNOWN,
+        "git_commit": commit_of_now() or UNKNOWN,
         "people": told["people"] | {"labelled by": _authors(project, cycle)},
         "model_record": _model(cycle, judgement(project, cycle)),
         "inference": {
@@ -148,7 +148,7 @@ def _hash(tree: object) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def _commit() -> str | None:
+def commit_of_now() -> str | None:
     """The commit this software was made from: as the installer wrote it down, or of the checkout it runs in."""
     try:
         told = json.loads(distribution("voidscope").read_text("direct_url.json") or "{}")
