@@ -14,6 +14,7 @@ from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgemen
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import held_out_void_iou, measure, since
+from voidscope.workflow.printing import print_report, printing
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
@@ -61,6 +62,8 @@ __all__ = [
     "judgement",
     "measure",
     "pretrain",
+    "print_report",
+    "printing",
     "progress",
     "project_of",
     "promote",
