@@ -340,13 +340,16 @@ def test_a_recipe_file_decides_and_the_report_says_how_to_repeat_it(
     assert "agreed with customer &#39;X&#39; &amp; Y" in (project / "report" / "report.html").read_text()
     words = shlex.split(by_recipe["provenance"]["command"])
     assert shell.json(*words[1:])["scans"] == by_recipe["scans"]
-    assert shell.json("verify", project) == {"verified": True, "differences": []}
+    assert shell.json("verify", project) == {"verified": True, "differences": [], "versions": ""}
     assert shell.json("measure", project)["scans"][0]["limit"] == 0.05
     report = project / "report" / "report.json"
     report.write_text(report.read_text().replace('"n_voids": ', '"n_voids": 1'))
     code, out = shell("verify", project)
     assert (code, "n_voids is 1" in out) == (1, True)
     assert "does not verify" in shell.err
+    report.write_text(report.read_text().replace('"voidscope": "', '"voidscope": "0.0.1-of-'))
+    code, out = shell("verify", project)
+    assert code == 1 and "made by voidscope 0.0.1-of-" in out and "n_voids is 1" in out
     mask = ("measure", "--mask", dataset / "a_labels.tif", "--spacing", "1,1,1")
     assert shell.json(*mask, "--recipe", recipe)["scans"][0]["limit"] == 0.3
 

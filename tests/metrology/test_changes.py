@@ -114,3 +114,62 @@ def test_the_entry_is_valid_json_and_the_page_escapes_names() -> None:
     assert "<b>x" not in page and "&lt;b&gt;x" in page and "&lt;one&gt;" in page
     assert page.count("data:image/png") == 2 and "0.9000" in page
     assert found.text().splitlines()[-1].startswith("<b>x r2c2  PASS -> FAIL")
+
+
+def twice_failing(most_um: float) -> MeasureConfig:
+    """A recipe by which a bump with a large void fails anyway, and one with a large bond line too."""
+    largest = {"measure": "largest_void_diameter_um", "at_most": most_um, "source": "spec 4.2"}
+    return MeasureConfig.model_validate(
+        {"limit": 0.001, "criteria": [largest, {"measure": "blt_um", "at_most": 50.0}]}
+    )
+
+
+def test_a_criterion_that_turns_is_told_though_the_verdict_stays() -> None:
+    one, two = scan({0: 4.0}, twice_failing(8.5)), scan({0: 4.5}, twice_failing(8.5))
+    (row,) = Changes.of([one], [two], ("one", "two")).moved
+    assert row.verdicts == ("FAIL", "FAIL") and row.flags == {}
+    assert row.criteria == {"largest_void_diameter_um": ("PASS", "FAIL")}
+    assert row.entry()["criteria"] == {"largest_void_diameter_um": ["PASS", "FAIL"]}
+
+
+def test_a_criterion_that_turns_by_its_limit_alone_puts_its_bump_in_the_table() -> None:
+    one, two = scan({0: 4.5}, twice_failing(20)), scan({0: 4.5}, twice_failing(5))
+    found = Changes.of([one], [two], ("loose", "tight"))
+    (row,) = found.moved
+    assert row.name == "r1c1" and row.ratio == 0 and not row.flipped
+    assert found.summary()["criterion_flips"] == {"largest_void_diameter_um": 1}
+    page = changes_page(found, "t", {})
+    assert "largest_void_diameter_um" in page and ">PASS</span> → " in page
+    assert "largest_void_diameter_um PASS -> FAIL" in found.text()
+
+
+def test_bumps_whose_criteria_turned_come_before_those_whose_ratio_only_moved() -> None:
+    one, two = scan({0: 4.5, 3: 4.6}, twice_failing(8.8)), scan({0: 4.0, 3: 4.8}, twice_failing(8.8))
+    rows_ = Changes.of([one], [two], ("one", "two")).moved
+    assert [bool(r.criteria) for r in rows_] == sorted([bool(r.criteria) for r in rows_], reverse=True)
+    assert {r.name: r.criteria for r in rows_}["r1c1"] == {"largest_void_diameter_um": ("FAIL", "PASS")}
+
+
+def test_a_criterion_of_one_recipe_alone_is_told_where_it_does_not_pass() -> None:
+    bare = MeasureConfig(limit=0.001)
+    found = Changes.of([scan({0: 4.5}, bare)], [scan({0: 4.5}, twice_failing(5))], ("bare", "more"))
+    assert {r.name: r.criteria for r in found.moved} == {
+        "r1c1": {"largest_void_diameter_um": ("none", "FAIL")}
+    }
+
+
+def test_every_length_has_its_change_beside() -> None:
+    made = package((24, 40, 40), [(20, 20)], [7.0])
+    mask = made.mask.copy()
+    mask[13:22, 15:26, 20:34] = np.where(mask[13:22, 15:26, 20:34] == VOID, VOID, SOLDER)
+    one, two = (measure_scan(m, HBM, (1, 1, 1), MeasureConfig(), "a") for m in (made.mask, mask))
+    found = Changes.of([one], [two], ("one", "two"))
+    (row,) = found.moved
+    sizes = [s.bumps[0].measured.dimensions for s in (one, two)]
+    said = row.lengths_um
+    assert said["blt_um"] == sizes[1].blt_um - sizes[0].blt_um
+    assert said["largest_extrusion_um"] == sizes[1].largest_extrusion_um - sizes[0].largest_extrusion_um > 5
+    assert said["pad_misalignment_um"] is None  # there is no pad
+    assert row.entry()["lengths_change_um"] == said
+    assert found.summary()["lengths_um"]["largest_extrusion_um"]["largest"] == said["largest_extrusion_um"]
+    assert "extrusion" in changes_page(found, "t", {})

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
+from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ProjectError
-from voidscope.metrology import Report, Verdict, measure_mask
+from voidscope.metrology import DEFINITIONS, Report, Verdict, measure_mask, measure_scan
+from voidscope.metrology.rounding import with_uncertainty
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -310,8 +312,8 @@ def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> 
         "That limit is one criterion; further ones are void_count at most 0. A scan PASSes when all criteria pass"
         in page
     )
-    assert "void_count FAIL void_count = 1 is above the limit 0 drawing 7" in page
-    assert "void/foreground PASS" in page
+    assert "void_count number of counted voids FAIL void_count = 1 is above the limit 0 drawing 7" in page
+    assert f"{DEFINITIONS['void/foreground']} PASS" in page
     assert "further ones" not in Report((measure_mask(block(), HBM, (1, 1, 1), RECIPE, "a"),)).html()
 
 
@@ -319,3 +321,28 @@ def test_voids_that_are_too_small_by_their_volume_are_said_to_be_so() -> None:
     found = measure_mask(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6, min_voxels=1), "a")
     assert found.small_voids and not found.voids
     assert "of less than 1e+06 µm³ or fewer than 1 voxels" in Report((found,)).html()
+
+
+def test_a_package_is_told_bump_by_bump_with_volumes_areas_and_intervals() -> None:
+    further = Criterion(measure="pillar_width_um", at_most=15, source="drawing 7")
+    recipe = MeasureConfig(limit=0.02, criteria=(further,))
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={0: 4.5, 4: 3.0})
+    found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "some_scan")
+    report = Report((found,), {"masks_sha256": {"some_scan": "00"}, "scans": {"some_scan": {"ok": True}}})
+    page = Page(report.html()).text
+    assert "pillar_width_um pillar width at most 15 µm 6 PASS r1c1: pillar_width_um" in page
+    width = found.dimensions.pillar_width_um
+    assert (
+        width is not None and width > 45 and f"{width:.2f}" not in page
+    )  # that of all bumps together is nobody's
+    assert "Dimensions of the 6 bumps, µm" in page and "µm apart (median)" in page
+    first = found.bumps[0]
+    row = (
+        f"{100 * first.measured.ratios['projected area']:.4g} % {first.structure.size_voxels:,} "
+        f"{with_uncertainty(first.measured.void_volume_um3, first.measured.volume_uncertainty_um3)} 1 "
+    )
+    assert row in page
+    paper = report.print_html()
+    for html in (report.html(), paper):
+        assert "some_scan" in html and "some scan" not in html and "True" not in html
+    assert "6 PASS" in paper and "page-break-before" in paper

@@ -14,11 +14,12 @@ from builders import set_prediction
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
 from voidscope.metrology import Report, Views
-from voidscope.project import Project, import_truth
+from voidscope.project import Project, import_truth, label_files
 from voidscope.project.results import read_views
 from voidscope.vocabulary import Plane, SliceKey
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import Occasion, asking, evaluate, measure, segment, suggest, train
+from voidscope.workflow.recording import authors
 
 WANTED = (
     "report_id", "created", "git_commit", "people", "sample", "model_record", "inference", "post_processing", "scan_settings",
@@ -181,3 +182,56 @@ def test_verdict_asks_for_slices_of_the_scan_that_straddles_and_says_what_is_mis
     execute(train(segmented, segmented.config.with_changes(["seed=3"])))
     with pytest.raises(NotReady, match="the report is of cycle-0001"):
         suggest(segmented, config)
+
+
+def test_who_labelled_is_told_as_it_was_when_the_model_learnt_and_the_scan_was_measured(
+    project: Project, dataset: Dataset
+) -> None:
+    keys = [SliceKey(s, i) for s in "ab" for i in (0, 3)]
+    import_truth(project, dataset, keys)
+    masks = {k: project.labels.get(k) for k in keys}
+    for key, who in zip(keys, ("ann", "ann", "bo", "bo"), strict=True):
+        project.labels.put(key, masks[key], author=who)
+    execute(train(project))
+    execute(segment(project))
+    project.labels.put(keys[0], masks[keys[0]], author="cy")  # the same label, by another hand
+    project.labels.put(keys[2], np.where(masks[keys[2]] == 1, 2, masks[keys[2]]), author="dee")
+    report = execute(measure(project))
+    assert report.provenance["people"]["labelled by"] == "ann (2 slices), bo (2 slices)"
+    assert report.provenance["labels_of_scans"] == {
+        "a": {"labelled by": "ann (1 slice), cy (1 slice)", "learnt by the model": 2},
+        "b": {"labelled by": "bo (1 slice), dee (1 slice)", "learnt by the model": 2},
+        "c": {"labelled by": "nobody", "learnt by the model": 0},
+    }
+    assert set(report.provenance["edits_after_training"]) == {"b/0000"}
+    project.labels.put(keys[1], masks[keys[1]], author="zoltan")
+    kept = Project.open(project.path).report
+    assert kept is not None and "zoltan" not in kept.html() + kept.print_html()
+    assert "cy (1 slice)" in kept.html() and "dee (1 slice)" in kept.print_html()
+
+
+def test_who_labelled_for_a_model_of_an_older_version_is_not_guessed(
+    segmented: Project,
+) -> None:
+    cycle = segmented.cycle
+    assert cycle is not None
+    older = {k: v for k, v in cycle.provenance.items() if k != "labels_by"}
+    key = segmented.labels.keys()[0]
+    mask = segmented.labels.get(key)
+    assert mask is not None
+    segmented.labels.put(key, np.where(mask == 1, 2, mask), author="cy")
+    said = authors(segmented, replace(cycle, provenance=older))
+    assert "cy" not in said and "dataset truth (3 slices)" in said and "not recorded (1 slice" in said
+
+
+def test_a_label_that_only_judges_is_no_edit_unless_it_came_after_training(
+    project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_files, "now", lambda: "2026-01-01T10:00:00+00:00")
+    import_truth(project, dataset, [SliceKey(s, i) for s in "abc" for i in (0, 3)])
+    execute(train(project))
+    execute(segment(project))
+    assert "edits" in execute(measure(project)).provenance["edits_after_training"]
+    monkeypatch.setattr(label_files, "now", lambda: "2099-01-01T10:00:00+00:00")
+    import_truth(project, dataset, [SliceKey("c", 4)])
+    assert set(execute(measure(project)).provenance["edits_after_training"]) == {"c/0004"}

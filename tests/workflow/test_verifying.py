@@ -7,14 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from builders import set_prediction
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project, export_report, import_truth
+from voidscope.project import Project, export_report, import_truth, package_version
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file, tiff_bytes
-from voidscope.workflow import measure, project_of, report_place, restore, segment, train, verify
+from voidscope.workflow import (
+    measure,
+    project_of,
+    report_place,
+    restore,
+    segment,
+    train,
+    verify,
+    versions_apart,
+)
 
 
 @pytest.fixture
@@ -142,3 +153,49 @@ def test_what_is_no_report_or_has_lost_its_project_is_said(exported: Path, tmp_p
     (exported / "report.json").write_text(json.dumps(tree))
     with pytest.raises(ProjectError, match="--project PROJECT"):
         project_of(exported)
+
+
+def older(tree: Any) -> None:
+    """A report of an older version that measured otherwise."""
+    tree["provenance"]["versions"]["voidscope"] = "0.0.7"
+    tree["scans"][0]["void_over_foreground"] = 0.125
+    for void in tree["scans"][0]["voids"]:
+        void["diameter_um"] += 1
+    tree["scans"][0]["bumps"][0]["dimensions"]["pillar_width_um"] = 9.5
+
+
+def test_a_report_of_an_older_version_says_which_made_it_and_which_figures_differ(
+    measured: Project, dataset: Dataset
+) -> None:
+    truth = measured.classes.from_file(read_label_file(dataset.folder / "a_labels.tif"))
+    set_prediction(measured, measured.cycles[-1].id, "a", truth, np.zeros(truth.shape, np.float16))
+    n = len(execute(measure(measured, ["a"])).scans[0].voids)
+    report = measured.report_folder
+    assert versions_apart(report) == ""
+    found = execute(verify(touched(measured, older)))
+    said = versions_apart(report)
+    assert "made by voidscope 0.0.7" in said and f"runs is {package_version('voidscope')}" in said
+    assert "may come from that" in said
+    assert any("a: void_over_foreground is 0.125 in the report" in line for line in found)
+    (voids,) = [line for line in found if "a: voids diameter_um" in line]
+    assert n == 3 and "(of 3 that differ, the first, 1)" in voids
+    (width,) = [line for line in found if "pillar_width_um" in line]
+    assert width.startswith("a: bumps dimensions pillar_width_um is 9.5 in the report, measured anew ")
+
+
+def test_another_commit_of_the_same_version_is_told_apart(measured: Project) -> None:
+    touched(measured, lambda t: t["provenance"].update(git_commit="0" * 40))
+    said = versions_apart(measured.report_folder)
+    assert "commit 000000000000" in said
+    touched(measured, lambda t: t["provenance"].pop("git_commit"))
+    assert versions_apart(measured.report_folder) == ""  # nobody knows
+
+
+def test_a_report_this_version_cannot_read_says_which_made_it(measured: Project) -> None:
+    def change(tree: Any) -> None:
+        tree["provenance"]["versions"]["voidscope"] = "0.0.3"
+        del tree["scans"][0]["voids"]
+
+    project = touched(measured, change)
+    with pytest.raises(ProjectError, match=r"made by voidscope 0\.0\.3"):
+        verify(project)

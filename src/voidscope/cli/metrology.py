@@ -60,9 +60,12 @@ def verify(
     """Measure again by a report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
     folder = None if (path / "project.json").is_file() else workflow.report_place(path)
     where = project or (path if folder is None else workflow.project_of(folder))
-    differing = run(workflow.verify(open_project(where), folder))
+    opened = open_project(where)
+    differing = run(workflow.verify(opened, folder))
     told = "the report repeats: same files, same model, same masks, same numbers"
-    say({"verified": not differing, "differences": list(differing)}, as_json, "\n".join(differing) or told)
+    versions = workflow.versions_apart(opened.report_folder if folder is None else folder)
+    said = "\n".join([*([versions] if versions else []), *differing]) if differing else told
+    say({"verified": not differing, "differences": list(differing), "versions": versions}, as_json, said)
     if differing:
         raise VoidscopeError(
             f"the report of {path} does not verify: {len(differing)} differences, first {differing[0]}."

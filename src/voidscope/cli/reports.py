@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +27,6 @@ from voidscope.cli.options import (
 )
 from voidscope.cli.output import of_file, run, say
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError
 from voidscope.jobs import Job
 from voidscope.metrology import Report, measure_scan, read_recipe
 from voidscope.project import export_report, fingerprint, parse_map, report_files
@@ -101,27 +98,14 @@ def _write(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
     """The report's files and, where a Qt binding is installed, the PDF."""
     files = report_files(report, pictures)
     if any(importlib.util.find_spec(name) for name in BINDINGS):
-        files["report.pdf"] = _pdf(report.print_html(pictures))
+        html = report.print_html(pictures)
+        files["report.pdf"] = run(Job("Making the PDF", lambda: workflow.printing(html), lambda pdf: pdf))
     else:
         sys.stderr.write(
             'warning: no report.pdf, for Qt is not installed; get it with: pip install "voidscope[all]"\n'
         )
     export_report(folder, files)
     sys.stderr.write(f"report: {folder / 'report.html'}\n")
-
-
-def _pdf(html: str) -> bytes:
-    """The page as a PDF, made in a process of its own, since the command line itself never loads Qt."""
-    done = subprocess.run(
-        [sys.executable, "-m", "voidscope.widgets.pdf"], input=html.encode(), capture_output=True, check=False,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
-        raise VoidscopeError(
-            f"Qt cannot print the report: {said[-1]}. The other files are in the project's report folder."
-        )
-    return done.stdout
 
 
 def _recipe_words(path: Path | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What changed between two measurements of the same scans: whose verdict or value moved, and which flags flipped.
+"""What changed between two measurements of the same scans: whose verdict or value moved, which criteria and flags turned.
 
 A bump is found again by its place, not by its name: masks of two models may show another grid. Two bumps of a scan are the same
 when the centre of one lies in the box of the other; each is paired once, the nearest first over all (an assignment).
@@ -14,12 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.bumps import GRAVITY
+from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.verdict import Verdict
 
 FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
 STILL = 1e-12
 """Changes of a ratio below this are rounding."""
+COMPARED = (*LENGTHS, "largest_extrusion_um")
+"""Lengths whose changes stand beside."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,28 @@ class Change:
     @property
     def blt_um(self) -> float | None:
         """Change of the bond-line thickness, um."""
+        return self.lengths_um["blt_um"]
+
+    @property
+    def lengths_um(self) -> dict[str, float | None]:
+        """Changes of the lengths in `COMPARED`, um; None where one is unknown."""
         if self.before is None or self.after is None:
-            return None
-        return _less(self.after.measured.dimensions.blt_um, self.before.measured.dimensions.blt_um)
+            return dict.fromkeys(COMPARED)
+        one, two = self.before.measured.dimensions, self.after.measured.dimensions
+        return {n: _less(getattr(two, n), getattr(one, n)) for n in COMPARED}
+
+    @property
+    def criteria(self) -> dict[str, tuple[str, str]]:
+        """Criteria of the recipe that came out otherwise: measure -> outcome before, after.
+
+        One that only one recipe holds is ``none`` on the other side, and is told where it does not PASS. The second criterion of
+        a recipe on the same measure is called ``measure (2)``.
+        """
+        if self.before is None or self.after is None:
+            return {}
+        one, two = outcomes(self.before.measured), outcomes(self.after.measured)
+        pairs = {n: (one.get(n, "none"), two.get(n, "none")) for n in {**one, **two}}
+        return {n: p for n, p in pairs.items() if p[0] != p[1] and set(p) != {"none", Verdict.PASS.value}}
 
     @property
     def flags(self) -> dict[str, tuple[bool, bool]]:
@@ -77,8 +100,8 @@ class Change:
     def moved(self) -> bool:
         """Whether anything of it is worth a row."""
         return (
-            self.flipped or bool(self.flags) or abs(self.ratio or 0) > STILL or abs(self.blt_um or 0) > STILL
-        )
+            self.flipped or bool(self.flags or self.criteria) or abs(self.ratio or 0) > STILL or abs(self.blt_um or 0) > STILL
+        )  # fmt: skip
 
     def entry(self) -> dict[str, Any]:
         """The change as JSON has it."""
@@ -88,7 +111,8 @@ class Change:
         changed = {n: list(v) for n, v in self.flags.items()}
         return {
             "scan": self.scan, "bump": self.name, **sides, "ratio_change": self.ratio, "blt_change_um": self.blt_um,
-            "flags": changed, "moved": self.moved,
+            "lengths_change_um": self.lengths_um, "flags": changed, "criteria": {n: list(v) for n, v in self.criteria.items()},
+            "moved": self.moved,
         }  # fmt: skip
 
 
@@ -133,11 +157,13 @@ class Changes:
         for row in self.rows:
             if row.flipped:
                 verdicts[" -> ".join(row.verdicts)] = verdicts.get(" -> ".join(row.verdicts), 0) + 1
-        flipped = [name for r in both for name in r.flags]
+        flipped, turned = ([name for r in both for name in getattr(r, of)] for of in ("flags", "criteria"))
         return {
             "bumps": len(both), "appeared": sum(r.before is None for r in self.rows), "vanished": sum(r.after is None for r in self.rows),
             "moved": len(self.moved), "verdict_flips": verdicts, "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
+            "criterion_flips": {n: turned.count(n) for n in sorted(set(turned))},
             "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
+            "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in COMPARED},
         }  # fmt: skip
 
     def entry(self) -> dict[str, Any]:
@@ -153,6 +179,7 @@ class Changes:
         flips = ", ".join(f"{n} {how}" for how, n in found["verdict_flips"].items()) or "none"
         lines = [
             f"{self.before} -> {self.after}: {found['bumps']} bumps, {found['moved']} moved; verdict flips: {flips}",
+            *(f"criterion flips: {n} {name}" for name, n in found["criterion_flips"].items()),
             *(f"flag flips: {n} {name}" for name, n in found["flag_flips"].items()),
         ]
         return "\n".join(lines + [_line(r) for r in self.moved])
@@ -168,6 +195,17 @@ def flags(found: ScanMeasurement) -> dict[str, bool]:
             said["extrusion"] = size.largest_extrusion_um > most
         if size.pad_misalignment_um is not None:
             said["misalignment"] = size.pad_misalignment_um > most
+    return said
+
+
+def outcomes(found: ScanMeasurement) -> dict[str, str]:
+    """What became of each criterion, the ratio's limit first, by its measure; further ones on a measure are numbered."""
+    said: dict[str, str] = {}
+    for outcome in found.outcomes:
+        name, k = outcome.measure, 2
+        while name in said:
+            name, k = f"{outcome.measure} ({k})", k + 1
+        said[name] = outcome.verdict.value
     return said
 
 
@@ -201,10 +239,19 @@ def _less(new: float | None, old: float | None) -> float | None:
 
 
 def _weight(row: Change) -> tuple[Any, ...]:
-    """Flips first, those to a graver verdict before the others; then by how far the ratio moved."""
+    """Flips first, those to a graver verdict before the others; then criteria that turned; then by how far the ratio moved."""
     order = [v.value for v in GRAVITY]
     after = order.index(row.verdicts[1]) if row.verdicts[1] in order else len(order)
-    return not row.flipped, after, -abs(row.ratio or 0.0), -abs(row.blt_um or 0.0), row.scan, row.name
+    turned = row.flipped or bool(row.criteria)
+    return (
+        not row.flipped,
+        not turned,
+        after,
+        -abs(row.ratio or 0.0),
+        -abs(row.blt_um or 0.0),
+        row.scan,
+        row.name,
+    )
 
 
 def _side(bump: Bump) -> dict[str, Any]:
@@ -212,6 +259,7 @@ def _side(bump: Bump) -> dict[str, Any]:
     return {
         "bump": bump.name, "verdict": found.verdict.value, "reason": found.reason, "ratio": found.formula, "ratio_value": found.ratio,
         "limit": found.limit, "n_voids": len(found.voids), "blt_um": found.dimensions.blt_um, "flags": flags(found),
+        "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
     }  # fmt: skip
 
 
@@ -228,5 +276,6 @@ def _line(row: Change) -> str:
     one, two = row.verdicts
     ratio = "" if row.ratio is None else f"  ratio {100 * row.ratio:+.3g} %"
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
-    turned = "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
+    turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
+    turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
     return f"{row.scan} {row.name}  {one + ' -> ' + two if row.flipped else two}{ratio}{blt}{turned}"

@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.bumps import worst
 from voidscope.metrology.changes import Changes
-from voidscope.metrology.charts import SCALE, histogram, largest_ratio, package_map, trend, worst_first
+from voidscope.metrology.charts import (
+    SCALE,
+    histogram,
+    largest_ratio,
+    package_map,
+    pitch_um,
+    spots,
+    trend,
+    worst_first,
+)
 from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.lot import Lot, spread
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS
-from voidscope.metrology.verdict import Verdict, limits_in_words
+from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.tally import length_spreads, tallies
+from voidscope.metrology.verdict import Verdict, bounds_in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
 
 if TYPE_CHECKING:
@@ -35,6 +47,19 @@ LENGTHS_IN_WORDS = {
     "pad_misalignment_um": "pad misalignment",
 }
 """What the page calls each length."""
+SPREAD_IN_WORDS = LENGTHS_IN_WORDS | {
+    "largest_extrusion_um": "solder beyond the pillar, on the side where it is most"
+}
+MEANINGS = {**DEFINITIONS, **QUANTITIES}
+"""What each measure is, in words."""
+COMPARED_IN_WORDS = {
+    "blt_um": "bond line",
+    "pad_misalignment_um": "pad misalignment",
+    "largest_extrusion_um": "solder extrusion, where it is most",
+    "pillar_width_um": "pillar width",
+    "pillar_height_um": "pillar height",
+}
+"""What the page of changes calls each length."""
 
 
 def page_of(
@@ -58,7 +83,8 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        twin=twin, lengths=LENGTHS_IN_WORDS, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        twin=twin, meanings=MEANINGS, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
+        lengths=LENGTHS_IN_WORDS, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -120,9 +146,14 @@ def changes_page(
         for r in changes.rows
         if (r.scan, r.name) in pictures
     ]
+    told = changes.summary()
+    measures = [
+        ("ratio", told["ratio"], 100, "points"),
+        *((n, told["lengths_um"][k], 1, "µm") for k, n in COMPARED_IN_WORDS.items()),
+    ]
     return template("changes.html").render(
-        changes=changes, title=title, summary=changes.summary(), pictures=shown, listed=LISTED_BUMPS
-    )
+        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures
+    )  # fmt: skip
 
 
 @cache
@@ -140,5 +171,10 @@ def _environment() -> Environment:
         loader=FunctionLoader(lambda name: room.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
     )  # fmt: skip
-    environment.filters["percent"] = lambda ratio: f"{100 * ratio:.4g} %"
+    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
     return environment
+
+
+def units(text: str) -> str:
+    """A sentence with micrometres as people write them, and no line break between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=[%µ])|(?<=±) (?=\d)", "\u00a0", re.sub(r"(?<=\d) um\b", " µm", text))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.page import shown
+from voidscope.metrology.page import SPREAD_IN_WORDS, shown, units
 from voidscope.metrology.ratios import DEFINITIONS
-from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.tally import length_spreads, tallies
+from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
 
 if TYPE_CHECKING:
@@ -33,9 +35,11 @@ def print_page_of(
     """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, `twin` is the SHA-256 of the JSON."""
     return _template().render(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, printed=PRINTED_VOIDS, colours=COLOURS, twin=twin, shown=shown,
+        tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, in_words=in_words, limits=limits_in_words,
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
+        pictured={s.scan: [b.name for b in s.bumps if f"{s.scan}/{b.name}" in pictures] for s in scans},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         lengths=LENGTHS, touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
@@ -49,5 +53,5 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters["percent"] = lambda ratio: "undefined" if ratio is None else f"{100 * ratio:.4g} %"
+    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
     return environment.from_string(source)

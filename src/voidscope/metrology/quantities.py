@@ -22,11 +22,11 @@ QUANTITIES = {
     "pillar_width_um": "pillar width",
     "pillar_height_um": "pillar height",
     "pad_misalignment_um": "distance between the centres of pad and pillar across the build axis",
-    "pad_misalignment_share": "the same over the width of the pillar",
+    "pad_misalignment_share": "distance between the centres of pad and pillar over the width of the pillar",
     "solder_protrusion_um": "solder beyond the pillar's edge on the side where it is most; 0 where it nowhere protrudes",
-    "solder_protrusion_share": "the same over the width of the pillar",
+    "solder_protrusion_share": "how far solder protrudes where it is most, over the width of the pillar",
     "solder_underfill_um": "what solder lacks to the pillar's edge on the side where it lacks most; 0 where it lacks nowhere",
-    "solder_underfill_share": "the same over the width of the pillar",
+    "solder_underfill_share": "what solder lacks where it lacks most, over the width of the pillar",
 }
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
 

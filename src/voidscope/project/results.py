@@ -279,25 +279,31 @@ def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) ->
 
 
 def report_files(report: Report, pictures: Mapping[str, bytes]) -> dict[str, bytes]:
-    """``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``, by name, and pictures of the worst
-    bumps, named ``scan/bump``; the same for the same report and pictures.
+    """``report.html``, ``lot.html``, ``report.json``, ``voids.csv``, ``bumps.csv`` and ``scans.csv``, by name, and the pictures of scans
+    and of the worst bumps, named ``scan/bump``; the same for the same report and pictures.
     """
     texts = {
         "report.html": report.html(pictures), "lot.html": report.html_lot(), "voids.csv": report.csv(), "bumps.csv": report.csv_bumps(),
         "scans.csv": report.csv_scans(), "report.json": report.json(),
     }  # fmt: skip
-    shown = {bump_file(name): png for name, png in pictures.items() if "/" in name}
+    shown = {picture_file(name): png for name, png in pictures.items()}
     return {name: text.encode() for name, text in texts.items()} | shown
 
 
-def bump_file(name: str) -> str:
-    """File of the picture of a bump ``scan/bump`` in a report's folder."""
-    return f"worst-{name.replace('/', '-')}.png"
+def picture_file(name: str) -> str:
+    """File of the picture of a scan, or of a bump ``scan/bump``, in a report's folder."""
+    return f"worst-{name.replace('/', '-')}.png" if "/" in name else f"slice-{name}.png"
+
+
+def read_pictures(folder: Path, report: Report) -> dict[str, bytes]:
+    """The pictures that lie beside a report, by the names they were made with."""
+    names = [n for s in report.scans for n in (s.scan, *(f"{s.scan}/{b.name}" for b in s.bumps))]
+    return {n: p.read_bytes() for n in names if (p := folder / picture_file(n)).is_file()}
 
 
 def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
     """A report's picture of a bump; None where it is not among the worst."""
-    path = report_folder / bump_file(f"{scan}/{bump}")
+    path = report_folder / picture_file(f"{scan}/{bump}")
     return path if path.is_file() else None
 
 

@@ -31,6 +31,7 @@ from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGalle
 from voidscope.widgets.criteria_table import CriteriaTable
 from voidscope.widgets.forms import SettingsForm
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.pdf_button import PdfButton
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_told
 from voidscope.widgets.tables import fill, plain_table
@@ -67,6 +68,7 @@ class MeasurePanel(QWidget):
         self.report.setToolTip(
             "The HTML report of the last measurement, with JSON and CSV beside it; the command that repeats it goes to the clipboard."
         )
+        self.pdf = PdfButton(project, runner)
         self.solid = QPushButton("3-D")
         self.solid.setToolTip("The voids of the scan in view in 3-D, or slices again.")
         self.scans = QComboBox()
@@ -249,6 +251,7 @@ class MeasurePanel(QWidget):
             else "A scan has no spacing yet: give it below."
         )
         self.report.setEnabled(bool(self._measured()))
+        self.pdf.setEnabled(self.report.isEnabled() and not self._runner.busy)
 
     def _connect(self) -> None:
         self.measure.clicked.connect(self.start)
@@ -270,6 +273,7 @@ class MeasurePanel(QWidget):
         row, badge, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
         row.addWidget(self.measure)
         row.addWidget(self.report)
+        row.addWidget(self.pdf)
         row.addWidget(self.solid)
         badge.addWidget(self.scans, stretch=1)
         badge.addWidget(self.verdict)

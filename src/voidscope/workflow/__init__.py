@@ -14,6 +14,7 @@ from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgemen
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import held_out_void_iou, measure, since
+from voidscope.workflow.printing import print_report, printing
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate
@@ -24,7 +25,7 @@ from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
-from voidscope.workflow.verifying import project_of, report_place, verify
+from voidscope.workflow.verifying import project_of, report_place, verify, versions_apart
 
 __all__ = [
     "CANNOT_TELL",
@@ -61,6 +62,8 @@ __all__ = [
     "judgement",
     "measure",
     "pretrain",
+    "print_report",
+    "printing",
     "progress",
     "project_of",
     "promote",
@@ -80,5 +83,6 @@ __all__ = [
     "train",
     "unlike",
     "verify",
+    "versions_apart",
     "void_iou",
 ]

@@ -20,7 +20,7 @@ from voidscope.project import Cycle, Project, SliceReader, results
 from voidscope.project.results import mask_path, read_mask, read_views
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
-from voidscope.workflow.measuring import MARGIN
+from voidscope.workflow.measuring import MARGIN, across
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle
 
@@ -141,7 +141,10 @@ def _pictures(
     image = reader.image(key)[window]
     one, two = (
         overlay_png(
-            image, _mask(c, row.scan, classes, reader)[slice_index(plane, key.index)][window], classes
+            image,
+            _mask(c, row.scan, classes, reader)[slice_index(plane, key.index)][window],
+            classes,
+            across(reader.records[row.scan]),
         )
         for c in cycles
     )

@@ -17,7 +17,7 @@ from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import pretrain_state_path
 from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.lessons import Lesson, Looking, driven
-from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of, training_keys
+from voidscope.workflow.snapshot import current_cycle, fingerprint_of, made_with, provenance_of, training_keys
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
@@ -110,7 +110,11 @@ def train(
     warnings = _check_labels(project, keys)
     before = current_cycle(project) if warm else None
     lesson = lesson_on(project, config or project.config, keys, before)
-    labels = {str(k): project.labels.record(k).sha256 for k in keys}
+    records = {str(k): project.labels.record(k) for k in keys}
+    taken = {
+        "labels_sha256": {k: r.sha256 for k, r in records.items()}, "labels_by": {k: r.author for k, r in records.items()},
+        "labels_taken": made_with()["created"],
+    }  # fmt: skip
     number = project.next_cycle
 
     def commit(result: Trained) -> Cycle:
@@ -118,7 +122,7 @@ def train(
             "losses": list(result.losses), "seconds": result.seconds, "warnings": [*warnings, *result.warnings],
             "class_weights": dict(zip(project.classes.names, result.class_weights, strict=True)),
         }  # fmt: skip
-        provenance = _provenance(lesson, before, result) | {"labels_sha256": labels}
+        provenance = _provenance(lesson, before, result) | taken
         digest, dumped = hashlib.sha256(result.weights).hexdigest(), lesson.settings.model_dump(mode="json")
         seed, scaling = lesson.settings.seed, lesson.normalisation
         cycle = Cycle(number, keys, seed, digest, metrics, provenance, dumped, scaling)

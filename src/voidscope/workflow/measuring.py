@@ -207,7 +207,17 @@ def _worst_picture(
     record = reader.records[scan]
     others = tuple(a for a in range(3) if a != record.plane.axis)
     index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
-    return overlay_png(reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes)
+    return overlay_png(
+        reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes, across(record)
+    )
+
+
+def across(record: ScanRecord) -> tuple[float, float] | None:
+    """Spacing of the rows and columns of a scan's slices, um; None where it is not known."""
+    if record.spacing_um is None:
+        return None
+    y, x = (s for axis, s in enumerate(record.spacing_um) if axis != record.plane.axis)
+    return y, x
 
 
 def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes: ClassMap) -> bytes:
@@ -220,4 +230,6 @@ def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes
         if k != plane.axis
     )
     image = reader.image(SliceKey(scan, index))
-    return overlay_png(image[window], mask[slice_index(plane, index)][window], classes)
+    return overlay_png(
+        image[window], mask[slice_index(plane, index)][window], classes, across(reader.records[scan])
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -57,8 +57,9 @@ def record_of(
     told = occasion.entry()
     return told | {
         "project_folder": str(project.path),
-        "git_commit": _commit() or UNKNOWN,
-        "people": told["people"] | {"labelled by": _authors(project, cycle)},
+        "git_commit": commit_of_now() or UNKNOWN,
+        "people": told["people"] | {"labelled by": authors(project, cycle)},
+        "labels_of_scans": _labels(project, cycle, reader),
         "model_record": _model(cycle, judgement(project, cycle)),
         "inference": {
             "flips": "mean of four mirror images" if _was(cycle, "model", "flips") else "none",
@@ -82,14 +83,43 @@ def _post_processing(recipe: MeasureConfig) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _authors(project: Project, cycle: Cycle) -> str:
-    """Who made the labels this model learnt from, and how many each."""
-    made = Counter(project.labels.record(k).author for k in cycle.labelled if k in project.labels)
-    gone = sum(k not in project.labels for k in cycle.labelled)
-    said = [f"{who} ({n} slices)" for who, n in sorted(made.items())]
-    return (
-        ", ".join([*said, *([f"{UNKNOWN} ({gone} slices whose labels are gone)"] if gone else [])]) or UNKNOWN
-    )
+def authors(project: Project, cycle: Cycle) -> str:
+    """Who made the labels a model learnt from, and how many each, as it was when it learnt.
+
+    The cycle of an older version does not say who: there, only labels that nobody has changed since tell it.
+    """
+    told, learnt = cycle.provenance.get("labels_by"), cycle.provenance.get("labels_sha256") or {}
+    if isinstance(told, Mapping):
+        return _counted(told.values())
+    same = [
+        k for k in cycle.labelled
+        if k in project.labels and learnt.get(str(k)) == project.labels.record(k).sha256
+    ]  # fmt: skip
+    said = [project.labels.record(k).author for k in same]
+    changed = len(cycle.labelled) - len(same)
+    gone = f"{UNKNOWN} ({_slices(changed)} whose labels have changed since)" if changed else ""
+    return ", ".join(w for w in (_counted(said) if said else "", gone) if w) or UNKNOWN
+
+
+def _labels(project: Project, cycle: Cycle, reader: SliceReader) -> dict[str, dict[str, Any]]:
+    """Who has labelled slices of each scan that is measured, as it is now, and how many of its slices the model learnt from."""
+    return {
+        name: {
+            "labelled by": _counted(project.labels.record(k).author for k in project.labels.of(name)),
+            "learnt by the model": sum(k.scan == name for k in cycle.labelled),
+        }
+        for name in reader.records
+    }
+
+
+def _counted(people: Iterable[str]) -> str:
+    """Names with how many slices each."""
+    found = sorted(Counter(people).items())
+    return ", ".join(f"{who} ({_slices(n)})" for who, n in found) or "nobody"
+
+
+def _slices(n: int) -> str:
+    return f"{n} slice{'' if n == 1 else 's'}"
 
 
 def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -123,12 +153,15 @@ def _scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
 
 
 def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
-    """Slices that say otherwise than what the model has learnt from; the masks measured are the model's own, which nobody edits."""
-    learnt, since = cycle.provenance.get("labels_sha256"), str(cycle.provenance.get("created", ""))
+    """Slices painted since the model took its labels to learn from; the masks measured are the model's own, which nobody edits."""
+    told = cycle.provenance
+    learnt = told.get("labels_sha256")
+    since = str(told.get("created" if learnt is None else "labels_taken", ""))  # not known: all may be later
     found: dict[str, Any] = {}
     for key in project.labels:
         record = project.labels.record(key)
-        is_new = record.time > since if learnt is None else learnt.get(str(key)) != record.sha256
+        known = str(key) in (learnt or ())
+        is_new = (learnt or {})[str(key)] != record.sha256 if known else record.time > since
         if is_new:
             found[str(key)] = {
                 "by": record.author, "when": record.time, "how": record.provenance.value, "started from a prediction": record.proposed,
@@ -148,7 +181,7 @@ def _hash(tree: object) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def _commit() -> str | None:
+def commit_of_now() -> str | None:
     """The commit this software was made from: as the installer wrote it down, or of the checkout it runs in."""
     try:
         told = json.loads(distribution("voidscope").read_text("direct_url.json") or "{}")

@@ -10,9 +10,10 @@ from typing import Any
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import Job
 from voidscope.metrology import Report
-from voidscope.project import Project, changed_files, report_files
+from voidscope.project import Project, changed_files, package_version, report_files
 from voidscope.project.atomic import read_json
 from voidscope.workflow.measuring import measure
+from voidscope.workflow.recording import UNKNOWN, commit_of_now
 
 SAME = ("model", "weights_sha256", "masks_sha256", "recipe")
 """Facts of a report's provenance that a measurement of today must share."""
@@ -42,7 +43,7 @@ def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str
     if not (place / TWIN).is_file():
         raise NotReady(f"{project.name} has no report to verify; measure first.")
     told = read_json(place / TWIN)
-    report = Report.from_entry(told)
+    report = _read(place, told)
     if not report.scans:
         raise NotReady(f"{place} reports no scan, so there is nothing to verify; measure first.")
     names = [s.scan for s in report.scans]
@@ -54,6 +55,32 @@ def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str
         return (*changed_files(place), *numbers, *_other_pages(place, report, again[1]))
 
     return Job("Verifying", job.steps, commit)
+
+
+def versions_apart(folder: Path) -> str:
+    """That a report was made by another version than the one that runs, in a sentence; empty where it was not, or nobody knows.
+
+    A version is its number and, where both are known, the commit it was made from.
+    """
+    told = read_json(folder / TWIN).get("provenance")
+    told = told if isinstance(told, Mapping) else {}
+    was, now = (told.get("versions") or {}).get("voidscope"), package_version("voidscope")
+    commits = (told.get("git_commit"), commit_of_now())
+    known = None not in commits and UNKNOWN not in commits
+    if was is None or (was == now and (not known or commits[0] == commits[1])):
+        return ""
+    one, two = (
+        f"{v} (commit {str(c)[:12]})" if known else str(v) for v, c in zip((was, now), commits, strict=True)
+    )
+    return f"The report was made by voidscope {one}; what runs is {two}. Where numbers or pages differ, that may come from that."
+
+
+def _read(folder: Path, told: Mapping[str, Any]) -> Report:
+    """The report; where it cannot be read, and another version made it, that is said."""
+    try:
+        return Report.from_entry(told)
+    except ProjectError as error:
+        raise ProjectError(f"{error} {versions_apart(folder)}".strip()) from error
 
 
 def report_place(path: Path) -> Path:
@@ -97,6 +124,9 @@ def _differences(report: Mapping[str, Any], again: Mapping[str, Any]) -> Iterato
     for name in SAME:
         told, found = ((r["provenance"] or {}).get(name) for r in (report, again))
         if told != found:
+            if isinstance(told, Mapping) and isinstance(found, Mapping):
+                names = [n for n in {**told, **found} if told.get(n) != found.get(n)]
+                told, found = ({n: side.get(n) for n in names} for side in (told, found))
             yield f"{name} was {_short(told)}, is {_short(found)}"
     for scan, facts in _scans(again).items():
         told_of, now = _scans(report).get(scan, {}).get("fingerprint"), facts["fingerprint"]
@@ -112,9 +142,31 @@ def _scans(report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unlike(scan: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    for name in {**found, **told}:
-        if told.get(name) != found.get(name):
-            yield f"{scan}: {name} is {_short(told.get(name))} in the report, measured anew {_short(found.get(name))}"
+    """A line per figure that differs; of a figure that many voids or bumps have, the first and how many."""
+    figures: dict[str, list[tuple[str, str]]] = {}
+    for path, was, now in _leaves((), told, found):
+        name = " ".join(word for word in path if not word.isdecimal())
+        where = next((str(int(word) + 1) for word in path if word.isdecimal()), "")
+        said = f"{scan}: {name} is {_short(was)} in the report, measured anew {_short(now)}"
+        figures.setdefault(name, []).append((said, where))
+    for (said, where), *more in figures.values():
+        yield f"{said} (of {1 + len(more)} that differ, the first, {where})" if more and where else said
+
+
+def _leaves(path: tuple[str, ...], told: Any, found: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Where two trees of JSON differ: the names that lead there, and both values; lists of unlike length differ as a whole."""
+    if told == found:
+        return
+    if isinstance(told, Mapping) and isinstance(found, Mapping):
+        for name in {**found, **told}:
+            yield from _leaves((*path, str(name)), told.get(name), found.get(name))
+    elif isinstance(told, list) and isinstance(found, list) and len(told) == len(found):
+        for k, pair in enumerate(zip(told, found, strict=True)):
+            yield from _leaves((*path, str(k)), *pair)
+    elif isinstance(told, list) and isinstance(found, list):
+        yield path, f"{len(told)} of them", f"{len(found)} of them"
+    else:
+        yield path, told, found
 
 
 def _short(value: object) -> str:

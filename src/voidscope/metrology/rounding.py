@@ -1,0 +1,32 @@
+"""How a value and its uncertainty are written: two digits of the uncertainty, and the value to the same place (JCGM 100, 7.2.6)."""
+
+from __future__ import annotations
+
+import math
+
+PLACES = 9
+"""No value is written with more decimals."""
+
+
+def with_uncertainty(value: float | None, uncertainty: float | None, limit: float | None = None) -> str:
+    """E.g. ``5.7 ± 1.8`` or ``2,320 ± 710``; four digits of a value whose uncertainty nobody knows, ``undefined`` of none.
+
+    The value is told apart from `limit`, so that none seems to lie on its other side.
+    """
+    if value is None:
+        return "undefined"
+    if not uncertainty:
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    places = min(1 - math.floor(math.log10(uncertainty)), PLACES)
+    if float(f"{uncertainty:.1e}") >= 10 ** (2 - places):  # 0.0996 is 0.10
+        places -= 1
+    while limit is not None and places < PLACES and (round(value, places) > limit) != (value > limit):
+        places += 1
+    return " ± ".join(f"{round(v, places) + 0.0:,.{max(places, 0)}f}" for v in (value, uncertainty))
+
+
+def percent(ratio: float | None, uncertainty: float | None = None, limit: float | None = None) -> str:
+    """A fraction and its uncertainty in percent, e.g. ``5.7 % ± 1.8 %``."""
+    scaled = (None if v is None else 100 * v for v in (ratio, uncertainty, limit))
+    said = with_uncertainty(*scaled)
+    return said if ratio is None else said.replace(" ±", " % ±") + " %"

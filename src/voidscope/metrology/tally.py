@@ -1,0 +1,70 @@
+"""What all bumps of a scan come to: of each criterion how many pass and the worst of them, of each length how it is spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from voidscope.metrology.bumps import GRAVITY
+from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.lot import spread
+from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A criterion over all bumps of a scan.
+
+    Attributes
+    ----------
+    counts : bumps by their outcome
+    worst : the bump of the gravest outcome, of those the one whose value lies farthest beyond, or nearest to, a limit
+    outcome : of that bump
+    """
+
+    counts: Mapping[Verdict, int]
+    worst: Bump
+    outcome: Outcome
+
+    def told(self) -> str:
+        """Numbers of bumps, the gravest first, e.g. ``2 FAIL, 10 PASS``."""
+        return ", ".join(f"{self.counts[v]} {v.value}" for v in GRAVITY if self.counts[v])
+
+
+def tallies(scan: ScanMeasurement) -> tuple[Tally, ...]:
+    """A row per criterion, in the recipe's order; none where a scan is judged whole or has a single bump."""
+    if scan.recipe.unit != "bump" or len(scan.bumps) < 2:
+        return ()
+    rows = zip(*(b.measured.outcomes for b in scan.bumps), strict=False)
+    return tuple(_tally(scan.bumps, outcomes) for outcomes in rows)
+
+
+def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:
+    """Median, extremes and more of each length over a scan's bumps, um; see `spread`. A scan's own lengths are of all bumps together."""
+    sizes = [b.measured.dimensions for b in scan.bumps]
+    known = {
+        n: spread([v for s in sizes if (v := getattr(s, n)) is not None])
+        for n in (*LENGTHS, "largest_extrusion_um")
+    }
+    return {n: found for n, found in known.items() if found is not None}
+
+
+def _tally(bumps: tuple[Bump, ...], outcomes: tuple[Outcome, ...]) -> Tally:
+    worst = min(
+        range(len(outcomes)), key=lambda k: (GRAVITY.index(outcomes[k].verdict), -_beyond(outcomes[k]))
+    )
+    counts = {v: sum(o.verdict is v for o in outcomes) for v in Verdict}
+    return Tally(counts, bumps[worst], outcomes[worst])
+
+
+def _beyond(outcome: Outcome) -> float:
+    """By how much a value lies beyond the limit it is nearest to breaking; negative within."""
+    if outcome.value is None:
+        return float("inf")
+    most, least = outcome.at_most, outcome.at_least
+    past = [
+        *([] if most is None else [outcome.value - most]),
+        *([] if least is None else [least - outcome.value]),
+    ]
+    return max(past, default=0.0)

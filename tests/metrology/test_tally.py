@@ -1,0 +1,70 @@
+"""What the bumps of a package come to, and how numbers with uncertainties are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from metrology.masks import HBM
+from metrology.packages import package, rows
+from voidscope.config import MeasureConfig
+from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.tally import length_spreads, tallies
+
+
+@pytest.fixture(scope="module")
+def scan() -> ScanMeasurement:
+    recipe = MeasureConfig.model_validate(
+        {
+            "limit": 0.02,
+            "criteria": [{"measure": "blt_um", "at_least": 5}, {"measure": "blt_um", "at_most": 10}],
+        }
+    )
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={0: 4.5, 4: 3.0, 5: 4.0})
+    return measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+
+
+def test_each_criterion_is_counted_over_the_bumps_and_names_the_worst(scan: ScanMeasurement) -> None:
+    ratio, thick, thin = tallies(scan)
+    for k, tally in enumerate((ratio, thick, thin)):
+        said = [b.measured.outcomes[k].verdict for b in scan.bumps]
+        assert tally.counts == {v: said.count(v) for v in Verdict}
+    values = {b.name: b.measured.ratio for b in scan.bumps}
+    assert ratio.worst.name == max(values, key=lambda n: values[n]) == "r1c1"
+    assert ratio.outcome.value == values["r1c1"]
+    assert (thick.outcome.verdict, thin.outcome.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert thin.told() == "6 FAIL" and ratio.told().endswith("PASS")
+
+
+def test_a_scan_judged_whole_or_of_one_bump_has_no_tally(scan: ScanMeasurement) -> None:
+    one = package((24, 24, 24), [(12, 12)], [7.0])
+    assert tallies(measure_scan(one.mask, HBM, (1, 1, 1), MeasureConfig(), "a")) == ()
+    two = package((24, 24, 44), rows(1, 2, 18, 12), [7.0] * 2)
+    assert tallies(measure_scan(two.mask, HBM, (1, 1, 1), MeasureConfig(unit="scan"), "a")) == ()
+
+
+def test_lengths_are_those_of_single_bumps(scan: ScanMeasurement) -> None:
+    found = length_spreads(scan)
+    widths = sorted(b.measured.dimensions.pillar_width_um or 0 for b in scan.bumps)
+    assert (found["pillar_width_um"]["min"], found["pillar_width_um"]["max"]) == (widths[0], widths[-1])
+    assert found["pillar_width_um"]["max"] < 18 < (scan.dimensions.pillar_width_um or 0)
+    assert "pad_misalignment_um" not in found
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "limit", "said"),
+    [
+        (5.745, 1.76, None, "5.7 ± 1.8"), (2322.1, 711.3, None, "2,320 ± 710"), (0.0, 0.0912, None, "0.000 ± 0.091"),
+        (20.3, 0.7, None, "20.30 ± 0.70"), (3.44, 0.996, None, "3.4 ± 1.0"), (5.0, None, None, "5"), (None, 1.0, None, "undefined"),
+        (3.04, 1.0, 3.0, "3.04 ± 1.00"), (3.0, 1.0, 3.0, "3.0 ± 1.0"), (123456.7, None, None, "123,457"), (-0.001, 0.5, None, "0.00 ± 0.50"),
+    ],
+)  # fmt: skip
+def test_a_value_ends_where_its_uncertainty_ends(
+    value: float | None, uncertainty: float | None, limit: float | None, said: str
+) -> None:
+    assert with_uncertainty(value, uncertainty, limit) == said
+
+
+def test_percent_has_its_sign_on_both() -> None:
+    assert percent(0.05745, 0.0176) == "5.7 % ± 1.8 %"
+    assert percent(0.03) == "3 %" and percent(None) == "undefined"
