@@ -204,7 +204,7 @@ def is_trained(project: Project) -> bool:
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and not (cycle.restored or cycle.warm)
         and tuple(cycle.normalisation) == project.normalisation()
-        and all(_is_as_it_was(said, project.scan(n)) for n in cycle.learnt_from)
+        and all(n in project.scans and _is_as_it_was(said, project.scan(n)) for n in cycle.learnt_from)
     )
 
 
