@@ -8,8 +8,8 @@ other tools use their own ids (`SegmentationClass.file_id`, background usually 0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -94,8 +94,12 @@ class SegmentationClass:
 MANY_IDS = 32
 """A file with more unknown ids than this is hardly a mask."""
 
-COLOURS = ("#5b6770", "#e69f00", "#56b4e9", "#d7263d", "#009e73", "#cc79a7", "#f0e442", "#0072b2")
-"""Okabe-Ito based class colours, told apart by colour-blind readers; void is the strongest of them."""
+COLOURS = (
+    "#5b6770", "#e69f00", "#56b4e9", "#d7263d", "#009e73", "#cc79a7", "#f0e442", "#0072b2",
+    "#703030", "#107010", "#10f0f0", "#1010b0", "#b0b070", "#d0b0b0", "#503050", "#d0f0d0",
+)  # fmt: skip
+"""Class colours, told apart by colour-blind readers: eight based on Okabe and Ito's, eight as far from these and each other as
+was found; void is the strongest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +218,12 @@ class ClassMap:
     @classmethod
     def from_entries(cls, entries: Iterable[Mapping[str, object]]) -> Self:
         """Classes from ``{"id", "name", "role"?, "colour"?}`` mappings, as in ``dataset.json``."""
-        return cls(tuple(_class_from_entry(k, entry) for k, entry in enumerate(entries)))
+        found = [_class_from_entry(entry) for entry in entries]
+        colours = _default_colours([c.role for c in found])
+        return cls(tuple(replace(c, colour=c.colour or own) for c, own in zip(found, colours, strict=True)))
 
     def recoloured(self) -> Self:
-        """The same classes in voidscope's own colours, which colour-blind readers tell apart (eight of them at most)."""
+        """The same classes in voidscope's own colours, which colour-blind readers tell apart (sixteen of them at most)."""
         plain = [{**entry, "colour": None} for entry in self.entries()]
         return type(self).from_entries(plain)
 
@@ -228,21 +234,23 @@ class ClassMap:
         ]
 
 
-def _class_from_entry(position: int, entry: Mapping[str, object]) -> SegmentationClass:
+def _class_from_entry(entry: Mapping[str, object]) -> SegmentationClass:
+    """A class as an entry says it; without a colour where the entry says none."""
     name, _, role = str(entry["name"]).strip().partition(":")
     role = str(entry.get("role") or role) or (name if name in ("background", "void") else "foreground")
     if not re.fullmatch(r"[\w .()+-]+", name) or name == "unlabelled":
         raise ConfigError(f"{name!r} cannot be a class name; use letters, digits, spaces, _ . ( ) + -.")
     if role not in [r.value for r in Role]:
         raise ConfigError(f"Class {name!r} has role {role!r}; roles are background, foreground, void.")
-    colour = str(entry.get("colour") or _default_colour(position, role))
-    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+    colour = str(entry.get("colour") or "")
+    if not re.fullmatch("(#[0-9a-fA-F]{6})?", colour):
         raise ConfigError(f"Class {name!r} has colour {colour!r}; write it as #rrggbb, e.g. #d7263d.")
     return SegmentationClass(name, Role(role), colour, int(str(entry["id"])))
 
 
-def _default_colour(position: int, role: str) -> str:
-    if role == Role.VOID:
-        return COLOURS[3]
-    palette = [c for k, c in enumerate(COLOURS) if k != 3]
-    return palette[position % len(palette)]
+def _default_colours(roles: Sequence[Role]) -> list[str]:
+    """A colour for each class: the strongest for the first void, else by position; no two alike among sixteen."""
+    void = roles.index(Role.VOID) if Role.VOID in roles else None
+    others = [c for k, c in enumerate(COLOURS) if k != 3]
+    others.append(COLOURS[3] if void is None else others[void % len(others)])  # the one that nobody has
+    return [COLOURS[3] if k == void else others[k % len(others)] for k in range(len(roles))]

@@ -55,6 +55,14 @@ def test_the_palette_shows_and_tells_the_class_painted_with(qtbot: Any) -> None:
     assert [b.text().split(" ")[1] for b in palette.buttons] == ["0", "12k", "2.0M", "904", "1"]
 
 
+def test_many_classes_have_their_numbers_before_their_names(qtbot: Any) -> None:
+    for n in (8, 9, 16):
+        palette = ClassPalette(ClassMap.from_names(f"layer{k}" for k in range(n)))
+        qtbot.addWidget(palette)
+        numbered = [f"{k} layer{k - 1}" for k in range(1, n + 1)]
+        assert [b.text() for b in palette.buttons] == (numbered if n > 8 else [f"layer{k}" for k in range(n)])
+
+
 @pytest.mark.parametrize(("n", "text"), [(0, "0"), (9_999, "9999"), (10_000, "10k"), (1_240_000, "1.2M")])
 def test_counts_are_short(n: int, text: str) -> None:
     assert short(n) == text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from voidscope.workflow import (
     doubts,
     evaluate,
     held_out_void_iou,
+    is_trained,
     judged,
     judgement,
     measure,
@@ -70,6 +73,23 @@ def test_where_all_test_scans_were_learnt_from_nothing_is_judged_and_they_are_na
         promote(leaky)
     found = execute(promote(leaky, note="looked at by eye"))
     assert (found.scans, found.recall) == ((), None)
+
+
+def test_a_scan_that_was_learnt_from_and_removed_judges_nothing_under_another_name(
+    leaky: Project, tmp_path: Path
+) -> None:
+    first = leaky.cycle
+    assert first is not None
+    scans = {n: {"fingerprint": leaky.scan(n).fingerprint} for n in "ab"}
+    again = replace(first, number=leaky.next_cycle, provenance={"scans": scans})
+    leaky.add_cycle(again, first.weights())
+    copy = tmp_path / "renamed.tif"
+    shutil.copy(leaky.scan("b").path, copy)
+    leaky.remove("b")
+    add_scan(leaky, copy, Split.TEST)
+    leaky.labels.put(SliceKey("renamed", 0), np.ones((24, 20), np.uint8))
+    assert judged(leaky) == ()
+    assert not is_trained(leaky)  # nor does the missing scan stop anything
 
 
 def test_a_model_in_force_that_learnt_from_a_scan_does_not_compete_on_it(

@@ -19,9 +19,10 @@ from voidscope.errors import NotReady, ProjectError
 from voidscope.evaluation import Matrix
 from voidscope.jobs import Progress, Steps, execute
 from voidscope.project import Project, project_truth
-from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.vocabulary import ClassMap, Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import progress, replay, replay_lacks, replaying
+from voidscope.workflow.comparing import score
 from voidscope.workflow.lessons import Lesson
 from voidscope.workflow.replaying import Replay, ReplayPoint
 
@@ -186,10 +187,10 @@ def test_a_spread_is_of_what_is_known_and_a_sentence_says_where_there_is_none() 
 
 def test_scores_are_the_iou_of_void_and_the_mean_of_all() -> None:
     matrix = np.array([[8, 0, 0], [0, 4, 2], [0, 0, 6]])
-    void, mean = replaying._score(matrix, [2])
+    void, mean = score(matrix, ClassMap.from_names(["background", "solder", "void"]))
     assert void == pytest.approx(6 / 8)
     assert mean == pytest.approx((1 + 4 / 6 + 6 / 8) / 3)
-    assert replaying._score(np.array([[3, 0], [0, 0]]), [1]) == (None, 1.0)
+    assert score(np.array([[3, 0], [0, 0]]), ClassMap.from_names(["background", "void"])) == (None, 1.0)
 
 
 def test_a_damaged_replay_is_told(labelled: Project) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from voidscope.cli import benchmark, lots, metrology, progress, reports, scans, verbs  # noqa: F401  (their commands register with the app)
+from voidscope.cli import benchmark, labelling, lots, metrology, progress, reports, scans, verbs  # noqa: F401  (their commands register with the app)
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, ProjectPath, open_project
 from voidscope.cli.output import has_display, open_window, say

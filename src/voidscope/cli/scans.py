@@ -1,4 +1,4 @@
-"""Commands that bring scans and labels in: `simulate`, `create`, `add`, `label`."""
+"""Commands that bring scans in and take them out, and bring labels in: `simulate`, `create`, `add`, `remove`, `label`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from voidscope.project import (
     import_truth,
     parse_map,
     parse_slices,
+    removed_twin,
 )
 from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
 from voidscope.volume import Dataset, doubtful_spacing, read_label_file
@@ -111,7 +112,11 @@ def add(
     """Add scans by reference: TIFF, folder of slices, .npy, Zeiss .txm/.txrm/.xrm."""
     project = open_project(path)
     job = workflow.add_scans(project, scans, spacing_um=parse_spacing(spacing), split=split, plane=plane)
+    before = set(project.scans)
     added = run(job)
+    for s in added:
+        if s.name not in before and (n := len(project.labels.of(s.name))):
+            sys.stderr.write(f"{s.name}: its labels of before are back, {n} slices\n")
     rows = (
         f"{s.name}: {s.shape} {s.dtype}, spacing {s.spacing_um or 'unknown'} um, "
         f"{s.n_slices} slices along {s.plane.value}"
@@ -123,6 +128,27 @@ def add(
         if doubt := doubtful_spacing(s.spacing_um):
             sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
+
+
+@app.command()
+def remove(
+    path: ProjectPath,
+    scan: Annotated[
+        str, typer.Argument(metavar="SCAN", help="Name of the scan; its file stays where it is.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Take a scan out of the project; its labels are set aside and come back when the file is added again."""
+    project = open_project(path)
+    record = project.scan(scan)
+    project.remove(scan)
+    kept = removed_twin(project.path, record)
+    labels = [str(p) for p in kept.labels] if kept else []
+    entry = {"removed": scan, "labels": labels, "scans": list(project.scans)}
+    text = f"{scan} is out of {path}; its file is untouched"
+    if kept and labels:
+        text += f". Its {len(labels)} labels lie in {kept.folder} and come back with: voidscope add {path} {record.path}"
+    say(entry, as_json, text)
 
 
 @app.command()

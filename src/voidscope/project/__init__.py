@@ -17,6 +17,7 @@ from voidscope.project.labels import Labels, Turned
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
+from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
 
@@ -28,6 +29,7 @@ __all__ = [
     "Mark",
     "Project",
     "Queue",
+    "RemovedScan",
     "ScanRecord",
     "SliceReader",
     "State",
@@ -44,6 +46,7 @@ __all__ = [
     "parse_slices",
     "project_truth",
     "record_scan",
+    "removed_twin",
     "report_files",
     "truth_of",
 ]

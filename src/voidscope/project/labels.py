@@ -41,7 +41,8 @@ VERBS = {
 class Turned:
     """What an undo or redo did: the step's name and author, the slices that changed, and those left as they are.
 
-    A slice is left when its label is no longer the one that the step made: another program has changed it since.
+    A slice is left (`kept`) when its label is no longer the one that the step made: another program has changed it since. One is
+    `gone` when the project has it no longer: its scan was removed.
     """
 
     verb: str
@@ -49,13 +50,19 @@ class Turned:
     keys: tuple[SliceKey, ...]
     kept: tuple[SliceKey, ...]
     back: bool
+    gone: tuple[SliceKey, ...] = ()
 
     def __str__(self) -> str:
         act = "undid" if self.back else "redid"
         by = "" if self.author == user() else f" by {self.author}"
         said = [f"{act}: {self.verb} {_first(self.keys)}{by}"] if self.keys else []
-        left = "was changed by another program since; it is left as it is"
-        return ". ".join(said + ([f"{_first(self.kept)} {left}"] if self.kept else []))
+        if self.kept:
+            said.append(f"{_first(self.kept)} was changed by another program since; it is left as it is")
+        if self.gone:
+            said.append(
+                f"{self.verb} {_first(self.gone)} stays as it is: the project has no scan {self.gone[0].scan} any more; add it again"
+            )
+        return ". ".join(said)
 
 
 class Labels:
@@ -302,9 +309,10 @@ class Labels:
         self.catch_up()
         while (path := self._journal.next(back=back)) is not None:
             step, states = self._turn_step(path, back)
-            keys, kept = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
-            if keys or kept:
-                return Turned(step.verb, step.author, keys, kept, back)
+            keys, left = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
+            if keys or left:
+                kept, gone = (tuple(k for k in left if self._is_known(k) is known) for known in (True, False))
+                return Turned(step.verb, step.author, keys, kept, back, gone)
         return None
 
     def _turn_step(self, path: Path, back: bool) -> tuple[Step, dict[SliceKey, bool | None]]:

@@ -13,9 +13,9 @@ from psygnal import Signal
 
 from voidscope.acquisition import Suggestion, Survey
 from voidscope.config import Config
-from voidscope.errors import NotReady, ProjectError, StaleResult
+from voidscope.errors import ProjectError, StaleResult
 from voidscope.metrology import Report
-from voidscope.project import results
+from voidscope.project import removing, results
 from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
@@ -126,22 +126,30 @@ class Project:
     def add(self, records: Sequence[ScanRecord]) -> None:
         """Take in scans recorded by `record_scan`; one already known takes the place, split and plane said now.
 
-        Raises `ProjectError` when a name is taken by another scan, or a labelled scan would be cut along another axis.
+        One that was removed has its labels again. Raises `ProjectError` when a name is taken by another scan, or a labelled scan
+        would be cut along another axis.
         """
         self.catch_up()
-        known = self.scans
         _refuse_namesakes(records)
-        self._take_in([
-            known[r.name].found_again(r, labelled=self.labels.speak_of(r.name)) if r.name in known else r for r in records
-        ])  # fmt: skip
+        found, twins = removing.as_known(self.path, records, self.scans, self.labels.speak_of)
+        self._take_in(found)
+        removing.bring_back(self.path, twins)
+        self.labels.catch_up()
+
+    def remove(self, scan: str) -> None:
+        """Take a scan out, with what models found in it; its labels lie in ``removed/`` until the same file is added again."""
+        self.catch_up()
+        removing.put_aside(self.path, self.scan(scan), [c.folder for c in self._cycles])
+        self.queue.forget(scan)
+        self._take_in([], without=scan)
+        removing.move_labels(self.path, scan)
+        self.labels.catch_up()
 
     def set_spacing(self, scan: str, spacing_um: Spacing) -> None:
         """Set a scan's voxel edge lengths (z, y, x) in um; raises `VolumeError` for impossible ones."""
         check_spacing(spacing_um, scan)
         self.catch_up()
-        self._take_in(
-            [self.scan(scan).model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})]
-        )
+        self._take_in([self.scan(scan).typed_in(spacing_um)])
 
     def volume(self, scan: str) -> Volume:
         """The scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
@@ -161,12 +169,7 @@ class Project:
 
     def slice_shape(self, key: SliceKey) -> tuple[int, int]:
         """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
-        record = self.scan(key.scan)
-        if not 0 <= key.index < record.n_slices:
-            raise ProjectError(
-                f"There is no slice {key}; {key.scan} has slices 0..{record.n_slices - 1} along {record.plane.value}."
-            )
-        return record.slice_shape
+        return self.scan(key.scan).shape_of(key.index)
 
     def keys(self, split: Split | None = None) -> tuple[SliceKey, ...]:
         """All slices in order, or those of one split."""
@@ -174,12 +177,7 @@ class Project:
 
     def normalisation(self) -> tuple[float, float]:
         """Mean and standard deviation of the scaled intensities, pooled over the training scans."""
-        scans = [s for s in self._manifest.scans if s.split is Split.TRAIN]
-        if not scans:
-            raise NotReady(
-                f"{self.name} has no training scan; add one with: voidscope add {self.path} SCAN --split train"
-            )
-        return pooled_moments(scans)
+        return pooled_moments([s for s in self._manifest.scans if s.split is Split.TRAIN], self.path)
 
     # -- settings -------------------------------------------------------------------------------------------
 
@@ -320,16 +318,17 @@ class Project:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _take_in(self, records: Sequence[ScanRecord]) -> None:
-        """Keep these records; what lies of the scans follows them."""
-        scans = dict(self.scans)
+    def _take_in(self, records: Sequence[ScanRecord], without: str = "") -> None:
+        """Keep these records, and one no longer; what lies of the scans follows them."""
+        scans = {n: r for n, r in self.scans.items() if n != without}
         for record in records:
             if (was := scans.get(record.name)) is not None and was != record:
                 results.follow((c.folder for c in self._cycles), was, record)
                 if was.plane is not record.plane:
                     self.queue.forget(record.name)
             scans[record.name] = record
-            self._volumes.pop(record.name, None)
+        for name in (without, *(r.name for r in records)):
+            self._volumes.pop(name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
         self._tell_news()

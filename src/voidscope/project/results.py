@@ -205,6 +205,12 @@ def follow(folders: Iterable[Path], was: ScanRecord, record: ScanRecord) -> None
             set_spacing(folder, record.name, record.spacing_um)
 
 
+def forget(folders: Iterable[Path], scan: str) -> None:
+    """Drop from cycle folders what was found in a scan, and the surveys, which speak of all scans together."""
+    for folder in folders:
+        _forget_slices(folder, scan)
+
+
 def _forget_slices(folder: Path, scan: str) -> None:
     """Drop from a cycle folder what was found slice by slice in a scan."""
     lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from voidscope.errors import ProjectError
+from voidscope.errors import NotReady, ProjectError
 from voidscope.vocabulary import Plane, SliceKey, Split
 from voidscope.volume import Intensity, Spacing, Volume, measure_intensity, read_scan, scale
 
@@ -55,6 +55,18 @@ class ScanRecord(BaseModel):
         """(h, w) of each slice."""
         h, w = (n for axis, n in enumerate(self.shape) if axis != self.plane.axis)
         return h, w
+
+    def shape_of(self, index: int) -> tuple[int, int]:
+        """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
+        if not 0 <= index < self.n_slices:
+            raise ProjectError(
+                f"There is no slice {SliceKey(self.name, index)}; {self.name} has slices 0..{self.n_slices - 1} along {self.plane.value}."
+            )
+        return self.slice_shape
+
+    def typed_in(self, spacing_um: Spacing) -> ScanRecord:
+        """This record with a spacing that a person has typed in."""
+        return self.model_copy(update={"spacing_um": spacing_um, "spacing_source": "typed in"})
 
     def slice_keys(self) -> tuple[SliceKey, ...]:
         """The keys of all slices in order."""
@@ -148,8 +160,12 @@ def record_scan(
     )  # fmt: skip
 
 
-def pooled_moments(records: Sequence[ScanRecord]) -> tuple[float, float]:
-    """Mean and standard deviation of the scaled intensities of all voxels of these scans."""
+def pooled_moments(records: Sequence[ScanRecord], project_folder: Path) -> tuple[float, float]:
+    """Mean and standard deviation of the scaled intensities of all voxels of the training scans; `NotReady` without any."""
+    if not records:
+        raise NotReady(
+            f"{project_folder.resolve().name} has no training scan; add one with: voidscope add {project_folder} SCAN --split train"
+        )
     weights = np.array([np.prod(s.shape, dtype=float) for s in records])
     means = np.array([s.intensity.mean for s in records])
     squares = np.array([s.intensity.std**2 + s.intensity.mean**2 for s in records])

@@ -14,6 +14,8 @@ from voidscope.widgets.colours import shown_classes
 
 EDGES_PX = 26
 """What borders and padding take of a button's width."""
+FEW = 8
+"""Classes that colours alone tell apart at a glance; of more, each shows its number, which napari tells of the pixel under the mouse."""
 
 
 class ClassButton(QPushButton):
@@ -52,7 +54,9 @@ class ClassPalette(QWidget):
     def __init__(self, classes: ClassMap, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._classes = classes
-        self.buttons = [ClassButton(entry.name) for entry in classes.classes]
+        names = classes.names
+        shown = names if len(names) <= FEW else [f"{k} {name}" for k, name in enumerate(names, start=1)]
+        self.buttons = [ClassButton(name) for name in shown]
         self.recolour()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

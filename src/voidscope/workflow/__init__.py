@@ -2,7 +2,7 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
@@ -17,7 +17,7 @@ from voidscope.workflow.measuring import held_out_void_iou, measure, since
 from voidscope.workflow.printing import print_report, printing
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
-from voidscope.workflow.propagating import extrude, interpolate
+from voidscope.workflow.propagating import extrude, interpolate, interpolate_scan
 from voidscope.workflow.recording import Occasion
 from voidscope.workflow.rejudging import judge_all, unlike
 from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
@@ -56,6 +56,7 @@ __all__ = [
     "held_out_void_iou",
     "in_force",
     "interpolate",
+    "interpolate_scan",
     "is_trained",
     "judge_all",
     "judged",

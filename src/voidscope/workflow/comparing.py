@@ -6,17 +6,17 @@ have learnt from: that shows a training that went wrong, but not one that learnt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from voidscope.config import Config
+from voidscope.config import Config, ModelConfig
 from voidscope.errors import ProjectError
-from voidscope.evaluation import Matrix, confusion_matrix, iou, miou
+from voidscope.evaluation import Matrix, confusion_matrix, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
-from voidscope.vocabulary import Mask, Role, SliceKey
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.workflow.evaluating import unseen, with_truth
 from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import LOADING
@@ -24,6 +24,10 @@ from voidscope.workflow.snapshot import LOADING
 UNSEEN, LEARNT = "unseen", "learnt"
 MOST_LEARNT = 48
 """Slices looked at of those that both have learnt from, spread evenly over them."""
+
+Truth = Sequence[tuple[SliceKey, Mask]]
+Score = tuple[float | None, float | None]
+"""Void IoU and mIoU; None where nothing tells."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
             found.append(
                 (yield from matrix_of(cycle, reader, truth, len(classes), device, done, 2 * len(truth)))
             )
-        voids = [_void(m, [c - 1 for c in classes.ids_with_role(Role.VOID)]) for m in found]
+        voids = [score(m, classes)[0] for m in found]
         old, new = pair
         return Comparison(
             new.number, old.number, basis, len(truth), (voids[1], voids[0]), (miou(found[1]), miou(found[0]))
@@ -111,23 +115,36 @@ def _told_by(project: Project, pair: Sequence[Cycle]) -> tuple[str, tuple[SliceK
 
 
 def matrix_of(
-    cycle: Cycle, reader: SliceReader, truth: Sequence[tuple[SliceKey, Mask]], n_classes: int, device: str, done: int, total: int
-) -> Steps[Matrix]:  # fmt: skip
+    cycle: Cycle, reader: SliceReader, truth: Truth, n_classes: int, device: str, done: int, total: int
+) -> Steps[Matrix]:
     """One cycle's confusion matrix, pooled over the labelled pixels of the slices; `done` of `total` slices were judged before."""
-    from voidscope.model import load_segmenter, predict_slices
-
-    model = Config.parse(dict(cycle.config)).model
-    network = load_segmenter(model, n_classes, cycle.weights())
-    images = (reader.image(k) for k, _ in truth)
-    predictions = predict_slices(network, images, cycle.normalisation, device, flips=model.flips)
+    model, weights = Config.parse(dict(cycle.config)).model, cycle.weights()
     matrix: Matrix = np.zeros((n_classes, n_classes), np.int64)
-    for k, (said, found) in enumerate(zip(truth, predictions, strict=True), start=1):
-        matrix += confusion_matrix(said[1], found.mask, n_classes)
-        yield Progress(done + k, total, f"cycle {cycle.number} on {said[0]}")
+    judged = matrices(model, weights, cycle.normalisation, reader, truth, n_classes, device)
+    for k, part in enumerate(judged, start=1):
+        matrix += part
+        yield Progress(done + k, total, f"cycle {cycle.number} on {truth[k - 1][0]}")
     return matrix
 
 
-def _void(matrix: Matrix, voids: Sequence[int]) -> float | None:
-    """Mean IoU of the void classes that occur."""
-    found = [v for k in voids if not np.isnan(v := float(iou(matrix)[k]))]
-    return sum(found) / len(found) if found else None
+def matrices(
+    model: ModelConfig, weights: bytes, normalisation: tuple[float, float], reader: SliceReader, truth: Truth,
+    n_classes: int, device: str,
+) -> Iterator[Matrix]:  # fmt: skip
+    """The confusion matrix of a network's mask with each labelled slice, in order; nothing is kept of the masks."""
+    from voidscope.model import load_segmenter, predict_slices
+
+    network = load_segmenter(model, n_classes, weights)
+    images = (reader.image(key) for key, _ in truth)
+    found = predict_slices(network, images, normalisation, device, flips=model.flips)
+    return (
+        confusion_matrix(mask, said.mask, n_classes) for (_, mask), said in zip(truth, found, strict=True)
+    )
+
+
+def score(matrix: Matrix, classes: ClassMap) -> Score:
+    """Mean IoU of the void classes that occur, and of all classes that do."""
+    voids = classes.ids_with_role(Role.VOID)
+    found = (miou(matrix, exclude=[k for k in range(len(matrix)) if k + 1 not in voids]), miou(matrix))
+    void, mean = (None if np.isnan(v) else v for v in found)
+    return void, mean

@@ -144,8 +144,12 @@ def with_truth(project: Project, dataset: Dataset | None) -> tuple[str, ...]:
 
 def unseen(project: Project, scans: Iterable[str], models: Iterable[Cycle]) -> tuple[str, ...]:
     """Those scans that none of the models has learnt from, under this name or as another file of the same data."""
+    models = tuple(models)
     seen = frozenset[str]().union(*(m.learnt_from for m in models))
     data = {project.scan(n).fingerprint for n in seen if n in project.scans}
+    data |= {
+        f["fingerprint"] for m in models for f in m.provenance.get("scans", {}).values()
+    }  # also of removed ones
     return tuple(n for n in scans if n not in seen and project.scan(n).fingerprint not in data)
 
 

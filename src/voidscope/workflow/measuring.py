@@ -148,7 +148,9 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     cycle, told = project.cycle, report.provenance
     if cycle is None or told.get("model") != cycle.id:
         return "Of an earlier model"
-    if found.scan not in project.scans or found.spacing_um != project.scan(found.scan).spacing_um:
+    if found.scan not in project.scans:
+        return "Of a scan that was removed since"
+    if found.spacing_um != project.scan(found.scan).spacing_um:
         return "Measured with another spacing"
     if not project.is_segmented(found.scan):
         return "Of a mask that is gone"

@@ -24,11 +24,37 @@ def interpolate(project: Project, key: SliceKey) -> Job[Proposals, tuple[SliceKe
     ------
     NotReady : `key` lies in, or next to, no gap between labelled slices.
     """
-    record = project.scan(key.scan)
-    gaps = _gaps([k.index for k in project.labels.of(key.scan)], key.index)
+    gaps = [g for g in _gaps(project, key.scan) if g[0] <= key.index <= g[1]]
     if not gaps:
         raise NotReady(_no_gap(project, key))
-    ends = sorted({SliceKey(key.scan, index) for gap in gaps for index in gap})
+    return _interpolating(project, key.scan, gaps)
+
+
+def interpolate_scan(
+    project: Project, scan: str, first: int = 0, last: int | None = None
+) -> Job[Proposals, tuple[SliceKey, ...]]:
+    """Propose labels in all gaps between labelled slices of a scan, or those from slice `first` to `last`; as `interpolate`.
+
+    Raises
+    ------
+    NotReady : there is no gap between labelled slices.
+    """
+    end = project.scan(scan).n_slices - 1 if last is None else last
+    gaps = [g for g in _gaps(project, scan) if first <= g[0] and g[1] <= end]
+    if not gaps:
+        labelled = ", ".join(str(k.index) for k in project.labels.of(scan)) or "none"
+        raise NotReady(
+            f"No gap lies between labelled slices of {scan} from {first} to {end}; its labelled slices are {labelled}. Label two with "
+            "others between them."
+        )
+    return _interpolating(project, scan, gaps)
+
+
+def _interpolating(
+    project: Project, scan: str, gaps: Sequence[tuple[int, int]]
+) -> Job[Proposals, tuple[SliceKey, ...]]:
+    record = project.scan(scan)
+    ends = sorted({SliceKey(scan, index) for gap in gaps for index in gap})
     masks = _masks(project, ends)
     spacing = record.spacing_um or (1.0, 1.0, 1.0)
     y, x = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
@@ -38,11 +64,9 @@ def interpolate(project: Project, key: SliceKey) -> Job[Proposals, tuple[SliceKe
         total = sum(last - first - 1 for first, last in gaps)
         for first, last in gaps:
             yield Progress(len(found), total, f"between slices {first} and {last}")
-            shapes = ShapeInterpolation(
-                masks[SliceKey(key.scan, first)], masks[SliceKey(key.scan, last)], (y, x)
-            )
+            shapes = ShapeInterpolation(masks[SliceKey(scan, first)], masks[SliceKey(scan, last)], (y, x))
             for index, mask in enumerate(shapes.steps(last - first), start=first + 1):
-                found[SliceKey(key.scan, index)] = mask
+                found[SliceKey(scan, index)] = mask
         return found
 
     return _proposing(project, "Interpolating", "interpolated", ends, steps)
@@ -97,10 +121,10 @@ def _proposing(
     return Job(title, steps, commit)
 
 
-def _gaps(labelled: Sequence[int], index: int) -> list[tuple[int, int]]:
-    """Pairs of neighbouring labelled slices with others between them, that enclose or touch the slice `index`."""
-    pairs = pairwise(labelled)
-    return [(first, last) for first, last in pairs if first <= index <= last and last - first > 1]
+def _gaps(project: Project, scan: str) -> list[tuple[int, int]]:
+    """Pairs of neighbouring labelled slices of a scan with others between them, in order."""
+    pairs = pairwise(k.index for k in project.labels.of(scan))
+    return [(first, last) for first, last in pairs if last - first > 1]
 
 
 def _no_gap(project: Project, key: SliceKey) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError
-from voidscope.evaluation import Matrix, confusion_matrix, miou
+from voidscope.evaluation import Matrix
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, SliceReader, results
-from voidscope.vocabulary import Mask, Role, SliceKey
+from voidscope.vocabulary import Mask, SliceKey
+from voidscope.workflow.comparing import Score, matrices, score
 from voidscope.workflow.evaluating import unseen, with_truth
 from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.lessons import Lesson, driven
@@ -37,9 +38,6 @@ CANNOT_TELL = (
     "Random is drawn from slices that had been chosen, which flatters it; trainings are a third as long as a retraining: to compare, "
     "not to report."
 )
-
-Score = tuple[float | None, float | None]
-"""Void IoU and mIoU; None where nothing tells."""
 
 
 @dataclass(frozen=True)
@@ -164,18 +162,9 @@ class _Replaying:
 
     def _judge(self, lesson: Lesson, weights: bytes) -> Matrix:
         """The confusion matrix, pooled over the labelled pixels of the held-out slices."""
-        from voidscope.model import load_segmenter, predict_slices
-
-        model, n = lesson.settings.model, lesson.n_classes
-        network = load_segmenter(model, n, weights)
-        images = (self.judges.image(key) for key, _ in self.truth)
-        said = predict_slices(
-            network, images, lesson.normalisation, lesson.settings.device, flips=model.flips
-        )
-        matrix: Matrix = np.zeros((n, n), np.int64)
-        for (_, truth), prediction in zip(self.truth, said, strict=True):
-            matrix += confusion_matrix(truth, prediction.mask, n)
-        return matrix
+        model, device, n = lesson.settings.model, lesson.settings.device, lesson.n_classes
+        judged = matrices(model, weights, lesson.normalisation, self.judges, self.truth, n, device)
+        return sum(judged, start=np.zeros((n, n), np.int64))
 
 
 def replay(project: Project, *, elsewhere: bool = False) -> Job[tuple[Matrix, ...], Replay]:
@@ -193,12 +182,11 @@ def replay(project: Project, *, elsewhere: bool = False) -> Job[tuple[Matrix, ..
     trainings = tuple(_trainings(keys, sizes, project.config.seed))
     judges = project.reader(k.scan for k, _ in truth)
     doing = _Replaying(lesson, trainings, judges, truth)
-    voids = [c - 1 for c in project.classes.ids_with_role(Role.VOID)]
     number = project.cycles[-1].number
     digest = hashlib.sha256(b"".join(m.tobytes() for _, m in truth)).hexdigest()
 
     def commit(matrices: tuple[Matrix, ...]) -> Replay:
-        scores = [(t, _score(m, voids)) for t, m in zip(trainings, matrices, strict=True)]
+        scores = [(t, score(m, project.classes)) for t, m in zip(trainings, matrices, strict=True)]
         points = tuple(_point(n, scores, last=n == len(keys)) for n in sorted({t.n for t in trainings}))
         scans = tuple(sorted({k.scan for k, _ in truth}))
         found = Replay(points, number, scans, digest, str(made_with()["created"]))
@@ -280,13 +268,6 @@ def _trainings(
 def _point(n: int, scores: Sequence[tuple[_Training, Score]], *, last: bool) -> ReplayPoint:
     arms = {arm: tuple(s for t, s in scores if (t.n, t.arm) == (n, arm)) for arm in ("random", "chosen")}
     return ReplayPoint(n, arms["chosen"] if last else arms["random"], arms["chosen"])
-
-
-def _score(matrix: Matrix, voids: Sequence[int]) -> Score:
-    """Mean IoU of the void classes, and of all."""
-    found = (miou(matrix, exclude=[k for k in range(len(matrix)) if k not in voids]), miou(matrix))
-    void, mean = (None if np.isnan(v) else v for v in found)
-    return void, mean
 
 
 def _scores(rows: Sequence[Sequence[float | None]]) -> tuple[Score, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from voidscope.errors import CannotReadFile
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Project, ScanRecord, record_scan
+from voidscope.project import Project, ScanRecord, record_scan, removed_twin
 from voidscope.vocabulary import Plane, Split
 from voidscope.volume import Dataset, DatasetScan, Spacing, Volume, read_scan, simulate_dataset
 from voidscope.volume.dataset import DESCRIPTION, LABELS
@@ -32,7 +32,7 @@ def add_scans(
 ) -> AddingJob:
     """Take scan files into the project by reference; returns their records. One bad file and none is added.
 
-    A scan already known keeps its split and plane where None is said; a new one is for training, its plane coronal.
+    A scan already known, or removed before, keeps its split and plane where None is said; a new one is for training, its plane coronal.
 
     Raises
     ------
@@ -47,10 +47,15 @@ def add_scans(
         _refuse_labels(volume, path)
         source = "file" if spacing_um is None else "typed in"
         known = scans.get(volume.name)
-        return record_scan(
+        found = record_scan(
             volume, folder, split=split or (known.split if known else Split.TRAIN),
             plane=plane or (known.plane if known else None), spacing_source=source,
         )  # fmt: skip
+        twin = None if known else removed_twin(folder, found)
+        if twin is None:
+            return found
+        was = twin.record
+        return found.model_copy(update={"split": split or was.split, "plane": plane or was.plane})
 
     return _adding(project, [partial(record, Path(p)) for p in paths], [Path(p).name for p in paths])
 
