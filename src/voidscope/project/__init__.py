@@ -19,19 +19,24 @@ from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
+from voidscope.project.studies import Drawing, PartRecord, Study, StudyPlan, study_of
 
 __all__ = [
     "Cycle",
+    "Drawing",
     "Imported",
     "LabelRecord",
     "Labels",
     "Mark",
+    "PartRecord",
     "Project",
     "Queue",
     "ScanRecord",
     "SliceReader",
     "State",
     "StoredLabel",
+    "Study",
+    "StudyPlan",
     "Turned",
     "answer_suggestions",
     "changed_files",
@@ -45,5 +50,6 @@ __all__ = [
     "project_truth",
     "record_scan",
     "report_files",
+    "study_of",
     "truth_of",
 ]
