@@ -10,7 +10,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, open_project
+from voidscope.cli.options import AsJson, Changes, Seed, open_project
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
@@ -23,7 +23,9 @@ from voidscope.metrology import (
     recipe_text,
     verdict_agreement,
 )
+from voidscope.project import Study, study_of
 from voidscope.project.atomic import write_bytes
+from voidscope.vocabulary import SliceKey
 
 COLUMNS = ("part", "operator", "value")
 
@@ -74,18 +76,81 @@ def verify(
 
 @app.command()
 def gauge(
-    table: Annotated[
-        Path, typer.Argument(metavar="TABLE.csv", help="Columns part, operator, value; verdict optional.")
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE.csv|PROJECT",
+            help="A table with columns part, operator, value, verdict optional; or a project with blind studies.",
+        ),
     ],
     tolerance: Annotated[
         float | None, typer.Option(help="Width of what is allowed, in the unit of the values.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Plan a new blind study of the project's slices.")
+    ] = False,
+    operators: Annotated[
+        list[str] | None, typer.Option("--operator", help="Who draws in the new study; may be repeated.")
+    ] = None,
+    models: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--model", help="Cycle whose model reads too, a mirrored look per repeat; may be repeated."
+        ),
+    ] = None,
+    parts: Annotated[
+        int, typer.Option(help="Slices to choose, spread over the range of the void ratio.")
+    ] = 10,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A slice to take, e.g. scan07/0042; may be repeated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="How often everybody reads each slice.")] = 2,
+    study: Annotated[
+        int | None, typer.Option(help="Which of the project's studies; default the newest.")
+    ] = None,
+    seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Gauge R&R of a crossed study (ANOVA): repeatability, operators, parts, %GRR, distinct categories, agreement of verdicts."""
-    readings = _readings(table)
-    study, kappa = gauge_study(readings, tolerance), verdict_agreement(readings)
-    say(study.entry() | {"verdict_kappa": kappa}, as_json, _text(study, kappa))
+    """Gauge R&R of a crossed study (ANOVA): repeatability, operators, parts, %GRR, distinct categories, agreement of verdicts.
+
+    Of a table; or of a project's blind study, which is planned here and drawn in the window (Measure, Gauge study). Until it is
+    complete only its progress is told.
+    """
+    if not path.is_dir():
+        if plan or study is not None:
+            raise ConfigError(
+                f"{path} is a table, not a project; a study is planned in a project: voidscope gauge PROJECT --plan"
+            )
+        readings = _readings(path)
+        found, kappa = gauge_study(readings, tolerance), verdict_agreement(readings)
+        say(found.entry() | {"verdict_kappa": kappa}, as_json, _text(found, kappa))
+        return
+    project = open_project(path)
+    if plan:
+        keys = [SliceKey.parse(text) for text in slices or []]
+        shown = run(
+            workflow.plan_study(
+                project,
+                operators or [],
+                models=models or [],
+                parts=parts,
+                repeats=repeats,
+                keys=keys,
+                seed=seed,
+            )
+        )
+    else:
+        shown = study_of(project.path, study)
+    say(shown.entry(tolerance), as_json, _state(shown, tolerance))
+
+
+def _state(study: Study, tolerance: float | None) -> str:
+    """How far a blind study is, or its result, for a terminal."""
+    if study.complete:
+        return f"study {study.number} in {study.folder}\n{_text(*study.result(tolerance))}"
+    done = study.entry()["done"]
+    rows = [f"  {operator:34s} {n} of {study.of_each}" for operator, n in done.items()]
+    return "\n".join([f"study {study.number} in {study.folder} is blind until all is read:", *rows])
 
 
 def _readings(table: Path) -> list[Reading]:

@@ -2,11 +2,12 @@
 
 from voidscope.labelling.interpolation import ShapeInterpolation
 from voidscope.labelling.pace import PAUSE_S, labelling_seconds
-from voidscope.labelling.regions import component_at, intensities_around, outside_range
+from voidscope.labelling.regions import background_id, component_at, intensities_around, outside_range
 
 __all__ = [
     "PAUSE_S",
     "ShapeInterpolation",
+    "background_id",
     "component_at",
     "intensities_around",
     "labelling_seconds",

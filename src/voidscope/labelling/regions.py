@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.vocabulary import Mask
+from voidscope.vocabulary import ClassMap, Mask, Role
 
 Pixel = tuple[int, int]
 REACH_PX = 3
@@ -26,6 +26,11 @@ def component_at(mask: Mask, pixel: Pixel) -> npt.NDArray[np.bool_]:
 
     parts = label(mask == mask[pixel], connectivity=2)
     return np.asarray(parts == parts[pixel], dtype=np.bool_)
+
+
+def background_id(classes: ClassMap) -> int:
+    """The class that the rest of a slice is: the first background, or the first class where none is."""
+    return min(classes.ids_with_role(Role.BACKGROUND), default=1)
 
 
 def intensities_around(

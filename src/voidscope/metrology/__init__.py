@@ -1,12 +1,13 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
+from voidscope.metrology.blind import Plan, Slot, spread
 from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
-from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, verdict_agreement
+from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, study_in_words, verdict_agreement
 from voidscope.metrology.lot import Lot, LotScan
-from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_mask, measured_ratio
+from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measure_mask, measured_ratio
 from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.presets import PRESETS, preset_recipe
@@ -35,9 +36,11 @@ __all__ = [
     "Lot",
     "LotScan",
     "Outcome",
+    "Plan",
     "Reading",
     "Report",
     "ScanMeasurement",
+    "Slot",
     "Stray",
     "Structure",
     "Verdict",
@@ -52,6 +55,7 @@ __all__ = [
     "doubted",
     "find_voids",
     "gauge_study",
+    "judged_ratio",
     "lot_page",
     "measure_mask",
     "measure_scan",
@@ -63,6 +67,8 @@ __all__ = [
     "sphere_diameter",
     "split",
     "spot",
+    "spread",
+    "study_in_words",
     "undefined_ratios",
     "verdict_agreement",
     "void_ratios",

@@ -212,3 +212,11 @@ def verdict_agreement(readings: Sequence[Reading]) -> float | None:
     agreeing = ((counts**2).sum(1) - n) / (n * (n - 1))
     by_chance = float(((counts.sum(0) / counts.sum()) ** 2).sum())
     return 1.0 if by_chance == 1 else float((agreeing.mean() - by_chance) / (1 - by_chance))
+
+
+def study_in_words(study: GaugeStudy, kappa: float | None) -> str:
+    """A study in one sentence: %GRR and the opinion of it, distinct categories, agreement of the verdicts."""
+    share = "undefined" if study.grr_of_total is None else f"{100 * study.grr_of_total:.1f} % of the total"
+    categories = "undefined" if study.ndc is None else str(study.ndc)
+    agreement = "" if kappa is None else f", kappa of the verdicts {kappa:.2f}"
+    return f"Gauge R&R is {share} ({study.opinion}), distinct categories (ndc) {categories}{agreement}."

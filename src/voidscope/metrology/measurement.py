@@ -318,12 +318,26 @@ def measured_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> floa
 
     Gaps are closed and holes made void where the recipe asks for it; voxels are not dropped by distance, which takes a spacing.
     """
-    mask, _ = mend(mask, classes, recipe)
+    return values_of(_parts_decided_by(mend(mask, classes, recipe)[0], classes, recipe))[recipe.ratio]
+
+
+def judged_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Outcome:
+    """`measured_ratio` against the recipe's limit, with the uncertainty that edges give it; REVIEW where it is undefined."""
+    mended = mend(mask, classes, recipe)[0]
+    parts = _parts_decided_by(mended, classes, recipe)
+    faces = void_faces(mended, classes.ids_with_role(Role.VOID))
+    return judge(
+        limit_of(recipe), values_of(parts)[recipe.ratio], recipe.rule, reasons_of(parts).get(recipe.ratio, ""),
+        combined(ratio_budget(recipe.ratio, parts, faces, recipe, ()), recipe.coverage),
+    )  # fmt: skip
+
+
+def _parts_decided_by(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> dict[str, Parts | str]:
+    """The ratios that are as cheap as the one a recipe decides by: those of volumes, or all where it is another."""
     counts = count_classes(mask, len(classes))
     if recipe.ratio in VOLUMES:
-        return values_of(volume_parts(counts, classes, recipe.solder_class))[recipe.ratio]
-    size = dimensions(mask, classes, (1.0, 1.0, 1.0), recipe)
-    return values_of(ratio_parts(mask, counts, classes, recipe, size))[recipe.ratio]
+        return volume_parts(counts, classes, recipe.solder_class)
+    return ratio_parts(mask, counts, classes, recipe, dimensions(mask, classes, (1.0, 1.0, 1.0), recipe))
 
 
 def _sorted_out(voids: Sequence[Void], recipe: MeasureConfig) -> tuple[tuple[Void, ...], tuple[Void, ...]]:

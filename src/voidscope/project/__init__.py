@@ -20,13 +20,16 @@ from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
+from voidscope.project.studies import Drawing, PartRecord, Study, StudyPlan, study_of
 
 __all__ = [
     "Cycle",
+    "Drawing",
     "Imported",
     "LabelRecord",
     "Labels",
     "Mark",
+    "PartRecord",
     "Project",
     "Queue",
     "RemovedScan",
@@ -34,6 +37,8 @@ __all__ = [
     "SliceReader",
     "State",
     "StoredLabel",
+    "Study",
+    "StudyPlan",
     "Turned",
     "answer_suggestions",
     "changed_files",
@@ -48,5 +53,6 @@ __all__ = [
     "record_scan",
     "removed_twin",
     "report_files",
+    "study_of",
     "truth_of",
 ]

@@ -280,7 +280,7 @@ class Voidscope(QWidget):
         if self.view is None or self.runner.busy:
             return
         try:
-            self.view.strokes.flush()
+            self.view.flush()
             self.view.project.catch_up()
         except VoidscopeError as error:
             self.jobs.tell_problem(str(error))
@@ -292,7 +292,7 @@ class Voidscope(QWidget):
 
     def _save(self) -> None:
         if self.view is not None:
-            self.view.strokes.flush()
+            self.view.flush()
 
     def _remember(self) -> None:
         """Keep how the dock looks on this project for the next time."""
@@ -302,7 +302,7 @@ class Voidscope(QWidget):
     def _unsaved(self) -> bool:
         """Save the last stroke; whether the disk refuses it."""
         self._save()
-        return self.view is not None and self.view.strokes.unsaved
+        return self.view is not None and self.view.unsaved
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(320)

@@ -14,6 +14,8 @@ from voidscope.widgets.looks import role_of
 
 UNDO, REDO = ("Meta-Z", "Meta-Shift-Z") if sys.platform == "darwin" else ("Control-Z", "Control-Shift-Z")
 """The keys of napari's own undo, which on a Mac are with the command key."""
+DONE = "Shift-D"
+"""Finishes a reading of a gauge study."""
 SHEET = "Shift-/"
 """The question mark in napari's words."""
 PRINTED = {"Shift": "⇧", "Control": "Ctrl+", "Meta": "⌘"}
@@ -29,6 +31,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "R": "reject the prediction or proposal, or bring it back", "Shift-B": "the rest is background",
         "I": "interpolate between labelled slices", "Shift-I": "copy the label on to the next slices",
         "W": "paint only within a range of intensities", UNDO: "undo, in whatever slice", REDO: "redo",
+        DONE: "in a gauge study: done with this slice",
     },
     "Show": {
         "D": "prediction on and off", "J": "labels on and off", "H": "next heatmap, or none", SHEET: "this sheet",

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
+from voidscope.labelling import background_id
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.widgets.forms import SettingsForm, folded
@@ -125,16 +126,10 @@ class LabelPanel(QWidget):
         """Label every unlabelled pixel of the slice in view as background."""
         key = self._layers.key
         if key is not None:
-            shape = self._project.slice_shape(key)
-            name = self._background()
-            mask = np.full(shape, self._project.classes.id_of(name), np.uint8)
+            background = background_id(self._project.classes)
+            name = self._project.classes.names[background - 1]
+            mask = np.full(self._project.slice_shape(key), background, np.uint8)
             self._fill(key, mask, Provenance.DRAWN, f"labelled {name}")
-
-    def _background(self) -> str:
-        return next(
-            (c.name for c in self._project.classes.classes if c.role == "background"),
-            self._project.classes.names[0],
-        )
 
     def _fill(self, key: SliceKey, proposed: np.ndarray, provenance: Provenance, done: str) -> None:
         """Label what is unlabelled yet of a slice and tell how much that was."""

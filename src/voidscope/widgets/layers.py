@@ -1,4 +1,4 @@
-"""What the viewer shows of a scan; the only file that touches `viewer.layers`.
+"""What the viewer shows of a scan; the only file that touches `viewer.layers`, but for a blind study (`blind_layers`).
 
 Layers are found by the metadata put on them here, never by name, so that a person may rename, reorder, duplicate or
 delete them; a deleted one comes back with the next scan, jump or result. How a person set a layer (visible, opacity,

@@ -29,7 +29,8 @@ from voidscope.vocabulary import SliceKey
 from voidscope.volume import Spacing
 from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGallery
 from voidscope.widgets.criteria_table import CriteriaTable
-from voidscope.widgets.forms import SettingsForm
+from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.gauge_box import GaugeBox
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.pdf_button import PdfButton
 from voidscope.widgets.runner import Runner
@@ -81,6 +82,7 @@ class MeasurePanel(QWidget):
         self.table.setToolTip("Voids of the chosen scan, largest first. Click one to go to its middle.")
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
         self.criteria = CriteriaTable()
+        self.gauge = GaugeBox(project, runner, layers)
         self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
         self.unknown, self.spacing = QLabel(), SpacingEditor()
@@ -104,6 +106,7 @@ class MeasurePanel(QWidget):
         self.lot.setValue(measured)
         self._show_scan()
         self._ask_spacing()
+        self.gauge.refresh()
         self._enable()
 
     def start(self) -> None:
@@ -293,6 +296,7 @@ class MeasurePanel(QWidget):
         ):
             self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
         layout.addWidget(self.views, stretch=1)
+        layout.addWidget(folded("Gauge study", self.gauge))
 
 
 def _row(k: int, void: Void) -> tuple[object, ...]:

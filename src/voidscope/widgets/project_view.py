@@ -16,7 +16,7 @@ from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.colours import class_colours
 from voidscope.widgets.dock_memory import Look
-from voidscope.widgets.keys import REDO, UNDO
+from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
@@ -25,6 +25,7 @@ from voidscope.widgets.result_layers import OPACITY
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.study_page import StudyPage
 from voidscope.widgets.train_panel import TrainPanel
 
 TIPS = {
@@ -33,6 +34,7 @@ TIPS = {
     "Train": "Retrain, fine-tune, segment, and how each cycle did.",
     "Measure": "Void ratio, verdict, bumps and voids of every scan.",
 }
+NO_STUDY = "No gauge study has the viewer; plan or go on with one in Measure, Gauge study."
 
 
 class ProjectView(QTabWidget):
@@ -41,13 +43,15 @@ class ProjectView(QTabWidget):
     def __init__(self, project: Project, runner: Runner, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.project = project
-        self._viewer = viewer
+        self._runner, self._viewer = runner, viewer
+        self._before = 0
         self.layers = ScanLayers(viewer, project, self)
         self.strokes = Strokes(project, self.layers, self)
         self.scans = ScansPanel(project, runner, self.layers)
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
         self.measure = MeasurePanel(project, runner, self.layers)
+        self.study = StudyPage(project, runner, viewer, self.layers, self.strokes, self)
         self.quick = QuickLook(project, self.layers, self)
         self.quick_bar = QuickLookBar(self.quick)
         self._panels: dict[str, Any] = {
@@ -73,9 +77,15 @@ class ProjectView(QTabWidget):
             "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
             "H": self.label.next_heatmap, "J": lambda: self.layers.toggle("labels"),
             "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
-            **self.label.tools.keys(), **self._turns(),
+            DONE: lambda: self._runner.told.emit(NO_STUDY), **self.label.tools.keys(), **self._turns(),
         }  # fmt: skip
-        return {key: _ignoring_viewer(action) for key, action in actions.items()}
+        return {key: _ignoring_viewer(partial(self._act, key, action)) for key, action in actions.items()}
+
+    def _act(self, key: str, action: Callable[[], object]) -> None:
+        """Do what a key does; while a study has the viewer, that is what the study does with it, or nothing."""
+        if self.study.on:
+            action = self.study.keys().get(key, _nothing)
+        action()
 
     def _turns(self) -> dict[str, Callable[[], object]]:
         """Undo and redo: our layers answer these keys too, for napari's own history ends with a layer."""
@@ -104,9 +114,12 @@ class ProjectView(QTabWidget):
             if layer is not None:
                 layer.colormap = class_colours(self.project.classes, background)
         self.label.classes.recolour()
+        self.study.classes.recolour()
+        self.study.blind.recolour()
 
     def release(self) -> None:
         """Save the last stroke and leave the viewer as it was before the project was opened."""
+        self.study.release()
         self.strokes.release()
         self.label.tools.release()
         self.label.queue.release()
@@ -114,6 +127,28 @@ class ProjectView(QTabWidget):
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
         self.layers.clear()
+
+    def flush(self) -> None:
+        """Save the last stroke."""
+        self.strokes.flush()
+        self.study.flush()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the disk refuses strokes that only the window still holds."""
+        return self.strokes.unsaved or self.study.unsaved
+
+    def _study_turned(self, on: bool) -> None:
+        """Show the study alone in place of the panels, or the panels again."""
+        if on:
+            self._before = self.currentIndex()
+            self.setCurrentIndex(self.addTab(self.study, "Gauge study"))
+            self.quick_bar.hide()
+        else:
+            self.removeTab(self.indexOf(self.study))
+            self.setCurrentIndex(self._before)
+            self.measure.gauge.refresh()
+        self.tabBar().setVisible(not on)
 
     def _listen(self) -> list[tuple[Any, Callable[..., None]]]:
         """Events of the project and who is told."""
@@ -139,6 +174,8 @@ class ProjectView(QTabWidget):
     def _connect(self, runner: Runner) -> None:
         self.layers.shown.connect(self._shown)
         self.layers.shown.connect(self.quick.ask)
+        self.measure.gauge.wanted.connect(self.study.start)
+        self.study.turned.connect(self._study_turned)
         self.quick.shown.connect(self._previewed)
         self.layers.troubled.connect(runner.failed)
         self.strokes.failed.connect(runner.failed)
@@ -148,7 +185,7 @@ class ProjectView(QTabWidget):
         self.currentChanged.connect(self._refresh_panel_in_view)
         app = QApplication.instance()
         if app is not None:
-            app.aboutToQuit.connect(self.strokes.flush)
+            app.aboutToQuit.connect(self.flush)
 
     def _show_first(self, runner: Runner) -> None:
         """Show the first scan that can be shown; one that is gone is told and does not keep the project shut."""
@@ -228,6 +265,10 @@ def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:
         action()
 
     return bound
+
+
+def _nothing() -> None:
+    """What a key does that has no meaning now."""
 
 
 def _scrolling(panel: QWidget) -> QScrollArea:

@@ -4,13 +4,14 @@ Each verb checks what it needs, takes a snapshot of the project and returns a `J
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
-again, `verify` repeats a report, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
+again, `verify` repeats a report, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.changing import changes
 from voidscope.workflow.comparing import Comparison, compare
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
+from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.measuring import held_out_void_iou, measure, since
@@ -29,6 +30,7 @@ from voidscope.workflow.verifying import project_of, report_place, verify, versi
 
 __all__ = [
     "CANNOT_TELL",
+    "BlindSlice",
     "Comparison",
     "CycleFigures",
     "Evaluation",
@@ -62,6 +64,7 @@ __all__ = [
     "judged",
     "judgement",
     "measure",
+    "plan_study",
     "pretrain",
     "print_report",
     "printing",
@@ -75,10 +78,12 @@ __all__ = [
     "restore",
     "review",
     "segment",
+    "shown_slice",
     "simulate",
     "since",
     "starting_weights",
     "suggest",
+    "take_reading",
     "taken_over",
     "to_judge",
     "train",
