@@ -18,6 +18,7 @@ FIRST = (
     "test_battery.py",
     "test_three_speeds.py",
     "test_fifteen_minutes.py",
+    "test_gauge_study.py",
 )
 """Test files that run for half a minute or more."""
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voidscope.errors import LabelError
-from voidscope.metrology import GaugeStudy, Reading, gauge_study, verdict_agreement
+from voidscope.metrology import GaugeStudy, Reading, gauge_study, study_in_words, verdict_agreement
 
 AIAG = {
     "A": """0.29 -0.56 1.34 0.47 -0.80 0.02 0.59 -0.31 2.26 -1.36
@@ -119,6 +119,20 @@ def test_equal_values_give_no_share_and_no_categories() -> None:
     assert "undefined" in found.opinion
     exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
     assert (exact.grr_of_total, exact.ndc, exact.opinion) == (0, None, "good")
+
+
+def test_a_study_is_told_in_one_sentence() -> None:
+    assert study_in_words(gauge_study(example()), 0.875) == (
+        "Gauge R&R is 27.9 % of the total (conditional, and fewer than 5 distinct categories), distinct categories (ndc) 4, "
+        "kappa of the verdicts 0.88."
+    )
+    equal = gauge_study(readings(np.ones((3, 2, 2))))
+    assert study_in_words(equal, None) == "Gauge R&R is undefined: all values are equal."
+    exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
+    assert (
+        study_in_words(exact, None)
+        == "Gauge R&R is 0.0 % of the total (good), distinct categories (ndc) undefined."
+    )
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,23 @@ def test_the_result_is_that_of_its_table(study: Study) -> None:
     assert study.result(0.2)[0].grr_of_tolerance == pytest.approx(6 * found.grr / 0.2)
 
 
+def test_a_folder_that_may_only_be_read_gives_the_result_and_is_written_when_it_can(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in PEOPLE:
+        read(study, person)
+
+    def refused(path: Path, data: bytes) -> None:
+        raise ProjectError(f"Cannot write {path}: read-only.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("voidscope.project.studies.write_bytes", refused)
+        found = study.result()
+    assert not (study.folder / "result.json").exists()
+    assert study.result() == found
+    assert (study.folder / "result.json").is_file()
+
+
 def test_what_is_damaged_is_named(project: Project, study: Study) -> None:
     for person in PEOPLE:
         read(study, person)

@@ -232,5 +232,7 @@ def test_the_command_line_plans_tells_and_concludes(project: Project) -> None:
     said = CliRunner().invoke(app, ["gauge", path, "--study", "1", "--tolerance", "0.05"])
     assert "2 parts x 2 operators x 2 repeats" in said.stdout
     assert "of the tolerance" in said.stdout
-    refused = CliRunner().invoke(app, ["gauge", str(study.folder / "readings.csv"), "--plan"])
-    assert isinstance(refused.exception, ConfigError)
+    for words in ([str(study.folder / "readings.csv"), "--plan"], [path, "--operator", "cy"]):
+        refused = CliRunner().invoke(app, ["gauge", *words])
+        assert isinstance(refused.exception, ConfigError)
+        assert "--plan" in str(refused.exception)

@@ -139,6 +139,10 @@ def gauge(
                 seed=seed,
             )
         )
+    elif operators or models or slices:
+        raise ConfigError(
+            f"Who and what takes part is said when a study is planned: voidscope gauge {path} --plan ..."
+        )
     else:
         shown = study_of(project.path, study)
     say(shown.entry(tolerance), as_json, _state(shown, tolerance))

@@ -216,7 +216,8 @@ def verdict_agreement(readings: Sequence[Reading]) -> float | None:
 
 def study_in_words(study: GaugeStudy, kappa: float | None) -> str:
     """A study in one sentence: %GRR and the opinion of it, distinct categories, agreement of the verdicts."""
-    share = "undefined" if study.grr_of_total is None else f"{100 * study.grr_of_total:.1f} % of the total"
-    categories = "undefined" if study.ndc is None else str(study.ndc)
     agreement = "" if kappa is None else f", kappa of the verdicts {kappa:.2f}"
-    return f"Gauge R&R is {share} ({study.opinion}), distinct categories (ndc) {categories}{agreement}."
+    if study.grr_of_total is None:
+        return f"Gauge R&R is {study.opinion}{agreement}."
+    share, categories = 100 * study.grr_of_total, "undefined" if study.ndc is None else study.ndc
+    return f"Gauge R&R is {share:.1f} % of the total ({study.opinion}), distinct categories (ndc) {categories}{agreement}."

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -207,10 +208,13 @@ class Study:
         rows = self.rows()
         readings = [Reading(r["part"], r["operator"], r["value"], r["verdict"]) for r in rows]
         found, kappa = gauge_study(readings), verdict_agreement(readings)
-        result = found.entry() | {"verdict_kappa": kappa}
-        for name, data in {"readings.csv": _table(rows), "result.json": json_bytes(result)}.items():
-            if not (self.folder / name).is_file():
-                write_bytes(self.folder / name, data)
+        files = {
+            "readings.csv": _table(rows),
+            "result.json": json_bytes(found.entry() | {"verdict_kappa": kappa}),
+        }
+        with suppress(ProjectError):  # who may only read the folder sees the result all the same
+            for name in (n for n in files if not (self.folder / n).is_file()):
+                write_bytes(self.folder / name, files[name])
         return (found if tolerance is None else gauge_study(readings, tolerance)), kappa
 
     def entry(self, tolerance: float | None = None) -> dict[str, Any]:

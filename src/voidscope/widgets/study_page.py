@@ -21,7 +21,7 @@ from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
-from voidscope.workflow import shown_slice, take_reading
+from voidscope.workflow import BlindSlice, shown_slice, take_reading
 
 SETTLE_MS = 300
 """Quiet time after a stroke before the drawing is written."""
@@ -103,7 +103,7 @@ class StudyPage(QWidget):
             if slot is None:
                 self._runner.told.emit(f"{operator} has made all readings of study {study.number}.")
                 return
-            shown_slice(self._project, study, slot)
+            shown = shown_slice(self._project, study, slot)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             return
@@ -111,7 +111,7 @@ class StudyPage(QWidget):
         self._study, self._back = study, self._layers.key
         self._strokes.release()
         self._layers.clear()
-        self._show(slot)
+        self._show(study, slot, shown)
         self.turned.emit(True)
 
     def finish(self) -> None:
@@ -130,10 +130,10 @@ class StudyPage(QWidget):
         following = study.next(operator)
         if following is None:
             self._give_back()
-            self._runner.told.emit(_ended(study, operator))
+            self._runner.at_once(lambda: self._runner.told.emit(_ended(study, operator)))
             return
         try:
-            self._show(following)
+            self._show(study, following, shown_slice(self._project, study, following))
         except VoidscopeError as error:  # the scan's file went away meanwhile
             self._give_back()
             self._runner.failed.emit(str(error))
@@ -170,12 +170,9 @@ class StudyPage(QWidget):
             self._back = None
             self._give_back()
 
-    def _show(self, slot: Slot) -> None:
-        study = self._study
-        if study is None:
-            return
-        shown, drawn = shown_slice(self._project, study, slot), study.draft(slot)
-        self._slot = slot
+    def _show(self, study: Study, slot: Slot, shown: BlindSlice) -> None:
+        """Show a slice with what was drawn of it before, and how far the operator is."""
+        self._slot, drawn = slot, study.draft(slot)
         self.blind.show(shown, drawn if drawn is not None and drawn.shape == shown.image.shape else None)
         self._saved = self.blind.mask
         self._runner.told.emit("")  # what was told before may name a slice, or is about the one before

@@ -143,7 +143,10 @@ def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> None
         )
     study.keep(slot, _measured(mask, study.planned, slot, project.classes))
     if study.complete:
-        study.result()
+        with suppress(
+            ProjectError
+        ):  # the reading is kept; a damaged one is told by whoever asks for the result
+            study.result()
 
 
 def _begin(project: Project, planned: StudyPlan, readings: Mapping[Slot, Drawing]) -> Study:
