@@ -298,7 +298,8 @@ class MeasurePanel(QWidget):
 def _row(k: int, void: Void) -> tuple[object, ...]:
     """A void as its table has it."""
     shape = (shown(void, name) for name in ("feret_um", "surface_um"))
-    return k, f"{void.diameter_um:.2f}", f"{void.volume_um3:.2f}", void.n_voxels, *shape
+    volume = f"{void.volume_um3:.{2 if void.volume_um3 < 100 else 1 if void.volume_um3 < 1000 else 0}f}"
+    return k, f"{void.diameter_um:.2f}", volume, void.n_voxels, *shape
 
 
 def place(void: Void, project: Project, scan: str) -> tuple[SliceKey, tuple[int, int]]:
