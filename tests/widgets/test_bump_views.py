@@ -150,6 +150,6 @@ def test_limits_of_a_package_are_counted_over_its_bumps_and_name_the_worst(panel
 
 def test_the_map_says_what_its_colours_mean(panel: Any) -> None:
     panel.scans.setCurrentIndex(0)
-    assert "red with a rim FAIL" in panel.map.key.text()
+    assert "red FAIL" in panel.map.key.text()
     panel.map.colour.setCurrentIndex(1)
-    assert panel.map.key.text().startswith("void/foreground: 0") and "limit 5 %" in panel.map.key.text()
+    assert panel.map.key.text().startswith("0 <span") and "limit 5 %" in panel.map.key.text()

@@ -130,12 +130,10 @@ class BumpMap(QWidget):
     def _key(self) -> str:
         """What the colours say."""
         if self.colour.currentIndex() == 0 or self._scan is None:
-            return "green PASS, red with a rim FAIL, brown with a broken rim REVIEW"
+            return "green PASS, red FAIL, brown REVIEW"
         scan = self._scan
         squares = "".join(f"<span style='color:{c}'>■</span>" for c in SCALE)
-        return (
-            f"{scan.formula}: 0 {squares} {100 * largest_ratio(scan):.4g} %; limit {100 * scan.limit:.4g} %"
-        )
+        return f"0 {squares} {100 * largest_ratio(scan):.4g} %; limit {100 * scan.limit:.4g} %"
 
     def _brush(self, bump: Bump) -> str:
         if self.colour.currentIndex() == 0 or self._scan is None:
