@@ -43,6 +43,7 @@ def test_the_folder_holds_all_renderings_and_the_hashes_they_print(mask: Path, t
         out / "report.pdf"
     ).read_bytes()[-32:]
     told = json.loads((out / "report.json").read_text())["provenance"]
+    assert told["report_id"].startswith("VS-") and told["report_id"] in (out / "report.html").read_text()
     assert (told["people"]["operator"], told["sample"]) == ("Ann", {"lot": "L7", "die": "not recorded"})
 
 

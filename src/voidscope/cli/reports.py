@@ -33,6 +33,7 @@ from voidscope.project import export_report, fingerprint, parse_map, report_file
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import read_label_file, read_scan
 from voidscope.workflow import Occasion
+from voidscope.workflow.recording import UNKNOWN, commit_of_now, report_id
 from voidscope.workflow.snapshot import made_with
 
 BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -131,13 +132,7 @@ def _measure_file(
     recipe = Config().with_changes(words).measure
     with of_file(mask):
         measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
-    provenance = (
-        made_with()
-        | occasion.entry()
-        | {
-            "mask": str(mask),
-            "mask_hash": fingerprint(mask),
-            "recipe": recipe.model_dump(mode="json"),
-        }
-    )
-    return Report((measured,), provenance)
+    provenance = made_with() | occasion.entry() | {
+        "mask": str(mask), "mask_hash": fingerprint(mask), "recipe": recipe.model_dump(mode="json"), "git_commit": commit_of_now() or UNKNOWN,
+    }  # fmt: skip
+    return Report((measured,), provenance | {"report_id": report_id(provenance)})

@@ -26,7 +26,15 @@ from qtpy.QtWidgets import (
 
 from voidscope.errors import named
 from voidscope.metrology import Bump, Lot, ScanMeasurement, Verdict, worst
-from voidscope.metrology.charts import COLOURS, largest_ratio, pitch_um, spots, value_colour, worst_first
+from voidscope.metrology.charts import (
+    COLOURS,
+    SCALE,
+    largest_ratio,
+    pitch_um,
+    spots,
+    value_colour,
+    worst_first,
+)
 from voidscope.widgets.tables import fill, plain_table
 
 HEADER = ("bump", "verdict", "%", "⌀ void", "BLT")
@@ -35,7 +43,9 @@ LABELLED = 60
 THUMB_PX = 112
 TOLD = 3
 """Places that fail again which are named in the dock; the lot's page has all."""
-GREY = "#888888"
+GREY, LIMIT = "#888888", "#ff7a70"
+TICKS = 10
+"""Scans of a lot that are numbered, about."""
 
 
 class BumpTable(QWidget):
@@ -81,13 +91,15 @@ class BumpMap(QWidget):
         self.colour.setToolTip(
             "What the colour of a bump says: its verdict, or its void ratio from light to dark."
         )
+        self.key = QLabel()
+        self.key.setWordWrap(True)
         self.plot, self.points = _clickable(self._choose)
         self.points.opts["pxMode"] = False  # as large as bumps are, in um
         self.plot.setAspectLocked(True)
         self.plot.invertY(True)
         for side in ("left", "bottom"):
             self.plot.hideAxis(side)
-        _alone(self, self.colour, self.plot)
+        _alone(self, self.colour, self.plot, self.key)
         self.colour.currentIndexChanged.connect(lambda _: self._draw())
 
     def setValue(self, scan: ScanMeasurement | None) -> None:
@@ -113,6 +125,15 @@ class BumpMap(QWidget):
             name.setPos(s.x_um, s.y_um)
             self.plot.addItem(name)
         self.plot.autoRange(padding=0.1)
+        self.key.setText(self._key() if where else "")
+
+    def _key(self) -> str:
+        """What the colours say."""
+        if self.colour.currentIndex() == 0 or self._scan is None:
+            return "green PASS, red FAIL, brown REVIEW"
+        scan = self._scan
+        squares = "".join(f"<span style='color:{c}'>■</span>" for c in SCALE)
+        return f"0 {squares} {100 * largest_ratio(scan):.4g} %; limit {100 * scan.limit:.4g} %"
 
     def _brush(self, bump: Bump) -> str:
         if self.colour.currentIndex() == 0 or self._scan is None:
@@ -179,7 +200,7 @@ class LotView(QWidget):
         self.again = QLabel()
         self.again.setWordWrap(True)
         self.plot, self.points = _clickable(lambda name: self.chosen.emit(*name))
-        self.plot.setLabel("bottom", "scan, in order")
+        self.plot.setToolTip("Green PASS, red FAIL, brown REVIEW; the line joins the scans' medians.")
         self.plot.setMouseEnabled(x=False, y=False)
         _alone(self, self.of, self.plot, self.again)
         self.of.currentIndexChanged.connect(lambda _: self._draw())
@@ -216,14 +237,23 @@ class LotView(QWidget):
                 for name, value, verdict in points
             ]
         )
+        self.plot.getAxis("bottom").setTicks([[(k, str(k)) for k in _whole(len(groups))]])
         medians = [(k + 1, float(np.median([v for _, v, _ in p]))) for k, (_, p) in enumerate(groups) if p]
         if medians:
             self.plot.plot(*zip(*medians, strict=True), pen=pg.mkPen(GREY))
-        if ratio and self._lot.limit is not None and medians:
+        limit = self._lot.limit if ratio and medians else None
+        told = "" if limit is None else f" (broken line: limit {limit:.4g} %)"
+        self.plot.setLabel("bottom", f"scan, in order{told}")
+        if limit is not None:
             self.plot.addItem(
-                pg.InfiniteLine(self._lot.limit, angle=0, pen=pg.mkPen("#b3261e", style=Qt.PenStyle.DashLine))
+                pg.InfiniteLine(limit, angle=0, pen=pg.mkPen(LIMIT, style=Qt.PenStyle.DashLine))
             )
         self.plot.autoRange(padding=0.1)
+
+
+def _whole(n: int) -> range:
+    """Numbers from 1 to n, or every so many of them that about `TICKS` are left."""
+    return range(1, n + 1, -(-n // TICKS) or 1)
 
 
 def _cells(bump: Bump) -> tuple[object, ...]:

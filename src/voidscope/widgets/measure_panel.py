@@ -277,9 +277,9 @@ class MeasurePanel(QWidget):
         row.addWidget(self.measure)
         row.addWidget(self.report)
         row.addWidget(self.pdf)
-        row.addWidget(self.solid)
         badge.addWidget(self.scans, stretch=1)
         badge.addWidget(self.verdict)
+        badge.addWidget(self.solid)
         layout.addWidget(self.form)
         layout.addLayout(row)
         layout.addWidget(self.unknown)
@@ -302,7 +302,8 @@ class MeasurePanel(QWidget):
 def _row(k: int, void: Void) -> tuple[object, ...]:
     """A void as its table has it."""
     shape = (shown(void, name) for name in ("feret_um", "surface_um"))
-    return k, f"{void.diameter_um:.2f}", f"{void.volume_um3:.2f}", void.n_voxels, *shape
+    volume = f"{void.volume_um3:.{2 if void.volume_um3 < 100 else 1 if void.volume_um3 < 1000 else 0}f}"
+    return k, f"{void.diameter_um:.2f}", volume, void.n_voxels, *shape
 
 
 def place(void: Void, project: Project, scan: str) -> tuple[SliceKey, tuple[int, int]]:

@@ -30,9 +30,9 @@ from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
 from voidscope.workflow.evaluating import judgement
 from voidscope.workflow.promoting import not_in_force
-from voidscope.workflow.recording import Occasion, record_of
+from voidscope.workflow.recording import Occasion, record_of, report_id
 from voidscope.workflow.restoring import void_iou
-from voidscope.workflow.snapshot import current_cycle, fingerprint_of, provenance_of
+from voidscope.workflow.snapshot import current_cycle, provenance_of
 
 GALLERY = 8
 """Pictures of the worst bumps in a report."""
@@ -71,9 +71,7 @@ def measure(
         "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings), *told.words()]),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
-    provenance["report_id"] = (
-        f"VS-{provenance['created'][:10].replace('-', '')}-{fingerprint_of(*provenance.values())}"
-    )
+    provenance["report_id"] = report_id(provenance)
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
         measured: list[ScanMeasurement] = []

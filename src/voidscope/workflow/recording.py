@@ -15,6 +15,7 @@ import voidscope
 from voidscope.config import Config, MeasureConfig
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.workflow.evaluating import judgement
+from voidscope.workflow.snapshot import fingerprint_of
 
 UNKNOWN = "not recorded"
 
@@ -70,6 +71,11 @@ def record_of(
         "scan_settings": _scan_settings(reader),
         "edits_after_training": _edits(project, cycle),
     }  # fmt: skip
+
+
+def report_id(provenance: Mapping[str, Any]) -> str:
+    """Names a report by the day it was made and a hash of how it came about."""
+    return f"VS-{provenance['created'][:10].replace('-', '')}-{fingerprint_of(*provenance.values())}"
 
 
 def _post_processing(recipe: MeasureConfig) -> dict[str, Any]:
