@@ -274,7 +274,7 @@ def _differences(values: Sequence[float | None]) -> dict[str, float] | None:
 
 def _line(row: Change) -> str:
     one, two = row.verdicts
-    ratio = "" if row.ratio is None else f"  ratio {100 * row.ratio:+.3g} %"
+    ratio = "" if not row.ratio else f"  ratio {100 * row.ratio:+.3g} points"
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
     turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
     turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
