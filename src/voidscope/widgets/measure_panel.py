@@ -32,7 +32,9 @@ from voidscope.widgets.criteria_table import CriteriaTable
 from voidscope.widgets.forms import SettingsForm, folded
 from voidscope.widgets.gauge_box import GaugeBox
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.occasion_form import OccasionForm
 from voidscope.widgets.pdf_button import PdfButton
+from voidscope.widgets.recipe_menu import RecipeMenu
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_told
 from voidscope.widgets.tables import fill, plain_table
@@ -52,7 +54,7 @@ TIPS = {
     "Voids": "Each void of the chosen scan.", "Bumps": "Each bump of the chosen scan, decided by itself.",
     "Map": "The bumps of the chosen scan where they stand.", "Worst": "The worst bumps of all scans in pictures.",
     "Lot": "All bumps of all scans, and the places that fail again.",
-    "Limits": "Each criterion of the recipe, its value and its limits; more come with a recipe file (measure --recipe).",
+    "Limits": "Each criterion of the recipe, its value and its limits; more come with a recipe file (Recipe, Take from a file).",
 }  # fmt: skip
 
 
@@ -65,6 +67,7 @@ class MeasurePanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers = project, runner, layers
         self.form = SettingsForm("measure", ("ratio", "limit", "rule", "unit", "min_voxels"), project.config)
+        self.recipe, self.occasion = RecipeMenu(project.config), OccasionForm()
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip(
             "The HTML report of the last measurement, with JSON and CSV beside it; the command that repeats it goes to the clipboard."
@@ -93,7 +96,7 @@ class MeasurePanel(QWidget):
 
     def refresh(self) -> None:
         """Rebuild from the project's last report."""
-        self.form.setValue(self._project.config)
+        self._show_recipe()
         measured = self._measured()
         chosen = self._layers.scan or self.scans.currentText().split("  ")[-1]
         self.scans.blockSignals(True)
@@ -129,7 +132,7 @@ class MeasurePanel(QWidget):
             self._measure()
 
     def _measure(self) -> None:
-        self._runner.run(lambda: measure(self._project))
+        self._runner.run(lambda: measure(self._project, occasion=self.occasion.value()))
 
     def go(self, row: int) -> None:
         """Show a void of the chosen scan, largest first, in its middle slice."""
@@ -238,9 +241,14 @@ class MeasurePanel(QWidget):
         webbrowser.open((self._project.report_folder / "report.html").resolve().as_uri())
 
     def _configured(self, config: Config) -> None:
-        if not self._runner.at_once(lambda: self._project.set_config(config)):
-            self.form.setValue(self._project.config)
+        self._runner.at_once(lambda: self._project.set_config(config))
+        self._show_recipe()
         self._show_scan()
+
+    def _show_recipe(self) -> None:
+        for widget in (self.form, self.recipe):
+            if widget.value() != self._project.config:
+                widget.setValue(self._project.config)
 
     def _enable(self, *_: object) -> None:
         model = self._project.cycle is not None
@@ -260,7 +268,9 @@ class MeasurePanel(QWidget):
         self.measure.clicked.connect(self.start)
         self.report.clicked.connect(self._open_report)
         self.solid.clicked.connect(self._turn_solid)
-        self.form.valueChanged.connect(self._configured)
+        for settings in (self.form, self.recipe):
+            settings.valueChanged.connect(self._configured)
+        self.recipe.refused.connect(self._runner.failed)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)
         self.scans.currentIndexChanged.connect(self._other_scan)
@@ -281,6 +291,8 @@ class MeasurePanel(QWidget):
         badge.addWidget(self.verdict)
         badge.addWidget(self.solid)
         layout.addWidget(self.form)
+        layout.addWidget(self.recipe)
+        layout.addWidget(folded("Who, lot and die for the report", self.occasion))
         layout.addLayout(row)
         layout.addWidget(self.unknown)
         layout.addWidget(self.spacing)
