@@ -40,7 +40,7 @@ from voidscope.widgets.spacing_editor import SpacingEditor, spacing_told
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import evaluate, measure, segment, since, to_judge
 
-HEADER = ("void", "⌀, um", "um³", "voxels", "Feret", "surface")
+HEADER = ("#", "⌀, um", "um³", "voxels", "Feret", "surface")
 TOLD = (
     "Number, largest first", "Diameter of the sphere of equal volume, in um", "Volume, in um³", "Voxels",
     f"Largest distance between two of its corners, in um; a dash below {QUANTIFIABLE_VOXELS} voxels",
@@ -292,7 +292,6 @@ class MeasurePanel(QWidget):
         badge.addWidget(self.solid)
         layout.addWidget(self.form)
         layout.addWidget(self.recipe)
-        layout.addWidget(folded("Who, lot and die for the report", self.occasion))
         layout.addLayout(row)
         layout.addWidget(self.unknown)
         layout.addWidget(self.spacing)
@@ -308,6 +307,7 @@ class MeasurePanel(QWidget):
         ):
             self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
         layout.addWidget(self.views, stretch=1)
+        layout.addWidget(folded("Who, lot and die for the report", self.occasion))
         layout.addWidget(folded("Gauge study", self.gauge))
 
 

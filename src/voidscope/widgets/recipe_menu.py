@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import VoidscopeError
@@ -26,10 +26,8 @@ class RecipeMenu(QWidget):
     def __init__(self, config: Config, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._config = config
-        self.button, self.criteria = QToolButton(), QLabel()
-        self.button.setText("Recipe ▾")
+        self.button, self.criteria = QPushButton("Recipe"), QLabel()
         self.button.setToolTip(TIP)
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         for words, act in (("Take from a file…", self._ask_open), ("Save to a file…", self._ask_save)):
             menu.addAction(words).triggered.connect(lambda _checked=False, act=act: act())
