@@ -132,7 +132,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             told[f"{what}_gains_{figure}"] = (
                 [round(float(gains.mean()), 4), round(float(gains.std(ddof=1)), 4)]
                 if len(rows) > 1
-                else gains.tolist()
+                else gains.round(4).tolist()
             )
     share = column("warm", "miou") / column("full", "miou")
     told["warm_of_full_miou"] = {"mean": round(float(share.mean()), 4), "least": round(float(share.min()), 4)}

@@ -397,3 +397,50 @@ def test_while_the_disk_refuses_a_stroke_that_is_said_and_nothing_is_learnt_with
     dock.view.strokes.flush()
     assert not dock.jobs.standing.isVisibleTo(dock.jobs)
     assert dock.view.layers.key in project.labels
+
+
+def test_a_scan_is_removed_by_a_button_and_comes_back_with_its_file(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    view, question, key = dock.view, dock.jobs.question, SliceKey("a", 2)
+    place = Path(project.scan("a").path)
+    view.setCurrentIndex(0)
+    assert not view.scans.remove.isEnabled()
+    view.scans.table.selectRow(0)
+    paint(dock, 2)  # not saved yet when the scan goes
+    view.scans.remove.click()
+    assert not question.isHidden() and "Remove a from the project?" in question.sentence.text()
+    question.buttons[1].click()
+    assert "a" in project.scans and question.isHidden()
+    view.scans.remove.click()
+    question.buttons[0].click()
+    assert list(Project.open(project.path).scans) == ["b", "c"]
+    assert len(list((project.path / "removed" / "a" / "labels").glob("*.tif"))) == 1
+    assert view.layers.scan == "b" and view.scans.table.rowCount() == 2
+    paint(dock, 1)  # the strokes of the scan in view now are saved as ever
+    qtbot.waitUntil(lambda: SliceKey("b", 1) in project.labels, timeout=60_000)
+    for _ in range(2):
+        view.label.tools.turn(True)
+    assert "the project has no scan a any more; add it again" in dock.jobs.message.text()
+    assert view.layers.scan == "b"
+    view.scans.add_files([place])
+    settle(dock, qtbot)
+    assert dock.jobs.message.text() == "a was in the project before: its labels are back."
+    assert view.layers.scan == "a" and key in project.labels
+    assert view.layers.find("labels").data[10, 2, 10] == VOID
+
+
+def test_the_last_scan_may_go_and_another_program_may_take_the_one_in_view(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    view = dock.view
+    Project.open(project.path).remove("a")
+    project.catch_up()
+    assert view.layers.scan == "b"
+    for name in ("b", "c"):
+        project.remove(name)
+    assert view.layers.scan is None and view.layers.key is None
+    assert dock.summary.text().startswith("0 scans")
+    for index in range(4):
+        view.setCurrentIndex(index)
+    assert not view.label.suggest.isEnabled() and not view.measure.measure.isEnabled()

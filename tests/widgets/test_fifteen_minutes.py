@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from qtpy.QtCore import QPoint, Qt, QTimer
 
 from builders import QUICK, set_prediction
@@ -112,11 +113,13 @@ def run_of(inside: np.ndarray, most: int = 12) -> list[tuple[int, int]]:
     return [(y, int(x)) for x in first[:most]]
 
 
-@pytest.fixture
+@pytest.fixture(params=[False, True], ids=["in step", "async"])
 def person(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Person]:
+    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Person]:  # fmt: skip
     """A person before a window without a project; the sample is of two scans and trains for a moment."""
+    monkeypatch.setattr(get_settings().experimental, "async_", request.param)
     found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     monkeypatch.setattr("voidscope.widgets.dock.LOGIC", 1)

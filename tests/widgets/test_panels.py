@@ -11,6 +11,7 @@ from bench import Bench, add_cycle, predict
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from builders import add_scan
 from voidscope.errors import ProjectError, VolumeError
 from voidscope.jobs import execute
 from voidscope.project import Project
@@ -88,6 +89,43 @@ def test_letters_are_left_to_the_viewer_and_arrows_move_the_row(qtbot: Any) -> N
     assert table.currentRow() == 1
 
 
+def test_a_scan_without_spacing_keeps_no_other_from_being_measured(
+    qtbot: Any, bench: Bench, tmp_path: Path
+) -> None:
+    project, runner = bench.project, Runner()
+    for name in ("raw", "bare"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).random((6, 4, 5), dtype=np.float32))
+        add_scan(project, tmp_path / f"{name}.npy")
+    spaced = [s for s in project.scans if s not in ("raw", "bare")]
+    add_cycle(project)
+    for scan in spaced:
+        predict(project, scan)
+    panel = MeasurePanel(project, runner, bench.layers)
+    qtbot.addWidget(panel)
+    assert (
+        panel.measure.isEnabled() and "Left out, for want of a spacing: bare, raw" in panel.measure.toolTip()
+    )
+    said: list[str] = []
+    runner.told.connect(said.append)
+    panel.start()
+    qtbot.waitUntil(lambda: project.report is not None and not runner.busy, timeout=60_000)
+    report = Project.open(project.path).report
+    assert report is not None and [m.scan for m in report.scans] == spaced
+    assert said[-1] == "Measured, but for bare, raw: no spacing is known."
+    assert "bare has no spacing" in panel.unknown.text()
+
+
+def test_where_no_scan_has_a_spacing_nothing_can_be_measured(qtbot: Any, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "bare", ClassMap.hbm())
+    np.save(tmp_path / "raw.npy", np.random.default_rng(0).random((6, 4, 5), dtype=np.float32))
+    add_scan(project, tmp_path / "raw.npy")
+    add_cycle(project)
+    bare = Bench(project)
+    panel = MeasurePanel(project, Runner(), bare.layers)
+    qtbot.addWidget(panel)
+    assert not panel.measure.isEnabled() and "No scan has a spacing yet" in panel.measure.toolTip()
+
+
 @pytest.mark.parametrize(("text", "spacing"), [("1, 2, 3", (1.0, 2.0, 3.0)), ("0.7", (0.7, 0.7, 0.7))])
 def test_a_spacing_is_read_as_typed(qtbot: Any, text: str, spacing: tuple[float, ...]) -> None:
     editor = SpacingEditor()
@@ -121,13 +159,13 @@ def test_measuring_asks_for_the_spacing_it_lacks(qtbot: Any, bench: Bench, tmp_p
     add_cycle(bench.project)
     panel = MeasurePanel(bench.project, Runner(), bench.layers)
     qtbot.addWidget(panel)
-    assert not panel.measure.isEnabled()
+    assert "Left out" in panel.measure.toolTip()
     assert "raw has no spacing" in panel.unknown.text()
     panel.spacing.line.setText("0.7, 0.7, 0.7")
     panel.spacing.button.click()
     panel.refresh()
     assert bench.project.scan("raw").spacing_um == (0.7, 0.7, 0.7)
-    assert panel.measure.isEnabled()
+    assert "Left out" not in panel.measure.toolTip()
     assert panel.spacing.isHidden()
 
 
@@ -135,7 +173,8 @@ def test_panels_say_what_is_missing(qtbot: Any, tmp_path: Path) -> None:
     empty = Bench(Project.create(tmp_path / "empty", ClassMap.hbm()))
     runner = Runner()
     label = LabelPanel(empty.project, runner, empty.layers, empty.strokes)
-    measure, scans = (P(empty.project, runner, empty.layers) for P in (MeasurePanel, ScansPanel))
+    measure = MeasurePanel(empty.project, runner, empty.layers)
+    scans = ScansPanel(empty.project, runner, empty.layers, empty.strokes)
     for panel in (label, measure, scans):
         qtbot.addWidget(panel)
     assert not label.suggest.isEnabled()
@@ -264,7 +303,7 @@ def test_a_damaged_queue_is_told_and_the_project_opens_all_the_same(qtbot: Any, 
 
 def test_a_scan_is_moved_to_the_other_split_and_back(qtbot: Any, bench: Bench) -> None:
     runner = Runner()
-    panel = ScansPanel(bench.project, runner, bench.layers)
+    panel = ScansPanel(bench.project, runner, bench.layers, bench.strokes)
     qtbot.addWidget(panel)
     said: list[str] = []
     runner.told.connect(said.append)

@@ -233,7 +233,7 @@ class LabellingTools(QWidget):
     def _go_to(self, done: Turned) -> None:
         """Show a slice that was changed, unless one is in view already."""
         keys = done.keys or done.kept
-        if self._layers.key not in keys:
+        if keys and self._layers.key not in keys:
             self._layers.jump(keys[0])
 
     def _lay_out(self) -> None:

@@ -37,8 +37,8 @@ PAINTING = ("paint", "fill", "polygon")
 class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
-    `shown(scan)` after another scan came into view; `class_chosen(id)` when the class or the tool changed; 0 while none is painted.
-    `troubled(sentence)` where results cannot be shown.
+    `shown(scan)` after another scan came into view, with no name when the last one went. `class_chosen(id)` when the class or the
+    tool changed; 0 while none is painted. `troubled(sentence)` where results cannot be shown.
     """
 
     shown = Signal(str)
@@ -69,8 +69,8 @@ class ScanLayers(QObject):
 
     @property
     def record(self) -> ScanRecord | None:
-        """Its record."""
-        return self._project.scan(self._scan) if self._scan else None
+        """Its record; None also where the project has it no longer."""
+        return self._project.scans.get(self._scan or "")
 
     @property
     def key(self) -> SliceKey | None:

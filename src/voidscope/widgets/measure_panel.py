@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, named
 from voidscope.metrology import ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
 from voidscope.metrology.page import shown
@@ -113,7 +113,7 @@ class MeasurePanel(QWidget):
         self._enable()
 
     def start(self) -> None:
-        """Segment what is not segmented yet, then measure all scans; not by a recipe other than the one that was typed."""
+        """Segment what is not segmented yet, then measure all scans that have a spacing; by no recipe but the one that was typed."""
         if self.form.problem():
             self._runner.failed.emit(f"Nothing was measured: {self.form.problem()}")
             return
@@ -121,18 +121,27 @@ class MeasurePanel(QWidget):
             self._measure()
             return
         self._runner.run(
-            lambda: segment(self._project, first=self._layers.key), lambda _: self._judge_and_measure()
+            lambda: segment(self._project, self._spaced(), first=self._layers.key),
+            lambda _: self._judge_and_measure(),
         )
 
     def _judge_and_measure(self) -> None:
-        """Measure all scans with the model judged by the labels that test scans have now, where there are any."""
+        """Measure with the model judged by the labels that test scans have now, where there are any."""
         if to_judge(self._project):
             self._runner.run(lambda: evaluate(self._project), lambda _: self._measure())
         else:
             self._measure()
 
     def _measure(self) -> None:
-        self._runner.run(lambda: measure(self._project, occasion=self.occasion.value()))
+        self._runner.run(
+            lambda: measure(self._project, self._spaced(), occasion=self.occasion.value()),
+            lambda _: self._tell_left_out(),
+        )
+
+    def _tell_left_out(self) -> None:
+        """Say which scans were not measured."""
+        if left := self._without_spacing():
+            self._runner.told.emit(f"Measured, but for {named(left)}: no spacing is known.")
 
     def go(self, row: int) -> None:
         """Show a void of the chosen scan, largest first, in its middle slice."""
@@ -212,18 +221,23 @@ class MeasurePanel(QWidget):
         changed = "" if report is None else since(self._project, report, found)
         return f" <b>{changed}: measure again.</b>" if changed else ""
 
-    def _without_spacing(self) -> str | None:
-        """The first scan that cannot be measured for want of a spacing."""
-        return next((s.name for s in self._project.scans.values() if s.spacing_um is None), None)
+    def _without_spacing(self) -> list[str]:
+        """Scans that cannot be measured for want of a spacing."""
+        return [s.name for s in self._project.scans.values() if s.spacing_um is None]
+
+    def _spaced(self) -> list[str]:
+        """Scans that can be measured."""
+        return [s.name for s in self._project.scans.values() if s.spacing_um is not None]
 
     def _ask_spacing(self) -> None:
-        scan = self._without_spacing()
+        """Ask for the spacing of the first scan that has none."""
+        scan = next(iter(self._without_spacing()), "")
         self.unknown.setText(f"{scan} has no spacing, so nothing in it can be measured. What is it, in um?")
         for widget in (self.unknown, self.spacing):
-            widget.setVisible(scan is not None)
+            widget.setVisible(bool(scan))
 
     def _set_spacing(self, spacing_um: Spacing) -> None:
-        scan = self._without_spacing()
+        scan = next(iter(self._without_spacing()), None)
         if scan is not None and self._runner.at_once(lambda: self._project.set_spacing(scan, spacing_um)):
             self._runner.told.emit(spacing_told(scan, spacing_um))
 
@@ -252,15 +266,18 @@ class MeasurePanel(QWidget):
 
     def _enable(self, *_: object) -> None:
         model = self._project.cycle is not None
-        spaced = self._without_spacing() is None
-        self.measure.setEnabled(model and spaced and not self._runner.busy)
-        self.measure.setToolTip(
-            "Segment what is missing, then measure every scan."
-            if model and spaced
-            else "No model yet: label and train first."
-            if spaced
-            else "A scan has no spacing yet: give it below."
-        )
+        left, some = self._without_spacing(), bool(self._spaced())
+        self.measure.setEnabled(model and some and not self._runner.busy)
+        tip = "Segment what is missing, then measure every scan."
+        if left:
+            tip += f" Left out, for want of a spacing: {named(left)}; give it below."
+        if not (model and some):
+            tip = (
+                "No scan has a spacing yet: give it below."
+                if left
+                else "No model yet: label and train first."
+            )
+        self.measure.setToolTip(tip)
         self.report.setEnabled(bool(self._measured()))
         self.pdf.setEnabled(self.report.isEnabled() and not self._runner.busy)
 

@@ -47,7 +47,7 @@ class ProjectView(QTabWidget):
         self._before = 0
         self.layers = ScanLayers(viewer, project, self)
         self.strokes = Strokes(project, self.layers, self)
-        self.scans = ScansPanel(project, runner, self.layers)
+        self.scans = ScansPanel(project, runner, self.layers, self.strokes)
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
         self.measure = MeasurePanel(project, runner, self.layers)
@@ -67,7 +67,8 @@ class ProjectView(QTabWidget):
         self.layers.keys = {key: _ignoring_viewer(act) for key, act in self._turns().items()}
         self._listeners = self._listen()
         self._connect(runner)
-        self._show_first(runner)
+        if self._show_any():
+            self.setCurrentIndex(1)
 
     def shortcuts(self) -> dict[str, Callable[[Any], None]]:
         """Key in napari's words -> what it does; printed on the buttons."""
@@ -187,16 +188,16 @@ class ProjectView(QTabWidget):
         if app is not None:
             app.aboutToQuit.connect(self.flush)
 
-    def _show_first(self, runner: Runner) -> None:
-        """Show the first scan that can be shown; one that is gone is told and does not keep the project shut."""
+    def _show_any(self) -> bool:
+        """Show the first scan that can be shown; one that is gone is told and does not keep the project shut. Whether there was one."""
         for scan in self.project.scans:
             try:
                 self.layers.show(scan)
             except VoidscopeError as error:
-                runner.failed.emit(str(error))
+                self.layers.troubled.emit(str(error))
             else:
-                self.setCurrentIndex(1)
-                return
+                return True
+        return False
 
     def _refresh(self, *titles: str) -> None:
         """Rebuild these panels: the one in view now, the others when they come into view."""
@@ -210,6 +211,10 @@ class ProjectView(QTabWidget):
             self._panels[title].refresh()
 
     def _scans_changed(self) -> None:
+        if self.layers.scan and self.layers.record is None:  # it was removed
+            self.layers.clear()
+            if not self._show_any():
+                self.layers.shown.emit("")
         self.layers.place()
         self.label.queue.thumbnails.clear()
         self._refresh(*self._panels)

@@ -21,8 +21,9 @@ from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
 from voidscope.widgets.layers import ScanLayers
-from voidscope.widgets.runner import Runner
+from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text, spacing_told
+from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import add_scans, doubts
 
@@ -34,10 +35,10 @@ class ScansPanel(QWidget):
     """A table of the project's scans; clicking one shows it."""
 
     def __init__(
-        self, project: Project, runner: Runner, layers: ScanLayers, parent: QWidget | None = None
-    ) -> None:
+        self, project: Project, runner: Runner, layers: ScanLayers, strokes: Strokes, parent: QWidget | None = None
+    ) -> None:  # fmt: skip
         super().__init__(parent)
-        self._project, self._runner, self._layers = project, runner, layers
+        self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.add = QPushButton("Add scans…")
         self.add.setToolTip("Choose scan files; spacing in um is read from them where they have it.")
         self.add_folder = QPushButton("Folder…")
@@ -53,6 +54,8 @@ class ScansPanel(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.split = QPushButton("Learn / judge")
         self.split.setToolTip("Learn from the selected scan from now on, or only judge on it.")
+        self.remove = QPushButton("Remove…")
+        self.remove.setToolTip("Take the selected scan out of the project; its file and its labels are kept.")
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)
         self.spacing = SpacingEditor()
@@ -66,6 +69,7 @@ class ScansPanel(QWidget):
         self.spacing.refused.connect(runner.failed)
         self.table.itemSelectionChanged.connect(self._show)
         self.split.clicked.connect(self._turn_split)
+        self.remove.clicked.connect(self._ask_to_remove)
         runner.started.connect(self._enable)
         runner.ended.connect(self._enable)
         self.refresh()
@@ -81,25 +85,31 @@ class ScansPanel(QWidget):
         self.table.setVisible(bool(rows))
         self.hint.setVisible(not rows)
         self.spacing.setEnabled(bool(rows))
-        self.split.setVisible(bool(rows))
+        for button in (self.split, self.remove):
+            button.setVisible(bool(rows))
         self._enable()
 
     def _enable(self, *_: object) -> None:
         for button in (self.add, self.add_folder):
             button.setEnabled(not self._runner.busy)
-        self.split.setEnabled(self.selected() is not None and not self._runner.busy)
+        for button in (self.split, self.remove):
+            button.setEnabled(self.selected() is not None and not self._runner.busy)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
-        split = Split.TEST if self.test.isChecked() else None
+        split, known = Split.TEST if self.test.isChecked() else None, frozenset(self._project.scans)
         self._runner.run(
             lambda: add_scans(self._project, paths, split=split),
-            self._added,
+            lambda records: self._added(records, known),
         )
 
-    def _added(self, records: tuple[ScanRecord, ...]) -> None:
+    def _added(self, records: tuple[ScanRecord, ...], known: frozenset[str]) -> None:
         """Show the first new scan; ask for the spacing of those whose files say none."""
         self._layers.show(records[0].name)
+        for name in (
+            r.name for r in records if r.name not in known and self._project.labels.speak_of(r.name)
+        ):
+            self._runner.told.emit(f"{name} was in the project before: its labels are back.")
         for record in records:
             if said := doubts(self._project, record.name):
                 self._runner.told.emit(f"{record.name}: {' '.join(said)}")
@@ -148,6 +158,31 @@ class ScansPanel(QWidget):
             said = "is only judged on" if split is Split.TEST else "is learnt from"
             self._runner.told.emit(f"{name} {said} from now on.")
 
+    def _ask_to_remove(self) -> None:
+        """Ask whether the selected scan shall go, and say what becomes of its labels."""
+        name = self.selected()
+        if name is None:
+            return
+        n = len(self._project.labels.of(name))
+        kept = (
+            f"Its labels ({n} slices) are set aside and come back when the file is added again."
+            if n
+            else "No slice of it is labelled."
+        )
+        told = f"Remove {name} from the project? {kept} What models found in it is dropped; the file stays."
+        answers = ((f"Remove {name}", lambda: self._remove(name)), ("Keep it", lambda: None))
+        self._runner.asked.emit(Question(told, answers))
+
+    def _remove(self, name: str) -> None:
+        """Take a scan out; the strokes on it are saved first."""
+        if self._runner.busy or not self._strokes.ready("Removing"):
+            return
+        self._runner.give_way()  # what is segmented meanwhile may be this scan
+        if self._runner.at_once(lambda: self._project.remove(name)):
+            self._runner.told.emit(
+                f"{name} is removed. Its file stays; add it again to have its labels back."
+            )
+
     def _set_spacing(self, spacing_um: Spacing) -> None:
         name = self.selected() or self._layers.scan
         if name is None:
@@ -166,11 +201,14 @@ class ScansPanel(QWidget):
         top.addWidget(self.add_folder)
         top.addWidget(self.test)
         top.addStretch()
+        of_one = QHBoxLayout()
+        of_one.addWidget(self.split, stretch=1)
+        of_one.addWidget(self.remove)
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.hint)
         layout.addWidget(self.table, stretch=1)
-        layout.addWidget(self.split)
+        layout.addLayout(of_one)
         layout.addWidget(self.spacing)
 
 

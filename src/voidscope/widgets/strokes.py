@@ -72,7 +72,8 @@ class Strokes(QObject):
         """Save and stop watching; what the disk refuses is held and tried again."""
         self.flush()
         if self._layer is not None:
-            self._held |= {self._key(i): (self._label_in_viewer(i), p) for i, p in self._unsaved.items()}
+            if self._scan in self._project.scans:
+                self._held |= {self._key(i): (self._label_in_viewer(i), p) for i, p in self._unsaved.items()}
             self._layer.events.paint.disconnect(self._painted)
             self._layer.events.set_data.disconnect(self._maybe_changed)
         self._layer, self._scan = None, ""
