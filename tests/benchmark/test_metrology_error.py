@@ -36,7 +36,12 @@ def scan(true: float, found: float | None, u: float = 0.01, **more: Any) -> dict
         n: [10.0, 10.0] for n in ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
     }
     verdicts = {"verdict": ["PASS", "PASS"], "verdict_halved": ["PASS", "PASS"]}
-    counts = {"void_both": 0, "missed": 0, "invented": 0}
+    counts = {
+        "void_both": 0,
+        "missed": 0,
+        "invented": 0,
+        "budget": {"edges of the voids": u / 2, "spread of the model": None},
+    }
     return told | lengths | verdicts | counts | more
 
 
@@ -109,8 +114,28 @@ def test_the_page_has_a_row_for_each_number_of_labels_and_the_spread_over_seeds(
 ) -> None:
     told = [cell([scan(0.05, 0.05 + 0.01 * (seed + 1))], n, seed) for n in (20, 50) for seed in (0, 1)]
     page = study.page(told, "the command", "a machine")
-    assert page.count("| 20 (2) |") == page.count("| 50 (2) |") == 4
+    assert page.count("| 20 (2) |") == page.count("| 50 (2) |") == 5
     assert "| 1.500 ± 0.707 |" in page
     assert "the command" in page and "a machine" in page
     study.drawn(told, tmp_path / "error.png")
     assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sigma_and_further_doubt_are_found_again_in_errors_drawn_from_them(study: ModuleType) -> None:
+    rng = np.random.default_rng(3)
+    edges, spread = rng.uniform(0.001, 0.05, 4000), rng.uniform(0, 0.001, 4000)
+    errors = rng.normal(0, np.sqrt((0.2 * edges) ** 2 + spread**2 + 0.003**2))
+    sigma, extra = study.likeliest(np.stack([errors, edges, spread], axis=1))
+    assert sigma == pytest.approx(0.2, rel=0.1)
+    assert extra == pytest.approx(0.003, rel=0.2)
+
+
+def test_no_scan_calibrates_its_own_interval(study: ModuleType) -> None:
+    def told(last: float) -> dict[str, Any]:
+        budget = {"edges of the voids": 0.0025, "spread of the model": None, "voxel size": 0.0}
+        found = [scan(0.05, 0.05 + e, budget=budget) for e in (0.001, -0.002, 0.0015, last)]
+        return cell([*found, scan(0.0, 0.0, budget=budget)])
+
+    few, many = study.left_out(told(0.001)), study.left_out(told(0.02))
+    assert len(few) == 4  # not the trivial one
+    assert few[3, 1] == many[3, 1] and few[0, 1] < many[0, 1]
