@@ -90,6 +90,11 @@ class MeasureConfig(Section):
     source: str = setting(
         "", "Source of the limit", "Who set the limit, and where it is written; the report says it."
     )
+    uncertainty: float | None = setting(
+        None, "Uncertainty of the ratio",
+        "Expanded uncertainty U of the ratio, a fraction, e.g. from a gauge study. A guard band needs it for ratios of areas and bands, for "
+        "which none is computed; of a ratio of volumes the larger of it and the computed one counts.", ge=0, le=1,
+    )  # fmt: skip
     criteria: tuple[Criterion, ...] = setting(
         (), "Further criteria",
         "Limits beside the ratio's, each a measure with at_most, at_least or both; in a recipe file a table [[criterion]] each.",

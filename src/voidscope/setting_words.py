@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from voidscope.errors import ConfigError
 
@@ -14,6 +14,15 @@ class Section(BaseModel):
     """Settings that belong together: frozen, unknown ones refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """Python takes true for 1; a limit of true would be one of 100 %."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and (wanted in (int, float) or wanted == float | None):
+            raise ValueError(f"it must be a number, got {str(value).lower()}")
+        return value
 
 
 def setting(default: Any, title: str, consequence: str, **extra: Any) -> Any:

@@ -20,6 +20,8 @@ SEEN = (100, 80, 40, 64)
 """Voxels of void by each view of a mask of 8000 voxels, 64 of them void and the others solder."""
 VIEWS = tuple((0, 0, 64 - n, n - 64, 0) for n in SEEN)
 """The same as differences from the mask."""
+UNSEEN = 8 / math.sqrt(3)
+"""Voxels of a void too small to be seen, as a standard uncertainty; in every interval."""
 
 
 def cube() -> np.ndarray:
@@ -41,7 +43,9 @@ def test_the_models_spread_is_that_of_the_ratio_by_each_view(formula: str) -> No
     found = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS)
     below = {"void/foreground": 8000, "void/(solder+void)": 8000}
     by_hand = [v / below.get(formula, 8000 - v) for v in SEEN]
-    assert found.uncertainty == pytest.approx(2 * statistics.stdev(by_hand))
+    assert found.uncertainty == pytest.approx(
+        2 * math.hypot(statistics.stdev(by_hand), found.budget[3].value)
+    )
     assert found.budget[1].value == pytest.approx(statistics.stdev(by_hand))
     assert "4 mirror images" in found.budget[1].how
 
@@ -49,12 +53,12 @@ def test_the_models_spread_is_that_of_the_ratio_by_each_view(formula: str) -> No
 def test_edges_and_spread_are_joined_and_the_order_of_views_is_of_no_consequence() -> None:
     recipe = MeasureConfig(edge_sigma=0.3)
     edges, spread = (
-        measure_mask(cube(), HBM, (1, 1, 1), r, "a", v).uncertainty
-        for r, v in ((recipe, ()), (MeasureConfig(edge_sigma=0), VIEWS))
+        measure_mask(cube(), HBM, (1, 1, 1), r, "a", v).budget[k].value
+        for k, (r, v) in enumerate(((recipe, ()), (MeasureConfig(edge_sigma=0), VIEWS)))
     )
     both = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS)
     assert edges and spread
-    assert both.uncertainty == pytest.approx(math.hypot(edges, spread))
+    assert both.uncertainty == pytest.approx(2 * math.hypot(edges, spread, UNSEEN / 8000))
     assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS[::-1]).uncertainty == pytest.approx(
         both.uncertainty
     )
@@ -74,29 +78,31 @@ def test_another_look_never_narrows_what_the_edges_alone_leave_open(voids: list[
 def test_the_voxel_size_enters_volumes_three_times_and_ratios_never() -> None:
     recipe = MeasureConfig(edge_sigma=0, spacing_uncertainty=0.01, coverage=2)
     found = measure_mask(cube(), HBM, (1, 2, 3), recipe, "a")
-    assert found.uncertainty == 0
-    assert found.volume_uncertainty_um3 == pytest.approx(2 * 3 * 0.01 * found.void_volume_um3)
+    assert found.uncertainty == pytest.approx(2 * UNSEEN / 8000)
+    size = found.volume_budget[2].value
+    assert size == pytest.approx(3 * 0.01 * found.void_volume_um3)
+    assert found.volume_uncertainty_um3 == pytest.approx(2 * math.hypot(size, 6 * UNSEEN))
     grown = measure_mask(cube(), HBM, (1.01, 2.02, 3.03), recipe, "a")
     shift = grown.void_volume_um3 - found.void_volume_um3
-    assert shift == pytest.approx(found.volume_uncertainty_um3 / 2, rel=0.02)  # one u(s) makes one u(V)
+    assert shift == pytest.approx(size, rel=0.02)  # one u(s) makes one u(V)
     assert grown.ratio == found.ratio
 
 
 def test_what_is_not_known_is_said_and_counts_nothing() -> None:
     found = measure_mask(cube(), HBM, (1, 1, 1), MeasureConfig(edge_sigma=0), "a")
-    assert [c.value for c in found.budget] == [0, None, 0]
+    assert [c.value for c in found.budget] == pytest.approx([0, None, 0, UNSEEN / 8000])
     assert "not recorded" in found.budget[1].how
-    assert [c.value for c in found.volume_budget] == [0, None, None]
-    assert found.uncertainty == 0
+    assert [c.value for c in found.volume_budget] == pytest.approx([0, None, None, UNSEEN])
+    assert found.uncertainty == pytest.approx(2 * UNSEEN / 8000)
 
 
 def test_the_volumes_edges_are_two_thirds_of_the_faces() -> None:
     found = measure_mask(cube(), HBM, (1, 2, 3), MeasureConfig(edge_sigma=0.25, coverage=1), "a")
-    assert found.volume_uncertainty_um3 == pytest.approx(2 / 3 * 96 * 0.25 * 6)
+    assert found.volume_uncertainty_um3 == pytest.approx(6 * math.hypot(2 / 3 * 96 * 0.25, UNSEEN))
 
 
 def test_a_spread_alone_can_leave_a_verdict_to_a_person() -> None:
-    recipe = MeasureConfig(limit=0.009, rule="guard band", edge_sigma=0)
+    recipe = MeasureConfig(limit=0.0095, rule="guard band", edge_sigma=0)
     assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a").verdict is Verdict.PASS
     assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS).verdict is Verdict.REVIEW
 
@@ -113,14 +119,32 @@ def test_an_undefined_ratio_has_no_budget_and_a_report_keeps_one() -> None:
 
 
 @pytest.mark.parametrize("least", [1, 8, 50])
-def test_where_no_void_is_found_one_too_small_to_be_seen_is_left_open(least: int) -> None:
+def test_one_void_too_small_to_be_seen_is_left_open_whatever_is_counted(least: int) -> None:
     recipe = MeasureConfig(min_voxels=least, coverage=2)
     solid = np.full((20, 20, 20), SOLDER, np.uint8)
     found = measure_mask(solid, HBM, (1, 2, 3), recipe, "a")
     assert found.ratio == 0
-    assert found.uncertainty == pytest.approx(2 * least / math.sqrt(3) / 8000)
-    assert found.volume_uncertainty_um3 == pytest.approx(2 * least / math.sqrt(3) * 6)
+    assert found.uncertainty == pytest.approx(2 * UNSEEN / 8000)
+    assert found.volume_uncertainty_um3 == pytest.approx(2 * UNSEEN * 6)
     assert len(found.budget) == len(found.volume_budget) == 4
     rng = np.random.default_rng(0)
-    drawn = rng.uniform(0, least, 200_000) / 8000  # the slow twin: any size up to the least is as likely
+    drawn = rng.uniform(0, 8, 200_000) / 8000  # the slow twin: any size up to eight voxels is as likely
     assert found.budget[3].value == pytest.approx(math.sqrt((drawn**2).mean()), rel=0.01)
+
+
+def test_what_may_be_there_grows_with_every_voxel_of_void() -> None:
+    upper = []
+    for n in range(9):
+        mask = np.full((20, 20, 20), SOLDER, np.uint8)
+        mask[10, 10, 5 : 5 + n] = VOID
+        upper.append(measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(), "a").interval[1])
+    assert upper == sorted(upper)
+
+
+def test_views_that_see_nothing_below_the_line_leave_no_interval_and_say_why() -> None:
+    blind = tuple((8000 - 64, 0, -(8000 - 64), 0, 0) for _ in range(3))
+    recipe = MeasureConfig(ratio="void/solder", rule="guard band", limit=0.5)
+    found = measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", (*blind, (0, 0, 0, 0, 0)))
+    assert (found.uncertainty, found.verdict) == (None, Verdict.REVIEW)
+    assert found.budget[1].how == "unknown: by 3 of 4 mirror images alone the ratio is undefined"
+    assert ScanMeasurement.from_entry(found.entry()) == found

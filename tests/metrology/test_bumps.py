@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block, masks
+from metrology.masks import BACKGROUND, HBM, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, Verdict, doubted, measure_mask, measure_scan, spot, worst
@@ -196,3 +196,36 @@ def test_each_hole_is_held_against_the_bump_it_is_in() -> None:
     assert [b.measured.verdict for b in found.bumps] == [Verdict.PASS, Verdict.REVIEW]
     assert (found.verdict, found.closed_in) == (Verdict.REVIEW, 245)
     assert first != second and "closed in" in found.reason
+
+
+def test_a_hole_across_the_wall_between_touching_bumps_is_each_one_s() -> None:
+    mask = np.full((36, 24, 44), BACKGROUND, np.uint8)
+    for x in (2, 22):
+        mask[2:12, 4:20, x : x + 16] = PILLAR
+        mask[12:24, 4:20, x : x + 16] = SOLDER
+    mask[14:22, 4:20, 18:22] = SOLDER
+    mask[15:21, 7:17, 14:26] = BACKGROUND
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert len(found.bumps) == 2 and [b.measured.closed_in for b in found.bumps] == [720, 720]
+    assert found.verdict is Verdict.REVIEW and "closed in" in found.reason
+
+
+@pytest.mark.parametrize("closed_in", [BACKGROUND, 0])
+def test_what_is_closed_in_is_judged_by_the_rule_as_void_would_be(closed_in: int) -> None:
+    mask = np.full((36, 24, 24), BACKGROUND, np.uint8)
+    mask[2:12, 4:20, 4:20], mask[12:24, 4:20, 4:20] = PILLAR, SOLDER
+    mask[14:18, 8:12, 8:12] = closed_in
+    recipe = MeasureConfig(rule="guard band", limit=64 / (22 * 256) + 1e-4)
+    found = measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+    assert (found.closed_in, found.verdict) == (64, Verdict.REVIEW)
+    void = mask.copy()
+    void[14:18, 8:12, 8:12] = VOID
+    assert measure_scan(void, HBM, (1, 1, 1), recipe, "a").verdict is Verdict.REVIEW
+
+
+def test_a_bump_that_the_edge_of_the_scan_cuts_says_so_beside_its_verdict() -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
+    whole = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a")
+    cut = measure_scan(made.mask[..., 6:], HBM, (1, 1, 1), RECIPE, "a")
+    assert not any("edge of the scan" in b.measured.reason for b in whole.bumps)
+    assert ["edge of the scan" in b.measured.reason for b in cut.bumps] == [True, False]

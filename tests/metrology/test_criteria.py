@@ -178,3 +178,19 @@ def test_a_measurement_with_criteria_survives_its_json_and_an_older_one_opens() 
     old = ScanMeasurement.from_entry(entry | {"recipe": {"limit": 0.05}})
     assert old.outcomes == ()
     assert old.ratios["projected area"] is None
+
+
+def test_of_two_uncertainties_the_larger_counts() -> None:
+    criterion = Criterion(measure="void/foreground", at_most=0.05, uncertainty=0.0)
+    assert judge(criterion, 0.045, "guard band", uncertainty=0.01).verdict is Verdict.REVIEW
+    assert judge(criterion, 0.045, "guard band").verdict is Verdict.PASS
+    wider = criterion.model_copy(update={"uncertainty": 0.02})
+    assert judge(wider, 0.045, "guard band", uncertainty=0.001).uncertainty == 0.02
+
+
+def test_a_ratio_of_areas_has_the_interval_that_a_person_gives_it() -> None:
+    settings = {"ratio": "projected area", "limit": 0.5, "rule": "guard band"}
+    assert measured(joint(), **settings).verdict is Verdict.REVIEW
+    known = measured(joint(), **settings, uncertainty=0.01)
+    assert (known.verdict, known.uncertainty) == (Verdict.PASS, 0.01)
+    assert known.interval is not None

@@ -35,7 +35,7 @@ def test_a_recipe_comes_back_as_it_was_written_and_explains_itself(tmp_path: Pat
     for name, info in MeasureConfig.model_fields.items():
         if name != "criteria":
             assert f"# {info.title}: " in text
-            assert name in tomllib.loads(text)["measure"]
+            assert name in tomllib.loads(text)["measure"] or f"# {name} =" in text
 
 
 @given(
@@ -151,3 +151,18 @@ def test_everything_a_criterion_may_name_is_explained() -> None:
         name for part in get_args(Criterion.model_fields["measure"].annotation) for name in get_args(part)
     }
     assert known == {*DEFINITIONS, *QUANTITIES}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version = 2\n", "has no limit; write limit"),
+        ('version = 2\n[measure]\nratio = "void/solder"\n', "has no limit; write limit"),
+        ("version = 2\nmeasure = 3\n", r"measure is 3; write a table \[measure\]"),
+        ("version = 2\n[measure]\nlimit = true\n", "it must be a number, got true"),
+        ("version = 2\n[measure]\nlimit = 0.1\nuncertainty = true\n", "it must be a number, got true"),
+    ],
+)
+def test_a_limit_is_said_and_is_a_number(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_recipe(written(tmp_path, text))

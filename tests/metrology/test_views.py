@@ -24,8 +24,22 @@ def test_a_box_has_the_blocks_it_meets(box: list[list[int]]) -> None:
             for k, (a, b) in zip(at, box, strict=True)
         ):
             slow += blocks[:, *at]
-    assert Views(blocks).within([(a, b) for a, b in box]).tolist() == slow.tolist()
-    assert np.array_equal(Views(blocks).within([(0, 7 * TILE)] * 3), Views(blocks).everywhere())
+    met = [(a, b) for a, b in box]
+    found, void = Views(blocks).within(met, [VOID]), slow[:, VOID - 1].std()
+    assert found.tolist() == slow.tolist() or found[:, VOID - 1].std() > void
+    blocks[1:] = 0  # one view differs, and everywhere alike: all together vary most
+    blocks[0] = np.arange(CLASSES)
+    everywhere = Views(blocks).within([(0, 7 * TILE)] * 3, [VOID])
+    assert np.array_equal(everywhere, Views(blocks).everywhere())
+
+
+def test_a_neighbours_disputes_do_not_cancel_a_bumps_own() -> None:
+    blocks = np.zeros((4, 1, 1, 2, CLASSES), np.int64)
+    for view, sign in enumerate((1, -1, 1, -1)):
+        blocks[view, 0, 0, 0, VOID - 1], blocks[view, 0, 0, 1, VOID - 1] = 60 * sign, -60 * sign
+    shared = Views(blocks).within([(0, 10), (0, 10), (12, 22)], [VOID])
+    assert shared[:, VOID - 1].std() == 60
+    assert Views.none(CLASSES).within([(0, 10), (0, 10), (12, 22)], [VOID]).shape == (0, CLASSES)
 
 
 def test_what_a_view_disputes_in_one_bump_widens_the_interval_of_that_one_alone() -> None:

@@ -2,7 +2,7 @@
 
 Contributions are standard uncertainties and independent of each other, so they add in quadrature (GUM, JCGM 100, 5.1.2):
 
-    u^2 = u_edges^2 + u_model^2 + u_spacing^2,     U = k u
+    u^2 = u_edges^2 + u_model^2 + u_spacing^2 + u_unseen^2,     U = k u
 
 Edges: see `uncertainty`. Model: the spread of the ratio over the mirror images of the slices, each segmented alone. The network
 has no reason to prefer one, so what they disagree about it does not know; a mistake that all of them make is not in it. Earlier
@@ -22,10 +22,12 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.metrology.ratios import VOLUMES, WITH_VOID_BELOW, Parts
 from voidscope.metrology.uncertainty import expanded_uncertainty
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 
 Ratios = Mapping[str, Parts | str]
 """What stands above and below the line of each ratio, or why it is undefined, by name."""
 
+SPREAD = "spread of the model"
 FEWEST_VIEWS = 2
 """Of one value there is no spread."""
 
@@ -39,11 +41,13 @@ class Contribution:
     name : where the doubt comes from
     value : standard uncertainty, in the unit of what is measured; None where it is not known, which counts as 0
     how : how it was obtained, or why it is not known
+    unbounded : whether it is not known how large it may be, so that there is no interval
     """
 
     name: str
     value: float | None
     how: str
+    unbounded: bool = False
 
     def entry(self) -> dict[str, Any]:
         """The line as JSON has it."""
@@ -52,7 +56,7 @@ class Contribution:
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Contribution:
         """The inverse of `entry`."""
-        return cls(entry["name"], entry["value"], entry["how"])
+        return cls(entry["name"], entry["value"], entry["how"], entry.get("unbounded", False))
 
 
 def ratio_budget(
@@ -72,13 +76,16 @@ def ratio_budget(
     included = ratio in WITH_VOID_BELOW
     edges = expanded_uncertainty(faces, *found, included=included, sigma=recipe.edge_sigma, coverage=1)
     seen = [view[ratio] for view in views]
+    undefined = sum(isinstance(p, str) for p in seen)
     return (
         Contribution("edges of the voids", edges, _edges_words(recipe)),
-        _model([p[0] / p[1] for p in seen if not isinstance(p, str)], "ratio"),
+        _cannot_tell(undefined, len(seen))
+        if undefined
+        else _model([p[0] / p[1] for p in seen if not isinstance(p, str)], "ratio"),
         Contribution(
             "voxel size", 0.0, "a scale error common to all axes leaves a ratio of volumes as it is"
         ),
-        *_unseen(found[0], 1 / found[1], recipe),
+        _unseen(1 / found[1]),
     )
 
 
@@ -91,39 +98,40 @@ def volume_budget(
         Contribution("edges of the voids", edges * voxel_um3, _edges_words(recipe)),
         _model([n * voxel_um3 for n in void_views], "volume"),
         _voxel_size(3 * void * voxel_um3, recipe, "3 u(s)/s times the volume"),
-        *_unseen(void, voxel_um3, recipe),
+        _unseen(voxel_um3),
     )
 
 
 def combined(budget: Sequence[Contribution], coverage: float) -> float | None:
-    """U = k times the root sum of squares of the contributions that are known; None of an empty budget."""
-    return coverage * math.hypot(*(c.value or 0.0 for c in budget)) if budget else None
+    """U = k times the root sum of squares of the contributions that are known; None of an empty budget, and where one is unbounded."""
+    if not budget or any(c.unbounded for c in budget):
+        return None
+    return coverage * math.hypot(*(c.value or 0.0 for c in budget))
 
 
-def _unseen(void: int, per_voxel: float, recipe: MeasureConfig) -> tuple[Contribution, ...]:
-    """Where no void was found: there may be one too small to be counted, with any size up to that equally likely."""
-    if void:
-        return ()
-    n = recipe.min_voxels
-    value = n * per_voxel / math.sqrt(3)
-    return (
-        Contribution(
-            "a void too small to be seen", value, f"{n} voxels (measure.min_voxels) over the square root of 3"
-        ),
-    )
+def _unseen(per_voxel: float) -> Contribution:
+    """Beside the voids that were found there may be one too small to be told from noise, with any size up to that equally likely."""
+    n = COUNTABLE_VOXELS
+    how = f"{n} voxels, below which a void cannot be told from noise, over the square root of 3"
+    return Contribution("a void too small to be seen", n * per_voxel / math.sqrt(3), how)
+
+
+def _cannot_tell(undefined: int, of: int) -> Contribution:
+    """Some views see nothing of what stands below the line."""
+    how = f"unknown: by {undefined} of {of} mirror images alone the ratio is undefined"
+    return Contribution(SPREAD, None, how, unbounded=True)
 
 
 def _model(values: Sequence[float], what: str) -> Contribution:
-    name = "spread of the model"
     if len(values) < FEWEST_VIEWS:
         return Contribution(
-            name,
+            SPREAD,
             None,
             "not recorded: it takes a model that looks at mirror images (model.flips=true) and masks made by this version",
         )
     spread = float(np.std(values, ddof=1))
     return Contribution(
-        name,
+        SPREAD,
         spread,
         f"standard deviation of the {what} over {len(values)} mirror images, each segmented alone",
     )

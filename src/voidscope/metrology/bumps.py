@@ -21,8 +21,8 @@ from voidscope.errors import named
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
 from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
-from voidscope.metrology.structures import Split, split
-from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.structures import Split, Structure, split
+from voidscope.metrology.verdict import Verdict, judge, limit_of
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -67,7 +67,7 @@ def measure_scan(
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = not_filled(whole, whole.closed_in)
+            whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
         bumps = _each(found, whole, holes, seen, pool)
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
@@ -90,23 +90,25 @@ def _each(
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
     seen = {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
     spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
+    void_ids = classes.ids_with_role(Role.VOID)
 
     def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
         def known(void: Void) -> Shape | None:
             return seen.get((_moved_box(void, first), void.n_voxels))
 
         edges = found.structures[k].box
-        n = sum(n for box, n in holes if _within(box, edges))
+        n = sum(n for box, n in holes if _meets(box, edges))
         alone = measure_clean(
             cut,
             classes,
             spacing,
             recipe,
             whole.scan,
-            views.within(edges),
+            views.within(edges, void_ids),
             lambda: voids_of(cut, classes, spacing, recipe, known),
         )
-        return Bump(found.structures[k], _moved(not_filled(replace(alone, closed_in=n), n), first))
+        alone = cut_off(not_filled(replace(alone, closed_in=n), n), found.structures[k])
+        return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}
     waiting: deque[tuple[int, Future[Bump]]] = deque()
@@ -131,18 +133,29 @@ def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:
     counts = [found.n_unlabelled, *found.n_voxels.values()]
     counts[void], counts[air] = counts[void] + holes, counts[air] - holes
     ratio = values_of(volume_parts(counts, found.classes, recipe.solder_class)).get(recipe.ratio)
-    if ratio is not None and ratio <= recipe.limit and not recipe.criteria:
+    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=found.uncertainty)
+    if as_void.verdict is Verdict.PASS and not recipe.criteria:
         return found
     would_be = "nobody knows what it comes to" if ratio is None else f"{recipe.ratio} is {100 * ratio:.4g} %"
     reason = (
-        f"{holes:,} voxels of background are closed in, which can only be void; counted so, {would_be}: set "
+        f"{holes:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
         "measure.fill_holes=true, or label there and train again"
     )
     return replace(found, verdict=Verdict.REVIEW, reason=reason)
 
 
-def _within(box: Sequence[slice], edges: Box) -> bool:
-    return all(a <= s.start and s.stop <= b for s, (a, b) in zip(box, edges, strict=True))
+def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
+    """With a word in the sentence of its verdict where the edge of the scan may have cut off a part."""
+    if not structure.touches_border:
+        return found
+    return replace(
+        found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
+    )
+
+
+def _meets(box: Sequence[slice], edges: Box) -> bool:
+    """Whether two boxes share a voxel; a hole across the wall between bumps is each one's whole."""
+    return all(s.start < b and a < s.stop for s, (a, b) in zip(box, edges, strict=True))
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:

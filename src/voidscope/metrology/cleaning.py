@@ -155,10 +155,9 @@ def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
 
 
 def closed_in(mask: Mask, classes: ClassMap) -> list[tuple[Box, int]]:
-    """Where background nowhere reaches the edge of a mask (z, y, x), and how many voxels of it each such hole has."""
-    background = classes.ids_with_role(Role.BACKGROUND)
-    pieces = Pieces.of(mask, (*background, UNLABELLED))
-    return [(pieces.box(k), pieces.count(k, background)) for k in _inside(pieces)]
+    """Where what is background or unlabelled nowhere reaches the edge of a mask (z, y, x), and how many voxels each such hole has."""
+    pieces = Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED))
+    return [(pieces.box(k), int(pieces.found.n_voxels[k])) for k in _inside(pieces)]
 
 
 def _inside(pieces: Pieces) -> list[int]:

@@ -43,7 +43,8 @@ def recipe_text(recipe: MeasureConfig) -> str:
             (info.json_schema_extra or {}).get("unit") if isinstance(info.json_schema_extra, dict) else None
         )
         lines.append(f"# {info.title}: {info.description}{f' ({unit})' if unit else ''}")
-        lines.append(f"{name} = {_toml(getattr(recipe, name))}")
+        value = getattr(recipe, name)
+        lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
     known = "".join(f"#   {name}: {words}\n" for name, words in {**DEFINITIONS, **QUANTITIES}.items())
     tables = "".join(_table(c) for c in recipe.criteria)
     return f"{HEAD}{chr(10).join(lines)}\n{CRITERIA}{known}{tables}"
@@ -101,5 +102,12 @@ def _parsed(path: Path, tree: Mapping[str, Any]) -> MeasureConfig:
             raise ConfigError(
                 f"{path}: criterion {k} has measure {entry.get('measure')!r}; known are {', '.join(known)}."
             )
-    given = dict(tree.get("measure", {}))
-    return Config.parse({"measure": given | ({"criteria": criteria} if criteria else {})}).measure
+    given = tree.get("measure", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{path}: measure is {given!r}; write a table [measure] with ratio and limit.")
+    recipe = Config.parse({"measure": dict(given) | ({"criteria": criteria} if criteria else {})}).measure
+    if "limit" not in given:
+        raise ConfigError(
+            f"{path} has no limit; write limit = 0.05 under [measure] if 5 % is yours, and its source."
+        )
+    return recipe

@@ -5,7 +5,7 @@ common distance of standard deviation sigma, in voxels, the void's volume is off
 
     u(N_void) = 2/3 sigma A,     u(R) = |dR / dN_void| u(N_void),     U = k u(R)
 
-A is the number of voxel faces between void and any other labelled class; a smooth surface has two thirds of the area of its
+A is the number of voxel faces between void and anything else, unlabelled voxels too, behind which nobody knows the edge; a smooth surface has two thirds of the area of its
 voxel faces, exactly so for a sphere on average over directions. Void is taken to grow at the cost of what is around it.
 Sigma comes from held-out scans with truth (see docs/measurements.md). What the model misses altogether is not in it.
 """
@@ -17,35 +17,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from voidscope.metrology.components import chunks, of_classes
-from voidscope.metrology.pieces import Part
-from voidscope.vocabulary import UNLABELLED, Mask
+from voidscope.vocabulary import Mask
 
 SMOOTH = 2 / 3
 """Area of a sphere over that of its voxel faces: 4 pi r^2 / 6 pi r^2."""
 
 
 def void_faces(mask: Mask, void_ids: Sequence[int]) -> int:
-    """Voxel faces of a mask (z, y, x) between a void class and another labelled one."""
+    """Voxel faces of a mask (z, y, x) between a void class and anything else, unlabelled voxels included."""
     faces = 0
     for chunk in chunks(mask):
-        slab = mask[chunk.start : chunk.stop + 1]
-        void = of_classes(slab, void_ids)
-        own, n = void[: chunk.stop - chunk.start], chunk.stop - chunk.start
-        if not void.any():
-            continue
-        faces += sum(int(np.count_nonzero(a != b)) for a, b in _pairs(void, own))
-        bare = slab == UNLABELLED
-        if bare.any():
-            faces -= sum(
-                int(np.count_nonzero(a & d)) + int(np.count_nonzero(b & c))
-                for (a, b), (c, d) in zip(_pairs(void, own), _pairs(bare, bare[:n]), strict=True)
-            )
+        void = of_classes(mask[chunk.start : chunk.stop + 1], void_ids)
+        own = void[: chunk.stop - chunk.start]
+        pairs = (void[1:], void[:-1]), (own[:, 1:], own[:, :-1]), (own[:, :, 1:], own[:, :, :-1])
+        faces += sum(int(np.count_nonzero(a != b)) for a, b in pairs)
     return faces
-
-
-def _pairs(slab: Part, own: Part) -> tuple[tuple[Part, Part], ...]:
-    """Neighbours along z in a slab with the next plane at hand, along y and x in its own planes."""
-    return (slab[1:], slab[:-1]), (own[:, 1:], own[:, :-1]), (own[:, :, 1:], own[:, :, :-1])
 
 
 def expanded_uncertainty(

@@ -66,9 +66,9 @@ def judge(
     Parameters
     ----------
     undefined : why there is no value
-    uncertainty : U where it was computed; the criterion's own goes before it
+    uncertainty : U where it was computed; the larger of it and the criterion's own counts
     """
-    known = uncertainty if criterion.uncertainty is None else criterion.uncertainty
+    known = max((u for u in (uncertainty, criterion.uncertainty) if u is not None), default=None)
     verdict, reason = _decided(criterion, value, rule, undefined, known)
     return Outcome(
         criterion.measure,
@@ -92,7 +92,9 @@ def decide(
 
 def limit_of(recipe: MeasureConfig) -> Criterion:
     """The recipe's first criterion: its ratio and limit."""
-    return Criterion(measure=recipe.ratio, at_most=recipe.limit, source=recipe.source)
+    return Criterion(
+        measure=recipe.ratio, at_most=recipe.limit, uncertainty=recipe.uncertainty, source=recipe.source
+    )
 
 
 def limits_in_words(criterion: Criterion) -> str:

@@ -2,7 +2,8 @@
 
 A bump's share of the spread of a model is needed as well as the scan's, and bumps are found only when the mask is measured. So
 differences are counted in blocks of `TILE` voxels, and a bump has those of every block that its box meets. Over the whole scan
-the counts are exact; for a bump nothing is left out, but what is disputed less than a block beyond its box counts too.
+the counts are exact; for a bump what is disputed less than a block beyond its box counts too. So that a neighbour's disputes do not cancel
+its own, the one block that is disputed most stands for it where all together vary less.
 """
 
 from __future__ import annotations
@@ -41,7 +42,16 @@ class Views:
         """Over the whole scan, (V, C)."""
         return np.asarray(self.blocks.sum(axis=(1, 2, 3), dtype=np.int64))
 
-    def within(self, box: Sequence[tuple[int, int]]) -> Differences:
-        """Over the blocks that a box meets, given by its first and one past its last voxel along z, y, x; (V, C)."""
+    def within(self, box: Sequence[tuple[int, int]], void_ids: Sequence[int]) -> Differences:
+        """Over the blocks that a box meets, given by its first and one past its last voxel along z, y, x; (V, C).
+
+        Of one of them alone, where the voxels of the void classes vary more in it from view to view.
+        """
         z, y, x = (slice(a // TILE, -(-b // TILE)) for a, b in box)
-        return np.asarray(self.blocks[:, z, y, x].sum(axis=(1, 2, 3), dtype=np.int64))
+        met = self.blocks[:, z, y, x].astype(np.int64)
+        together = met.sum(axis=(1, 2, 3))[:, None]
+        if not len(met):
+            return np.asarray(together[:, 0])
+        each = np.concatenate([together, met.reshape(len(met), -1, met.shape[-1])], axis=1)
+        void = each[..., [k - 1 for k in void_ids]].sum(axis=2)
+        return np.asarray(each[:, int(void.std(axis=0).argmax())])
