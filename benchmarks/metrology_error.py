@@ -203,7 +203,7 @@ def page(cells: Sequence[Cell], command: str, machine: str) -> str:
         "## Verdict", "",
         table(cells, VERDICT_COLUMNS), "",
         (f"Scans of all seeds whose verdict is that of the truth, by the recipe's limit of {100 * first['limit']:g} % and by {100 * first['limit_halved']:.3g} %, the median true ratio of these scans, which parts them in halves. Truly {failing(first, 'verdict')} and {failing(first, 'verdict_halved')} of the {scans} scans fail by them. A "
-        "*false PASS* is a scan that truly fails. *Guarded*: the same limit with a guard band (PASS or FAIL only where the whole interval is on one side, else REVIEW), worked out from ratio and U of the whole scan."), "",
+        "*false PASS* is a scan that truly fails. *Guarded*: the same limit with a guard band (PASS or FAIL only where the whole interval is on one side, else REVIEW), worked out from ratio and U of the whole scan, while the verdicts are the product's, by the worst bump."), "",
         "## Lengths", "",
         table(cells, LENGTH_COLUMNS), "",
         "Mean absolute error in um over the scans where truth and mask both have the length (largest in brackets); a voxel is 0.7 um. *Pads invented*: scans without a pad in whose mask some voxels are pad, so that the bond line is read to there and a misalignment is reported. Lengths are of the whole scan, where a neighbour that the field cuts off counts too.", "",
