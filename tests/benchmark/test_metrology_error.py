@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -144,3 +145,13 @@ def test_the_sigma_of_the_others_is_that_of_their_errors(study: ModuleType) -> N
     told = [scan(0.05, 0.05 + e, budget=edges) for e in (0.002, -0.002, 0.002)]
     for s in study.recalibrated(cell(told))["scans"]:
         assert s["uncertainty"] == pytest.approx(2 * 0.2 * 0.01, rel=0.03)
+
+
+def test_a_finished_cell_is_not_run_again(study: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    path.write_text(json.dumps(cell([scan(0.05, 0.05)], labels=50, seed=1)) + "\n")
+    before = path.read_bytes()
+    study.run_cell(None, path, 50, 1, [])  # without a dataset it could not
+    assert path.read_bytes() == before
+    with pytest.raises(AttributeError):
+        study.run_cell(None, path, 20, 1, [])
