@@ -103,9 +103,7 @@ def measured(project: vs.Project, dataset: vs.Dataset) -> Cell:
     started = (time.monotonic(), time.process_time())
     found = vs.execute(vs.evaluate(project, dataset))
     seconds["segment"] = _since(started)
-    cycle, recipe = project.cycle, project.config.measure
-    assert cycle is not None
-    names = list(found.scans)
+    recipe, names = project.config.measure, list(found.scans)
     truths = {n: project_truth(project, dataset, n) for n in names}
     spacing = {n: project.scan(n).spacing_um for n in names}
     true = {n: measure_scan(truths[n], project.classes, spacing[n], recipe, n) for n in names}
