@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,10 +19,12 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "metrology_error.py"
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
+    sys.path.insert(0, str(SCRIPT.parent))  # as when it is run
     spec = importlib.util.spec_from_file_location("metrology_error", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
     return module
 
 
@@ -49,7 +53,7 @@ def cell(scans: list[dict[str, Any]], labels: int = 20, seed: int = 0) -> dict[s
     """A finished cell of these scans."""
     return {
         "labels": labels, "seed": seed, "settings": [], "miou": 0.9, "iou": {"void": 0.7}, "pool": 500, "void_slices": 3, "limit": 0.05,
-        "limit_halved": 0.02, "coverage_factor": 2.0, "seconds": {"train": [9.0, 8.0]}, "scans": scans, "created": "2026-01-02T03:04:05+00:00",
+        "limit_halved": 0.02, "coverage_factor": 2.0, "edge_sigma": 0.25, "seconds": {"train": [9.0, 8.0]}, "scans": scans, "created": "2026-01-02T03:04:05+00:00",
         "python": "3.11", "versions": {"voidscope": "1", "torch": "2"},
     }  # fmt: skip
 
@@ -121,21 +125,33 @@ def test_the_page_has_a_row_for_each_number_of_labels_and_the_spread_over_seeds(
     assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_sigma_and_further_doubt_are_found_again_in_errors_drawn_from_them(study: ModuleType) -> None:
-    rng = np.random.default_rng(3)
-    edges, spread = rng.uniform(0.001, 0.05, 4000), rng.uniform(0, 0.001, 4000)
-    errors = rng.normal(0, np.sqrt((0.2 * edges) ** 2 + spread**2 + 0.003**2))
-    sigma, extra = study.likeliest(np.stack([errors, edges, spread], axis=1))
-    assert sigma == pytest.approx(0.2, rel=0.1)
-    assert extra == pytest.approx(0.003, rel=0.2)
-
-
 def test_no_scan_calibrates_its_own_interval(study: ModuleType) -> None:
-    def told(last: float) -> dict[str, Any]:
+    def again(last: float) -> list[dict[str, Any]]:
         budget = {"edges of the voids": 0.0025, "spread of the model": None, "voxel size": 0.0}
         found = [scan(0.05, 0.05 + e, budget=budget) for e in (0.001, -0.002, 0.0015, last)]
-        return cell([*found, scan(0.0, 0.0, budget=budget)])
+        scans: list[dict[str, Any]] = study.recalibrated(cell([*found, scan(0.0, 0.0, budget=budget)]))[
+            "scans"
+        ]
+        return scans
 
-    few, many = study.left_out(told(0.001)), study.left_out(told(0.02))
-    assert len(few) == 4  # not the trivial one
-    assert few[3, 1] == many[3, 1] and few[0, 1] < many[0, 1]
+    few, many = again(0.001), again(0.02)
+    assert few[3]["uncertainty"] == many[3]["uncertainty"]
+    assert few[0]["uncertainty"] < many[0]["uncertainty"]
+    assert few[4]["uncertainty"] == 0.01  # a trivial one keeps its own
+
+
+def test_the_sigma_of_the_others_is_that_of_their_errors(study: ModuleType) -> None:
+    edges = {"edges of the voids": 0.0025}  # one voxel of edge is 0.01
+    told = [scan(0.05, 0.05 + e, budget=edges) for e in (0.002, -0.002, 0.002)]
+    for s in study.recalibrated(cell(told))["scans"]:
+        assert s["uncertainty"] == pytest.approx(2 * 0.2 * 0.01, rel=0.03)
+
+
+def test_a_finished_cell_is_not_run_again(study: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    path.write_text(json.dumps(cell([scan(0.05, 0.05)], labels=50, seed=1)) + "\n")
+    before = path.read_bytes()
+    study.run_cell(None, path, 50, 1, [])  # without a dataset it could not
+    assert path.read_bytes() == before
+    with pytest.raises(AttributeError):
+        study.run_cell(None, path, 20, 1, [])
