@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import voidscope as vs
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, measure_mask
+from voidscope.metrology.calibration import Rows, likeliest, standard
 from voidscope.project import project_truth
 from voidscope.project.results import read_views
 from voidscope.vocabulary import Split
@@ -31,12 +31,8 @@ from voidscope.workflow import add_dataset
 
 UNIT = MeasureConfig(edge_sigma=1, coverage=1)
 """One voxel of edge, once: what the errors are told in."""
-SIGMAS = np.arange(0.005, 1.0, 0.005)
-"""Among which the likeliest is sought, in voxels."""
 FACTORS = np.linspace(0.25, 3, 56)
 """k for which coverage is drawn."""
-Rows = npt.NDArray[np.float64]
-"""(N, 3): error of each scan's ratio, what one voxel of edge changes, spread of the model."""
 
 
 def main() -> None:
@@ -98,21 +94,9 @@ def summary(calibrated: Rows, checked: Rows) -> dict[str, object]:
     }  # fmt: skip
 
 
-def standard(rows: Rows, sigma: float) -> Rows:
-    """Standard uncertainty of each scan's ratio."""
-    return np.hypot(sigma * rows[:, 1], rows[:, 2])
-
-
 def covered(rows: Rows, sigma: float, k: float) -> float:
     """Share of the scans whose interval holds the truth."""
     return float((np.abs(rows[:, 0]) <= k * standard(rows, sigma)).mean())
-
-
-def likeliest(rows: Rows) -> float:
-    """The sigma that makes the errors likeliest; scans without any doubt, which say nothing, are left out."""
-    rows = rows[rows[:, 1] > 0]
-    u = np.hypot(SIGMAS[:, None] * rows[:, 1], rows[:, 2])
-    return round(float(SIGMAS[(np.log(u) + (rows[:, 0] / u) ** 2 / 2).sum(1).argmin()]), 3)
 
 
 def drawn(runs: list[Path], out: Path) -> None:

@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from edge_calibration import likeliest, standard
 from scipy import ndimage
 
 import voidscope as vs
 from voidscope.evaluation import confusion_matrix
 from voidscope.metrology import ScanMeasurement, measure_scan
+from voidscope.metrology.calibration import likeliest, standard
 from voidscope.project import import_truth, project_truth
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import Mask, Role, SliceKey, Split
@@ -196,7 +196,7 @@ def page(cells: Sequence[Cell], command: str, machine: str) -> str:
         "![error, bond line, coverage and intervals](error.png)", "",
         "## Calibrated on held-out scans", "",
         table(cells, CALIBRATED_COLUMNS), "",
-        ("What the interval would be if a project took the doubt of edges from its own held-out scans: the sigma that makes their errors likeliest (`benchmarks/edge_calibration.py`) in place of the recipe's "
+        ("What the interval would be if a project took the doubt of edges from its own held-out scans: the sigma that makes their errors likeliest (`voidscope calibrate`) in place of the recipe's "
         f"{first['edge_sigma']:g}. Each scan's interval is made from the other test scans of the same model alone, so no scan calibrates itself; the sigma shown is of all of them. Everything else as above; *guarded* is explained below."), "",
         "## Verdict", "",
         table(cells, VERDICT_COLUMNS), "",

@@ -1,4 +1,4 @@
-"""What metrology needs beside `measure`: `recipe` files, `verify` and `gauge` studies."""
+"""What metrology needs beside `measure`: `recipe` files, `verify`, `calibrate` and `gauge` studies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, Seed, open_project
+from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, open_project, run_settings
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
@@ -26,6 +26,7 @@ from voidscope.metrology import (
 from voidscope.project import Study, study_of
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import SliceKey
+from voidscope.volume import Dataset
 
 COLUMNS = ("part", "operator", "value")
 
@@ -72,6 +73,28 @@ def verify(
         raise VoidscopeError(
             f"the report of {path} does not verify: {len(differing)} differences, first {differing[0]}."
         )
+
+
+@app.command()
+def calibrate(
+    path: ProjectPath,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Dataset folder with the truth of the test scans; else their labels.")
+    ] = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the doubt of void edges (measure.edge_sigma) that fits the current model's errors on held-out scans; sets nothing."""
+    project = open_project(path)
+    truth = None if dataset is None else Dataset.open(dataset)
+    found = run(workflow.calibrate(project, truth, run_settings(project, changes, None, None)))
+    text = (
+        f"edge_sigma {found.sigma:g} voxels fits {found.of} held-out scans or slices best; the recipe has {found.sigma_now:g}\n"
+        f"intervals (k = {found.coverage:g}) made with the sigma of all others hold the truth of {found.held} of {found.of}, U {100 * found.mean_u:.2g} % on average; "
+        f"by the recipe {found.held_now} of {found.of}, {100 * found.mean_u_now:.2g} %\n"
+        f"to take it: edge_sigma = {found.sigma:g} in a recipe file, or measure --set measure.edge_sigma={found.sigma:g}"
+    )
+    say(found.entry(), as_json, text)
 
 
 @app.command()

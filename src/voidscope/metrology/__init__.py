@@ -3,6 +3,7 @@
 from voidscope.metrology.blind import Plan, Slot, spread
 from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
+from voidscope.metrology.calibration import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, study_in_words, verdict_agreement
@@ -17,7 +18,7 @@ from voidscope.metrology.recipe import read_recipe, recipe_text
 from voidscope.metrology.report import Report
 from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
-from voidscope.metrology.views import TILE, Views
+from voidscope.metrology.views import TILE, Differences, Views
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
@@ -28,15 +29,18 @@ __all__ = [
     "RATIOS",
     "TILE",
     "Bump",
+    "Calibration",
     "Change",
     "Changes",
     "Contribution",
+    "Differences",
     "Dimensions",
     "GaugeStudy",
     "Lot",
     "LotScan",
     "Outcome",
     "Plan",
+    "RatioError",
     "Reading",
     "Report",
     "ScanMeasurement",
@@ -47,6 +51,7 @@ __all__ = [
     "Views",
     "Void",
     "by_boxes",
+    "calibrated",
     "changes_page",
     "count_classes",
     "decide",
@@ -62,6 +67,7 @@ __all__ = [
     "measured_ratio",
     "overlay_png",
     "preset_recipe",
+    "ratio_error",
     "read_recipe",
     "recipe_text",
     "sphere_diameter",

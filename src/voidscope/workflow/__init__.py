@@ -4,10 +4,11 @@ Each verb checks what it needs, takes a snapshot of the project and returns a `J
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
-again, `verify` repeats a report, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
+again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
+from voidscope.workflow.calibrating import calibrate
 from voidscope.workflow.changing import changes
 from voidscope.workflow.comparing import Comparison, compare
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
@@ -47,6 +48,7 @@ __all__ = [
     "add_scans",
     "better_before",
     "brief",
+    "calibrate",
     "changes",
     "class_pixels",
     "compare",

@@ -65,7 +65,7 @@ def evaluate(
     known = with_truth(project, dataset)
     names = unseen(project, known, [cycle])
     if not names:
-        raise NotReady(learnt(known, [cycle]) if known else _nothing_to_judge_by(project, dataset))
+        raise NotReady(learnt(known, [cycle]) if known else nothing_to_judge_by(project, dataset))
     labels = {n: held_out(project, n) for n in names} if dataset is None else {}
     known_by = truth_hash(project, names) if dataset is None else ""
     job, classes, shapes = (
@@ -161,7 +161,8 @@ def learnt(scans: Iterable[str], models: Iterable[Cycle]) -> str:
     )
 
 
-def _nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
+def nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
+    """Why no test scan can judge a model, and the way out."""
     if dataset is None:
         return (
             f"The labels of the test scans of {project.name} are accepted predictions, which judge no model. Clear a slice and "

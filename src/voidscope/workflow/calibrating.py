@@ -1,0 +1,104 @@
+"""`calibrate`: the doubt of edges of the current model, from held-out scans whose truth is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from voidscope.config import Config, MeasureConfig
+from voidscope.errors import ConfigError, NotReady
+from voidscope.jobs import Job, Progress, Steps
+from voidscope.metrology import Calibration, Differences, RatioError, calibrated, ratio_error
+from voidscope.metrology.ratios import VOLUMES
+from voidscope.project import Project, truth_of
+from voidscope.project.results import read_mask, read_views
+from voidscope.vocabulary import ClassMap, Mask, SliceKey
+from voidscope.volume import Dataset
+from voidscope.workflow.asking import ScanPrediction, segment
+from voidscope.workflow.evaluating import held_out, learnt, nothing_to_judge_by, unseen, with_truth
+from voidscope.workflow.snapshot import current_cycle
+
+
+def calibrate(
+    project: Project, dataset: Dataset | None = None, config: Config | None = None
+) -> Job[tuple[Mapping[str, ScanPrediction], Calibration], Calibration]:
+    """The `edge_sigma` that fits the current model's errors on test scans, and what intervals made with it hold; changes no setting.
+
+    A scan whose truth is known whole gives one error; of others every slice does that is labelled whole by hand. A slice errs more than
+    a scan, in which its errors average out, so slices make sigma rather too large.
+
+    Raises
+    ------
+    ConfigError : the recipe's ratio is none of volumes, so that edges make no interval of it.
+    NotReady : there is no model, no test scan has truth that it has not learnt from, or too few show void.
+    """
+    settings = config or project.config
+    recipe = settings.measure
+    if recipe.ratio not in VOLUMES:
+        raise ConfigError(
+            f"measure.ratio is {recipe.ratio!r}, for which no interval is made from edges; ratios of volumes are {', '.join(VOLUMES)}."
+        )
+    cycle, known = current_cycle(project), with_truth(project, dataset)
+    names = unseen(project, known, [cycle])
+    if not names:
+        raise NotReady(learnt(known, [cycle]) if known else nothing_to_judge_by(project, dataset))
+    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    records, classes, job = (
+        {n: project.scan(n) for n in names},
+        project.classes,
+        segment(project, names, config=config),
+    )
+
+    def steps() -> Steps[tuple[Mapping[str, ScanPrediction], Calibration]]:
+        predictions = yield from job.steps()
+        errors: list[RatioError] = []
+        for done, (name, record) in enumerate(records.items()):
+            yield Progress(done, len(names), f"comparing {name}")
+            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, record.shape)
+            made = predictions.get(name)
+            mask = read_mask(cycle.folder, name, classes, record.shape) if made is None else made.mask
+            if mask is None:
+                raise NotReady(f"The mask of {name} is gone; run segment again.")
+            if truth.all():
+                views = (
+                    made.views
+                    if made is not None
+                    else read_views(cycle.folder, name, record.shape, len(classes))
+                )
+                looks = None if views is None else views.everywhere()
+                errors += _error(name, truth, mask, classes, recipe, looks)
+            else:
+                errors += _of_slices(name, record.plane.axis, truth, mask, classes, recipe)
+        return predictions, calibrated(errors, recipe.edge_sigma, recipe.coverage)
+
+    def commit(found: tuple[Mapping[str, ScanPrediction], Calibration]) -> Calibration:
+        job.commit(dict(found[0]))
+        return found[1]
+
+    return Job("Calibrating", steps, commit)
+
+
+def _of_slices(
+    scan: str, axis: int, truth: Mask, mask: Mask, classes: ClassMap, recipe: MeasureConfig
+) -> Iterator[RatioError]:
+    """An error for every slice that is labelled whole."""
+    for index in range(truth.shape[axis]):
+        one, other = (np.take(m, [index], axis) for m in (truth, mask))
+        if one.all():
+            yield from _error(str(SliceKey(scan, index)), one, other, classes, recipe)
+
+
+def _error(
+    where: str,
+    truth: Mask,
+    mask: Mask,
+    classes: ClassMap,
+    recipe: MeasureConfig,
+    looks: Differences | None = None,
+) -> Iterator[RatioError]:
+    """The error of a ratio, where both are defined."""
+    found = ratio_error(where, truth, mask, classes, recipe, looks)
+    if found is not None and math.isfinite(found.error):
+        yield found
