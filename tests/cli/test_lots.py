@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,11 @@ def test_a_lot_joins_projects_and_names_their_scans(project: Project, tmp_path: 
     assert isinstance(missing.exception, NotReady) and "voidscope measure" in str(missing.exception)
     execute(measure(project))
     page = tmp_path / "lot.html"
-    found = told("lot", project.path, project.path, "--out", page)
+    twice = invoke("lot", project.path, project.path, "--out", page)
+    assert isinstance(twice.exception, ConfigError) and "named twice" in str(twice.exception)
+    other = tmp_path / "other" / project.path.name
+    shutil.copytree(project.path, other)
+    found = told("lot", project.path, other, "--out", page)
     assert (found["scans"], found["bumps"], sum(found["verdicts"].values())) == (6, 12, 12)
     assert "part/logic_000" in page.read_text()
     said = invoke("lot", project.path, "--out", page).stdout

@@ -198,7 +198,7 @@ def test_a_colour_cannot_reach_into_the_page() -> None:
 def test_the_page_says_rule_limit_reasons_and_what_is_missing() -> None:
     text = Page(some_report().html()).text
     for words in (
-        "Decided by void/foreground : volume of void over the volume of every class but background, void included",
+        "The limit is on void/foreground : volume of void over the volume of every class but background, void included",
         "FAIL above 5 %",
         "void/foreground = 1.758 % is within the limit 5 %",
         "void/foreground is undefined: no voxel is foreground",
@@ -257,7 +257,7 @@ def test_different_recipes_are_each_spelt_out() -> None:
     mask = np.full((2, 2, 2), SOLDER, np.uint8)
     recipes = [RECIPE, RECIPE, MeasureConfig(ratio="void/solder", limit=0.3)]
     scans = tuple(measure_mask(mask, HBM, (1, 1, 1), r, f"s{k}") for k, r in enumerate(recipes))
-    assert Page(Report(scans).html()).text.count("Decided by") == 2
+    assert Page(Report(scans).html()).text.count("The limit is on") == 2
 
 
 def test_a_row_per_bump_and_the_worst_in_pictures() -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from builders import add_cycle, add_scan, set_prediction, write_scan
+from voidscope.config import Criterion
 from voidscope.errors import NotReady
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project, import_truth, project_truth
-from voidscope.vocabulary import SliceKey, Split
+from voidscope.vocabulary import ClassMap, SliceKey, Split
 from voidscope.volume import Dataset
 from voidscope.workflow import (
     better_before,
@@ -200,3 +201,22 @@ def test_projections_are_taken_in_with_a_warning_and_give_no_verdict(project: Pr
     found = {s.scan: s for s in execute(measure(project)).scans}
     assert found["a"].verdict is Verdict.REVIEW and "projections" in found["a"].reason
     assert "projections" not in found["b"].reason
+
+
+def test_a_length_of_a_class_the_model_hardly_knows_is_for_review(project: Project) -> None:
+    from voidscope.workflow.measuring import _blind
+
+    cycle = add_cycle(project)
+    iou = {"copper_pillar": 0.9, "solder": 0.9, "copper_pad": 0.1, "void": 0.8}
+    kept = {"miou": 0.7, "iou": iou, "scans": ["c"]}
+    (cycle.folder / "evaluation.json").write_text(json.dumps(kept))
+    hbm = ClassMap.hbm()
+
+    def doubt(*measures: str) -> str:
+        criteria = tuple(Criterion(measure=m, at_most=1) for m in measures)
+        measured = project.config.measure.model_copy(update={"criteria": criteria})
+        return _blind(project.cycle, hbm, project.config.model_copy(update={"measure": measured}), 0.8)
+
+    assert doubt() == doubt("void_count", "pillar_width_um", "solder_protrusion_um") == ""
+    assert "IoU of 0.100 for copper_pad" in doubt("pillar_width_um", "pad_misalignment_um")
+    assert "blt_um depends on it" in doubt("blt_um")

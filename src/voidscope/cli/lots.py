@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,10 @@ def lot(
     as_json: AsJson = False,
 ) -> None:
     """See the last reports of some projects as one lot: histograms, trends from scan to scan, places that fail again."""
+    if len({p.resolve() for p in paths}) < len(paths):
+        raise ConfigError(
+            f"A project is named twice among {', '.join(map(str, paths))}; a lot counts each once."
+        )
     scans = [
         LotScan(f"{path.resolve().name}/{s.scan}" if len(paths) > 1 else s.scan, s)
         for path in paths
@@ -34,6 +39,11 @@ def lot(
     ]
     found = Lot(tuple(scans))
     write_bytes(out, lot_page(found, ", ".join(p.resolve().name for p in paths)).encode())
+    recipes = {s.measured.recipe for s in scans}
+    if len(recipes) > 1:
+        sys.stderr.write(
+            f"measured by {len(recipes)} different recipes: verdicts and ratios may not compare\n"
+        )
     say({"page": str(out), **found.summary()}, as_json, _lot_text(found, out))
 
 

@@ -145,4 +145,6 @@ def _voxel_size(slope: float, recipe: MeasureConfig, how: str) -> Contribution:
 
 
 def _edges_words(recipe: MeasureConfig) -> str:
-    return f"2/3 of the voids' voxel faces times {recipe.edge_sigma:g} voxels (recipe; from held-out scans with truth)"
+    default = recipe.edge_sigma == MeasureConfig.model_fields["edge_sigma"].default
+    origin = "voidscope's default, from simulated scans" if default else "the recipe's"
+    return f"2/3 of the voids' voxel faces times {recipe.edge_sigma:g} voxels ({origin})"

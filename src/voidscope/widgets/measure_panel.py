@@ -203,7 +203,10 @@ class MeasurePanel(QWidget):
             report = self._project.report
             sight = " ".join(report.sight() if report is not None else ())
             self.reason.setText(f"{found.reason}. {len(voids)} voids counted. {sight}{old}")
-            self.verdict.setText(f"{found.verdict.value} before" if old else found.verdict.value)
+            self.verdict.setText(f"({found.verdict.value})" if old else found.verdict.value)
+            self.verdict.setToolTip(
+                "As it was measured; the sentence says what has changed since." if old else ""
+            )
             self.verdict.setStyleSheet(
                 f"QLabel {{ background: {OUTDATED if old else COLOURS[found.verdict]}; color: white; font-weight: bold; padding: 4px 12px; border-radius: 4px; }}"
             )
@@ -288,6 +291,7 @@ class MeasurePanel(QWidget):
         for settings in (self.form, self.recipe):
             settings.valueChanged.connect(self._configured)
         self.recipe.refused.connect(self._runner.failed)
+        self.recipe.told.connect(self._runner.told)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)
         self.scans.currentIndexChanged.connect(self._other_scan)

@@ -18,10 +18,12 @@ TIP = "Take a whole recipe from a file or start from a preset, or save this one 
 
 
 class RecipeMenu(QWidget):
-    """A menu and the further criteria in few words; `valueChanged(Config)` when another recipe is taken, `refused(sentence)` when not."""
+    """A menu and the further criteria in few words; `valueChanged(Config)` when another recipe is taken, `refused(sentence)` when not,
+    `told(sentence)` of what was done."""
 
     valueChanged = Signal(object)
     refused = Signal(str)
+    told = Signal(str)
 
     def __init__(self, config: Config, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,9 +74,12 @@ class RecipeMenu(QWidget):
     def open(self, path: Path) -> None:
         """Take the recipe of a file; what is wrong with it is told, and the recipe stays as it is."""
         try:
-            self.take(read_recipe(path))
+            recipe = read_recipe(path)
         except VoidscopeError as error:
             self.refused.emit(str(error))
+            return
+        self.told.emit(f"The recipe of {path.name} is taken; measure with it.")
+        self.take(recipe)
 
     def save(self, path: Path) -> None:
         """Write the recipe to a file."""
@@ -82,6 +87,8 @@ class RecipeMenu(QWidget):
             write_bytes(path, recipe_text(self._config.measure).encode())
         except VoidscopeError as error:
             self.refused.emit(str(error))
+        else:
+            self.told.emit(f"The recipe is saved as {path}.")
 
     def _ask_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Take a recipe from a file", "", FILES)

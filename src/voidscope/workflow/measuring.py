@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config
+from voidscope.config import Config, MeasureConfig
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
@@ -189,7 +189,24 @@ def _blind(cycle: Cycle, classes: ClassMap, settings: Config, found: float | Non
             f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
             "slices that show voids and train again"
         )
+    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
+    for criterion in settings.measure.criteria:
+        for name in _classes_of(criterion.measure, settings.measure):
+            if (seen := judged.get(name)) is not None and seen < needed:
+                return (
+                    f"cycle {cycle.number} has an IoU of {seen:.3f} for {name} on held-out scans, less than the {needed:g} a verdict needs, "
+                    f"and {criterion.measure} depends on it; label more slices that show it and train again"
+                )
     return ""
+
+
+def _classes_of(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
+    """The classes beside void that a length of a bump is read off."""
+    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
+    if measure == "blt_um":
+        return pillar, solder, pad
+    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
+    return next((names for start, names in starts.items() if measure.startswith(start)), ())
 
 
 def _unjudged(cycle: Cycle, found: float | None) -> list[str]:
