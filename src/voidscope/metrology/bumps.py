@@ -18,8 +18,9 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
+from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
-from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean, voids_of
+from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, split
 from voidscope.metrology.verdict import Verdict
@@ -50,7 +51,7 @@ def measure_scan(
     its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
     surface to it. Raises what `measure_mask` does.
     """
-    spacing = checked(mask, classes, spacing_um, scan)
+    spacing = checked(mask, classes, spacing_um, recipe, scan)
     mask, changed = mend(mask, classes, recipe)
     if recipe.far_um:
         found = split(mask, classes, spacing, recipe)
