@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from metrology.masks import BACKGROUND, HBM, PILLAR, RECIPE, SOLDER, VOID, block, masks
+from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, Verdict, doubted, measure_mask, measure_scan, spot, worst
@@ -229,3 +229,60 @@ def test_a_bump_that_the_edge_of_the_scan_cuts_says_so_beside_its_verdict() -> N
     cut = measure_scan(made.mask[..., 6:], HBM, (1, 1, 1), RECIPE, "a")
     assert not any("edge of the scan" in b.measured.reason for b in whole.bumps)
     assert ["edge of the scan" in b.measured.reason for b in cut.bumps] == [True, False]
+
+
+def pair(solder: int) -> np.ndarray:
+    """Two bumps of pillar, solder and pad; of the second one's solder voxels so many levels of twelve are left, the rest is air."""
+    mask = np.full((34, 24, 44), BACKGROUND, np.uint8)
+    for x, levels in ((4, 12), (24, solder)):
+        mask[2:12, 4:20, x : x + 16], mask[24:30, 4:20, x : x + 16] = PILLAR, PAD
+        mask[12 : 12 + levels, 4:20, x : x + 16] = SOLDER
+    return mask
+
+
+def test_an_open_bump_whose_halves_have_no_void_is_never_passed() -> None:
+    found = measure_scan(pair(0), HBM, (1, 1, 1), RECIPE, "a")
+    assert [b.measured.verdict for b in found.bumps].count(Verdict.REVIEW) == len(found.bumps) - 1 == 2
+    assert found.verdict is Verdict.REVIEW
+    said = sorted(b.measured.reason for b in found.bumps if b.measured.verdict is Verdict.REVIEW)
+    assert said[0].startswith("it lacks copper_pillar (0 voxels, others up to 2,560) and solder (0 voxels,")
+    assert said[1].startswith("it lacks solder (0 voxels, others up to 3,072): it may be an open bump")
+
+
+def test_structures_that_all_lack_the_same_keep_their_verdicts() -> None:
+    mask = pair(12)
+    assert measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a").verdict is Verdict.PASS
+    mask[mask == SOLDER], mask[mask == PAD] = BACKGROUND, BACKGROUND
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert {b.measured.verdict for b in found.bumps} == {Verdict.PASS} == {found.verdict}
+
+
+def test_a_failing_half_still_fails() -> None:
+    mask = pair(0)
+    mask[4:10, 8:16, 26:36] = VOID
+    verdicts = [b.measured.verdict for b in measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a").bumps]
+    assert sorted(verdicts) == [Verdict.FAIL, Verdict.PASS, Verdict.REVIEW]
+
+
+def hooked() -> np.ndarray:
+    """Two voids of 678 voxels in one box, a thin and a lumpy one, hooked into each other in a block of solder."""
+    marks = np.zeros((24, 24, 24), np.uint8)
+    marks[:, :3, :3] = marks[21:, :, :3] = marks[21:, 21:, :] = 1
+    marks[:3, 21:, :] = marks[:3, :, 21:] = marks[:, :3, 21:] = 2
+    marks[3:12, 9:12, 21:] = marks[3, 12, 21:] = 2
+    free = [(z, 1, x) for z in range(4, 20, 2) for x in range(3, 15)]
+    for at in free[: int((marks == 2).sum() - (marks == 1).sum())]:
+        marks[at] = 1
+    mask = np.full((60, 50, 50), BACKGROUND, np.uint8)
+    mask[4:56, 5:45, 5:45] = SOLDER
+    mask[20:44, 10:34, 10:34][marks > 0] = VOID
+    mask[:2, :2, :2] = SOLDER
+    return mask
+
+
+def test_voids_of_one_box_and_size_keep_each_its_own_shape() -> None:
+    found = measure_scan(hooked(), HBM, (1, 1, 1), RECIPE, "a")
+    (bump,) = found.bumps
+    assert found.voids[0].box == found.voids[1].box and found.voids[0].n_voxels == found.voids[1].n_voxels
+    areas = [v.shape.surface_area_um2 for v in found.voids]
+    assert areas[0] != areas[1] and areas == [v.shape.surface_area_um2 for v in bump.measured.voids]

@@ -142,3 +142,12 @@ def test_names_are_escaped_in_every_drawing() -> None:
         assert "<script>" not in svg
     page = lot_page(Lot.of([found]), name)
     assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_without_dimensions_the_map_is_seen_along_the_recipe_s_axis() -> None:
+    mask = np.full((12, 12, 30), 1, np.uint8)
+    mask[2:10, 2:10, 2:10] = mask[2:10, 2:10, 20:28] = HBM.id_of("solder")
+    for axis in "zyx":
+        assert build_axis(
+            measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(build_axis=axis), "a")
+        ) == "zyx".index(axis)

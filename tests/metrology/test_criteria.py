@@ -133,8 +133,12 @@ def test_an_undefined_criterion_is_for_review_with_its_reason() -> None:
     found = measured(logic, Criterion(measure="pad_misalignment_um", at_most=3))
     assert (found.verdict, found.outcomes[1].value) == (REVIEW, None)
     assert "pad_misalignment_um is undefined: no voxel is copper_pad" in found.reason
-    renamed = measured(logic, Criterion(measure="blt_um", at_most=3), pillar_class="cu")
-    assert "there is no class 'cu' among background" in renamed.reason
+    logic[34:36, 28:32, 32:36] = HBM.id_of("copper_pad")
+    few = measured(logic, Criterion(measure="pad_misalignment_um", at_most=3))
+    assert "undefined: copper_pad covers less than 25% of the pillar's columns" in few.reason
+    plain = ClassMap.from_names(["background", "solder", "void"])
+    bare = measured(np.full((4, 4, 4), 2, np.uint8), Criterion(measure="blt_um", at_most=3), classes=plain)
+    assert "there is no class 'copper_pillar' among background" in bare.reason
     empty = measured(
         np.full((4, 4, 4), BACKGROUND, np.uint8), Criterion(measure="largest_void_share", at_most=0.1)
     )
@@ -194,3 +198,14 @@ def test_a_ratio_of_areas_has_the_interval_that_a_person_gives_it() -> None:
     known = measured(joint(), **settings, uncertainty=0.01)
     assert (known.verdict, known.uncertainty) == (Verdict.PASS, 0.01)
     assert known.interval is not None
+
+
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_a_void_is_compared_with_the_disc_seen_along_the_recipe_s_axis(axis: str) -> None:
+    mask, spacing = np.full((20, 20, 20), BACKGROUND, np.uint8), (4.0, 1.0, 0.5)
+    mask[4:16, 4:16, 4:16] = HBM.id_of("solder")
+    mask[8:12, 8:12, 8:12] = VOID
+    found = measure_mask(mask, HBM, spacing, MeasureConfig(build_axis=axis), "a")
+    a, b = (s for s, name in zip(spacing, "zyx", strict=True) if name != axis)
+    disc = 2 * np.sqrt(12 * a * 12 * b / np.pi)
+    assert found.quantities["largest_void_diameter_share"] == pytest.approx(found.voids[0].diameter_um / disc)

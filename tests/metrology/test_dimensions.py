@@ -18,8 +18,8 @@ from voidscope.volume import Spacing
 
 HBM = ClassMap.hbm()
 RECIPE = MeasureConfig()
-BACKGROUND, PILLAR, SOLDER, PAD = (
-    HBM.id_of(n) for n in ("background", "copper_pillar", "solder", "copper_pad")
+BACKGROUND, PILLAR, SOLDER, PAD, VOID = (
+    HBM.id_of(n) for n in ("background", "copper_pillar", "solder", "copper_pad", "void")
 )
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 
@@ -146,17 +146,49 @@ def test_a_few_voxels_called_pad_on_a_logic_bump_are_none(radius: float, there: 
     assert found.extrusion_um == measured(bump(pad=None)).extrusion_um
 
 
-def coordinates(mask: Mask, name: int, axis: int, turned: bool) -> np.ndarray:
-    """Voxels (N, 3) of a class, the build axis first and counted from the pillar's end, pieces below `DUST` left out."""
+def kept(mask: Mask, name: int) -> np.ndarray:
+    """Which voxels are of a class, pieces below `DUST` of the largest left out."""
     from scipy import ndimage
 
     labels, n = ndimage.label(mask == name, np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
-    kept = 1 + np.flatnonzero(sizes >= np.ceil(DUST * sizes.sum()))
-    points = np.argwhere(np.isin(labels, kept))
+    return np.isin(labels, 1 + np.flatnonzero(sizes >= DUST * sizes.max(initial=0)))
+
+
+def with_void(mask: Mask, axis: int) -> Mask:
+    """Solder, pillar and pad with the void that is theirs, voxel by voxel; 0 elsewhere, and for a pad that is none."""
+    found = np.zeros_like(mask)
+    for name in (PILLAR, SOLDER, PAD):
+        found[kept(mask, name)] = name
+    if (found == PAD).any(axis).sum() < PAD_SHARE * (found == PILLAR).any(axis).sum():
+        found[found == PAD] = 0
+    footprint = np.broadcast_to(np.expand_dims((found > 0).any(axis), axis), mask.shape)
+    found[(mask == VOID) & footprint] = VOID
+
+    def end(at: tuple[int, ...], a: int, step: int) -> int:
+        place = list(at)
+        while 0 <= place[a] < mask.shape[a]:
+            if found[tuple(place)] != VOID:
+                return int(found[tuple(place)])
+            place[a] += step
+        return 0
+
+    for lines in ([a for a in range(3) if a != axis], [axis]):
+        given_to = {}
+        for at in map(tuple, np.argwhere(found == VOID).tolist()):
+            met = {end(at, a, step) for a in lines for step in (-1, 1)}
+            given_to[at] = next((name for name in (SOLDER, PILLAR, PAD) if name in met), VOID)
+        for at, name in given_to.items():
+            found[at] = name
+    return np.where(found == VOID, 0, found)
+
+
+def coordinates(bodies: Mask, name: int, axis: int, turned: bool) -> np.ndarray:
+    """Voxels (N, 3) of a class, the build axis first and counted from the pillar's end."""
+    points = np.argwhere(bodies == name)
     points = points[:, [axis, *(a for a in range(3) if a != axis)]]
     if turned:
-        points[:, 0] = mask.shape[axis] - 1 - points[:, 0]
+        points[:, 0] = bodies.shape[axis] - 1 - points[:, 0]
     return points
 
 
@@ -168,7 +200,7 @@ def spans(points: np.ndarray, along: int, by: list[int]) -> dict[tuple[int, ...]
     return {at: (min(v), max(v) + 1) for at, v in found.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(masks, st.sampled_from(["z", "y", "x"]))
 def test_lengths_are_medians_over_columns_and_levels_counted_one_by_one(mask: Mask, build: str) -> None:
     spacing = (2.0, 1.0, 0.5)
@@ -178,10 +210,9 @@ def test_lengths_are_medians_over_columns_and_levels_counted_one_by_one(mask: Ma
         assert found == Dimensions()
         return
     turned = found.build_axis.startswith("-")
-    pillar, solder = (coordinates(mask, k, axis, turned) for k in (PILLAR, SOLDER))
-    pad = coordinates(mask, PAD, axis, turned) if (mask == PAD).any() else None
-    if pad is not None and len(spans(pad, 0, [1, 2])) < PAD_SHARE * len(spans(pillar, 0, [1, 2])):
-        pad = None
+    bodies = with_void(mask, axis)
+    pillar, solder = (coordinates(bodies, k, axis, turned) for k in (PILLAR, SOLDER))
+    pad = coordinates(bodies, PAD, axis, turned) if (bodies == PAD).any() else None
     step, *across = (spacing[a] for a in (axis, *(a for a in range(3) if a != axis)))
     feet, heads = spans(pillar, 0, [1, 2]), spans(solder if pad is None else pad, 0, [1, 2])
     rises = [heads[at][1] - feet[at][0] for at in feet.keys() & heads.keys()]
@@ -197,9 +228,63 @@ def test_lengths_are_medians_over_columns_and_levels_counted_one_by_one(mask: Ma
         for k, s in zip((1, 2), across, strict=True)
     ]
     assert found.pillar_width_um == pytest.approx(max(widths))
+    assert (found.pad_misalignment_um is None) is (pad is None)
     if pad is not None:
         off = (pillar.mean(axis=0) - pad.mean(axis=0))[1:] * across
         assert found.pad_misalignment_um == pytest.approx(np.hypot(*off))
+
+
+def square(pad: bool = True) -> Mask:
+    """A column of 20 x 20 voxels: pillar from z = 2 to 12, solder to 24, pad to 28."""
+    mask = np.full((34, 30, 30), BACKGROUND, np.uint8)
+    mask[2:12, 5:25, 5:25], mask[12:24, 5:25, 5:25] = PILLAR, SOLDER
+    if pad:
+        mask[24:28, 5:25, 5:25] = PAD
+    return mask
+
+
+@pytest.mark.parametrize("width", [8, 12, 20])
+@pytest.mark.parametrize(
+    ("pad", "levels"),
+    [(False, (21, 24)), (True, (26, 28)), (True, (2, 5)), (True, (12, 15)), (True, (21, 24))],
+    ids=["top of a logic bump", "top of the pad", "foot of the pillar", "on the pillar", "under the pad"],
+)
+def test_a_void_along_an_interface_shortens_and_moves_nothing(
+    pad: bool, levels: tuple[int, int], width: int
+) -> None:
+    mask, sound = square(pad), measured(square(pad))
+    mask[slice(*levels), 5 : 5 + width, 5:25] = VOID
+    assert measured(mask) == measured(mask.transpose(0, 2, 1)) == sound
+    assert measured(mask[::-1]).blt_um == sound.blt_um
+
+
+def test_a_void_through_half_the_pad_moves_it_nowhere() -> None:
+    mask = square()
+    mask[24:28, 5:25, 5:15] = VOID
+    assert measured(mask).pad_misalignment_um == 0
+    assert measured(mask).blt_um == 26
+
+
+def test_a_void_beside_a_bump_is_no_part_of_it() -> None:
+    mask = square()
+    mask[14:20, 10:20, 25:29] = mask[4:8, 10:20, 1:5] = VOID
+    assert measured(mask) == measured(square())
+
+
+def test_void_beside_a_few_voxels_called_pad_makes_no_pad_of_them() -> None:
+    mask = square(pad=False)
+    mask[24:26, 5:9, 5:9], mask[24:26, 5:25, 9:25] = PAD, VOID
+    found = measured(mask)
+    assert (found.pad_misalignment_um, found.pillar_height_um) == (None, 10)
+
+
+def test_of_more_than_a_hundred_equal_bumps_none_is_dust() -> None:
+    mask = np.full((14, 72, 72), BACKGROUND, np.uint8)
+    for y in range(1, 72, 6):
+        for x in range(1, 72, 6):
+            mask[2:6, y : y + 4, x : x + 4], mask[6:10, y : y + 4, x : x + 4] = PILLAR, SOLDER
+    found = measured(mask)
+    assert (found.build_axis, found.blt_um, found.pillar_height_um) == ("z", 8, 4)
 
 
 @settings(max_examples=60, deadline=None)

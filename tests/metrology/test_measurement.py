@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metrology.masks import BACKGROUND, HBM, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
-from voidscope.errors import LabelError, NotReady, VoidscopeError, VolumeError
+from voidscope.errors import ConfigError, LabelError, NotReady, VoidscopeError, VolumeError
 from voidscope.metrology import ScanMeasurement, measure_mask
 from voidscope.vocabulary import ClassMap
 
@@ -160,3 +160,15 @@ def test_an_entry_says_what_the_command_line_promises() -> None:
     assert void["volume_um3"] == 3
     assert void["centroid_um"] == [2.5, 5, 12]
     assert void["diameter_um"] == pytest.approx((18 / math.pi) ** (1 / 3))
+
+
+@pytest.mark.parametrize("name", ["solder_class", "pillar_class", "pad_class"])
+def test_a_recipe_that_names_a_class_that_is_none_is_refused_and_a_missing_default_is_not(name: str) -> None:
+    recipe = MeasureConfig(**{name: "copper_pilar"})
+    with pytest.raises(
+        ConfigError,
+        match=f"measure.{name} is 'copper_pilar', but the classes of a are background, copper_pillar,",
+    ):
+        measure_mask(block(), HBM, (1, 1, 1), recipe, "a")
+    plain = ClassMap.from_names(["background", "layer", "void"])
+    assert measure_mask(np.full((3, 3, 3), 2, np.uint8), plain, (1, 1, 1), RECIPE, "a").ratio == 0

@@ -194,3 +194,19 @@ def test_a_structure_comes_back_from_json_equal() -> None:
     made = package((12, 30, 30), [(9, 9), (9, 21)], [4.0, 4.0])
     for s in split(made.mask, HBM, (0.5, 1, 1), RECIPE).structures:
         assert Structure.from_entry(s.entry()) == s
+
+
+def test_bumps_are_parted_along_the_axis_that_the_recipe_names() -> None:
+    """Two pillars below a common pad; only one of them has its solder, so that solder and pillars lie farthest apart along x."""
+    mask = np.full((24, 28, 64), BACKGROUND, np.uint8)
+    mask[2:12, 4:24, 4:24] = mask[2:12, 4:24, 40:60] = PILLAR
+    mask[12:15, 4:24, 24:60], mask[15:19, 4:24, 4:60] = SOLDER, PAD
+    mask[12:15, 4:24, 4:24] = VOID
+    found = split(mask, HBM, (1, 1, 1), MeasureConfig(build_axis="z"))
+    assert (found.axis, [s.name for s in found.structures]) == (0, ["r1c1", "r1c2"])
+    assert [s.box[2] for s in found.structures] == [(4, 32), (32, 60)]
+
+
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_without_pillars_too_rows_are_seen_along_the_recipe_s_axis(axis: str) -> None:
+    assert split(block(), HBM, (1, 1, 1), MeasureConfig(build_axis=axis)).axis == "zyx".index(axis)

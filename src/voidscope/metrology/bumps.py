@@ -2,6 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
+A bump without the pillar or the solder that others have is for REVIEW instead of PASS.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
@@ -18,8 +19,10 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
+from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
-from voidscope.metrology.measurement import Bump, ScanMeasurement, checked, measure_clean, voids_of
+from voidscope.metrology.dimensions import DUST
+from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, Structure, split
 from voidscope.metrology.verdict import Verdict, judge, limit_of
@@ -50,7 +53,7 @@ def measure_scan(
     its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
     surface to it. Raises what `measure_mask` does.
     """
-    spacing = checked(mask, classes, spacing_um, scan)
+    spacing = checked(mask, classes, spacing_um, recipe, scan)
     mask, changed = mend(mask, classes, recipe)
     if recipe.far_um:
         found = split(mask, classes, spacing, recipe)
@@ -69,7 +72,7 @@ def measure_scan(
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = _each(found, whole, holes, seen, pool)
+        bumps = not_open(_each(found, whole, holes, seen, pool))
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
@@ -88,13 +91,13 @@ def _each(
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
-    seen = {(v.box, v.n_voxels): v.shape for v in (*whole.voids, *whole.small_voids)}
+    seen = {_key(v): v.shape for v in (*whole.voids, *whole.small_voids)}
     spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
     void_ids = classes.ids_with_role(Role.VOID)
 
     def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
         def known(void: Void) -> Shape | None:
-            return seen.get((_moved_box(void, first), void.n_voxels))
+            return seen.get(_key(_moved_void(void, first, spacing)))
 
         edges = found.structures[k].box
         n = sum(n for box, n in holes if _meets(box, edges))
@@ -156,6 +159,35 @@ def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
 def _meets(box: Sequence[slice], edges: Box) -> bool:
     """Whether two boxes share a voxel; a hole across the wall between bumps is each one's whole."""
     return all(s.start < b and a < s.stop for s, (a, b) in zip(box, edges, strict=True))
+
+
+def not_open(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
+    """For REVIEW instead of PASS, a structure with less than `DUST` of the pillar or the solder that the fullest one has.
+
+    Where the solder is gone and pillar and pad stand apart, each half has no void and would pass. Structures that all lack the same
+    are what such a scan shows.
+    """
+    if not bumps:
+        return ()
+    recipe = bumps[0].measured.recipe
+    most = {
+        name: max(b.measured.n_voxels.get(name, 0) for b in bumps)
+        for name in (recipe.pillar_class, recipe.solder_class)
+    }
+    return tuple(_whole_or_open(b, most) for b in bumps)
+
+
+def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
+    has = bump.measured.n_voxels
+    lacks = [
+        f"{name} ({has[name]:,} voxels, others up to {n:,})"
+        for name, n in most.items()
+        if n and has[name] < DUST * n
+    ]
+    if bump.measured.verdict is not Verdict.PASS or not lacks:
+        return bump
+    reason = f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
+    return replace(bump, measured=replace(bump.measured, verdict=Verdict.REVIEW, reason=reason))
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
@@ -229,6 +261,11 @@ def _moved_void(void: Void, first: Sequence[int], spacing_um: Spacing) -> Void:
     z, y, x = (c + f for c, f in zip(void.centroid_voxel, first, strict=True))
     um = (z * spacing_um[0], y * spacing_um[1], x * spacing_um[2])
     return replace(void, centroid_voxel=(z, y, x), centroid_um=um, box=_moved_box(void, first))
+
+
+def _key(void: Void) -> tuple[Box, int, tuple[int, ...]]:
+    """What tells a void from all others of its scan: box, voxels, and the sums of their indices along z, y, x."""
+    return void.box, void.n_voxels, tuple(round(c * void.n_voxels) for c in void.centroid_voxel)
 
 
 def _moved_box(void: Void, first: Sequence[int]) -> Box:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.bumps import gravity
+from voidscope.metrology.dimensions import stands_along
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.verdict import Verdict
 
@@ -48,8 +49,8 @@ def spots(scan: ScanMeasurement, axis: int | None = None) -> list[Spot]:
 
 
 def build_axis(scan: ScanMeasurement) -> int:
-    """The axis the bumps stand along; without dimensions, the one along which their centres differ least."""
-    said = (scan.dimensions.build_axis or "").removeprefix("-")
+    """The axis the bumps stand along; where neither dimensions nor recipe tell it, the one along which their centres differ least."""
+    said = (stands_along(scan.dimensions, scan.recipe) or "").removeprefix("-")
     if said:
         return "zyx".index(said)
     centres = np.array([b.structure.centroid_um for b in scan.bumps]).reshape(-1, 3)

@@ -2,8 +2,8 @@
 
 The bump stands along its build axis: pillar, then solder, then (memory) pad. Every length is read off many columns or
 levels and is their median, so that a stray voxel moves none of them; `by_boxes` reads the same things off bounding boxes,
-as the public formulas do, for comparison. No copy of the whole mask is made: what is needed of a class is counted plane by plane, or
-looked at inside its box, one class at a time.
+as the public formulas do, for comparison. What is needed of a class is counted plane by plane, or looked at inside its box, one class at
+a time; the void that belongs to their bodies takes one byte for each voxel of the box of all three (`hollows`).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import chunks
+from voidscope.metrology.components import chunks, of_classes
+from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
 from voidscope.metrology.pieces import Box, Part, Pieces
-from voidscope.vocabulary import ClassMap, Mask
+from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
 BULGE = 95.0
 """Percentile over the levels of the solder at which its edge is taken: a bulge counts, a stray voxel does not."""
 DUST = 0.01
-"""Connected parts of less than this share of their class are left out."""
+"""Connected parts of less than this share of the largest one of their class are left out."""
 PAD_SHARE = 0.25
 """What is called pad and covers less than this share of the columns of the pillar is none, but a few voxels that a model mistook."""
 TIE = 1e-6
@@ -69,7 +70,10 @@ class Dimensions:
 
 
 def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Dimensions:
-    """Measure the bump in a mask (z, y, x) of class ids by columns and levels, without parts below `DUST` of their class.
+    """Measure the bump in a mask (z, y, x) of class ids by columns and levels, without parts below `DUST` of their class's largest.
+
+    Void is part of the body it adjoins (`hollows`): a void at the foot of the pillar or at the top makes no bump shorter, and one in
+    the pad moves no pad.
 
     Heights are medians over the columns (along the build axis) of the pillar, widths and the pillar's edges medians over the
     levels (across it), the solder's edges the `BULGE` percentile of its levels. All are whole voxels wide at each column or
@@ -78,11 +82,10 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
     posed = _Posed.of(mask, classes, spacing_um, recipe, dust=DUST)
     if posed is None:
         return Dimensions()
+    posed = posed.with_void(mask, classes.ids_with_role(Role.VOID))
     foot, pad = posed.pillar, posed.pad
     pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
     top = solder if pad is None else posed.sides_of(pad)
-    if top.columns < PAD_SHARE * pillar.columns and pad is not None:
-        pad, top = None, solder
     step, across = posed.spacing[0], posed.spacing[1:]
     return Dimensions(
         build_axis=posed.axis,
@@ -121,6 +124,11 @@ def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     )  # fmt: skip
 
 
+def stands_along(size: Dimensions, recipe: MeasureConfig) -> str | None:
+    """The build axis of what was measured: that of its dimensions, else the recipe's, else none; - in front as in `Dimensions`."""
+    return size.build_axis or (None if recipe.build_axis == "auto" else recipe.build_axis)
+
+
 @dataclass(frozen=True)
 class _Class:
     """One class of a mask, as far as its box.
@@ -142,14 +150,14 @@ class _Class:
 
     @classmethod
     def of(cls, mask: Mask, class_id: int, dust: float) -> _Class | None:
-        """A class without its connected pieces of less than a share `dust` of it; None without a voxel."""
+        """A class without its connected pieces of less than a share `dust` of the largest; None without a voxel."""
         counts = _counts(mask, class_id)
         if not counts[0].any():
             return None
         ends = [_ends(n) for n in counts]
         box = mask[tuple(slice(a, b) for a, b in ends)]
         whole = cls(box, class_id, tuple(a for a, _ in ends), counts)
-        specks = _specks(box, class_id, int(np.ceil(dust * counts[0].sum())))
+        specks = _specks(box, class_id, dust) if dust * counts[0].sum() > 1 else ()
         return whole._without(specks) if specks else whole
 
     def _without(self, specks: tuple[tuple[Box, Part], ...]) -> _Class:
@@ -168,6 +176,10 @@ class _Class:
         for at, own in self.dust:
             body[at] &= ~own
         return body
+
+    def columns(self, axis: int) -> int:
+        """Columns along an axis that hold any of it."""
+        return int(np.count_nonzero(self.body().any(axis=axis)))
 
     def ends(self, axis: int) -> tuple[float, float]:
         """First and one past the last plane with a voxel."""
@@ -201,12 +213,10 @@ def _ends(counts: Counts) -> tuple[int, int]:
     return int(there[0]), int(there[-1]) + 1
 
 
-def _specks(mask: Mask, class_id: int, least: int) -> tuple[tuple[Box, Part], ...]:
-    """Connected pieces of a class of fewer than `least` voxels: where, and which voxels there."""
-    if least < 2:
-        return ()
+def _specks(mask: Mask, class_id: int, dust: float) -> tuple[tuple[Box, Part], ...]:
+    """Connected pieces of a class of less than a share `dust` of the largest: where, and which voxels there."""
     pieces = Pieces.of(mask, [class_id])
-    small = np.flatnonzero(pieces.found.n_voxels < least).tolist()
+    small = np.flatnonzero(pieces.found.n_voxels < dust * pieces.found.n_voxels.max()).tolist()
     return tuple((pieces.box(k), pieces.own(k)) for k in small)
 
 
@@ -248,6 +258,27 @@ class _Posed:
         """The build axis, with - in front where the pillar lies at the far end."""
         return ("-" if self.turned else "") + AXES[self.up]
 
+    def with_void(self, mask: Mask, void_ids: Sequence[int]) -> _Posed:
+        """The same in the box of all three, the void that they adjoin being theirs; a pad of less than `PAD_SHARE` is left out."""
+        few = self.pad is not None and self.pad.columns(self.up) < PAD_SHARE * self.pillar.columns(self.up)
+        parts = {SOLDER: self.solder, PILLAR: self.pillar}
+        if self.pad is not None and not few:
+            parts[PAD] = self.pad
+        low = np.min([p.first for p in parts.values()], axis=0)
+        high = np.max([np.add(p.first, p.mask.shape) for p in parts.values()], axis=0)
+        low[self.up], high[self.up] = 0, mask.shape[self.up]
+        seen = mask[tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))]
+        levels = of_classes(np.moveaxis(seen, self.up, 0), void_ids).view(np.uint8)
+        bodies = np.moveaxis(levels, 0, self.up)
+        for code, part in parts.items():
+            at = (slice(a, a + n) for a, n in zip(part.first - low, part.mask.shape, strict=True))
+            np.copyto(bodies[tuple(at)], code, where=part.body())
+        give_void(levels)
+        pillar, solder, pad = (_Class.of(bodies, code, 0.0) for code in (PILLAR, SOLDER, PAD))
+        if pillar is None or solder is None:  # the recipe names one class twice
+            return self
+        return replace(self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape)
+
     def sides_of(self, part: _Class) -> _Sides:
         """Where a class begins and ends in each column and at each level."""
         body = np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0))
@@ -278,11 +309,6 @@ class _Sides:
     first: npt.NDArray[np.int32]
     last: npt.NDArray[np.int32]
     edges: tuple[Lengths, Lengths]
-
-    @property
-    def columns(self) -> int:
-        """How many columns hold any of it."""
-        return int(np.count_nonzero(self.last))
 
 
 def _apart(a: list[float], b: list[float], across: tuple[float, ...]) -> float:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from voidscope.config import MeasureConfig
-from voidscope.errors import LabelError, NotReady, VolumeError
 from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, combined, ratio_budget, volume_budget
+from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
-from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
+from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions, stands_along
 from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
@@ -33,7 +31,7 @@ from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_o
 from voidscope.metrology.views import Differences
 from voidscope.metrology.voids import Shape, Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
-from voidscope.volume import Spacing, check_spacing
+from voidscope.volume import Spacing
 
 
 @dataclass(frozen=True)
@@ -241,17 +239,11 @@ def measure_mask(
     NotReady : no spacing, or no class with role void.
     VolumeError : an impossible spacing.
     LabelError : the mask is not 3-D, holds no voxel or ids beyond the class map.
+    ConfigError : the recipe names a class that is none.
     """
-    spacing = checked(mask, classes, spacing_um, scan)
+    spacing = checked(mask, classes, spacing_um, recipe, scan)
     mask, changed = clean(mask, classes, spacing, recipe)
     return replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
-
-
-def checked(mask: Mask, classes: ClassMap, spacing_um: Spacing | None, scan: str) -> Spacing:
-    """The spacing as three plain numbers; raises what `measure_mask` does where mask, classes or spacing cannot be measured."""
-    spacing = _checked_spacing(spacing_um, scan)
-    _check(mask, classes, scan)
-    return spacing
 
 
 def measure_clean(
@@ -266,7 +258,7 @@ def measure_clean(
     faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
     boxed = by_boxes(mask, classes, spacing, recipe)
     counted, small = _sorted_out(voids() if voids else voids_of(mask, classes, spacing, recipe), recipe)
-    others = quantities(counted, size, parts, classes, spacing, recipe)
+    others = quantities(counted, size, parts, counts, classes, spacing, recipe)
     ratios, undefined = (
         values_of(parts),
         reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
@@ -309,8 +301,8 @@ def ratio_parts(
 
     `counts` are the mask's voxels by class, unlabelled first, and `size` knows the build axis.
     """
-    axis = size.build_axis if recipe.build_axis == "auto" else size.build_axis or recipe.build_axis
-    return volume_parts(counts, classes, recipe.solder_class) | area_parts(mask, classes, recipe, axis)
+    areas = area_parts(mask, classes, recipe, stands_along(size, recipe))
+    return volume_parts(counts, classes, recipe.solder_class) | areas
 
 
 def measured_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> float | None:
@@ -347,41 +339,6 @@ def _sorted_out(voids: Sequence[Void], recipe: MeasureConfig) -> tuple[tuple[Voi
         tuple(v for v, counted in zip(voids, counts, strict=True) if counted),
         tuple(v for v, counted in zip(voids, counts, strict=True) if not counted),
     )
-
-
-def _checked_spacing(spacing_um: Spacing | None, scan: str) -> Spacing:
-    """The spacing as three plain numbers, of which a volume can be made."""
-    if spacing_um is None:
-        raise NotReady(
-            f"{scan} has no spacing, so nothing in it can be measured; give it in um with --spacing Z,Y,X."
-        )
-    if np.shape(spacing_um) != (3,):
-        raise VolumeError(
-            f"{scan} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7."
-        )
-    spacing = _triple(float(s) for s in spacing_um)
-    check_spacing(spacing, scan)
-    if not 1e-4 <= min(spacing) <= max(spacing) <= 1e6:
-        raise VolumeError(
-            f"{scan} has spacing {spacing} um, finer than 0.1 nm or coarser than 1 m; mind the unit: --spacing Z,Y,X in um."
-        )
-    return spacing
-
-
-def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
-    """Refuse a mask that is not of these classes, and classes without a void."""
-    if mask.ndim != 3 or not mask.size:
-        raise LabelError(
-            f"The mask of {scan} has shape {mask.shape}; expected (z, y, x) with at least one voxel each way. Make a slice (1, y, x)."
-        )
-    if not np.issubdtype(mask.dtype, np.unsignedinteger) or mask.max() > len(classes):
-        raise LabelError(
-            f"The mask of {scan} is {mask.dtype} up to {mask.max()}; expected uint8 ids 0..{len(classes)}. Translate it with ClassMap.from_file."
-        )
-    if not classes.ids_with_role(Role.VOID):
-        raise NotReady(
-            f"No class of {scan} has the role void ({', '.join(classes.names)}); name one, e.g. pore:void."
-        )
 
 
 def _budget_from(entry: Mapping[str, Any], name: str) -> tuple[Contribution, ...]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.dimensions import Dimensions
+from voidscope.metrology.dimensions import AXES, PAD_SHARE, Dimensions, stands_along
 from voidscope.metrology.ratios import Parts
 from voidscope.metrology.voids import QUANTIFIABLE_VOXELS, Void
 from voidscope.vocabulary import ClassMap
@@ -32,8 +32,8 @@ QUANTITIES = {
 
 
 def quantities(
-    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], classes: ClassMap,
-    spacing_um: Spacing, recipe: MeasureConfig,
+    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], counts: Sequence[int],
+    classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
 ) -> dict[str, float | str]:  # fmt: skip
     """Every quantity of one measurement, or why it is undefined, by name.
 
@@ -41,19 +41,21 @@ def quantities(
     ----------
     voids : the counted ones, largest first
     parts : of the ratios, for the size of the structure
+    counts : voxels of each class, unlabelled first
     """
-    return {**_of_voids(voids, size, parts, spacing_um), **_of_bump(size, classes, recipe)}
+    axis = (stands_along(size, recipe) or AXES[0])[-1]  # without one the bump has no projected area either
+    return {**_of_voids(voids, axis, parts, spacing_um), **_of_bump(size, counts, classes, recipe)}
 
 
 def _of_voids(
-    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], spacing_um: Spacing
+    voids: Sequence[Void], axis: str, parts: Mapping[str, Parts | str], spacing_um: Spacing
 ) -> dict[str, float | str]:
     structure, shadow = parts["void/foreground"], parts["projected area"]
     largest = voids[0] if voids else None
     diameter = largest.diameter_um if largest else 0.0
     return {
         "largest_void_share": structure if isinstance(structure, str) else (largest.n_voxels if largest else 0) / structure[1],
-        "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], size, spacing_um),
+        "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], axis, spacing_um),
         "largest_void_diameter_um": diameter,
         "largest_void_feret_um": _longest(voids, spacing_um),
         "void_count": float(len(voids)),
@@ -73,17 +75,18 @@ def _longest(voids: Sequence[Void], spacing_um: Spacing) -> float | str:
     return longest
 
 
-def _disc(columns: int, size: Dimensions, spacing_um: Spacing) -> float:
+def _disc(columns: int, axis: str, spacing_um: Spacing) -> float:
     """Diameter of the circle with the area of so many columns along the build axis, in um."""
-    along = "zyx".index((size.build_axis or "z")[-1])
-    pixel = math.prod(s for axis, s in enumerate(spacing_um) if axis != along)
+    pixel = math.prod(s for name, s in zip(AXES, spacing_um, strict=True) if name != axis)
     return math.sqrt(4 * columns * pixel / math.pi)
 
 
-def _of_bump(size: Dimensions, classes: ClassMap, recipe: MeasureConfig) -> dict[str, float | str]:
+def _of_bump(
+    size: Dimensions, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig
+) -> dict[str, float | str]:
     width, sides = size.pillar_width_um, size.extrusion_um
-    without = _missing(recipe, classes, ("pillar", "solder"))
-    unpadded = without if width is None else _missing(recipe, classes, ("pad",))
+    without = _missing(recipe, classes, counts, ("pillar", "solder"))
+    unpadded = without if width is None else _missing(recipe, classes, counts, ("pad",))
     out = None if sides is None else max(0.0, *sides.values())
     lacking = None if sides is None else max(0.0, *(-v for v in sides.values()))
     lengths = {
@@ -102,13 +105,15 @@ def _over(length: float | None, width: float | None) -> float | None:
     return None if length is None or not width else length / width
 
 
-def _missing(recipe: MeasureConfig, classes: ClassMap, parts: Sequence[str]) -> str:
-    """Why a mask without some part of a bump has none: the recipe names no class of it, or no voxel is of it."""
-    for part in parts:
-        name = getattr(recipe, f"{part}_class")
+def _missing(recipe: MeasureConfig, classes: ClassMap, counts: Sequence[int], parts: Sequence[str]) -> str:
+    """Why a mask without some part of a bump has none: the recipe names no class of it, or no voxel, or too few, are of it."""
+    names = [getattr(recipe, f"{part}_class") for part in parts]
+    for part, name in zip(parts, names, strict=True):
         if name not in classes.names:
             return f"there is no class {name!r} among {', '.join(classes.names)}; name it in measure.{part}_class"
-    said = " or ".join(getattr(recipe, f"{part}_class") for part in parts)
-    return (
-        f"no voxel is {said}" if "pad" in parts else f"no voxel is {said}, or they do not tell the build axis"
-    )
+    absent = [name for name in names if not counts[classes.id_of(name)]]
+    if absent:
+        return f"no voxel is {' or '.join(absent)}"
+    if "pad" in parts:
+        return f"{names[0]} covers less than {PAD_SHARE:.0%} of the pillar's columns, so it is taken for a mistake"
+    return f"{' and '.join(names)} do not tell the build axis; name it in measure.build_axis"

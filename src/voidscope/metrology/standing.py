@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.components import Components
+from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -152,7 +153,9 @@ def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
 def _build_axis(
     pillars: Components, chosen: list[int], mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig
 ) -> int | None:  # fmt: skip
-    """The axis along which solder and pillars lie farthest apart; without solder, the one along which pillars differ least."""
+    """The recipe's; else the axis along which solder and pillars lie farthest apart; without solder, where pillars differ least."""
+    if recipe.build_axis != "auto":
+        return AXES.index(recipe.build_axis)
     if not chosen:
         return None
     if recipe.solder_class in classes.names:
