@@ -26,7 +26,7 @@ from voidscope.metrology.charts import (
     trend,
     value_colour,
 )
-from voidscope.metrology.lot import Lot, LotScan, spread
+from voidscope.metrology.lot import Lot, LotScan, percentiles
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -116,7 +116,7 @@ def test_a_lot_counts_verdicts_spreads_and_places_that_fail_again() -> None:
     )
     assert told["blt_um"]["min"] == told["blt_um"]["max"] == lot.bond_lines()[0]
     assert lot.limit == 5
-    assert spread([]) is None and spread([2.0, 4.0])["median"] == 3  # type: ignore[index]
+    assert percentiles([]) is None and percentiles([2.0, 4.0])["median"] == 3  # type: ignore[index]
     page = lot_page(lot, "lot 7")
     assert "<td>r1c2</td><td>2</td><td>3</td>" in page and page.count("<svg") == 4
 

@@ -1,6 +1,6 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
-from voidscope.metrology.blind import Plan, Slot, spread
+from voidscope.metrology.blind import Plan, Slot, choose_parts
 from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.changes import Change, Changes
@@ -48,6 +48,7 @@ __all__ = [
     "Void",
     "by_boxes",
     "changes_page",
+    "choose_parts",
     "count_classes",
     "decide",
     "decided",
@@ -67,7 +68,6 @@ __all__ = [
     "sphere_diameter",
     "split",
     "spot",
-    "spread",
     "study_in_words",
     "undefined_ratios",
     "verdict_agreement",

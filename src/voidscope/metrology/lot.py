@@ -85,13 +85,13 @@ class Lot:
             "scans": len(self.scans),
             "bumps": len(self.bumps()),
             "verdicts": {v.value: sum(b.measured.verdict is v for _, b in self.bumps()) for v in Verdict},
-            "ratio_percent": spread(self.ratios()),
-            "blt_um": spread(self.bond_lines()),
+            "ratio_percent": percentiles(self.ratios()),
+            "blt_um": percentiles(self.bond_lines()),
             "recurring": [{"bump": n, "failed": k, "scans": of} for n, k, of in self.recurring()],
         }
 
 
-def spread(values: Sequence[float]) -> dict[str, float] | None:
+def percentiles(values: Sequence[float]) -> dict[str, float] | None:
     """Median, 5th and 95th percentile and extremes; None without a value."""
     if not values:
         return None

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from voidscope.config import Config
 from voidscope.errors import ConfigError, LabelError, NotReady, ProjectError, StaleResult, named
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Plan, Slot, judged_ratio, measured_ratio, spread
+from voidscope.metrology import Plan, Slot, choose_parts, judged_ratio, measured_ratio
 from voidscope.project import Cycle, Drawing, PartRecord, Project, SliceReader, StoredLabel, Study, StudyPlan
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
@@ -97,7 +97,7 @@ def plan_study(
         chosen = tuple(keys)
         if not chosen:
             ratios = yield from _ratios(ground)
-            chosen = spread(ratios, n, seed)
+            chosen = choose_parts(ratios, n, seed)
         records = {
             p: PartRecord.of(key, ground.reader.records[key.scan])
             for p, key in zip(plan.parts, chosen, strict=True)
