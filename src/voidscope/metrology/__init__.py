@@ -5,7 +5,14 @@ from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
-from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, study_in_words, verdict_agreement
+from voidscope.metrology.gauge import (
+    ONE_VERDICT,
+    GaugeStudy,
+    Reading,
+    gauge_study,
+    study_in_words,
+    verdict_agreement,
+)
 from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measure_mask, measured_ratio
 from voidscope.metrology.page import changes_page, lot_page
@@ -22,6 +29,7 @@ from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diamet
 
 __all__ = [
     "DEFINITIONS",
+    "ONE_VERDICT",
     "PRESETS",
     "QUALITIES",
     "QUANTITIES",
