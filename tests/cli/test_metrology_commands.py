@@ -36,6 +36,18 @@ def test_a_table_is_read_and_told_as_text_and_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "told"), [("PASS", "kappa): undefined: only one verdict ever occurs"), ("", None)]
+)
+def test_kappa_of_one_verdict_is_undefined_and_without_verdicts_not_told(
+    tmp_path: Path, verdict: str, told: str | None
+) -> None:
+    path = str(table(tmp_path, STUDY.replace("FAIL", "PASS").replace("PASS", verdict)))
+    said = CliRunner().invoke(app, ["gauge", path]).stdout
+    assert (told in said) if told else ("kappa" not in said)
+    assert json.loads(CliRunner().invoke(app, ["gauge", path, "--json"]).stdout)["verdict_kappa"] is None
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "no column part, operator, value"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from metrology.masks import HBM, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError
-from voidscope.metrology import Plan, judged_ratio, measure_mask, spread
+from voidscope.metrology import Plan, choose_parts, judged_ratio, measure_mask
 from voidscope.vocabulary import SliceKey
 
 plans = st.builds(
@@ -92,18 +92,18 @@ def test_parts_are_slices_once_each_with_smallest_and_largest_ratio(
     values: list[float], seed: int, data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(2, len(values)))
-    chosen = spread(ratios(values), n, seed)
+    chosen = choose_parts(ratios(values), n, seed)
     assert len(set(chosen)) == n
     found = [ratios(values)[key] for key in chosen]
     assert (min(found), max(found)) == (min(values), max(values))
-    assert chosen == spread(ratios(values), n, seed)
+    assert chosen == choose_parts(ratios(values), n, seed)
 
 
 def test_many_slices_without_void_do_not_crowd_out_the_others() -> None:
     values = [0.0] * 90 + [0.1, 0.2, 0.3, 0.4]
-    found = sorted(ratios(values)[key] for key in spread(ratios(values), 5, 0))
+    found = sorted(ratios(values)[key] for key in choose_parts(ratios(values), 5, 0))
     assert found == pytest.approx(np.linspace(0, 0.4, 5))
-    assert spread(ratios(values), 5, 0) != spread(ratios(values), 5, 3)
+    assert choose_parts(ratios(values), 5, 0) != choose_parts(ratios(values), 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_many_slices_without_void_do_not_crowd_out_the_others() -> None:
 )
 def test_too_few_slices_or_parts_are_refused(n: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        spread(ratios([0.1, 0.2, 0.3]), n)
+        choose_parts(ratios([0.1, 0.2, 0.3]), n)
 
 
 @pytest.mark.parametrize("rule", ["simple acceptance", "guard band"])

@@ -26,7 +26,7 @@ from voidscope.metrology.charts import (
     trend,
     value_colour,
 )
-from voidscope.metrology.lot import Lot, LotScan, spread
+from voidscope.metrology.lot import Lot, LotScan, percentiles
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -116,15 +116,41 @@ def test_a_lot_counts_verdicts_spreads_and_places_that_fail_again() -> None:
     )
     assert told["blt_um"]["min"] == told["blt_um"]["max"] == lot.bond_lines()[0]
     assert lot.limit == 5
-    assert spread([]) is None and spread([2.0, 4.0])["median"] == 3  # type: ignore[index]
+    assert percentiles([]) is None and percentiles([2.0, 4.0])["median"] == 3  # type: ignore[index]
     page = lot_page(lot, "lot 7")
     assert "<td>r1c2</td><td>2</td><td>3</td>" in page and page.count("<svg") == 4
+
+
+def test_a_scan_that_lost_its_first_row_names_no_place_that_fails_again() -> None:
+    lost = package((24, 44, 60), rows(2, 3, 18, 12)[3:], [7.0] * 3, voids={1: 4.5})
+    short = measure_scan(lost.mask, HBM, (1, 1, 1), MeasureConfig(), "short")
+    assert [b.name for b in short.bumps if b.measured.verdict is Verdict.FAIL] == ["r1c2"]
+    lone = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 4.5})
+    single = measure_scan(lone.mask, HBM, (1, 1, 1), MeasureConfig(), "single")
+    lot = Lot.of([scan({1: 4.5}, "one"), short, single, scan({}, "two")])
+    assert lot.recurring() == ()
+    assert lot.left_out() == (
+        ("short", "a grid of 1 x 3, not 2 x 3"),
+        ("single", "no grid"),
+    )
+    words = "2 of 4 scans are left out: short (a grid of 1 x 3, not 2 x 3), single (no grid)."
+    assert words in lot_page(lot, "lot 8")
+    assert lot.summary()["left_out_of_recurring"] == [
+        {"scan": name, "reason": reason} for name, reason in lot.left_out()
+    ]
+    again = Lot.of([scan({1: 4.5}, "one"), scan({1: 4.5}, "two"), short])
+    assert again.recurring() == (("r1c2", 2, 2),)
+    even = Lot.of([short, scan({}, "one")])
+    assert [name for name, _ in even.left_out()] == [
+        "short"
+    ]  # of sizes as common the larger: rows are lost, not won
+    assert Lot.of([short, replace(short, scan="other")]).left_out() == ()
 
 
 def test_lone_bumps_of_many_scans_are_a_lot_without_places() -> None:
     made = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 4.5})
     lot = Lot.of([measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(), n) for n in "abc"])
-    assert lot.recurring() == () and lot.summary()["verdicts"]["FAIL"] == 3
+    assert lot.recurring() == lot.left_out() == () and lot.summary()["verdicts"]["FAIL"] == 3
 
 
 def test_scans_held_to_different_limits_have_no_limit_in_common() -> None:

@@ -6,6 +6,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from hypothesis import example as tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,16 +122,46 @@ def test_equal_values_give_no_share_and_no_categories() -> None:
     assert (exact.grr_of_total, exact.ndc, exact.opinion) == (0, None, "good")
 
 
+@given(st.floats(-1e6, 1e6), st.tuples(*[st.integers(2, 6)] * 3))
+@tried(0.1, (3, 3, 3))
+def test_equal_values_are_equal_whatever_their_means_are_rounded_to(
+    value: float, size: tuple[int, int, int]
+) -> None:
+    found = gauge_study(readings(np.full(size, value)))
+    assert (found.total, found.grr_of_total, found.ndc, found.interaction_p) == (0, None, None, 1)
+    assert study_in_words(found, None) == (
+        "Gauge R&R is undefined: all values are equal, kappa of the verdicts undefined: only one verdict ever occurs."
+    )
+
+
+@given(
+    st.lists(st.floats(0.01, 1), min_size=2, max_size=9, unique_by=lambda v: round(v, 3)), st.integers(2, 5)
+)
+@tried([0.1, 0.2, 0.3, 0.35, 0.4], 3)
+def test_a_gauge_that_says_the_same_each_time_has_no_spread_of_its_own(values: list[float], n: int) -> None:
+    found = gauge_study(readings(np.tile(np.array(values)[:, None, None], (1, n, n))))
+    assert (found.grr, found.grr_of_total, found.ndc, found.interaction_p) == (0, 0, None, 1)
+    assert found.total == pytest.approx(np.std(values, ddof=1))
+    biased = gauge_study(readings(np.array(values)[:, None, None] + np.arange(n)[:, None] / 7 + np.zeros(n)))
+    assert (biased.repeatability, biased.interaction, biased.interaction_p) == (0, 0, 1)
+
+
+def test_a_spread_far_below_the_values_counts_as_long_as_it_is_no_rounding() -> None:
+    cells = np.round(random_study(3) * 1e-9, 12)
+    found = gauge_study(readings(0.1 + cells))
+    assert numbers(found) == pytest.approx(slow_twin(cells, found.pooled), rel=1e-4)
+
+
 def test_a_study_is_told_in_one_sentence() -> None:
     assert study_in_words(gauge_study(example()), 0.875) == (
         "Gauge R&R is 27.9 % of the total (conditional, and fewer than 5 distinct categories), distinct categories (ndc) 4, "
         "kappa of the verdicts 0.88."
     )
     equal = gauge_study(readings(np.ones((3, 2, 2))))
-    assert study_in_words(equal, None) == "Gauge R&R is undefined: all values are equal."
+    assert study_in_words(equal, None, rated=False) == "Gauge R&R is undefined: all values are equal."
     exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
     assert (
-        study_in_words(exact, None)
+        study_in_words(exact, None, rated=False)
         == "Gauge R&R is 0.0 % of the total (good), distinct categories (ndc) undefined."
     )
 
@@ -168,10 +199,10 @@ def test_kappa_counts_pairs(seed: int) -> None:
     assert verdict_agreement(rows) == pytest.approx(slow_kappa(drawn))
 
 
-def test_kappa_of_full_agreement_is_one_and_of_no_verdicts_none() -> None:
+def test_kappa_of_full_agreement_is_one_and_of_none_or_one_verdict_undefined() -> None:
     same = [Reading(f"p{i}", f"o{j}", 0.0, "PASS" if i else "FAIL") for i in range(3) for j in range(2)]
     assert verdict_agreement(same) == 1
-    assert verdict_agreement([Reading(m.part, m.operator, 0.0, "PASS") for m in same]) == 1
+    assert verdict_agreement([Reading(m.part, m.operator, 0.0, "PASS") for m in same]) is None
     assert verdict_agreement([Reading("p", "o", 0.0)]) is None
     with pytest.raises(LabelError, match="Part p2 has 1 verdict"):
         verdict_agreement(same[:-1])

@@ -34,6 +34,35 @@ def test_a_failing_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pyte
     assert [p.name for p in tmp_path.iterdir()] == ["file.bin"]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_never_replaces_one_that_came_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def none(self: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    if not links:  # as on FAT
+        monkeypatch.setattr(Path, "hardlink_to", none)
+    path = tmp_path / "deep" / "file.bin"
+    assert atomic.write_new(path, b"first")
+    assert not atomic.write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert [p.name for p in path.parent.iterdir()] == ["file.bin"]
+
+
+def test_a_new_file_that_the_disk_refuses_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(ProjectError, match="No space left on device"):
+        atomic.write_new(tmp_path / "file.bin", b"data")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_data_is_synced_before_it_is_renamed_and_the_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

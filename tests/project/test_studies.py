@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_a_kill_between_writing_and_renaming_leaves_the_reading_to_be_made(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "replace", killed)
+        patch.setattr(Path, "hardlink_to", killed)
         study.keep(slot, drawing(slot))
     assert study.next(PEOPLE[0]) == slot
     study.keep(slot, drawing(slot))
@@ -103,6 +104,41 @@ def test_a_reading_is_never_replaced(study: Study) -> None:
     with pytest.raises(ProjectError, match="was made already"):
         study.keep(slot, replace(drawing(slot), value=0.5))
     assert {p: p.read_bytes() for p in (study.folder / "readings").iterdir()} == before
+
+
+def test_of_two_windows_that_keep_one_reading_at_once_the_first_stays(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = study.next(PEOPLE[0])
+    first, link = drawing(slot), Path.hardlink_to
+    with monkeypatch.context() as patch:
+
+        def between(self: Path, target: Path) -> None:
+            patch.setattr(Path, "hardlink_to", link)
+            study.keep(slot, first)  # the other window, after this one has looked and before it writes
+            link(self, target)
+
+        patch.setattr(Path, "hardlink_to", between)
+        with pytest.raises(ProjectError, match="was made already, perhaps in another window"):
+            study.keep(slot, replace(first, value=0.5))
+    assert study._row(slot)["value"] == first.value
+
+
+def test_a_draft_that_cannot_be_deleted_is_told_and_the_reading_is_kept(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = study.plan.order(PEOPLE[0])[:2]
+    assert study.keep(first, drawing(first)) == ""
+    study.keep_draft(second, drawing(second).mask)
+
+    def refused(path: Path) -> None:
+        raise ProjectError(f"Cannot write {path}: read-only.")
+
+    monkeypatch.setattr("voidscope.project.studies.remove", refused)
+    said = study.keep(second, drawing(second))
+    assert said.startswith("The reading is kept. Its draft could not be deleted")
+    assert "read-only" in said
+    assert study.done(PEOPLE[0]) == 2
 
 
 def test_a_study_is_blind_until_it_is_complete(study: Study) -> None:
@@ -163,9 +199,39 @@ def test_what_is_damaged_is_named(project: Project, study: Study) -> None:
     with pytest.raises(ProjectError, match=rf"{files[0].name} is damaged"):
         study.drawing(study.plan.slots[0])
     files[0].write_bytes(kept)
-    (study.folder / "plan.json").write_text('{"parts": {}}')
-    with pytest.raises(ProjectError, match=r"plan.json is damaged"):
-        Study.all(project.path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", r"Cannot read .*0001.plan.json"),
+        ('{"parts": {}}', r"0001.plan.json is damaged"),
+        (
+            '{"parts": {}, "operators": [], "repeats": 2, "seed": 0}',
+            r"0001.plan.json is damaged: The study has 0 part",
+        ),
+        (None, r"Cannot read .*0001.plan.json"),
+    ],
+)
+def test_a_damaged_study_is_told_and_hides_no_other(
+    project: Project, study: Study, text: str | None, said: str
+) -> None:
+    second = Study.begin(project.path, planned(project), {})
+    path = study.folder / "plan.json"
+    path.unlink() if text is None else path.write_text(text)
+    assert Study.all(project.path) == (second,) == (study_of(project.path),)
+    assert re.search(said, *Study.damaged(project.path))
+    with pytest.raises(ProjectError, match=said):
+        study_of(project.path, 1)
+    with pytest.raises(ProjectError, match="no study 3; its studies are 1, 2"):
+        study_of(project.path, 3)
+    third = Study.begin(project.path, planned(project), {})
+    assert third.number == 3
+    (third.folder / "plan.json").write_text("{")
+    with pytest.raises(
+        ProjectError, match=r"0003.plan.json.* Studies 2 can be opened by their number: --study 2"
+    ):
+        study_of(project.path)
 
 
 def test_a_study_that_is_not_there_is_said(project: Project) -> None:

@@ -186,6 +186,62 @@ def test_what_is_no_reading_is_said_and_not_taken(view: Any, dock: Any, study: S
     assert (view.study.blind.mask == BACKGROUND).all()
 
 
+def test_a_slice_with_pixels_left_unpainted_is_only_taken_when_the_person_says_so(
+    view: Any, dock: Any, study: Study
+) -> None:
+    question = dock.jobs.question
+    start(view, "Ann")
+    view.study.blind._labels.brush_size = 1
+    view.study.blind._labels.paint((5, 5), SOLDER)
+    for _ in range(2):  # pressed again, or held down, it asks again
+        view.study.finish()
+        assert not question.isHidden()
+        assert "99 % of this slice is unpainted" in question.sentence.text()
+    question.buttons[1].click()
+    assert (study.done("Ann"), question.isHidden(), view.study.progress.text()) == (0, True, "1 of 6")
+    view.study.done.click()
+    view.study.blind._labels.paint((9, 9), VOID)
+    assert question.isHidden()  # what was asked is another drawing by now
+    view.study.done.click()
+    view.study.leave_it.click()
+    assert question.isHidden()
+    start(view, "Ann")
+    assert study.done("Ann") == 0
+    view.study.done.click()
+    question.buttons[0].click()
+    assert (study.done("Ann"), view.study.progress.text()) == (1, "2 of 6")
+    draw(view)
+    view.study.done.click()
+    assert question.isHidden()
+    assert study.done("Ann") == 2
+
+
+def test_a_draft_that_stays_is_told_on_the_next_slice(
+    view: Any, dock: Any, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise ProjectError(f"Cannot write {path}: read-only.")
+
+    start(view, "Ann")
+    draw(view)
+    monkeypatch.setattr("voidscope.project.studies.remove", refused)
+    view.study.done.click()
+    assert "The reading is kept" in dock.jobs.message.text()
+    assert (study.done("Ann"), view.study.progress.text()) == (1, "2 of 6")
+
+
+def test_a_damaged_study_is_told_beside_the_others(view: Any, study: Study, project: Project) -> None:
+    second = execute(plan_study(project, ["Cy", "Di"], keys=KEYS))
+    (study.folder / "plan.json").write_text("{")
+    gauge = view.measure.gauge
+    gauge.refresh()
+    assert [gauge.studies.itemText(k) for k in range(gauge.studies.count())] == ["Study 2"]
+    assert "plan.json" in gauge.state.text() and "Cy 0 of 6" in gauge.state.text()
+    (second.folder / "plan.json").write_text("{")
+    gauge.refresh()
+    assert gauge.studies.isHidden() and "No study yet" not in gauge.state.text()
+
+
 def test_keys_of_the_dock_do_what_the_study_does_with_them_or_nothing(
     view: Any, dock: Any, study: Study
 ) -> None:

@@ -183,6 +183,39 @@ def test_what_cannot_be_planned_is_refused(project: Project, dataset: Dataset, t
         plan_study(plain, ["ann", "bo"], keys=KEYS)
 
 
+def test_a_person_has_one_name_that_is_no_models(project: Project) -> None:
+    with pytest.raises(ConfigError, match="'Ann', 'Ann'; give each a name of its own"):
+        plan_study(project, ["Ann", " Ann "], keys=KEYS)
+    modelled(project, 1)
+    for models in ([], [1]):
+        with pytest.raises(ConfigError, match=r"'cycle 1' is what a model is called.* --model 1"):
+            plan_study(project, ["cycle  1", "Bo"], models=models, keys=KEYS)
+    study = execute(plan_study(project, ["Ann ", "Bo  Lee"], keys=KEYS))
+    assert study.plan.operators == ("Ann", "Bo Lee")
+
+
+def test_a_damaged_study_stops_no_new_one(project: Project) -> None:
+    first = study_of(project)
+    (first.folder / "plan.json").write_text("{")
+    second = study_of(project)
+    assert second.number == 2
+    assert second.plan.seed == first.plan.seed + 1
+
+
+def test_a_draft_that_stays_is_told_after_the_reading_is_taken(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of(project)
+    slot = study.next("ann")
+
+    def refused(path: Path) -> None:
+        raise ProjectError(f"Cannot write {path}: read-only.")
+
+    monkeypatch.setattr("voidscope.project.studies.remove", refused)
+    assert "The reading is kept" in take_reading(project, study, slot, square(1))
+    assert study.done("ann") == 1
+
+
 def test_labels_undo_and_all_else_are_byte_for_byte_what_they_were(
     project: Project, dataset: Dataset
 ) -> None:

@@ -64,6 +64,8 @@ def _lot_text(found: Lot, out: Path) -> str:
                 f"  {name.partition('_')[0]:6s} median {told[name]['median']:.4g} {unit}, 5-95 % {told[name]['p5']:.4g} to {told[name]['p95']:.4g} {unit}"
             )
     lines += [f"  {name} fails in {failed} of {of} scans" for name, failed, of in found.recurring()]
+    if found.left_out():
+        lines.append(f"  places that fail again: {found.left_out_in_words()}")
     return "\n".join([*lines, f"page: {out}"])
 
 

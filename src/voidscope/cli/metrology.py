@@ -14,8 +14,8 @@ from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, open_proje
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
-from voidscope.metrology import PRESETS as RECIPES
 from voidscope.metrology import (
+    ONE_VERDICT,
     GaugeStudy,
     Reading,
     gauge_study,
@@ -23,6 +23,7 @@ from voidscope.metrology import (
     recipe_text,
     verdict_agreement,
 )
+from voidscope.metrology import PRESETS as RECIPES
 from voidscope.project import Study, study_of
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import SliceKey
@@ -146,7 +147,8 @@ def gauge(
             )
         readings = _readings(path)
         found, kappa = gauge_study(readings, tolerance), verdict_agreement(readings)
-        say(found.entry() | {"verdict_kappa": kappa}, as_json, _text(found, kappa))
+        text = _text(found, kappa, rated=any(r.verdict for r in readings))
+        say(found.entry() | {"verdict_kappa": kappa}, as_json, text)
         return
     project = open_project(path)
     if plan:
@@ -168,7 +170,9 @@ def gauge(
         )
     else:
         shown = study_of(project.path, study)
-    say(shown.entry(tolerance), as_json, _state(shown, tolerance))
+    damaged = Study.damaged(project.path)
+    tree = {**shown.entry(tolerance), "damaged": list(damaged)}
+    say(tree, as_json, "\n".join([_state(shown, tolerance), *damaged]))
 
 
 def _state(study: Study, tolerance: float | None) -> str:
@@ -203,7 +207,7 @@ def _reading(table: Path, line: int, row: dict[str, str]) -> Reading:
         raise CannotReadFile(table, f"line {line} has the value {row['value']!r}; give a number.") from None
 
 
-def _text(study: GaugeStudy, kappa: float | None) -> str:
+def _text(study: GaugeStudy, kappa: float | None, *, rated: bool = True) -> str:
     """The study for a terminal."""
     share = "undefined" if study.grr_of_total is None else f"{100 * study.grr_of_total:.1f} %"
     rows = [
@@ -221,6 +225,8 @@ def _text(study: GaugeStudy, kappa: float | None) -> str:
     ]  # fmt: skip
     if study.grr_of_tolerance is not None:
         rows.append(f"6 GRR is {100 * study.grr_of_tolerance:.1f} % of the tolerance")
-    if kappa is not None:
-        rows.append(f"agreement of verdicts (Fleiss' kappa): {kappa:.3f}")
+    if rated:
+        rows.append(
+            f"agreement of verdicts (Fleiss' kappa): {ONE_VERDICT if kappa is None else f'{kappa:.3f}'}"
+        )
     return "\n".join(rows)

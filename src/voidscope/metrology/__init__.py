@@ -1,12 +1,19 @@
 """Void metrology: um in, um out; ratios, voids, a verdict and a report from a mask, with or without a project."""
 
-from voidscope.metrology.blind import Plan, Slot, spread
+from voidscope.metrology.blind import Plan, Slot, choose_parts
 from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.calibration import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
-from voidscope.metrology.gauge import GaugeStudy, Reading, gauge_study, study_in_words, verdict_agreement
+from voidscope.metrology.gauge import (
+    ONE_VERDICT,
+    GaugeStudy,
+    Reading,
+    gauge_study,
+    study_in_words,
+    verdict_agreement,
+)
 from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measure_mask, measured_ratio
 from voidscope.metrology.page import changes_page, lot_page
@@ -23,6 +30,7 @@ from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diamet
 
 __all__ = [
     "DEFINITIONS",
+    "ONE_VERDICT",
     "PRESETS",
     "QUALITIES",
     "QUANTITIES",
@@ -53,6 +61,7 @@ __all__ = [
     "by_boxes",
     "calibrated",
     "changes_page",
+    "choose_parts",
     "count_classes",
     "decide",
     "decided",
@@ -73,7 +82,6 @@ __all__ = [
     "sphere_diameter",
     "split",
     "spot",
-    "spread",
     "study_in_words",
     "undefined_ratios",
     "verdict_agreement",

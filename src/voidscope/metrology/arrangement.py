@@ -122,7 +122,10 @@ def _fits(along: Points, numbers: Ints) -> bool:
 def recurring(
     failed: Sequence[frozenset[str]], present: Sequence[frozenset[str]]
 ) -> tuple[tuple[str, int, int], ...]:
-    """Names that failed in more than one of several scans: (name, scans in which it failed, scans that have it), worst first."""
+    """Names that failed in more than one of several scans: (name, scans in which it failed, scans that have it), worst first.
+
+    Names are of places in a grid that all scans share; `Lot.recurring` leaves out those that cannot.
+    """
     names = sorted(set().union(*failed))
     found = [(n, sum(n in f for f in failed), sum(n in p for p in present)) for n in names]
     return tuple(

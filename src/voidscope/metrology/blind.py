@@ -87,7 +87,7 @@ class Plan:
         return tuple(slots)
 
 
-def spread(ratios: Mapping[SliceKey, float], n: int, seed: int = 0) -> tuple[SliceKey, ...]:
+def choose_parts(ratios: Mapping[SliceKey, float], n: int, seed: int = 0) -> tuple[SliceKey, ...]:
     """Slices whose ratios are spread evenly over the range that occurs, in random order.
 
     For n values evenly spaced from the smallest ratio to the largest, the slice that is nearest and not taken yet; among equals the

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from voidscope.errors import named
 from voidscope.metrology.arrangement import recurring
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.verdict import Verdict
@@ -63,15 +65,32 @@ class Lot:
     def recurring(self) -> tuple[tuple[str, int, int], ...]:
         """Grid places that fail in more than one scan: (name, scans in which it failed, scans that have it), worst first.
 
-        Only scans with a grid count: ``b001`` of one scan is not ``b001`` of another.
+        Only scans whose grid has as many rows and columns as most have count, see `left_out`: rows and columns are counted from
+        the first seen, so ``r2c2`` of a scan that lost its first row is another bump, as is ``b001`` where there is no grid.
         """
-        grids = [
-            s.measured.bumps
-            for s in self.scans
-            if s.measured.bumps and s.measured.bumps[0].structure.row is not None
-        ]
+        grids = [s.measured.bumps for s in self.scans if _size(s) is not None and _size(s) == self._usual()]
         failed = [frozenset(b.name for b in g if b.measured.verdict is Verdict.FAIL) for g in grids]
         return recurring(failed, [frozenset(b.name for b in g) for g in grids])
+
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """Scans whose places are not compared with those of others, by name, and why; none where no scan has a grid."""
+        usual = self._usual()
+        if usual is None:
+            return ()
+        found = [(s.name, _size(s)) for s in self.scans]
+        return tuple((name, _why(size, usual)) for name, size in found if size != usual)
+
+    def left_out_in_words(self) -> str:
+        """How many scans are left out of `recurring`, which, and why; empty where none is."""
+        out = [f"{name} ({reason})" for name, reason in self.left_out()]
+        if not out:
+            return ""
+        return f"{len(out)} of {len(self.scans)} scans {'is' if len(out) == 1 else 'are'} left out: {named(out)}."
+
+    def _usual(self) -> tuple[int, int] | None:
+        """Rows and columns that most grids have; of sizes as common the larger, for scans lose rows and win none."""
+        sizes = Counter(size for s in self.scans if (size := _size(s)) is not None)
+        return max(sizes, key=lambda size: (sizes[size], size[0] * size[1], size), default=None)
 
     @property
     def limit(self) -> float | None:
@@ -85,18 +104,34 @@ class Lot:
             "scans": len(self.scans),
             "bumps": len(self.bumps()),
             "verdicts": {v.value: sum(b.measured.verdict is v for _, b in self.bumps()) for v in Verdict},
-            "ratio_percent": spread(self.ratios()),
-            "blt_um": spread(self.bond_lines()),
+            "ratio_percent": percentiles(self.ratios()),
+            "blt_um": percentiles(self.bond_lines()),
             "recurring": [{"bump": n, "failed": k, "scans": of} for n, k, of in self.recurring()],
+            "left_out_of_recurring": [{"scan": n, "reason": why} for n, why in self.left_out()],
         }
 
 
-def spread(values: Sequence[float]) -> dict[str, float] | None:
+def percentiles(values: Sequence[float]) -> dict[str, float] | None:
     """Median, 5th and 95th percentile and extremes; None without a value."""
     if not values:
         return None
     low, p5, median, p95, high = np.percentile(values, [0, 5, 50, 95, 100]).tolist()
     return {"min": low, "p5": p5, "median": median, "p95": p95, "max": high}
+
+
+def _size(scan: LotScan) -> tuple[int, int] | None:
+    """Rows and columns of a scan's grid; None where its bumps stand in none."""
+    structures = [b.structure for b in scan.measured.bumps]
+    rows = [s.row for s in structures if s.row is not None]
+    columns = [s.column for s in structures if s.column is not None]
+    return (max(rows), max(columns)) if rows and columns else None
+
+
+def _why(size: tuple[int, int] | None, usual: tuple[int, int]) -> str:
+    """Why a scan with a grid of this size is not compared with the usual ones."""
+    if size is None:
+        return "no grid"
+    return f"a grid of {size[0]} x {size[1]}, not {usual[0]} x {usual[1]}"
 
 
 def _value(bump: Bump, of: str) -> float | None:

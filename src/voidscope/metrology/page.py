@@ -23,7 +23,7 @@ from voidscope.metrology.charts import (
     worst_first,
 )
 from voidscope.metrology.dimensions import Dimensions
-from voidscope.metrology.lot import Lot, spread
+from voidscope.metrology.lot import Lot, percentiles
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS
@@ -132,7 +132,7 @@ def lot_page(lot: Lot, title: str) -> str:
         ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None),
     ]
     return template("lot.html").render(
-        lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[spread(v[2]) for v in views],
+        lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],
         recurring=lot.recurring(), histogram=histogram, trend=trend, worst_first=worst_first,
     )  # fmt: skip
 

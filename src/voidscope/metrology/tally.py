@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voidscope.metrology.bumps import GRAVITY
 from voidscope.metrology.dimensions import LENGTHS
-from voidscope.metrology.lot import spread
+from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.verdict import Outcome, Verdict
 
@@ -41,10 +41,10 @@ def tallies(scan: ScanMeasurement) -> tuple[Tally, ...]:
 
 
 def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:
-    """Median, extremes and more of each length over a scan's bumps, um; see `spread`. A scan's own lengths are of all bumps together."""
+    """Median, extremes and more of each length over a scan's bumps, um; see `percentiles`. A scan's own lengths are of all bumps together."""
     sizes = [b.measured.dimensions for b in scan.bumps]
     known = {
-        n: spread([v for s in sizes if (v := getattr(s, n)) is not None])
+        n: percentiles([v for s in sizes if (v := getattr(s, n)) is not None])
         for n in (*LENGTHS, "largest_extrusion_um")
     }
     return {n: found for n, found in known.items() if found is not None}

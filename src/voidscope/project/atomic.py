@@ -65,6 +65,32 @@ def write_bytes(path: Path, data: bytes) -> None:
     keep_all([Draft.of(path, data)])
 
 
+def write_new(path: Path, data: bytes) -> bool:
+    """Write `path` in one step where there is no such file yet; False where there is one, which stays, whoever made it meanwhile.
+
+    A file system without hard links (FAT, some network drives) is asked first and written then; there two writers within the same
+    instant may both succeed, and the later stays.
+
+    Raises
+    ------
+    ProjectError : the disk or folder refuses (full, read-only, gone); nothing is written.
+    """
+    draft = Draft.of(path, data)
+    with explained(path):
+        try:
+            path.hardlink_to(draft.temporary)
+        except FileExistsError:
+            return False
+        except OSError:
+            if path.exists():
+                return False
+            draft.temporary.replace(path)
+        finally:
+            _drop(draft.temporary)
+        sync_folder(path.parent)
+    return True
+
+
 def write_json(path: Path, tree: Mapping[str, object]) -> None:
     """`write_bytes` of readable, NaN-free JSON."""
     write_bytes(path, json_bytes(tree))

@@ -18,9 +18,9 @@ from typing import Any
 import tifffile
 
 from voidscope.config import Config, MeasureConfig
-from voidscope.errors import NotReady, ProjectError
+from voidscope.errors import ConfigError, NotReady, ProjectError, named
 from voidscope.metrology import GaugeStudy, Plan, Reading, Slot, gauge_study, verdict_agreement
-from voidscope.project.atomic import json_bytes, read_json, remove, write_bytes, write_folder
+from voidscope.project.atomic import json_bytes, read_json, remove, write_bytes, write_folder, write_new
 from voidscope.project.label_files import now, user
 from voidscope.project.manifest import package_version
 from voidscope.project.scans import ScanRecord
@@ -118,19 +118,32 @@ class Study:
         path = folder / "plan.json"
         try:
             return cls(folder, StudyPlan.from_entry(read_json(path)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ProjectError(f"{path} is damaged: {error}. Restore it from a backup.") from error
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+            raise ProjectError(
+                f"{path} is damaged: {str(error).rstrip('.')}. Restore it from a backup."
+            ) from error
 
     @classmethod
     def all(cls, project: Path) -> tuple[Study, ...]:
-        """The studies of a project's folder, oldest first."""
-        return tuple(cls.read(folder) for folder in sorted((project / "gauge").glob("[0-9]*")))
+        """The studies of a project's folder that can be opened, oldest first; `damaged` tells of the others."""
+        found = [_opened(folder) for folder in _folders(project).values()]
+        return tuple(study for study in found if isinstance(study, Study))
+
+    @classmethod
+    def damaged(cls, project: Path) -> tuple[str, ...]:
+        """What is wrong with each study that cannot be opened, by its file."""
+        found = [_opened(folder) for folder in _folders(project).values()]
+        return tuple(str(study) for study in found if isinstance(study, ProjectError))
+
+    @classmethod
+    def count(cls, project: Path) -> int:
+        """How many studies a project's folder has, damaged ones among them."""
+        return len(_folders(project))
 
     @classmethod
     def begin(cls, project: Path, planned: StudyPlan, readings: Mapping[Slot, Drawing]) -> Study:
         """Write a new study, with what its models have read already, in one step."""
-        taken = [int(p.name) for p in (project / "gauge").glob("[0-9]*")]
-        study = cls(project / "gauge" / f"{max(taken, default=0) + 1:04d}", planned)
+        study = cls(project / "gauge" / f"{max(_folders(project), default=0) + 1:04d}", planned)
         tree = planned.entry() | {"time": now(), "author": user(), "voidscope": package_version("voidscope")}
         files: dict[str, bytes | Path] = {"plan.json": json_bytes(tree)}
         for slot, drawing in readings.items():
@@ -152,16 +165,23 @@ class Study:
         """Whether every operator has made every reading."""
         return all(self.next(operator) is None for operator in self.plan.operators)
 
-    def keep(self, slot: Slot, drawing: Drawing) -> None:
-        """Write a finished reading and forget its draft; raises `ProjectError` where it was made already."""
-        path = self._path(slot)
-        if path.is_file():
+    def keep(self, slot: Slot, drawing: Drawing) -> str:
+        """Write a finished reading and forget its draft; what there is to say where that could not be deleted, else nothing.
+
+        Raises
+        ------
+        ProjectError : the reading was made already, perhaps by another window at this moment, or the disk refuses; nothing is kept.
+        """
+        if not write_new(self._path(slot), _encoded(slot, drawing)):
             raise ProjectError(
                 f"Reading {slot.repeat} of this part by {slot.operator} was made already, perhaps in another window; it stays as it is. "
                 "Leave the study and go on with it again."
             )
-        write_bytes(path, _encoded(slot, drawing))
-        remove(self._draft_path(slot.operator))
+        try:
+            remove(self._draft_path(slot.operator))
+        except ProjectError as error:
+            return f"The reading is kept. Its draft could not be deleted and is used no more: {error}"
+        return ""
 
     def keep_draft(self, slot: Slot, mask: Mask) -> None:
         """Write what is drawn of a reading so far, in place of what the operator drew of any before."""
@@ -263,17 +283,36 @@ class Study:
 
 def study_of(project: Path, number: int | None = None) -> Study:
     """A study of a project's folder by its number, or the newest; raises `NotReady` or `ProjectError` naming what there is."""
-    studies = Study.all(project)
-    if not studies:
+    folders = _folders(project)
+    if not folders:
         raise NotReady(
             f"{project} has no gauge study yet; plan one in Measure, Gauge study, or with: voidscope gauge {project} --plan --operator A --operator B"
         )
-    found = next((s for s in studies if s.number == number), None) if number is not None else studies[-1]
-    if found is None:
+    asked = max(folders) if number is None else number
+    if asked not in folders:
         raise ProjectError(
-            f"{project} has no study {number}; its studies are {', '.join(str(s.number) for s in studies)}."
+            f"{project} has no study {number}; its studies are {', '.join(map(str, folders))}."
         )
-    return found
+    found = _opened(folders[asked])
+    if isinstance(found, Study):
+        return found
+    others = [study.number for study in Study.all(project)]
+    way = f" Studies {named(others)} can be opened by their number: --study {others[-1]}" if others else ""
+    raise ProjectError(f"{found}{way}") from found
+
+
+def _folders(project: Path) -> dict[int, Path]:
+    """The folder of each study by its number, oldest first."""
+    found = {int(p.name): p for p in (project / "gauge").glob("[0-9]*") if p.name.isdecimal()}
+    return dict(sorted(found.items()))
+
+
+def _opened(folder: Path) -> Study | ProjectError:
+    """A study, or what is wrong with it."""
+    try:
+        return Study.read(folder)
+    except ProjectError as error:
+        return error
 
 
 def _encoded(slot: Slot, drawing: Drawing) -> bytes:

@@ -210,11 +210,12 @@ class LotView(QWidget):
         self._lot = Lot.of(scans)
         self._draw()
         again = [f"{name} ({failed} of {of})" for name, failed, of in self._lot.recurring()]
-        self.again.setText(
+        fails = (
             f"Fails in several scans: {named(again, TOLD)}."
             if again
             else "No place fails in more than one scan."
         )
+        self.again.setText(f"{fails} {self._lot.left_out_in_words()}".strip())
         self.again.setToolTip(
             "Grid places that fail in more than one scan (scans in which it fails, of those that have it)."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -51,7 +53,7 @@ class GaugeBox(QWidget):
     def refresh(self, number: int | None = None) -> None:
         """Rebuild from the project's folder, with study `number` in view, or the one that is."""
         chosen = self.studies.currentData() if number is None else number
-        studies = self._all()
+        studies = Study.all(self._project.path)
         self.studies.blockSignals(True)
         self.studies.clear()
         for study in studies:
@@ -63,14 +65,9 @@ class GaugeBox(QWidget):
 
     def value(self) -> Study | None:
         """The study in view."""
-        return next((s for s in self._all() if s.number == self.studies.currentData()), None)
-
-    def _all(self) -> tuple[Study, ...]:
-        try:
-            return Study.all(self._project.path)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
-            return ()
+        return next(
+            (s for s in Study.all(self._project.path) if s.number == self.studies.currentData()), None
+        )
 
     def _show_study(self, *_: object) -> None:
         study, chosen = self.value(), self.operator.currentData()
@@ -83,7 +80,9 @@ class GaugeBox(QWidget):
         for widget in (self.operator, self.start):
             widget.setVisible(self.operator.count() > 0)
         self.studies.setVisible(study is not None)
-        self.state.setText(NONE_YET if study is None else self._told(study))
+        damaged = Study.damaged(self._project.path)
+        state = [] if study is None else [self._told(study)]
+        self.state.setText("<br>".join([*state, *map(escape, damaged)]) or NONE_YET)
         self._name_start()
 
     def _told(self, study: Study) -> str:

@@ -19,7 +19,7 @@ from voidscope.widgets.blind_layers import BlindLayers
 from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
-from voidscope.widgets.runner import Runner
+from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.workflow import BlindSlice, shown_slice, take_reading
 
@@ -49,6 +49,7 @@ class StudyPage(QWidget):
         self._slot: Slot | None = None
         self._back: Any = None
         self._saved: Mask | None = None
+        self._asks = False
         self.title, self.progress, self.task, self.bar = QLabel(), QLabel(), QLabel(TASK), QProgressBar()
         self.classes = ClassPalette(project.classes)
         self.done = _button(
@@ -70,6 +71,7 @@ class StudyPage(QWidget):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.flush)
         self.blind.drawn.connect(partial(self._timer.start, SETTLE_MS))
+        self.blind.drawn.connect(self._ask_no_more)
         self.blind.class_chosen.connect(self.classes.setValue)
         self.classes.valueChanged.connect(self.blind.paint_with)
         self._lay_out()
@@ -115,13 +117,28 @@ class StudyPage(QWidget):
         self.turned.emit(True)
 
     def finish(self) -> None:
+        """Take the reading of the slice in view and show the next; what leaves pixels unpainted is only taken when that is meant."""
+        if not self.on:
+            return
+        mask = self.blind.mask
+        if mask.all() or not mask.any():
+            self._take()
+            return
+        self.flush()
+        self._asks = True
+        told = f"{_left(mask)} of this slice is unpainted and counts as nothing. A reading that is taken is final."
+        answers = (("Take it as it is", self._take), ("Go on painting", self._ask_no_more))
+        self._runner.asked.emit(Question(told, answers))
+
+    def _take(self) -> None:
         """Take the reading of the slice in view and show the next; what is no reading is said, and nothing is lost."""
         if self._study is None or self._slot is None:
             return
+        self._ask_no_more()
         self._timer.stop()
         operator, study = self._slot.operator, self._study
         try:
-            take_reading(self._project, study, self._slot, self.blind.mask)
+            said = take_reading(self._project, study, self._slot, self.blind.mask)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             self.flush()
@@ -130,13 +147,22 @@ class StudyPage(QWidget):
         following = study.next(operator)
         if following is None:
             self._give_back()
-            self._runner.at_once(lambda: self._runner.told.emit(_ended(study, operator)))
+            self._runner.at_once(lambda: self._runner.told.emit(f"{said} {_ended(study, operator)}".strip()))
             return
         try:
             self._show(study, following, shown_slice(self._project, study, following))
         except VoidscopeError as error:  # the scan's file went away meanwhile
             self._give_back()
             self._runner.failed.emit(str(error))
+            return
+        if said:
+            self._runner.failed.emit(said)
+
+    def _ask_no_more(self) -> None:
+        """Withdraw the question about unpainted pixels: it was answered, or is about another drawing by now."""
+        if self._asks:
+            self._asks = False
+            self._runner.asked.emit(None)
 
     def fill(self) -> None:
         """The rest of the slice in view is background."""
@@ -184,6 +210,7 @@ class StudyPage(QWidget):
 
     def _give_back(self) -> None:
         """The viewer as it was before the study."""
+        self._ask_no_more()
         self._timer.stop()
         back, self._study, self._slot, self._back, self._saved = self._back, None, None, None, None
         self.blind.leave()
@@ -216,6 +243,12 @@ def _ended(study: Study, operator: str) -> str:
         return f"Study {study.number} is complete. {study_in_words(*study.result())}"
     left = [f"{o} {study.of_each - n}" for o in study.plan.operators if (n := study.done(o)) < study.of_each]
     return f"{operator} has made all readings of study {study.number}; left to make: {', '.join(left)}."
+
+
+def _left(mask: Mask) -> str:
+    """How much of a drawing (h, w) is unpainted, never rounded to all or nothing."""
+    n = int((mask == 0).sum())
+    return f"{100 * n // mask.size} %" if 100 * n >= mask.size else f"{n} pixel{'' if n == 1 else 's'}"
 
 
 def _button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:

@@ -7,6 +7,7 @@ difference; it is no repeatability of the scanner, and of a person's hand says n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from voidscope.config import Config
 from voidscope.errors import ConfigError, LabelError, NotReady, ProjectError, StaleResult, named
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Plan, Slot, judged_ratio, measured_ratio, spread
+from voidscope.metrology import Plan, Slot, choose_parts, judged_ratio, measured_ratio
 from voidscope.project import Cycle, Drawing, PartRecord, Project, SliceReader, StoredLabel, Study, StudyPlan
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
@@ -27,6 +28,8 @@ from voidscope.workflow.snapshot import LOADING
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
 """Axes of a slice (h, w) along which a model's first, second, third and fourth look is mirrored."""
+A_MODELS_NAME = re.compile(r"cycle (\d+)", re.IGNORECASE)
+"""What the operators are called that are models, by the number of their cycle."""
 MOST_CANDIDATES = 400
 """Predicted slices among which parts are chosen; of more, evenly spaced ones, for neighbours are alike."""
 
@@ -60,7 +63,7 @@ def plan_study(
 
     Parameters
     ----------
-    people : names of the operators who draw
+    people : names of the operators who draw; spaces around them do not count
     models : numbers of the cycles that take part
     parts : how many slices to choose, spread over the range of the void ratio of what is labelled or predicted
     repeats : how often each operator reads each part
@@ -69,7 +72,7 @@ def plan_study(
 
     Raises
     ------
-    ConfigError : fewer than two parts, operators or repeats, names given twice, more repeats than a model has looks.
+    ConfigError : fewer than two parts, operators or repeats, names given twice or like a model's, more repeats than a model has looks.
     NotReady : no class is a void, or there are not enough slices to choose from.
     ProjectError : there is no such slice or cycle.
     """
@@ -77,6 +80,7 @@ def plan_study(
         raise NotReady(
             f"No class of {project.name} has the role void ({', '.join(project.classes.names)}), so no ratio can be read."
         )
+    people = _names(people)
     for key in keys:
         project.slice_shape(key)
     if len(set(keys)) < len(keys):
@@ -87,7 +91,7 @@ def plan_study(
             f"{repeats} repeats are asked for; a model has {len(MIRRORS)} looks at a slice. Ask for fewer."
         )
     n = len(keys) if keys else parts
-    seed = project.config.seed + len(Study.all(project.path)) if seed is None else seed
+    seed = project.config.seed + Study.count(project.path) if seed is None else seed
     plan = Plan(tuple(f"P{k:02d}" for k in range(1, n + 1)), (*people, *cycles), repeats, seed)
     scans = {key.scan for key in keys} or set(project.scans)
     labels = {key: project.labels.stored(key) for key in project.labels if key.scan in scans}
@@ -97,7 +101,7 @@ def plan_study(
         chosen = tuple(keys)
         if not chosen:
             ratios = yield from _ratios(ground)
-            chosen = spread(ratios, n, seed)
+            chosen = choose_parts(ratios, n, seed)
         records = {
             p: PartRecord.of(key, ground.reader.records[key.scan])
             for p, key in zip(plan.parts, chosen, strict=True)
@@ -127,8 +131,10 @@ def shown_slice(project: Project, study: Study, slot: Slot) -> BlindSlice:
     return BlindSlice(np.array(image), contrast, (height, width), "um" if record.spacing_um else "pixel")
 
 
-def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> None:
+def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> str:
     """Measure what an operator has drawn (h, w) and keep it; the last reading of a study writes its table and result.
+
+    Pixels left at 0 are of no class and count for nothing. Returns what there is to say though the reading is kept, usually nothing.
 
     Raises
     ------
@@ -141,12 +147,25 @@ def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> None
         raise LabelError(
             f"The drawing holds id {int(mask.max())}; classes are 1..{len(project.classes)}. Paint over it."
         )
-    study.keep(slot, _measured(mask, study.planned, slot, project.classes))
+    said = study.keep(slot, _measured(mask, study.planned, slot, project.classes))
     if study.complete:
         with suppress(
             ProjectError
         ):  # the reading is kept; a damaged one is told by whoever asks for the result
             study.result()
+    return said
+
+
+def _names(people: Sequence[str]) -> tuple[str, ...]:
+    """Names without spaces that nobody sees; a name that is a model's is refused."""
+    names = tuple(" ".join(name.split()) for name in people)
+    for name in names:
+        if found := A_MODELS_NAME.fullmatch(name):
+            raise ConfigError(
+                f"An operator is named {name!r}, but {name!r} is what a model is called. Give the person another name, or let the model "
+                f"itself take part: --model {found[1]}."
+            )
+    return names
 
 
 def _begin(project: Project, planned: StudyPlan, readings: Mapping[Slot, Drawing]) -> Study:
