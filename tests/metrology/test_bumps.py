@@ -286,3 +286,16 @@ def test_voids_of_one_box_and_size_keep_each_its_own_shape() -> None:
     assert found.voids[0].box == found.voids[1].box and found.voids[0].n_voxels == found.voids[1].n_voxels
     areas = [v.shape.surface_area_um2 for v in found.voids]
     assert areas[0] != areas[1] and areas == [v.shape.surface_area_um2 for v in bump.measured.voids]
+
+
+def test_a_piece_that_stands_head_down_never_passes() -> None:
+    made = package((40, 22, 66), rows(1, 3, 18, 12), [7.0] * 3)
+    mask = made.mask.copy()
+    first = slice(0, 22)
+    mask[..., first] = mask[::-1, :, first]
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert [b.measured.verdict for b in found.bumps] == [Verdict.REVIEW, Verdict.PASS, Verdict.PASS]
+    assert "stands along -z" in found.bumps[0].measured.reason and found.verdict is Verdict.REVIEW
+    pair = measure_scan(mask[..., :40], HBM, (1, 1, 1), RECIPE, "a")
+    both = [b.measured.verdict for b in pair.bumps]
+    assert both == [Verdict.REVIEW] * 2  # which of two is right nobody knows

@@ -9,7 +9,7 @@ Other pieces that are no bump (dust) decide nothing then, and are said. With the
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -72,7 +72,7 @@ def measure_scan(
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = not_open(_each(found, whole, holes, seen, pool))
+        bumps = not_turned(not_open(_each(found, whole, holes, seen, pool)))
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
@@ -175,6 +175,25 @@ def not_open(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
         for name in (recipe.pillar_class, recipe.solder_class)
     }
     return tuple(_whole_or_open(b, most) for b in bumps)
+
+
+def not_turned(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
+    """For REVIEW instead of PASS, structures that stand another way than most, or all of them where no way is the commonest.
+
+    All bumps of a die stand alike; what stands head down, or has no bond line, is a piece of one that a wrong class splits off.
+    """
+    ways = Counter(b.measured.dimensions.build_axis for b in bumps if b.measured.dimensions.build_axis)
+    usual = ways.most_common(2)
+    odd = len(usual) > 1 and usual[0][1] == usual[1][1]
+    told = []
+    for bump in bumps:
+        size = bump.measured.dimensions
+        turned = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
+        if bump.measured.verdict is Verdict.PASS and (turned or size.blt_um == 0):
+            reason = f"it stands along {size.build_axis}, bond line {size.blt_um:g} um, other than the bumps beside it: look at it"
+            bump = replace(bump, measured=replace(bump.measured, verdict=Verdict.REVIEW, reason=reason))
+        told.append(bump)
+    return tuple(told)
 
 
 def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
