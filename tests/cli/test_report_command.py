@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,5 +65,67 @@ def test_a_folder_of_other_things_is_left_alone_and_is_no_report(mask: Path, tmp
     assert mask.exists()
     done = CliRunner().invoke(app, ["verify", str(mask)])
     assert isinstance(done.exception, VoidscopeError) and "neither a project nor a report" in str(
+        done.exception
+    )
+
+
+def told_by(mask: Path, out: Path, *words: str) -> dict[str, Any]:
+    """The provenance of a report of a mask file, written by the command line without a PDF."""
+    done = CliRunner().invoke(
+        app, ["measure", "--mask", str(mask), "--report", str(out), *words], catch_exceptions=False
+    )
+    assert done.exit_code == 0
+    provenance: dict[str, Any] = json.loads((out / "report.json").read_text())["provenance"]
+    return provenance
+
+
+@pytest.fixture
+def no_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "BINDINGS", ())
+
+
+@pytest.mark.usefixtures("no_pdf")
+@pytest.mark.parametrize(
+    "words", [(), ("--spacing", "0.5,0.5,0.5", "--map", "2=solder,3=void", "--lot", "L 7")]
+)
+def test_a_report_of_a_mask_file_says_how_to_repeat_it_and_verifies(
+    mask: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    told = told_by(mask, out, "--limit", "0.2", *words)
+    facts = told["scans"]["bump"]
+    assert facts["fingerprint"] == f"sha256:{hashlib.sha256(mask.read_bytes()).hexdigest()}"
+    assert facts["file"] == str(mask) and facts["hashed"] == "SHA-256 of every byte"
+    assert facts["spacing_source"] == ("typed in" if words else "file")
+    assert CliRunner().invoke(app, ["verify", str(out)]).exit_code == 0
+    again = CliRunner().invoke(app, [*shlex.split(told["command"])[1:], "--json"], catch_exceptions=False)
+    found = json.loads(again.stdout)
+    assert found["scans"] == json.loads((out / "report.json").read_text())["scans"]
+    assert found["provenance"]["command"] == told["command"]
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_a_mask_file_that_is_another_or_gone_is_told(mask: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told_by(mask, out)
+    ids = np.full((12, 12, 12), 2, np.uint8)
+    mask.write_bytes(tiff_bytes(ids, (0.7, 0.7, 0.7)))
+    done = CliRunner().invoke(app, ["verify", str(out), "--json"])
+    said = json.loads(done.stdout)["differences"]
+    assert done.exit_code == 1 and any("the file of bump is not the one measured" in line for line in said)
+    mask.unlink()
+    done = CliRunner().invoke(app, ["verify", str(out)])
+    assert isinstance(done.exception, VoidscopeError) and "bump.tif is not there" in str(done.exception)
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_a_report_of_a_mask_file_of_an_older_version_says_so(mask: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told_by(mask, out)
+    tree = json.loads((out / "report.json").read_text())
+    del tree["provenance"]["scans"]
+    (out / "report.json").write_text(json.dumps(tree))
+    done = CliRunner().invoke(app, ["verify", str(out)])
+    assert isinstance(done.exception, ProjectError) and "does not say how it was measured" in str(
         done.exception
     )

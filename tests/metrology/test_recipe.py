@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import get_args
@@ -10,9 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voidscope.config import Criterion, MeasureConfig
+from voidscope.config import Config, Criterion, MeasureConfig
 from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
-from voidscope.metrology import DEFINITIONS, PRESETS, QUANTITIES, preset_recipe, read_recipe, recipe_text
+from voidscope.metrology import (
+    DEFINITIONS,
+    PRESETS,
+    QUANTITIES,
+    preset_recipe,
+    read_recipe,
+    recipe_settings,
+    recipe_sha256,
+    recipe_text,
+)
 
 RECIPE = MeasureConfig(
     ratio="void/solder", limit=0.3, rule="guard band", min_voxels=8, source='agreed "5 Nov", µ-bumps\n', fill_holes=True,
@@ -166,3 +177,16 @@ def test_everything_a_criterion_may_name_is_explained() -> None:
 def test_a_limit_is_said_and_is_a_number(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
         read_recipe(written(tmp_path, text))
+
+
+def test_a_recipe_as_settings_is_the_recipe() -> None:
+    assert Config().with_changes(recipe_settings(RECIPE)).measure == RECIPE
+
+
+def test_a_recipe_is_named_by_the_hash_of_its_canonical_json(tmp_path: Path) -> None:
+    tree = RECIPE.model_dump(mode="json")
+    names = sorted(tree, reverse=True)
+    told = json.dumps({n: tree[n] for n in names}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert recipe_sha256(RECIPE) == hashlib.sha256(told.encode("utf-8")).hexdigest()
+    assert recipe_sha256(read_recipe(written(tmp_path, recipe_text(RECIPE)))) == recipe_sha256(RECIPE)
+    assert recipe_sha256(RECIPE.model_copy(update={"limit": 0.31})) != recipe_sha256(RECIPE)

@@ -285,6 +285,40 @@ def test_a_row_per_bump_and_the_worst_in_pictures() -> None:
     assert Report.from_entry(report.entry()) == report
 
 
+def test_tables_say_whose_a_void_is_how_large_its_bump_and_how_sure_its_volume() -> None:
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 5: 3.0})
+    mask = made.mask.copy()
+    mask[0, 0, :9] = VOID  # void outside any bump
+    report = Report((measure_scan(mask, HBM, (0.5, 1.0, 2.0), RECIPE, "a"),))
+    voids = list(csv.DictReader(io.StringIO(report.csv())))
+    assert [row["bump"] for row in voids] == ["r1c2", "r2c3", ""]
+    (scan,) = report.scans
+    for row, bump in zip(csv.DictReader(io.StringIO(report.csv_bumps())), scan.bumps, strict=True):
+        found = bump.measured
+        assert float(row["bump_volume_um3"]) == bump.structure.size_voxels * 0.5 * 1 * 2
+        assert row["void_volume_expanded_uncertainty_um3"] == str(found.volume_uncertainty_um3)
+        assert [row[f"spacing_{axis}_um"] for axis in "zyx"] == ["0.5", "1.0", "2.0"]
+
+
+def test_a_void_that_a_wall_cuts_is_of_both_bumps() -> None:
+    made = package((24, 30, 48), [(14, 15), (14, 31)], [6.0, 6.0])
+    mask = made.mask.copy()
+    where = np.flatnonzero(mask[:, 14, 15] == SOLDER)
+    mask[where[0] : where[-1] + 1, 11:18, 15:32] = SOLDER  # a bridge
+    middle = where[len(where) // 2]
+    mask[middle - 1 : middle + 2, 13:16, 20:27] = VOID
+    report = Report((measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a"),))
+    assert [b.name for b in report.scans[0].bumps] == ["r1c1", "r1c2"]
+    (row,) = csv.DictReader(io.StringIO(report.csv()))
+    assert row["bump"] == "r1c1 r1c2"
+
+
+def test_the_table_of_ratios_does_not_call_areas_volumes() -> None:
+    page = some_report().html()
+    assert "ratio of volumes</th>" not in page and "<th>ratio</th><th>value</th>" in page
+    assert "projected area and worst slice are ratios of areas" in page
+
+
 @pytest.mark.parametrize("connectivity", [6, 18, 26])
 def test_what_touching_meant_is_told_as_the_recipe_had_it(connectivity: int) -> None:
     recipe = MeasureConfig(connectivity=connectivity)

@@ -38,3 +38,14 @@ def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "report.json").unlink()
     said = list(changed_files(tmp_path))
     assert [line.split(":")[0] for line in said] == ["report.json is gone", "voids.csv was changed"]
+
+
+def test_a_file_that_is_not_named_and_hashes_that_are_gone_are_told(tmp_path: Path) -> None:
+    export_report(tmp_path, FILES)
+    (tmp_path / "report.pdf").write_bytes(b"%PDF")
+    assert list(changed_files(tmp_path)) == [
+        "report.pdf lies in the report's folder, but SHA256SUMS does not name it"
+    ]
+    (tmp_path / "SHA256SUMS").unlink()
+    (said,) = changed_files(tmp_path)
+    assert said.startswith("SHA256SUMS is gone")

@@ -204,7 +204,7 @@ def test_projections_are_taken_in_with_a_warning_and_give_no_verdict(project: Pr
 
 
 def test_a_length_of_a_class_the_model_hardly_knows_is_for_review(project: Project) -> None:
-    from voidscope.workflow.measuring import _blind
+    from voidscope.workflow.doubting import _blind
 
     cycle = add_cycle(project)
     iou = {"copper_pillar": 0.9, "solder": 0.9, "copper_pad": 0.1, "void": 0.8}
@@ -215,7 +215,7 @@ def test_a_length_of_a_class_the_model_hardly_knows_is_for_review(project: Proje
     def doubt(*measures: str) -> str:
         criteria = tuple(Criterion(measure=m, at_most=1) for m in measures)
         measured = project.config.measure.model_copy(update={"criteria": criteria})
-        return _blind(project.cycle, hbm, project.config.model_copy(update={"measure": measured}), 0.8)
+        return _blind(project.cycle, hbm, measured, 0.8)
 
     assert doubt() == doubt("void_count", "pillar_width_um", "solder_protrusion_um") == ""
     assert "IoU of 0.100 for copper_pad" in doubt("pillar_width_um", "pad_misalignment_um")

@@ -14,7 +14,7 @@ from voidscope.metrology import Verdict
 from voidscope.project import Project, project_truth
 from voidscope.vocabulary import Mask
 from voidscope.volume import Dataset
-from voidscope.workflow import changes, in_force, measure, promote, restore
+from voidscope.workflow import add_dataset, changes, in_force, measure, promote, restore
 
 
 @pytest.fixture
@@ -105,6 +105,27 @@ def test_going_back_to_a_model_that_was_superseded_does_not_put_it_in_force_agai
     assert "is not in force, cycle 2 is" in report.scans[0].reason
 
 
+def with_two_judges(project: Project, dataset: Dataset) -> Dataset:
+    """The dataset with b as a test scan too."""
+    path = dataset.folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"test": ["b", "c"]}))
+    found = Dataset.open(dataset.folder)
+    execute(add_dataset(project, found))
+    return found
+
+
+def test_a_model_cannot_choose_the_scans_it_is_judged_by(project: Project, dataset: Dataset) -> None:
+    dataset = with_two_judges(project, dataset)
+    segmented(project, dataset, 0.75)
+    assert execute(promote(project, dataset)).scans == ("b", "c")
+    add_cycle(project)
+    mask = truth(project, dataset)
+    set_prediction(project, project.cycle.id, "c", mask, np.zeros(mask.shape, np.float16))
+    with pytest.raises(NotReady, match=r"judged by b, which cycle 2 has not segmented\. .* --scan b\."):
+        promote(project, dataset)
+    assert execute(promote(project, dataset, "b was crushed")).scans == ("c",)
+
+
 def test_without_anything_to_judge_by_only_a_note_promotes(project: Project, dataset: Dataset) -> None:
     with pytest.raises(NotReady, match="no trained model"):
         promote(project)
@@ -127,6 +148,19 @@ def test_what_changed_between_two_cycles_is_measured_by_one_recipe_and_kept(
     assert told["before"] == "cycle 1" and len(told["bumps"]) == 3
     page = (project.path / "changes" / "changes.html").read_text()
     assert page.count("data:image/png") == 6
+
+
+def test_what_changed_says_the_verdicts_that_the_report_says(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 1.0)
+    execute(promote(project, dataset))
+    segmented(project, dataset, 0.0)
+    told = {s.verdict.value for s in execute(measure(project)).scans}
+    found = execute(changes(project, cycles=(1, 2)))
+    assert told == {"REVIEW"} == {row.verdicts[1] for row in found.rows}
+    assert found.summary()["verdict_flips"] == {"FAIL -> REVIEW": 3}
+    (dataset.folder / "a.tif").write_bytes((dataset.folder / "b.tif").read_bytes())
+    found = execute(changes(project, cycles=(1, 2), scans=["a"]))
+    assert [row.verdicts for row in found.rows] == [("REVIEW", "REVIEW")]
 
 
 def test_what_changed_between_two_recipes(project: Project, dataset: Dataset) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from builders import set_prediction
+from builders import add_cycle, set_prediction
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
-from voidscope.metrology import Report, Views
-from voidscope.project import Project, import_truth, label_files
+from voidscope.metrology import Report, Views, recipe_sha256
+from voidscope.project import Project, import_truth, label_files, project_truth, scans
 from voidscope.project.results import read_views
 from voidscope.vocabulary import Plane, SliceKey
 from voidscope.volume import Dataset, slice_index
@@ -48,6 +48,25 @@ def test_everything_a_report_must_hold_is_there_and_the_unknown_is_said(segmente
     assert "tu-mobilenetv3_small_050" in model["architecture"]
     assert found["scan_settings"]["a"] == {"settings": "not recorded"}
     assert found["inference"]["flips"] == "mean of four mirror images"
+
+
+def test_the_hash_of_recipe_and_what_a_sampled_file_was_hashed_by_are_on_every_page(
+    project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_cycle(project)
+    for scan in ("a", "b"):
+        mask = project_truth(project, dataset, scan)
+        set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+    report = execute(measure(project, ["a"]))
+    assert report.provenance["scans"]["a"]["hashed"] == "SHA-256 of every byte"
+    named = recipe_sha256(project.config.measure)
+    assert report.provenance["recipe_sha256"] == named
+    monkeypatch.setattr(scans, "SAMPLED_ABOVE", 10)
+    sampled = execute(measure(project, ["b"]))
+    assert sampled.provenance["scans"]["b"]["fingerprint"].startswith("sampled-sha256:")
+    for page in (sampled.html(), sampled.print_html()):
+        assert "about 64 samples of 1 MiB, not of every byte" in page and "SHA-256 of every byte" not in page
+        assert named in page.replace(f"{named[:32]} ", named[:32])
 
 
 def test_what_the_recipe_did_to_mask_and_voids_is_recorded_as_it_was(segmented: Project) -> None:

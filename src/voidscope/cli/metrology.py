@@ -63,11 +63,15 @@ def verify(
 ) -> None:
     """Measure again by a report's own recipe and compare files, hashes and every number; exit 1 where any differs."""
     folder = None if (path / "project.json").is_file() else workflow.report_place(path)
-    where = project or (path if folder is None else workflow.project_of(folder))
-    opened = open_project(where)
-    differing = run(workflow.verify(opened, folder))
-    told = "the report repeats: same files, same model, same masks, same numbers"
-    versions = workflow.versions_apart(opened.report_folder if folder is None else folder)
+    if folder is not None and workflow.is_of_file(folder):
+        differing = run(workflow.verify_file(folder))
+        told = "the report repeats: same mask file, same facts, same numbers"
+    else:
+        opened = open_project(project or (path if folder is None else workflow.project_of(folder)))
+        differing = run(workflow.verify(opened, folder))
+        told = "the report repeats: same files, same model, same masks, same facts, same numbers"
+        folder = folder or opened.report_folder
+    versions = workflow.versions_apart(folder)
     said = "\n".join([*([versions] if versions else []), *differing]) if differing else told
     say({"verified": not differing, "differences": list(differing), "versions": versions}, as_json, said)
     if differing:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -25,16 +24,12 @@ from voidscope.cli.options import (
     parse_spacing,
     run_settings,
 )
-from voidscope.cli.output import of_file, run, say
+from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.jobs import Job
-from voidscope.metrology import Report, measure_scan, read_recipe
-from voidscope.project import export_report, fingerprint, parse_map, report_files
-from voidscope.vocabulary import ClassMap
-from voidscope.volume import read_label_file, read_scan
-from voidscope.workflow import Occasion
-from voidscope.workflow.recording import UNKNOWN, commit_of_now, report_id
-from voidscope.workflow.snapshot import made_with
+from voidscope.metrology import Report, read_recipe, recipe_settings
+from voidscope.project import export_report, report_files
+from voidscope.workflow import MaskFile, Occasion
 
 BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 """Any of these can print."""
@@ -73,13 +68,15 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Void ratio, voids and verdict of segmented scans, or of any mask file."""
-    words = [*_recipe_words(recipe), *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
+    said = [] if recipe is None else recipe_settings(read_recipe(recipe))
+    words = [*said, *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
     occasion = Occasion(operator, approver, lot, die, msa)
     pictures: dict[str, bytes] = {}
     if mask is not None and path is not None:
         raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
     if mask is not None:
-        report = _measure_file(mask, spacing, file_map, words, occasion)
+        file = MaskFile(mask, parse_spacing(spacing), file_map or "")
+        report = workflow.measure_file(file, Config().with_changes(words).measure, occasion)
     elif path is not None:
         project = open_project(path)
         settings = run_settings(project, words, seed, device)
@@ -107,32 +104,3 @@ def _write(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
         )
     export_report(folder, files)
     sys.stderr.write(f"report: {folder / 'report.html'}\n")
-
-
-def _recipe_words(path: Path | None) -> list[str]:
-    """A recipe file as settings."""
-    if path is None:
-        return []
-    return [f"measure.{name}={json.dumps(value)}" for name, value in read_recipe(path).model_dump().items()]
-
-
-def _measure_file(
-    mask: Path, spacing: str | None, file_map: str | None, words: Sequence[str], occasion: Occasion
-) -> Report:
-    """Measure any label or mask file without a project; ids as in the hbm scheme unless mapped."""
-    ids = read_label_file(mask)
-    mapping = parse_map(file_map) if file_map else None
-    named = mapping and {i: n.partition(":")[0] for i, n in mapping.items()}
-    first = {
-        n: i for i, n in reversed((mapping or {}).items()) if n != "unlabelled"
-    }  # several ids may be one class
-    entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
-    classes = ClassMap.from_entries(entries) if mapping else ClassMap.hbm()
-    spacing_um = parse_spacing(spacing) or read_scan(mask).spacing_um
-    recipe = Config().with_changes(words).measure
-    with of_file(mask):
-        measured = measure_scan(classes.from_file(ids, named), classes, spacing_um, recipe, mask.stem)
-    provenance = made_with() | occasion.entry() | {
-        "mask": str(mask), "mask_hash": fingerprint(mask), "recipe": recipe.model_dump(mode="json"), "git_commit": commit_of_now() or UNKNOWN,
-    }  # fmt: skip
-    return Report((measured,), provenance | {"report_id": report_id(provenance)})

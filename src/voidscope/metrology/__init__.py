@@ -21,8 +21,8 @@ from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.presets import PRESETS, preset_recipe
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
-from voidscope.metrology.recipe import read_recipe, recipe_text
-from voidscope.metrology.report import Report
+from voidscope.metrology.recipe import read_recipe, recipe_settings, recipe_sha256, recipe_text
+from voidscope.metrology.report import Report, plain
 from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.views import TILE, Differences, Views
@@ -75,9 +75,12 @@ __all__ = [
     "measure_scan",
     "measured_ratio",
     "overlay_png",
+    "plain",
     "preset_recipe",
     "ratio_error",
     "read_recipe",
+    "recipe_settings",
+    "recipe_sha256",
     "recipe_text",
     "sphere_diameter",
     "split",

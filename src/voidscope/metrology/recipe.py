@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -59,6 +60,19 @@ def _table(criterion: Criterion) -> str:
 def _toml(value: str | float) -> str:
     """A value as TOML writes it, which is as JSON does but for one control character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def recipe_settings(recipe: MeasureConfig) -> list[str]:
+    """Everything a recipe says, as settings ``measure.name=value``."""
+    return [f"measure.{name}={json.dumps(value)}" for name, value in recipe.model_dump(mode="json").items()]
+
+
+def recipe_sha256(recipe: MeasureConfig) -> str:
+    """Names a recipe: SHA-256 of its canonical JSON (names sorted, no spaces, UTF-8)."""
+    told = json.dumps(
+        recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def read_recipe(path: Path) -> MeasureConfig:

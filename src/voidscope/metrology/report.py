@@ -21,7 +21,7 @@ from voidscope.metrology.page import lot_page, page_of
 from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import SHAPE_COLUMNS
+from voidscope.metrology.voids import SHAPE_COLUMNS, Box
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Report:
 
     def entry(self) -> dict[str, Any]:
         """The report as one JSON object; what JSON has no word for (NaN, infinity) is null in the provenance."""
-        return {"scans": [s.entry() for s in self.scans], "provenance": _plain(self.provenance)}
+        return {"scans": [s.entry() for s in self.scans], "provenance": plain(self.provenance)}
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Report:
@@ -62,18 +62,22 @@ class Report:
         return json.dumps(self.entry(), indent=2, allow_nan=False) + "\n"
 
     def csv(self) -> str:
-        """A row per void, those too small to be counted included; `void` numbers the counted ones of a scan, cells of a shape that is not measured are empty."""
+        """A row per void, those too small to be counted included; `void` numbers the counted ones of a scan, cells of a shape that is not measured are empty.
+
+        `bump` names the bump it lies in, all of them where a wall between touching bumps cuts it; empty outside any bump.
+        """
         header = (
-            "scan", "void", "counted", "n_voxels", "volume_um3", "diameter_um", "centroid_z_um", "centroid_y_um",
+            "scan", "void", "bump", "counted", "n_voxels", "volume_um3", "diameter_um", "centroid_z_um", "centroid_y_um",
             "centroid_x_um", "centroid_z_voxel", "centroid_y_voxel", "centroid_x_voxel", "touches_border", "quality",
             *SHAPE_COLUMNS,
         )  # fmt: skip
         rows = (
             (
-                s.scan, k if counted else "", counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
+                s.scan, k if counted else "", " ".join(whose[v.box, v.n_voxels]), counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
                 *v.centroid_voxel, v.touches_border, v.quality, *(getattr(v.shape, name, None) for name in SHAPE_COLUMNS),
             )
             for s in self.scans
+            for whose in [_bumps_of_voids(s)]
             for counted, voids in ((True, s.voids), (False, s.small_voids))
             for k, v in enumerate(voids, start=1)
         )  # fmt: skip
@@ -102,14 +106,16 @@ class Report:
         """A row per bump; an undefined ratio is an empty cell."""
         header = (
             "scan", "bump", "row", "column", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS,
-            "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "size_voxels", "centroid_z_um", "centroid_y_um",
+            "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "void_volume_expanded_uncertainty_um3", "size_voxels",
+            "bump_volume_um3", "spacing_z_um", "spacing_y_um", "spacing_x_um", "centroid_z_um", "centroid_y_um",
             "centroid_x_um", "touches_border", "build_axis", *LENGTHS, "largest_extrusion_um",
         )  # fmt: skip
         rows = (
             (
                 s.scan, b.name, b.structure.row, b.structure.column, m.verdict.value, m.reason, m.formula, m.ratio, m.uncertainty,
                 m.limit, *(m.ratios[f] for f in RATIOS.values()), len(m.voids), len(m.small_voids),
-                m.voids[0].diameter_um if m.voids else None, m.void_volume_um3, b.structure.size_voxels, *b.structure.centroid_um,
+                m.voids[0].diameter_um if m.voids else None, m.void_volume_um3, m.volume_uncertainty_um3,
+                b.structure.size_voxels, b.structure.size_voxels * s.voxel_um3, *s.spacing_um, *b.structure.centroid_um,
                 b.structure.touches_border, m.dimensions.build_axis, *(getattr(m.dimensions, name) for name in LENGTHS),
                 m.dimensions.largest_extrusion_um,
             )
@@ -154,16 +160,40 @@ class Report:
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
         """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps. It names the SHA-256 of the JSON twin."""
-        return page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+        return page_of(self.scans, self.verdicts, plain(self.provenance), pictures or {}, self.sha256)
 
     def print_html(self, pictures: Mapping[str, bytes] | None = None) -> str:
         """The report for paper, in the plain HTML that Qt can print; see `print_page`."""
-        return print_page_of(self.scans, self.verdicts, _plain(self.provenance), pictures or {}, self.sha256)
+        return print_page_of(self.scans, self.verdicts, plain(self.provenance), pictures or {}, self.sha256)
 
     @property
     def sha256(self) -> str:
         """Of the JSON twin's bytes, as ``sha256sum report.json`` gives it."""
         return hashlib.sha256(self.json().encode()).hexdigest()
+
+
+def _bumps_of_voids(scan: ScanMeasurement) -> dict[tuple[Box, int], list[str]]:
+    """Names of the bumps that each void of a scan lies in, by its box and size; of one that is cut, those that hold its pieces."""
+    found: dict[tuple[Box, int], list[str]] = {
+        (v.box, v.n_voxels): [] for v in (*scan.voids, *scan.small_voids)
+    }
+    pieces = []
+    for bump in scan.bumps:
+        for v in (*bump.measured.voids, *bump.measured.small_voids):
+            if (v.box, v.n_voxels) in found:
+                found[v.box, v.n_voxels].append(bump.name)
+            else:
+                pieces.append((v, bump.name))
+    cut = [(whole, names) for whole, names in found.items() if not names]
+    for piece, name in pieces:
+        for (box, n), names in cut:
+            if piece.n_voxels < n and _inside(piece.box, box) and name not in names:
+                names.append(name)
+    return found
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -174,14 +204,14 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     return buffer.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in JSON's own types; numbers that are none become None, other things their text."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)

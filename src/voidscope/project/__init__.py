@@ -19,7 +19,7 @@ from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
-from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, record_scan
+from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, fingerprint_method, record_scan
 from voidscope.project.studies import Drawing, PartRecord, Study, StudyPlan, study_of
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "changed_files",
     "export_report",
     "fingerprint",
+    "fingerprint_method",
     "import_labels",
     "import_truth",
     "package_version",

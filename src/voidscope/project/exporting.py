@@ -22,10 +22,16 @@ def export_report(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     if folder.exists() and not _is_free(folder):
         raise ProjectError(f"{folder} holds other files than a report's; name a new folder for the report.")
-    sums = "".join(f"{_sha256(data)}  {name}\n" for name, data in sorted(files.items()))
     with explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    replace_folder(folder, {**files, SUMS: sums.encode()})
+    replace_folder(folder, with_sums(files))
+
+
+def with_sums(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a report and `SUMS`, which lists their hashes; one that is among them gives way."""
+    files = {name: data for name, data in files.items() if name != SUMS}
+    sums = "".join(f"{_sha256(data)}  {name}\n" for name, data in sorted(files.items()))
+    return {**files, SUMS: sums.encode()}
 
 
 def _is_free(folder: Path) -> bool:
@@ -37,8 +43,14 @@ def _is_free(folder: Path) -> bool:
 
 
 def changed_files(folder: Path) -> Iterator[str]:
-    """What of a report's folder differs from the hashes written with it, in words; nothing where it has none."""
-    for name, told in _listed(folder).items():
+    """What of a report's folder differs from the hashes written with it, in words; that they are gone, or name not every file, too."""
+    if not (folder / SUMS).is_file():
+        yield f"{SUMS} is gone, so nobody can tell whether a file was changed"
+        return
+    listed = _listed(folder)
+    for name in sorted({p.name for p in folder.iterdir()} - {SUMS, *listed}):
+        yield f"{name} lies in the report's folder, but {SUMS} does not name it"
+    for name, told in listed.items():
         path = folder / name
         if not path.is_file():
             yield f"{name} is gone"

@@ -29,6 +29,7 @@ from voidscope.project.atomic import (
     write_bytes,
     write_json,
 )
+from voidscope.project.exporting import with_sums
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes, with_spacing
@@ -280,8 +281,8 @@ def _remedied(path: Path) -> Iterator[None]:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """Make `folder` anew with the files of `report_files`."""
-    replace_folder(folder, report_files(report, pictures))
+    """Make `folder` anew with the files of `report_files` and their hashes."""
+    replace_folder(folder, with_sums(report_files(report, pictures)))
 
 
 def report_files(report: Report, pictures: Mapping[str, bytes]) -> dict[str, bytes]:

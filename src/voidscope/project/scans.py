@@ -21,6 +21,8 @@ PROJECTIONS = ("zeiss-txrm", "zeiss-xrm")
 """Formats of projections; what is reconstructed from them is another file."""
 SAMPLED_ABOVE = 1 << 30
 """Files above this many bytes are fingerprinted by samples, so that adding a scan stays quick."""
+SAMPLES = 64
+"""Samples of 1 MiB of such a file, evenly spaced."""
 
 
 class ScanRecord(BaseModel):
@@ -188,9 +190,16 @@ def fingerprint(path: Path) -> str:
     return f"{'sampled-' if sampled else ''}sha256:{digest.hexdigest()}"
 
 
+def fingerprint_method(told: str) -> str:
+    """What a fingerprint is a hash of, in words."""
+    if told.startswith("sampled-"):
+        return f"SHA-256 of the sizes and of about {SAMPLES} samples of 1 MiB, not of every byte: more than 1 GiB"
+    return "SHA-256 of every byte"
+
+
 def _blocks(file: Path, sampled: bool, size: int = 1 << 20) -> Iterator[bytes]:
     total = file.stat().st_size
-    step = max(size, total // 64) if sampled else size
+    step = max(size, total // SAMPLES) if sampled else size
     with file.open("rb") as handle:
         for start in range(0, total, step):
             handle.seek(start)

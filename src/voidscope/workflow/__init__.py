@@ -11,11 +11,13 @@ from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.calibrating import calibrate
 from voidscope.workflow.changing import changes
 from voidscope.workflow.comparing import Comparison, compare
+from voidscope.workflow.doubting import held_out_void_iou
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
 from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
-from voidscope.workflow.measuring import held_out_void_iou, measure, since
+from voidscope.workflow.mask_files import MaskFile, measure_file
+from voidscope.workflow.measuring import measure, since
 from voidscope.workflow.printing import print_report, printing
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
@@ -27,7 +29,14 @@ from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
-from voidscope.workflow.verifying import project_of, report_place, verify, versions_apart
+from voidscope.workflow.verifying import (
+    is_of_file,
+    project_of,
+    report_place,
+    verify,
+    verify_file,
+    versions_apart,
+)
 
 __all__ = [
     "CANNOT_TELL",
@@ -37,6 +46,7 @@ __all__ = [
     "Evaluation",
     "Glance",
     "Glances",
+    "MaskFile",
     "Occasion",
     "ProjectProgress",
     "Promotion",
@@ -61,11 +71,13 @@ __all__ = [
     "in_force",
     "interpolate",
     "interpolate_scan",
+    "is_of_file",
     "is_trained",
     "judge_all",
     "judged",
     "judgement",
     "measure",
+    "measure_file",
     "plan_study",
     "pretrain",
     "print_report",
@@ -91,6 +103,7 @@ __all__ = [
     "train",
     "unlike",
     "verify",
+    "verify_file",
     "versions_apart",
     "void_iou",
 ]

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from voidscope.config import Config, MeasureConfig
-from voidscope.errors import NotReady, ProjectError
+from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
     Change,
     Changes,
     ScanMeasurement,
     changes_page,
-    measure_scan,
     overlay_png,
     spot,
 )
-from voidscope.project import Cycle, Project, SliceReader, results
-from voidscope.project.results import mask_path, read_mask, read_views
+from voidscope.project import Cycle, Project, SliceReader, fingerprint, results
+from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
+from voidscope.workflow.doubting import doubt_of, measured_scan
 from voidscope.workflow.measuring import MARGIN, across
 from voidscope.workflow.restoring import void_iou
-from voidscope.workflow.snapshot import current_cycle
+from voidscope.workflow.snapshot import current_cycle, cycle_of
 
 PICTURED = 6
 """Bumps shown before and after: those that moved most."""
@@ -41,7 +41,7 @@ def changes(
     """Measure the same scans before and after and say what moved; also kept in the project, as ``changes/changes.html``.
 
     Give `cycles`, two numbers measured by one recipe, or `recipes`, two names and recipes for the current model's masks. Scans
-    that one side has no mask of are left out.
+    that one side has no mask of are left out. A verdict is what a report would say: REVIEW of a model that is not in force or blind.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def changes(
         current = current_cycle(project)
         sides = [(name, current, how) for name, how in recipes]
     elif cycles is not None and recipes is None:
-        sides = [(f"cycle {n}", _cycle(project, n), recipe) for n in cycles]
+        sides = [(f"cycle {n}", cycle_of(project, n), recipe) for n in cycles]
     else:
         raise NotReady("Compare two cycles or two recipes, not both: --cycles 3,5, or --recipe A --recipe B.")
     wanted = [project.scan(n).name for n in (project.scans if scans is None else scans)]
@@ -66,7 +66,8 @@ def changes(
             f"No scan of {project.name} with a spacing was segmented by both {sides[0][0]} and {sides[1][0]}; go back to a cycle "
             f"with restore, segment, and compare then."
         )
-    reader, classes = project.reader(names), project.classes
+    reader, classes, folder = project.reader(names), project.classes, project.path
+    doubts = [doubt_of(project, cycle, how) for _, cycle, how in sides]
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
 
     def steps() -> Steps[tuple[Changes, Pictures]]:
@@ -74,18 +75,11 @@ def changes(
         two: list[ScanMeasurement] = []
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"measuring {name} before and after")
-            for side, (_, cycle, how) in zip((one, two), sides, strict=True):
+            record = reader.records[name]
+            now = fingerprint(record.place(folder))
+            for side, (_, cycle, how), doubt in zip((one, two), sides, doubts, strict=True):
                 mask = _mask(cycle, name, classes, reader)
-                side.append(
-                    measure_scan(
-                        mask,
-                        classes,
-                        reader.records[name].spacing_um,
-                        how,
-                        name,
-                        read_views(cycle.folder, name, reader.records[name].shape, len(classes)),
-                    )
-                )
+                side.append(measured_scan(cycle, record, mask, classes, how, doubt, now))
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])
@@ -98,14 +92,6 @@ def changes(
         return found
 
     return Job("Comparing measurements", steps, commit)
-
-
-def _cycle(project: Project, number: int) -> Cycle:
-    found = next((c for c in project.cycles if c.number == number), None)
-    if found is None:
-        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
-        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
-    return found
 
 
 def _scores(cycle: Cycle, classes: ClassMap) -> dict[str, float | None]:

@@ -24,7 +24,7 @@ from voidscope.project import Cycle, Drawing, PartRecord, Project, SliceReader, 
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
-from voidscope.workflow.snapshot import LOADING
+from voidscope.workflow.snapshot import LOADING, cycle_of
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
 """Axes of a slice (h, w) along which a model's first, second, third and fourth look is mirrored."""
@@ -85,7 +85,7 @@ def plan_study(
         project.slice_shape(key)
     if len(set(keys)) < len(keys):
         raise ConfigError(f"The slices of the study are {named(keys)}; name each once.")
-    cycles = {f"cycle {n}": _cycle(project, n) for n in models}
+    cycles = {f"cycle {n}": cycle_of(project, n) for n in models}
     if cycles and repeats > len(MIRRORS):
         raise ConfigError(
             f"{repeats} repeats are asked for; a model has {len(MIRRORS)} looks at a slice. Ask for fewer."
@@ -184,14 +184,6 @@ def _measured(mask: Mask, planned: StudyPlan, slot: Slot, classes: ClassMap) -> 
             f"No reading: {found.reason}. Paint that too; where the slice shows none, the study has to be planned without it."
         )
     return Drawing(mask, found.value, found.verdict.value)
-
-
-def _cycle(project: Project, number: int) -> Cycle:
-    found = next((c for c in project.cycles if c.number == number), None)
-    if found is None:
-        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
-        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
-    return found
 
 
 def _ratios(ground: _Ground) -> Steps[dict[SliceKey, float]]:

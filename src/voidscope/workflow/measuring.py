@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config, MeasureConfig
+from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
@@ -17,21 +15,17 @@ from voidscope.metrology import (
     Report,
     ScanMeasurement,
     Verdict,
-    doubted,
-    measure_scan,
     overlay_png,
     spot,
     worst,
 )
-from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint
-from voidscope.project.results import read_mask, read_views, write_decisions
+from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint, fingerprint_method
+from voidscope.project.results import read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
-from voidscope.workflow.evaluating import judgement
-from voidscope.workflow.promoting import not_in_force
-from voidscope.workflow.recording import Occasion, record_of, report_id
-from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.doubting import doubt_of, held_out_void_iou, measured_scan
+from voidscope.workflow.recording import Occasion, command_of, identified, record_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
 GALLERY = 8
@@ -62,16 +56,14 @@ def measure(
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
     found_voids = held_out_void_iou(project, cycle)
-    blind = _doubt(project, cycle, settings)
+    doubt = doubt_of(project, cycle, settings.measure)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
         "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, found_voids)],
-        "not_measured": [n for n in project.scans if n not in names], "recipe": settings.measure.model_dump(mode="json"),
-        "command": shlex.join(["voidscope", "measure", str(folder), *(w for n in names for w in ("--scan", n)), *_words(settings), *told.words()]),
+        "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
-    provenance["report_id"] = report_id(provenance)
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
         measured: list[ScanMeasurement] = []
@@ -82,19 +74,19 @@ def measure(
             if mask is None:
                 raise NotReady(f"The mask of {name} is gone; run segment again.")
             now = fingerprint(record.place(folder))
-            facts[name] = provenance["scans"][name] | {"fingerprint": now}
+            hashed = {"fingerprint": now, "hashed": fingerprint_method(now)}
+            facts[name] = provenance["scans"][name] | hashed
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            views = read_views(cycle.folder, name, record.shape, len(classes))
-            found = measure_scan(mask, classes, record.spacing_um, settings.measure, name, views)
-            doubt = blind or _unfit(record, now)
-            measured.append(doubted(found, doubt))
+            measured.append(measured_scan(cycle, record, mask, classes, settings.measure, doubt, now))
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         yield Progress(len(names), len(names), "taking pictures")
         for row, bump in worst(measured, GALLERY):
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
             if mask is not None:
                 pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
-        return Report(tuple(measured), provenance | {"masks_sha256": hashes, "scans": facts}), pictures
+        return Report(
+            tuple(measured), identified(provenance | {"masks_sha256": hashes, "scans": facts})
+        ), pictures
 
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
         project.current(cycle.id)
@@ -104,15 +96,6 @@ def measure(
         return result[0]
 
     return Job("Measuring", steps, commit)
-
-
-def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
-    """Why no verdict comes of a scan, whatever the model; empty where one does."""
-    if fingerprint_now != record.fingerprint:
-        return f"the file of {record.name} is not the one that was added"
-    if record.is_projected:
-        return f"the slices of {record.name} are X-ray projections, in which nothing has a volume; measure the reconstruction (.txm)"
-    return ""
 
 
 def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
@@ -130,17 +113,6 @@ def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
             )
 
 
-def _words(settings: Config) -> list[str]:
-    """The words that set everything a recipe says, whatever the project's settings will be by then."""
-    said = settings.measure.model_dump()
-    return [part for name, value in said.items() for part in ("--set", f"measure.{name}={json.dumps(value)}")]
-
-
-def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
-    """Void IoU of a cycle by the labels that test scans have now, or by a dataset's truth; None where it is not known."""
-    return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
-
-
 def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     """What has changed since a scan was measured, so that the report is not of what is there now; empty where nothing has."""
     cycle, told = project.cycle, report.provenance
@@ -155,7 +127,7 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     if found.recipe != project.config.measure:
         return "Measured with other settings"
     judged_as = told.get("held_out_void_iou"), told.get("promotion")
-    doubt = _doubt(project, cycle, project.config)
+    doubt = doubt_of(project, cycle, project.config.measure)
     if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or (
         doubt and found.verdict is not Verdict.REVIEW
     ):
@@ -166,47 +138,6 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
         if n not in {s.scan for s in report.scans} | set(told.get("not_measured") or ())
     ]
     return f"Measured before {named(later)} came in" if later else ""
-
-
-def _doubt(project: Project, cycle: Cycle, settings: Config) -> str:
-    """Why no verdict comes of a model now; empty where one does."""
-    found = held_out_void_iou(project, cycle)
-    return not_in_force(project, cycle) or _blind(cycle, project.classes, settings, found)
-
-
-def _blind(cycle: Cycle, classes: ClassMap, settings: Config, found: float | None) -> str:
-    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
-    weights = cycle.metrics.get("class_weights", {})
-    voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
-    if voids and not any(weights.get(v, 1) for v in voids):
-        return (
-            f"cycle {cycle.number} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
-            "any; label slices that show it and train again"
-        )
-    needed = settings.measure.min_void_iou
-    if found is not None and found < needed:
-        return (
-            f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
-            "slices that show voids and train again"
-        )
-    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
-    for criterion in settings.measure.criteria:
-        for name in _classes_of(criterion.measure, settings.measure):
-            if (seen := judged.get(name)) is not None and seen < needed:
-                return (
-                    f"cycle {cycle.number} has an IoU of {seen:.3f} for {name} on held-out scans, less than the {needed:g} a verdict needs, "
-                    f"and {criterion.measure} depends on it; label more slices that show it and train again"
-                )
-    return ""
-
-
-def _classes_of(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
-    """The classes beside void that a length of a bump is read off."""
-    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
-    if measure == "blt_um":
-        return pillar, solder, pad
-    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
-    return next((names for start, names in starts.items() if measure.startswith(start)), ())
 
 
 def _unjudged(cycle: Cycle, found: float | None) -> list[str]:

@@ -7,12 +7,14 @@ part shipped, while IoU also counts outlines.
 from __future__ import annotations
 
 import getpass
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
-from voidscope.errors import NotReady, Refused
+from voidscope.errors import NotReady, Refused, named
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results, truth_of
@@ -54,7 +56,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
 
     Raises
     ------
-    NotReady : there is no model, or nothing to judge it by and no note.
+    NotReady : there is no model, or, without a note, nothing to judge it by or a scan that judged the one in force is not segmented.
     Refused : while it runs, when void recall drops and there is no note.
     """
     cycle, before, classes = current_cycle(project), in_force(project), project.classes
@@ -63,6 +65,8 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     known = with_truth(project, dataset)
     fair = unseen(project, known, sides)
     names = tuple(n for n in fair if all(mask_path(c.folder, n).is_file() for c in sides))
+    if before is not None and not note:
+        _check_judges(project, cycle, before, fair)
     if known and not fair and not note:
         raise NotReady(f"{learnt(known, sides)} Or promote with a note that says why: --note TEXT.")
     if not names and not note:
@@ -113,6 +117,21 @@ def not_in_force(project: Project, cycle: Cycle) -> str:
         f"cycle {cycle.number} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "
         f"(voidscope restore {project.path} --cycle {force.number})"
     )
+
+
+def _check_judges(project: Project, cycle: Cycle, before: Cycle, fair: Sequence[str]) -> None:
+    """Raise `NotReady` where the model in force can be judged by a scan that the new one has not segmented: nobody chooses the judges."""
+    told = (before.promotion or {}).get("scans", ())
+    missing = [
+        n for n in fair
+        if not mask_path(cycle.folder, n).is_file() and (n in told or mask_path(before.folder, n).is_file())
+    ]  # fmt: skip
+    if missing:
+        scans = " ".join(f"--scan {shlex.quote(n)}" for n in missing)
+        raise NotReady(
+            f"Cycle {before.number}, which is in force, was judged by {named(missing)}, which cycle {cycle.number} has not segmented. "
+            f"Segment it first: voidscope segment {project.path} {scans}. Or promote with a note that says why: --note TEXT."
+        )
 
 
 def _check(cycle: Cycle, before: Cycle | None, now: float | None, then: float | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import voidscope
 from voidscope.config import Config, MeasureConfig
+from voidscope.metrology import plain, recipe_settings, recipe_sha256
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.workflow.evaluating import judgement
 from voidscope.workflow.snapshot import fingerprint_of
@@ -46,6 +48,15 @@ class Occasion:
             "measurement_system_analysis": {"reference": self.msa or UNKNOWN},
         }
 
+    @classmethod
+    def told(cls, provenance: Mapping[str, Any]) -> Occasion:
+        """The inverse of `entry`, from the provenance of a report."""
+        groups = [provenance.get(name) for name in ("people", "sample", "measurement_system_analysis")]
+        said = {k: v for group in groups if isinstance(group, Mapping) for k, v in group.items()}
+        said["msa"] = said.get("reference", UNKNOWN)
+        names = cls.__dataclass_fields__
+        return cls(**{n: str(said[n]) for n in names if said.get(n, UNKNOWN) != UNKNOWN})
+
     def words(self) -> list[str]:
         """The command-line options that say the same."""
         return [w for name, value in vars(self).items() if value for w in (f"--{name}", value)]
@@ -56,7 +67,7 @@ def record_of(
 ) -> dict[str, Any]:
     """Groups of facts for a report's provenance; JSON's types only."""
     told = occasion.entry()
-    return told | {
+    return told | recipe_facts(settings.measure) | {
         "project_folder": str(project.path),
         "git_commit": commit_of_now() or UNKNOWN,
         "people": told["people"] | {"labelled by": authors(project, cycle)},
@@ -67,15 +78,37 @@ def record_of(
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
             "planes": sorted({r.plane.value for r in reader.records.values()}),
         },
-        "post_processing": _post_processing(settings.measure),
         "scan_settings": _scan_settings(reader),
         "edits_after_training": _edits(project, cycle),
     }  # fmt: skip
 
 
 def report_id(provenance: Mapping[str, Any]) -> str:
-    """Names a report by the day it was made and a hash of how it came about."""
-    return f"VS-{provenance['created'][:10].replace('-', '')}-{fingerprint_of(*provenance.values())}"
+    """Names a report by the day it was made and a hash of every other fact of its provenance, JSON's types only."""
+    facts = {name: fact for name, fact in provenance.items() if name != "report_id"}
+    day = str(provenance.get("created"))[:10].replace("-", "")
+    return f"VS-{day}-{fingerprint_of(json.dumps(facts, sort_keys=True))}"
+
+
+def identified(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """A provenance that is complete, in JSON's types, with the ID that it gives its report."""
+    facts: dict[str, Any] = plain(provenance)
+    return facts | {"report_id": report_id(facts)}
+
+
+def command_of(what: Sequence[str], recipe: MeasureConfig, occasion: Occasion) -> str:
+    """The command that measures `what` again, whatever a project's settings will be by then."""
+    said = [w for setting in recipe_settings(recipe) for w in ("--set", setting)]
+    return shlex.join(["voidscope", "measure", *what, *said, *occasion.words()])
+
+
+def recipe_facts(recipe: MeasureConfig) -> dict[str, Any]:
+    """A recipe, the hash that names it, and what it did to the mask."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_sha256": recipe_sha256(recipe),
+        "post_processing": _post_processing(recipe),
+    }
 
 
 def _post_processing(recipe: MeasureConfig) -> dict[str, Any]:

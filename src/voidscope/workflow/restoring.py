@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from voidscope.errors import ProjectError
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Role
+from voidscope.workflow.snapshot import cycle_of
 
 MARGIN = 0.01
 """Void IoU by which an earlier model must be better to be spoken of."""
@@ -19,10 +19,7 @@ def restore(project: Project, number: int) -> Cycle:
 
     Raises `ProjectError` where there is no such cycle or its weights are damaged.
     """
-    earlier = next((c for c in project.cycles if c.number == number), None)
-    if earlier is None:
-        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
-        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
+    earlier = cycle_of(project, number)
     provenance = dict(earlier.provenance) | {"restored_from": number}
     again = replace(earlier, number=project.next_cycle, provenance=provenance)
     return project.add_cycle(again, earlier.weights(), same=earlier)

@@ -8,8 +8,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from voidscope.errors import NotReady
-from voidscope.project import Cycle, Project, ScanRecord, SliceReader, package_version
+from voidscope.errors import NotReady, ProjectError
+from voidscope.project import (
+    Cycle,
+    Project,
+    ScanRecord,
+    SliceReader,
+    fingerprint_method,
+    package_version,
+)
 from voidscope.vocabulary import SliceKey, Split
 
 LOADING = "loading torch"
@@ -39,6 +46,15 @@ def current_cycle(project: Project) -> Cycle:
     return project.cycle
 
 
+def cycle_of(project: Project, number: int) -> Cycle:
+    """The cycle of this number; raises `ProjectError` naming the known ones."""
+    found = next((c for c in project.cycles if c.number == number), None)
+    if found is None:
+        known = ", ".join(str(c.number) for c in project.cycles) or "none yet"
+        raise ProjectError(f"{project.name} has no cycle {number}; its cycles are {known}.")
+    return found
+
+
 def made_with() -> dict[str, Any]:
     """When, on what and with which versions a result is made."""
     return {
@@ -56,7 +72,8 @@ def provenance_of(reader: SliceReader) -> dict[str, Any]:
 
 def _scan_facts(record: ScanRecord) -> dict[str, Any]:
     spacing_um = None if record.spacing_um is None else list(record.spacing_um)
-    facts = {"file": record.path, "fingerprint": record.fingerprint, "spacing_um": spacing_um}
+    hashed = {"fingerprint": record.fingerprint, "hashed": fingerprint_method(record.fingerprint)}
+    facts = {"file": record.path, **hashed, "spacing_um": spacing_um}
     return facts | {"spacing_source": record.spacing_source, "plane": record.plane.value}
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from voidscope.errors import NotReady, ProjectError
-from voidscope.jobs import Job
+from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report
 from voidscope.project import Project, changed_files, package_version, report_files
 from voidscope.project.atomic import read_json
+from voidscope.workflow.facts import facts_apart, moved_on, short
+from voidscope.workflow.mask_files import mask_file_of, measure_file
 from voidscope.workflow.measuring import measure
-from voidscope.workflow.recording import UNKNOWN, commit_of_now
+from voidscope.workflow.recording import UNKNOWN, Occasion, commit_of_now
+from voidscope.workflow.snapshot import current_cycle
 
-SAME = ("model", "weights_sha256", "masks_sha256", "recipe")
-"""Facts of a report's provenance that a measurement of today must share."""
 TWIN = "report.json"
 """The file of a report that all others are made from."""
 
@@ -27,8 +28,9 @@ Again = tuple[Report, dict[str, bytes]]
 def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str, ...]]:
     """Measure again by the report's own recipe and compare; returns what differs, in words, nothing where all agrees.
 
-    Scan files are compared by their fingerprints, the model and its masks by their hashes, every number of every scan
-    exactly, and every other file of the report with what its JSON twin makes. The report stays as it is.
+    Scan files are compared by their fingerprints, the model and its masks by their hashes, every other fact with what the project
+    says, every number of every scan exactly, and every other file of the report with what its JSON twin makes. Facts that only a
+    person knows (operator, lot, date) are held to the report ID, a hash of all facts. The report stays as it is.
 
     Parameters
     ----------
@@ -42,19 +44,50 @@ def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str
     place = folder or project.report_folder
     if not (place / TWIN).is_file():
         raise NotReady(f"{project.name} has no report to verify; measure first.")
-    told = read_json(place / TWIN)
-    report = _read(place, told)
-    if not report.scans:
-        raise NotReady(f"{place} reports no scan, so there is nothing to verify; measure first.")
-    names = [s.scan for s in report.scans]
-    settings = project.config.model_copy(update={"measure": report.scans[0].recipe})
-    job = measure(project, names, settings)
+    told, report = _read(place)
+    names, recipe = [s.scan for s in report.scans], report.scans[0].recipe
+    settings = project.config.model_copy(update={"measure": recipe})
+    job = measure(project, names, settings, Occasion.told(report.provenance))
+    moved = moved_on(project, current_cycle(project), report.provenance)
 
     def commit(again: Again) -> tuple[str, ...]:
-        numbers = _differences(told, json.loads(again[0].json()))
-        return (*changed_files(place), *numbers, *_other_pages(place, report, again[1]))
+        return _all_apart(place, told, report, again, moved)
 
     return Job("Verifying", job.steps, commit)
+
+
+def verify_file(folder: Path) -> Job[Again, tuple[str, ...]]:
+    """`verify` of a report of a mask file, which needs no project: the file is measured again as the report says.
+
+    Raises
+    ------
+    NotReady : the mask file is gone.
+    ProjectError : it is no report of this version.
+    """
+    told, report = _read(folder)
+    file, recipe = mask_file_of(report.provenance), report.scans[0].recipe
+
+    def steps() -> Steps[Again]:
+        yield Progress(0, 1, f"measuring {file.path.name}")
+        return measure_file(file, recipe, Occasion.told(report.provenance)), {}
+
+    return Job("Verifying", steps, lambda again: _all_apart(folder, told, report, again, ()))
+
+
+def is_of_file(folder: Path) -> bool:
+    """Whether a report is of a mask file, not of a project."""
+    provenance = read_json(folder / TWIN).get("provenance")
+    return isinstance(provenance, Mapping) and "mask" in provenance
+
+
+def _all_apart(
+    folder: Path, told: Mapping[str, Any], report: Report, again: Again, moved: Iterable[str]
+) -> tuple[str, ...]:
+    """Everything of a report that is not as measuring again finds it, and every file of it that is not as it was written."""
+    found = json.loads(again[0].json())
+    facts = facts_apart(_facts(told), _facts(found), moved)
+    numbers = _differences(told, found)
+    return (*changed_files(folder), *facts, *numbers, *_other_pages(folder, report, again[1]))
 
 
 def versions_apart(folder: Path) -> str:
@@ -75,12 +108,16 @@ def versions_apart(folder: Path) -> str:
     return f"The report was made by voidscope {one}; what runs is {two}. Where numbers or pages differ, that may come from that."
 
 
-def _read(folder: Path, told: Mapping[str, Any]) -> Report:
-    """The report; where it cannot be read, and another version made it, that is said."""
+def _read(folder: Path) -> tuple[Mapping[str, Any], Report]:
+    """A report as JSON holds it, and as it is; where it cannot be read, and another version made it, that is said."""
+    told: Mapping[str, Any] = read_json(folder / TWIN)
     try:
-        return Report.from_entry(told)
+        report = Report.from_entry(told)
     except ProjectError as error:
         raise ProjectError(f"{error} {versions_apart(folder)}".strip()) from error
+    if not report.scans:
+        raise NotReady(f"{folder} reports no scan, so there is nothing to verify; measure first.")
+    return told, report
 
 
 def report_place(path: Path) -> Path:
@@ -121,13 +158,6 @@ def _other_pages(folder: Path, report: Report, pictures: Mapping[str, bytes]) ->
 
 def _differences(report: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[str]:
     """Of two reports as JSON holds them."""
-    for name in SAME:
-        told, found = ((r["provenance"] or {}).get(name) for r in (report, again))
-        if told != found:
-            if isinstance(told, Mapping) and isinstance(found, Mapping):
-                names = [n for n in {**told, **found} if told.get(n) != found.get(n)]
-                told, found = ({n: side.get(n) for n in names} for side in (told, found))
-            yield f"{name} was {_short(told)}, is {_short(found)}"
     for scan, facts in _scans(again).items():
         told_of, now = _scans(report).get(scan, {}).get("fingerprint"), facts["fingerprint"]
         if now != told_of:
@@ -136,8 +166,13 @@ def _differences(report: Mapping[str, Any], again: Mapping[str, Any]) -> Iterato
         yield from _unlike(found_in["scan"], told_of, found_in)
 
 
+def _facts(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = report["provenance"] or {}
+    return found
+
+
 def _scans(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (report["provenance"] or {}).get("scans") or {}
+    found: Mapping[str, Any] = _facts(report).get("scans") or {}
     return found
 
 
@@ -147,7 +182,7 @@ def _unlike(scan: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> Ite
     for path, was, now in _leaves((), told, found):
         name = " ".join(word for word in path if not word.isdecimal())
         where = next((str(int(word) + 1) for word in path if word.isdecimal()), "")
-        said = f"{scan}: {name} is {_short(was)} in the report, measured anew {_short(now)}"
+        said = f"{scan}: {name} is {short(was)} in the report, measured anew {short(now)}"
         figures.setdefault(name, []).append((said, where))
     for (said, where), *more in figures.values():
         yield f"{said} (of {1 + len(more)} that differ, the first, {where})" if more and where else said
@@ -167,8 +202,3 @@ def _leaves(path: tuple[str, ...], told: Any, found: Any) -> Iterator[tuple[tupl
         yield path, f"{len(told)} of them", f"{len(found)} of them"
     else:
         yield path, told, found
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

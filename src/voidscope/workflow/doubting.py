@@ -1,0 +1,82 @@
+"""Measuring a mask of a model, and why no verdict comes of one: the model is not in force or blind, the file is another one."""
+
+from __future__ import annotations
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology import ScanMeasurement, doubted, measure_scan
+from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project.results import read_views
+from voidscope.vocabulary import ClassMap, Mask, Role
+from voidscope.workflow.evaluating import judgement
+from voidscope.workflow.promoting import not_in_force
+from voidscope.workflow.restoring import void_iou
+
+
+def measured_scan(
+    cycle: Cycle,
+    record: ScanRecord,
+    mask: Mask,
+    classes: ClassMap,
+    recipe: MeasureConfig,
+    doubt: str,
+    fingerprint_now: str,
+) -> ScanMeasurement:
+    """What a report says of a model's mask (z, y, x): no verdict but REVIEW where the model is in `doubt` or the scan unfit."""
+    views = read_views(cycle.folder, record.name, record.shape, len(classes))
+    found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views)
+    return doubted(found, doubt or _unfit(record, fingerprint_now))
+
+
+def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
+    """Void IoU of a cycle by the labels that test scans have now, or by a dataset's truth; None where it is not known."""
+    return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
+
+
+def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> str:
+    """Why no verdict by this recipe comes of a model now; empty where one does."""
+    found = held_out_void_iou(project, cycle)
+    return not_in_force(project, cycle) or _blind(cycle, project.classes, recipe, found)
+
+
+def _blind(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None) -> str:
+    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
+    weights = cycle.metrics.get("class_weights", {})
+    voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
+    if voids and not any(weights.get(v, 1) for v in voids):
+        return (
+            f"cycle {cycle.number} learnt from {len(cycle.labelled)} slices without any labelled {' or '.join(voids)}, so it cannot find "
+            "any; label slices that show it and train again"
+        )
+    needed = recipe.min_void_iou
+    if found is not None and found < needed:
+        return (
+            f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
+            "slices that show voids and train again"
+        )
+    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
+    for criterion in recipe.criteria:
+        for name in _classes_of(criterion.measure, recipe):
+            if (seen := judged.get(name)) is not None and seen < needed:
+                return (
+                    f"cycle {cycle.number} has an IoU of {seen:.3f} for {name} on held-out scans, less than the {needed:g} a verdict needs, "
+                    f"and {criterion.measure} depends on it; label more slices that show it and train again"
+                )
+    return ""
+
+
+def _classes_of(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
+    """The classes beside void that a length of a bump is read off."""
+    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
+    if measure == "blt_um":
+        return pillar, solder, pad
+    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
+    return next((names for start, names in starts.items() if measure.startswith(start)), ())
+
+
+def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
+    """Why no verdict comes of a scan, whatever the model; empty where one does."""
+    if fingerprint_now != record.fingerprint:
+        return f"the file of {record.name} is not the one that was added"
+    if record.is_projected:
+        return f"the slices of {record.name} are X-ray projections, in which nothing has a volume; measure the reconstruction (.txm)"
+    return ""

@@ -1,0 +1,115 @@
+"""Measuring a mask or label file without a project, so that its report can be repeated from that file alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voidscope.config import MeasureConfig
+from voidscope.errors import LabelError, NotReady, ProjectError
+from voidscope.metrology import Report, measure_scan
+from voidscope.project import fingerprint, fingerprint_method, parse_map
+from voidscope.vocabulary import ClassMap
+from voidscope.volume import Spacing, read_label_file, read_scan
+from voidscope.workflow.recording import (
+    UNKNOWN,
+    Occasion,
+    command_of,
+    commit_of_now,
+    identified,
+    recipe_facts,
+)
+from voidscope.workflow.snapshot import made_with
+
+TYPED_IN = "typed in"
+"""Source of a spacing that a person gave."""
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask or label file and what a person says of it.
+
+    Attributes
+    ----------
+    path : of the file
+    spacing_um : (z, y, x), in place of what the file says; None where nobody gave one
+    file_map : which id is which class, as ``--map`` has it; empty for the ids of the hbm scheme
+    """
+
+    path: Path
+    spacing_um: Spacing | None = None
+    file_map: str = ""
+
+    @classmethod
+    def told(cls, provenance: Mapping[str, Any]) -> MaskFile | None:
+        """The file that a report was measured from, by its provenance; None of a report of a project, or an older version's."""
+        path, scans = provenance.get("mask"), provenance.get("scans")
+        if not isinstance(path, str) or not isinstance(scans, Mapping):
+            return None
+        facts = scans.get(Path(path).stem)
+        if not isinstance(facts, Mapping):
+            return None
+        typed = facts.get("spacing_um") if facts.get("spacing_source") == TYPED_IN else None
+        z_y_x = None if typed is None else (float(typed[0]), float(typed[1]), float(typed[2]))
+        return cls(Path(path), z_y_x, str(provenance.get("map", "")))
+
+    def words(self) -> list[str]:
+        """The command-line options that say the same."""
+        spacing = [] if self.spacing_um is None else ["--spacing", ",".join(map(repr, self.spacing_um))]
+        return ["--mask", str(self.path), *spacing, *(["--map", self.file_map] if self.file_map else [])]
+
+
+def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> Report:
+    """Measure a mask file; its report names the file, its hash, the spacing and its source, and the command that repeats it.
+
+    Raises
+    ------
+    NotReady : the file is gone, or nobody knows its spacing.
+    LabelError : it holds an id that is no class.
+    """
+    path = mask.path.resolve()
+    if not path.is_file():
+        raise NotReady(f"The mask file {path} is not there, so it cannot be measured. Put it back there.")
+    mask = MaskFile(path, mask.spacing_um, mask.file_map)
+    ids, classes, named = read_label_file(path), *_classes(mask.file_map)
+    spacing_um = mask.spacing_um or read_scan(path).spacing_um
+    try:
+        found = classes.from_file(ids, named)
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    measured = measure_scan(found, classes, spacing_um, recipe, path.stem)
+    told = fingerprint(path)
+    facts = {
+        "file": str(path), "fingerprint": told, "hashed": fingerprint_method(told), "spacing_um": list(measured.spacing_um),
+        "spacing_source": "file" if mask.spacing_um is None else TYPED_IN,
+    }  # fmt: skip
+    provenance = made_with() | occasion.entry() | recipe_facts(recipe) | {
+        "mask": str(path), **({"map": mask.file_map} if mask.file_map else {}), "scans": {path.stem: facts},
+        "masks_sha256": {path.stem: hashlib.sha256(found.tobytes()).hexdigest()},
+        "command": command_of(mask.words(), recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
+    }  # fmt: skip
+    return Report((measured,), identified(provenance))
+
+
+def _classes(file_map: str) -> tuple[ClassMap, Mapping[int, str] | None]:
+    """The classes of a file, and the name of each of its ids where they are mapped."""
+    if not file_map:
+        return ClassMap.hbm(), None
+    mapping = parse_map(file_map)
+    first = {n: i for i, n in reversed(mapping.items()) if n != "unlabelled"}  # several ids may be one class
+    entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
+    return ClassMap.from_entries(entries), {i: n.partition(":")[0] for i, n in mapping.items()}
+
+
+def mask_file_of(provenance: Mapping[str, Any]) -> MaskFile:
+    """As `MaskFile.told`; raises `ProjectError` where the report does not tell how to measure the file again."""
+    found = MaskFile.told(provenance)
+    if found is None:
+        raise ProjectError(
+            f"The report of the mask file {provenance.get('mask')} does not say how it was measured, as an older version wrote it. "
+            "Measure the file again."
+        )
+    return found
