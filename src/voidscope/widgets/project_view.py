@@ -79,6 +79,7 @@ class ProjectView(QTabWidget):
             "H": self.label.next_heatmap, "J": lambda: self.layers.toggle("labels"),
             "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
             DONE: lambda: self._runner.told.emit(NO_STUDY), **self.label.tools.keys(), **self._turns(),
+            **self.label.classes.keys(),
         }  # fmt: skip
         return {key: _ignoring_viewer(partial(self._act, key, action)) for key, action in actions.items()}
 
