@@ -125,6 +125,7 @@ class ProjectView(QTabWidget):
         self.strokes.release()
         self.label.tools.release()
         self.label.queue.release()
+        self.train.choice.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
@@ -235,6 +236,7 @@ class ProjectView(QTabWidget):
     def _cycles_changed(self) -> None:
         self.quick.cycle_changed()
         self.layers.show_results()
+        self.train.choice.ask()
         self._refresh("Label", "Train", "Measure")
 
     def _mask_changed(self, scan: str) -> None:
@@ -247,6 +249,7 @@ class ProjectView(QTabWidget):
         self.layers.show_results()  # rareness by the class shares of all scans
 
     def _evaluation_changed(self) -> None:
+        self.train.choice.ask()
         self._refresh("Train", "Measure")
 
     def _report_changed(self) -> None:

@@ -3,13 +3,13 @@
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
-beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
+beside the one before, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.changing import changes
-from voidscope.workflow.comparing import Comparison, compare
+from voidscope.workflow.comparing import compare
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
 from voidscope.workflow.glancing import Glance, Glances
@@ -26,6 +26,7 @@ from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
+from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
 from voidscope.workflow.verifying import project_of, report_place, verify, versions_apart
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "changes",
     "class_pixels",
     "compare",
+    "comparison_of",
     "describe",
     "doubts",
     "evaluate",
@@ -57,12 +59,14 @@ __all__ = [
     "findings",
     "held_out_void_iou",
     "in_force",
+    "in_question",
     "interpolate",
     "interpolate_scan",
     "is_trained",
     "judge_all",
     "judged",
     "judgement",
+    "keep_model",
     "measure",
     "plan_study",
     "pretrain",
