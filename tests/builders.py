@@ -70,12 +70,14 @@ def quick_project(path: Path, dataset: Dataset) -> Project:
     return made
 
 
-def add_cycle(project: Project) -> Cycle:
+def add_cycle(project: Project, **provenance: object) -> Cycle:
     """A cycle whose weights are no weights."""
     weights = f"weights {len(project.cycles)}".encode()
     metrics = {"losses": [1.0, 0.5], "seconds": 1.0, "warnings": []}
     digest = hashlib.sha256(weights).hexdigest()
-    cycle = Cycle(len(project.cycles) + 1, project.labels.keys(), 0, digest, metrics, {}, {}, (0.5, 0.2))
+    cycle = Cycle(
+        len(project.cycles) + 1, project.labels.keys(), 0, digest, metrics, provenance, {}, (0.5, 0.2)
+    )  # fmt: skip
     return project.add_cycle(cycle, weights)
 
 

@@ -17,8 +17,9 @@ from builders import write_scan
 from voidscope import workflow
 from voidscope.acquisition import Suggestion
 from voidscope.cli.main import main
-from voidscope.jobs import Job
+from voidscope.jobs import Job, Progress, Steps
 from voidscope.volume import tiff_bytes
+from voidscope.workflow import Comparison
 
 QUICK = [
     "--set",
@@ -320,6 +321,29 @@ def test_a_worse_model_is_told_with_the_way_back(shell: Shell, dataset: Path, tm
     assert f"voidscope restore {project} --cycle 1" in shell.err
     assert shell.json("restore", project, "--cycle", 1)["cycle"] == 3
     assert "no cycle 9" in shell.complaint("restore", project, "--cycle", 9)
+
+
+def test_a_training_is_compared_with_the_model_before_and_a_worse_one_is_told(
+    shell: Shell, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "p"
+    shell("create", project, "--dataset", dataset, "--set", "train.steps=4")
+    shell("label", project, "--from-dataset", dataset, "--scan", "a")
+    assert shell.json("train", project, *QUICK)["comparison"] is None
+    told = shell.json("train", project, *QUICK)["comparison"]
+    assert (told["before"], told["basis"], told["worse"]) == (1, "learnt", False)
+    code, words = shell("train", project, *QUICK)
+    assert code == 0 and "judged on" in words and "worse" not in shell.err
+    worse = Comparison(4, 3, "learnt", 4, (0.5, 0.7), (0.8, 0.8))
+
+    def steps() -> Steps[Comparison]:
+        yield Progress(1, 1)
+        return worse
+
+    monkeypatch.setattr(workflow, "compare", lambda *_: Job("Comparing", steps, lambda found: found))
+    assert shell.json("train", project, *QUICK)["comparison"] == worse.entry() | {"worse": True}
+    assert "warning: the new model is worse. Cycle 4: void IoU 0.500, cycle 3: 0.700" in shell.err
+    assert f"Go back with: voidscope restore {project} --cycle 3" in shell.err
 
 
 def test_a_recipe_file_decides_and_the_report_says_how_to_repeat_it(

@@ -83,8 +83,9 @@ class Person:
         return QPoint(round(self.canvas.width() / 2 + away[1]), round(self.canvas.height() / 2 + away[0]))
 
     def stroke(self, class_id: int, pixels: list[tuple[int, int]]) -> None:
-        """Choose a class in the palette, press the mouse on the first pixel, draw to the others and let go."""
-        self.click(self.view.label.classes.buttons[class_id - 1])
+        """Choose a class by its key, press the mouse on the first pixel, draw to the others and let go."""
+        self.press(Qt.Key(Qt.Key.Key_0 + class_id), CTRL)
+        assert self.view.label.classes.value() == class_id
         self.view.layers.find("labels").brush_size = 1
         self.qtbot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=self.place(pixels[0]))
         for pixel in (pixels[len(pixels) // 2], pixels[-1]):

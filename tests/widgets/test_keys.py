@@ -17,9 +17,21 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel
 
 from voidscope.project import Project
 from voidscope.widgets.key_sheet import KeySheet
-from voidscope.widgets.keys import KEYS, REDO, SHEET, UNDO, Clash, Keys, painting_keys, printed
+from voidscope.widgets.keys import (
+    CLASSES,
+    KEYS,
+    REDO,
+    SHEET,
+    UNDO,
+    Clash,
+    Keys,
+    brief,
+    painting_keys,
+    printed,
+)
 
-OURS = [key for group in KEYS.values() for key in group]
+OURS = [*(key for group in KEYS.values() for key in group), *CLASSES[:4]]
+"""The project has four classes."""
 
 
 def test_the_sheet_has_every_key_that_is_bound_and_no_key_means_two_things(
@@ -30,7 +42,8 @@ def test_the_sheet_has_every_key_that_is_bound_and_no_key_means_two_things(
     assert len({coerce_keybinding(key) for key in OURS}) == len(OURS)
     assert {coerce_keybinding(key) for key in OURS} <= set(dock._viewer.keymap)
     caps = {label.text() for label in dock.sheet.findChildren(QLabel)}
-    assert {printed(key) for key in OURS} <= caps
+    assert {printed(key) for key in OURS if key not in CLASSES} <= caps
+    assert {"Ctrl+1 … 9", "⌘1 … 9"} & caps
     assert {"2 or P", "["} <= caps
 
 
@@ -38,7 +51,13 @@ def test_every_key_is_printed_on_a_button(dock: Any) -> None:
     dock.view.setCurrentIndex(1)
     texts = [b.text() for b in dock.findChildren(QAbstractButton)]
     for key in OURS:
-        glyph = printed(key) if sys.platform != "darwin" else printed(key).replace("⌘", "Ctrl+")
+        glyph = (
+            brief(key)
+            if key in CLASSES
+            else printed(key)
+            if sys.platform != "darwin"
+            else printed(key).replace("⌘", "Ctrl+")
+        )
         assert any(t == glyph or t.startswith(f"{glyph} ") for t in texts), key
 
 
@@ -59,6 +78,22 @@ def test_no_key_is_naparis_but_undo_and_redo_which_our_layers_answer(dock: Any, 
     assert dock.keys.clashes() == ()
     for role in ("image", "labels"):
         assert coerce_keybinding(UNDO) in dock.view.layers.find(role).keymap
+
+
+def test_a_class_is_chosen_by_its_key_and_painted_with(dock: Any, project: Project) -> None:
+    layers, palette = dock.view.layers, dock.view.label.classes
+    for k in (4, 2, 2):
+        dock._viewer.keymap[coerce_keybinding(CLASSES[k - 1])](dock._viewer)
+        layer = layers.find("labels")
+        assert (layer.selected_label, layer.mode, palette.value()) == (k, "paint", k)
+        assert dock._viewer.layers.selection.active == layer  # a proxy of it
+    assert [b.text().split()[0] for b in palette.buttons] == [brief(key) for key in CLASSES[:4]]
+    assert (
+        palette.buttons[1]
+        .toolTip()
+        .startswith(f"Paint copper_pillar ({printed(CLASSES[1])}). 0 pixels of it are")
+    )
+    assert palette.buttons[1].toolTip().endswith("labelled in training scans so far.")
 
 
 def test_a_key_taken_by_another_plugin_is_told_and_left_to_it(dock: Any, project: Project) -> None:

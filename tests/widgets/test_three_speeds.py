@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +19,12 @@ from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
-from voidscope.widgets import quick_look, train_panel
+from voidscope.widgets import model_choice, quick_look, train_panel
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.result_layers import PREVIEW
 from voidscope.widgets.runner import Question, Runner
 from voidscope.workflow import Comparison, Glance, compare
-from voidscope.workflow.comparing import UNSEEN
+from voidscope.workflow.succeeding import SUCCEEDS, UNSEEN, predecessor, remember
 
 KEY = SliceKey("a", 3)
 
@@ -149,39 +149,61 @@ def test_a_preview_that_cannot_be_had_is_no_news(
 # -- which model
 
 
-@pytest.fixture
-def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Trainings that take no time; says whether the next one is worse than the one before."""
-    outcome = [False]
+class Trainings:
+    """Trainings and comparisons that wait for nothing, or for a gate."""
 
-    def train(project: Project, **how: bool) -> Job[None, Any]:
+    def __init__(self) -> None:
+        self.worse = False
+        self.training, self.comparing = threading.Event(), threading.Event()
+        self.training.set()
+        self.comparing.set()
+        self.problem = ""
+
+    def train(self, project: Project, **how: bool) -> Job[None, Any]:
         def steps() -> Steps[None]:
+            while not self.training.wait(0.01):
+                yield Progress(0, 1)
             yield Progress(1, 1)
 
-        return Job("Training", steps, lambda _: add_cycle(project))
+        return Job("Training", steps, lambda _: add_cycle(project, **{SUCCEEDS: predecessor(project)}))
 
-    def compare(project: Project) -> Job[Comparison, Comparison]:
+    def compare(self, project: Project) -> Job[Comparison, Comparison]:
+        cycle = project.cycle
+
         def steps() -> Steps[Comparison]:
+            while not self.comparing.wait(0.01):
+                yield Progress(0, 1)
             yield Progress(1, 1)
-            void = (0.5, 0.7) if outcome[0] else (0.7, 0.5)
-            return Comparison(len(project.cycles), len(project.cycles) - 1, UNSEEN, 8, void, (0.8, 0.8))
+            if self.problem:
+                raise ProjectError(self.problem)
+            void = (0.5, 0.7) if self.worse else (0.7, 0.5)
+            return Comparison(cycle.number, cycle.provenance[SUCCEEDS], UNSEEN, 8, void, (0.8, 0.8))
 
-        return Job("Comparing", steps, lambda found: found)
+        def commit(found: Comparison) -> Comparison:
+            remember(project, cycle, found)
+            return found
 
-    monkeypatch.setattr(train_panel, "train", train)
-    monkeypatch.setattr(train_panel, "compare", compare)
+        return Job("Comparing", steps, commit)
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
+    """What trains and compares in place of a network."""
+    made = Trainings()
+    monkeypatch.setattr(train_panel, "train", made.train)
+    monkeypatch.setattr(model_choice, "compare", made.compare)
     monkeypatch.setattr(train_panel.TrainPanel, "segment_view", lambda self: None)
-    return lambda worse: outcome.__setitem__(0, worse)
+    return made
 
 
 @pytest.mark.parametrize("warm", [False, True])
 def test_a_worse_model_is_asked_about_and_one_click_goes_back(
-    seen: Any, qtbot: Any, project: Project, trainings: Callable[[bool], None], warm: bool
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings, warm: bool
 ) -> None:
     label(project)
     panel, question = seen.view.train, seen.jobs.question
     before = project.cycle.weights_sha256
-    trainings(True)
+    trainings.worse = True
     (panel.fine_tune if warm else panel.start)()
     qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
     assert question.sentence.text().startswith(
@@ -195,15 +217,88 @@ def test_a_worse_model_is_asked_about_and_one_click_goes_back(
 
 
 def test_a_better_model_is_told_and_nothing_is_asked(
-    seen: Any, qtbot: Any, project: Project, trainings: Callable[[bool], None]
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings
 ) -> None:
     label(project)
-    trainings(False)
     told: list[str] = []
     seen.runner.told.connect(told.append)
     seen.view.train.start()
     qtbot.waitUntil(lambda: any("cycle 1: 0.500" in sentence for sentence in told), timeout=60_000)
     assert seen.jobs.question.isHidden() and len(project.cycles) == 2
+
+
+def test_nothing_is_asked_while_a_model_is_made_and_nobody_goes_back_then(
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings
+) -> None:
+    label(project)
+    panel, question, failed = seen.view.train, seen.jobs.question, []
+    seen.runner.failed.connect(failed.append)
+    trainings.worse = True
+    panel.start()
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
+    for act in (panel.start, panel.fine_tune):
+        trainings.training.clear()
+        act()
+        assert seen.runner.busy and question.isHidden()
+        panel.choice.restore(1)
+        assert failed.pop() == "Training is still running; wait for it or cancel it."
+        before = len(project.cycles)
+        trainings.training.set()
+        qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
+        assert len(project.cycles) == before + 1 and failed == []
+        assert question.buttons[0].text() == "Go back to cycle 1"  # none in question was the one before
+
+
+@pytest.mark.parametrize("problem", ["", "the scan's file is gone"])
+def test_a_model_whose_comparison_was_cancelled_or_failed_is_said_to_be_uncompared(
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings, problem: str
+) -> None:
+    label(project)
+    question, told = seen.jobs.question, []
+    for ends in (seen.runner.cancelled, seen.runner.failed):
+        ends.connect(told.append)
+    trainings.comparing.clear()
+    trainings.problem = problem
+    seen.view.train.start()
+    qtbot.waitUntil(lambda: seen.jobs.title.text().startswith("Comparing"), timeout=60_000)
+    assert question.isHidden()
+    if problem:
+        trainings.comparing.set()
+    else:
+        seen.runner.cancel()
+    qtbot.waitUntil(lambda: told == [problem or "Comparing"], timeout=60_000)
+    assert question.sentence.text().startswith("Cycle 2 was not compared with the model before it")
+    assert [b.text() for b in question.buttons] == ["Compare", "Keep cycle 2"]
+    trainings.problem = ""
+    trainings.comparing.set()
+    question.buttons[0].click()
+    qtbot.waitUntil(lambda: "cycle 1: 0.500" in seen.jobs.message.text(), timeout=60_000)
+    assert question.isHidden()
+
+
+def test_a_question_nobody_answered_is_asked_again_when_the_project_is_opened(
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings
+) -> None:
+    label(project)
+    question = seen.jobs.question
+    trainings.worse = True
+    seen.view.train.start()
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
+    asked = question.sentence.text()
+    seen.close_project()
+    assert question.isHidden()
+    seen.show_project(Project.open(project.path))
+    assert not question.isHidden() and question.sentence.text() == asked
+    question.buttons[1].click()
+    assert question.isHidden()
+    seen.show_project(Project.open(project.path))
+    assert question.isHidden() and len(project.cycles) == 2
+
+
+def test_what_another_program_trained_is_asked_about(seen: Any, project: Project) -> None:
+    add_cycle(Project.open(project.path), **{SUCCEEDS: 1})
+    seen._catch_up()
+    assert seen.jobs.question.sentence.text().startswith("Cycle 2 was not compared")
 
 
 def test_a_question_goes_with_its_project(seen: Any) -> None:
@@ -310,5 +405,5 @@ def test_a_lost_model_before_is_told_and_the_new_one_is_shown(
     import_truth(project, dataset, [SliceKey("c", 0)])
     first.weights_path.unlink()
     assert execute(compare(project)) is None
-    dock.view.train._compared(None)
-    assert "Not compared" in dock.jobs.message.text()
+    dock.view.train.choice.compare()
+    qtbot.waitUntil(lambda: "Not compared" in dock.jobs.message.text(), timeout=60_000)

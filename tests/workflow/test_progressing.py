@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from builders import set_prediction
 from voidscope.cli.main import app
 from voidscope.errors import ProjectError
+from voidscope.evaluation import forecast
 from voidscope.jobs import execute
 from voidscope.metrology import Report, Verdict
 from voidscope.project import Cycle, Project, label_files, results
@@ -23,6 +24,7 @@ from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.workflow import measure, progress, restore
 from voidscope.workflow.deciding import OPEN, decisions
 from voidscope.workflow.evaluating import truth_hash
+from voidscope.workflow.stopping import readiness
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BATCHES = ((("a", 0), ("a", 3)), (("b", 0), ("a", 2)), (("b", 3), ("b", 2)), (("a", 4), ("b", 5)))
@@ -215,9 +217,21 @@ def _gaining(project: Project) -> None:
     judge(project, 0.99)
 
 
+def _better_before(project: Project) -> None:
+    judge(project, 0.92)
+
+
+def _in_question(project: Project) -> None:
+    add_cycle(project, succeeds=4)
+    judge(project, 0.951)
+    settle(project)
+
+
 @pytest.mark.parametrize(
     ("act", "said"),
     [
+        (_better_before, "cycle 3 found voids better (void IoU 0.944) than cycle 4 (0.920)"),
+        (_in_question, "nobody has said yet that cycle 5 may take the place"),
         (_unjudged, "cycle 5 is judged by no held-out slice; that follows once"),
         (_voidless, "the held-out slices show no void"),
         (_moved, "the verdict of b changed in the last 2 retrainings"),
@@ -238,6 +252,18 @@ def test_it_is_not_ready_and_says_why(steady: Project, act: Any, said: str) -> N
     assert not found.ready
     assert any(said in m for m in found.missing), found.missing
     assert found.sentence().startswith("Not ready to stop: ")
+
+
+def test_models_that_get_worse_are_no_reason_to_stop(steady: Project) -> None:
+    falling = forecast([10, 20, 30], [0.70, 0.66, 0.635], 10)
+    assert falling is not None and falling.gain_high < 0
+    found = readiness(steady, steady.cycles, falling, "")
+    assert not found.ready and not any("would add less" in r for r in found.reasons)
+    assert found.sentence() == (
+        f"Not ready to stop: void IoU falls with more labels: the next 10 slices would add {falling.gain:+.3f}; see what spoils it."
+    )
+    level = forecast([10, 20, 30], [0.95, 0.95, 0.95], 10)
+    assert readiness(steady, steady.cycles, level, "").ready
 
 
 def test_without_a_held_out_slice_it_says_how_to_have_one(project: Project) -> None:

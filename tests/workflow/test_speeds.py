@@ -14,14 +14,23 @@ import torch
 from torch import nn
 
 from voidscope import Dataset, answer_suggestions, execute, suggest, train
-from voidscope.errors import JobFailed, NotReady
+from voidscope.errors import JobFailed, NotReady, ProjectError
 from voidscope.jobs import Progress
 from voidscope.model import Segmenter
 from voidscope.project import Cycle, Project, project_truth
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import slice_index
-from voidscope.workflow import Glances, compare, is_trained, restore
-from voidscope.workflow.comparing import LEARNT, UNSEEN, Comparison
+from voidscope.workflow import (
+    Comparison,
+    Glances,
+    compare,
+    comparison_of,
+    in_question,
+    is_trained,
+    keep_model,
+    restore,
+)
+from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, predecessor
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -50,14 +59,14 @@ def trained(labelled: Project) -> Project:
     return labelled
 
 
-def add_cycle(project: Project, weights: bytes) -> Cycle:
+def add_cycle(project: Project, weights: bytes, **said: object) -> Cycle:
     """A cycle that learnt the labels of now, whose weights only the loader of `able` understands."""
     keys = tuple(k for k in project.labels if project.scan(k.scan).split is Split.TRAIN)
     learnt = {str(k): project.labels.record(k).sha256 for k in keys}
     metrics = {"losses": [1.0], "seconds": 1.0, "warnings": []}
     digest, dumped = hashlib.sha256(weights).hexdigest(), project.config.model_dump(mode="json")
     cycle = Cycle(
-        project.next_cycle, keys, 0, digest, metrics, {"labels_sha256": learnt}, dumped, (0.0, 1.0)
+        project.next_cycle, keys, 0, digest, metrics, {"labels_sha256": learnt} | said, dumped, (0.0, 1.0)
     )  # fmt: skip
     return project.add_cycle(cycle, weights)
 
@@ -170,6 +179,49 @@ def test_a_spoilt_model_is_worse_on_what_both_learnt_and_going_back_mends_it(abl
     restore(able, 1)
     again = execute(compare(able))
     assert again is not None and not again.worse
+
+
+def test_a_training_is_in_question_until_it_is_compared(trained: Project) -> None:
+    first = trained.cycle
+    assert first.provenance[SUCCEEDS] is None and not in_question(first)
+    again = execute(train(trained))
+    assert again.provenance[SUCCEEDS] == 1 and comparison_of(again) is None
+    assert in_question(Project.open(trained.path).cycle)
+    found = execute(compare(trained))
+    assert found is not None and not found.worse  # the same labels, the same seed
+    assert not in_question(again) and comparison_of(Project.open(trained.path).cycle) == found
+
+
+def test_a_worse_model_is_in_question_until_it_is_kept_and_is_no_measure_for_the_next(able: Project) -> None:
+    add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
+    assert execute(compare(able)).worse
+    assert in_question(Project.open(able.path).cycle) and predecessor(able) == 1
+    add_cycle(able, b"spoilt too", **{SUCCEEDS: predecessor(able)})
+    found = execute(compare(able))
+    assert (found.now, found.before) == (3, 1) and found.worse
+    keep_model(able)
+    assert not in_question(able.cycle) and predecessor(able) == 3
+    assert comparison_of(able.cycle) == found
+    assert not in_question(restore(able, 2))  # somebody asked for it by its number
+
+
+def test_where_nothing_tells_a_model_is_in_question_no_longer_and_damage_is_told(able: Project) -> None:
+    cycle = add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
+    able.cycles[0].weights_path.unlink()
+    assert execute(compare(able)) is None
+    assert not in_question(cycle) and comparison_of(cycle) is None
+    (cycle.folder / "comparison.json").write_text('{"basis": "learnt"}')
+    with pytest.raises(ProjectError, match=r"comparison.json is damaged.*compare again"):
+        in_question(cycle)
+
+
+def test_the_basis_is_said() -> None:
+    learnt = Comparison(5, 4, LEARNT, 1, (0.7, 0.72), (0.9, 0.9)).sentence()
+    assert "judged on 1 slice both have learnt from" in learnt
+    assert (
+        "on 8 labelled slices of test scans"
+        in Comparison(5, 4, UNSEEN, 8, (0.7, 0.72), (0.9, 0.9)).sentence()
+    )
 
 
 def test_unseen_labels_decide_where_there_are_any_but_not_those_a_model_proposed(

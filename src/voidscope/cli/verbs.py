@@ -23,6 +23,8 @@ from voidscope.cli.options import (
     run_settings,
 )
 from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.config import Config
+from voidscope.errors import VoidscopeError
 from voidscope.project import Project
 from voidscope.volume import Dataset
 
@@ -56,7 +58,8 @@ def train(
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
     project = open_project(path)
-    cycle = run(workflow.train(project, run_settings(project, changes, seed, device), scans, warm=warm))
+    settings = run_settings(project, changes, seed, device)
+    cycle = run(workflow.train(project, settings, scans, warm=warm))
     metrics = cycle.metrics
     for warning in metrics["warnings"]:
         sys.stderr.write(f"warning: {warning}\n")
@@ -66,7 +69,13 @@ def train(
         "provenance": dict(cycle.provenance),
     }  # fmt: skip
     told = f"cycle {cycle.number}: {len(cycle.labelled)} labelled slices, loss {metrics['losses'][-1]:.4f}"
-    say(entry, as_json, f"{told}, {metrics['seconds']:.0f} s")
+    compared = _compared(project, settings)
+    words = [f"{told}, {metrics['seconds']:.0f} s", *([compared.sentence()] if compared else [])]
+    say(
+        entry | {"comparison": compared and compared.entry() | {"worse": compared.worse}},
+        as_json,
+        "\n".join(words),
+    )
 
 
 @app.command()
@@ -175,6 +184,27 @@ def restore(
         as_json,
         f"cycle {again.number} is the model of cycle {cycle}; segment and measure with it anew",
     )
+
+
+def _compared(project: Project, settings: Config) -> workflow.Comparison | None:
+    """How a new model compares with the one before, with a warning where it is worse, or nobody can tell; the first has none before it."""
+    if len(project.cycles) < 2:
+        return None
+    try:
+        found = run(workflow.compare(project, settings))
+    except VoidscopeError as error:  # the new model is there all the same
+        sys.stderr.write(f"warning: not compared with the model before: {error}\n")
+        return None
+    if found is None:
+        sys.stderr.write(
+            "warning: not compared with the model before: no labels tell them apart, or its weights are lost\n"
+        )
+    elif found.worse:
+        sys.stderr.write(
+            f"warning: the new model is worse. {found.sentence()} Go back with: "
+            f"voidscope restore {project.path} --cycle {found.before}\n"
+        )
+    return found
 
 
 def _warn_if_worse(project: Project) -> None:

@@ -324,6 +324,17 @@ def write_evaluation(folder: Path, metrics: Mapping[str, object]) -> None:
     write_json(folder / "evaluation.json", metrics)
 
 
+def write_comparison(folder: Path, entry: Mapping[str, object]) -> None:
+    """Keep in a cycle folder how its model compares with the one before, and whether a person kept it."""
+    write_json(folder / "comparison.json", entry)
+
+
+def read_comparison(folder: Path) -> Mapping[str, Any]:
+    """What was kept of it; empty before it was compared."""
+    path = folder / "comparison.json"
+    return read_json(path) if path.is_file() else {}
+
+
 def write_decisions(folder: Path, recipe: str, decided: Mapping[str, str]) -> None:
     """Keep in a cycle folder what was decided by its model and a recipe; scans measured before by the same recipe stay."""
     known, found = read_decisions(folder)

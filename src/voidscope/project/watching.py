@@ -13,7 +13,7 @@ Stamp = tuple[int, int]
 
 OF_A_CYCLE = {
     "survey.safetensors": "survey", "evaluation.json": "evaluation", "promotion.json": "evaluation",
-    "decisions.json": "evaluation", "doubts.json": "findings",
+    "decisions.json": "evaluation", "comparison.json": "evaluation", "doubts.json": "findings",
 }  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from voidscope.widgets.keys import KEYS, painting_keys, printed
+from voidscope.widgets.keys import CLASSES, KEYS, painting_keys, printed
 
 NOTE = "Keys work while the mouse has last clicked the image. napari's own can be changed in its Preferences under Shortcuts."
+PAINT = "paint with the first to the ninth class"
 CAP = "border: 1px solid palette(mid); border-radius: 3px; padding: 1px 6px; font-weight: bold;"
 
 
@@ -45,6 +46,7 @@ class KeySheet(QDialog):
 
     def _lay_out(self) -> None:
         groups = [(title, [(printed(k), w) for k, w in keys.items()]) for title, keys in KEYS.items()]
+        groups[1][1].insert(0, (f"{printed(CLASSES[0])} … {printed(CLASSES[-1])[-1]}", PAINT))
         left, right = groups[:2], [*groups[2:], ("napari's labels layer", painting_keys())]
         for column, titled in zip(self._columns, (left, right), strict=True):
             for title, rows in titled:

@@ -16,6 +16,8 @@ UNDO, REDO = ("Meta-Z", "Meta-Shift-Z") if sys.platform == "darwin" else ("Contr
 """The keys of napari's own undo, which on a Mac are with the command key."""
 DONE = "Shift-D"
 """Finishes a reading of a gauge study."""
+CLASSES = tuple(f"{'Meta' if sys.platform == 'darwin' else 'Control'}-{k}" for k in range(1, 10))
+"""Choose the first nine classes to paint with. With Alt, a brush of napari's changes its size while the mouse moves."""
 SHEET = "Shift-/"
 """The question mark in napari's words."""
 PRINTED = {"Shift": "⇧", "Control": "Ctrl+", "Meta": "⌘"}
@@ -69,6 +71,11 @@ def printed(key: str) -> str:
         return "?"
     *held, last = key.split("-")
     return "".join(PRINTED[word] for word in sorted(held)) + last
+
+
+def brief(key: str) -> str:
+    """A key as buttons with little room print it, e.g. ``⌃1``."""
+    return printed(key).replace("Ctrl+", "⌃")
 
 
 def painting_keys() -> list[tuple[str, str]]:

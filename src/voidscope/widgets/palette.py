@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from qtpy.QtCore import Qt, Signal
@@ -11,22 +11,23 @@ from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from voidscope.vocabulary import ClassMap
 from voidscope.widgets.colours import shown_classes
+from voidscope.widgets.keys import CLASSES, brief, printed
 
 EDGES_PX = 26
 """What borders and padding take of a button's width."""
-FEW = 8
-"""Classes that colours alone tell apart at a glance; of more, each shows its number, which napari tells of the pixel under the mouse."""
 
 
 class ClassButton(QPushButton):
-    """A class and its count; where it is too narrow for both, the name gives way: a count cut short is another count."""
+    """The key of a class, or its number, its name and count; where it is too narrow for both, the name gives way: a count cut short is another count."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._name, self._count = name, ""
+    def __init__(self, number: int, name: str) -> None:
+        key = CLASSES[number - 1] if number <= len(CLASSES) else ""
+        super().__init__(f"{brief(key) if key else number} {name}")
+        self._name, self._count = self.text(), ""
+        self.tip = f"Paint {name} ({printed(key)})." if key else f"Paint {name}."
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setToolTip(f"Paint {name}.")
+        self.setToolTip(self.tip)
 
     def count(self, pixels: str) -> None:
         """Show so many pixels."""
@@ -54,9 +55,7 @@ class ClassPalette(QWidget):
     def __init__(self, classes: ClassMap, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._classes = classes
-        names = classes.names
-        shown = names if len(names) <= FEW else [f"{k} {name}" for k, name in enumerate(names, start=1)]
-        self.buttons = [ClassButton(name) for name in shown]
+        self.buttons = [ClassButton(k, name) for k, name in enumerate(classes.names, start=1)]
         self.recolour()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -82,11 +81,15 @@ class ClassPalette(QWidget):
                 f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 10px; font-weight: bold; }}"
             )
 
+    def keys(self) -> dict[str, Callable[[], object]]:
+        """Key in napari's words -> what it does: paint with one of the first nine classes."""
+        return {key: button.click for key, button in zip(CLASSES, self.buttons, strict=False)}
+
     def set_pixels(self, counts: Iterable[int]) -> None:
         """Show the labelled pixels of each class, in id order."""
-        for name, button, n in zip(self._classes.names, self.buttons, counts, strict=True):
+        for button, n in zip(self.buttons, counts, strict=True):
             button.count(short(int(n)))
-            button.setToolTip(f"Paint {name}. {int(n):,} pixels of it are labelled so far, over all slices.")
+            button.setToolTip(f"{button.tip} {int(n):,} pixels of it are labelled in training scans so far.")
 
     def _pick(self, class_id: int, *_: object) -> None:
         self.setValue(class_id)

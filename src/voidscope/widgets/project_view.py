@@ -79,6 +79,7 @@ class ProjectView(QTabWidget):
             "H": self.label.next_heatmap, "J": lambda: self.layers.toggle("labels"),
             "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
             DONE: lambda: self._runner.told.emit(NO_STUDY), **self.label.tools.keys(), **self._turns(),
+            **self.label.classes.keys(),
         }  # fmt: skip
         return {key: _ignoring_viewer(partial(self._act, key, action)) for key, action in actions.items()}
 
@@ -124,6 +125,7 @@ class ProjectView(QTabWidget):
         self.strokes.release()
         self.label.tools.release()
         self.label.queue.release()
+        self.train.choice.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
@@ -234,6 +236,7 @@ class ProjectView(QTabWidget):
     def _cycles_changed(self) -> None:
         self.quick.cycle_changed()
         self.layers.show_results()
+        self.train.choice.ask()
         self._refresh("Label", "Train", "Measure")
 
     def _mask_changed(self, scan: str) -> None:
@@ -246,6 +249,7 @@ class ProjectView(QTabWidget):
         self.layers.show_results()  # rareness by the class shares of all scans
 
     def _evaluation_changed(self) -> None:
+        self.train.choice.ask()
         self._refresh("Train", "Measure")
 
     def _report_changed(self) -> None:

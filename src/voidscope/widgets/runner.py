@@ -1,4 +1,6 @@
-"""Jobs in the background: the one place where a job is driven by a worker thread and committed on the GUI's.
+"""Jobs in the background: where a job is driven by a worker thread and what it has found is committed on the GUI's.
+
+Quick looks alone are driven beside it (`quick_look`): they change no project, and what goes wrong with one is no news.
 
 A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
 
@@ -77,6 +79,13 @@ class Runner(QObject):
         """Whether a job is running that does not give way to another."""
         return self._worker is not None and (not self._yields or self._next is not None)
 
+    def is_free(self) -> bool:
+        """Whether another job could start now; what is running is told where none could."""
+        if self.busy and self._job is not None:
+            self.failed.emit(f"{self._job.title} is still running; wait for it or cancel it.")
+            return False
+        return True
+
     def run(
         self,
         make: Callable[[], Job[Any, Any]],
@@ -89,8 +98,7 @@ class Runner(QObject):
         What the verb refuses is told by `failed`, as is a second job while one is running. A job that `yields` is cancelled
         without a word when another is asked for.
         """
-        if self.busy and self._job is not None:
-            self.failed.emit(f"{self._job.title} is still running; wait for it or cancel it.")
+        if not self.is_free():
             return
         if self._worker is not None:
             self._next = partial(self.run, make, then, yields=yields)

@@ -91,6 +91,7 @@ class StudyPage(QWidget):
         """Key in napari's words -> what it does while a study has the viewer; all other keys of ours do nothing then."""
         return {
             DONE: self.finish, "Shift-B": self.fill, UNDO: partial(self.turn, True), REDO: partial(self.turn, False),
+            **self.classes.keys(),
         }  # fmt: skip
 
     def start(self, study: Study, operator: str) -> None:

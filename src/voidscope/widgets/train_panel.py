@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pyqtgraph as pg
@@ -18,28 +17,26 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError, named
+from voidscope.errors import named
 from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.model_choice import ModelChoice
 from voidscope.widgets.progress_box import ProgressBox
 from voidscope.widgets.promotion_button import PromotionButton
-from voidscope.widgets.runner import Question, Runner
+from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import (
-    Comparison,
     Evaluation,
     better_before,
-    compare,
     evaluate,
     is_trained,
     judged,
     judgement,
     pretrain,
-    restore,
     segment,
     starting_weights,
     to_judge,
@@ -48,7 +45,6 @@ from voidscope.workflow import (
 )
 
 NOTHING_NEW = "No label or setting has changed since the last training, which would give the same model again. Label on."
-NOT_COMPARED = "Not compared with the model before: no labels tell them apart, or its weights are lost."
 WARM = (
     "Go on from the current model with the new labels, in a sixth of a retraining's steps (Shift+F). In six short trial runs it "
     "came to 99 % of a retraining's mIoU in three, 96 % at worst: to work with; retrain for what you report."
@@ -96,6 +92,7 @@ class TrainPanel(QWidget):
         self.plot = pg.PlotWidget()
         self.plot.setToolTip("Loss of each training, the last one thick.")
         self.progress = ProgressBox(project, runner, layers)
+        self.choice = ModelChoice(project, runner, self.segment_view, self)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -119,32 +116,14 @@ class TrainPanel(QWidget):
             self._runner.told.emit(NOTHING_NEW)
             self.segment_view()
             return
-        self._runner.run(lambda: train(self._project, elsewhere=True), lambda _: self._compare())
+        self._runner.run(lambda: train(self._project, elsewhere=True), lambda _: self.choice.compare())
 
     def fine_tune(self) -> None:
         """Go on from the current model's weights on all labels, in a sixth of the steps; then as after a retraining."""
         if self._strokes.ready("Fine-tuning"):
             self._runner.run(
-                lambda: train(self._project, warm=True, elsewhere=True), lambda _: self._compare()
+                lambda: train(self._project, warm=True, elsewhere=True), lambda _: self.choice.compare()
             )
-
-    def _compare(self) -> None:
-        """Before anything is shown of a new model: is it worse than the one before?"""
-        self._runner.asked.emit(None)
-        if len(self._project.cycles) < 2:
-            self.segment_view()
-            return
-        self._runner.run(lambda: compare(self._project), self._compared)
-
-    def _compared(self, found: Comparison | None) -> None:
-        """Ask which of two models shall be the current one where the new one is worse; show it where it is not."""
-        if found is None or not found.worse:
-            self.segment_view()
-            self._runner.told.emit(NOT_COMPARED if found is None else found.sentence())
-            return
-        keep = (f"Keep cycle {found.now}", self.segment_view)
-        back = (f"Go back to cycle {found.before}", partial(self._restore, found.before))
-        self._runner.asked.emit(Question(f"The new model is worse. {found.sentence()}", (back, keep)))
 
     def segment_view(self) -> None:
         """Segment the scan in view with the current model, then the others; slices appear as they are done."""
@@ -196,18 +175,7 @@ class TrainPanel(QWidget):
         row = self.table.currentRow()
         if not 0 <= row < len(self._project.cycles) - 1:
             return
-        self._restore(self._project.cycles[row].number)
-
-    def _restore(self, number: int) -> None:
-        self._runner.give_way()  # what the model of now would go on to segment
-        try:
-            again = restore(self._project, number)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
-            return
-        self._runner.told.emit(
-            f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
-        )
+        self.choice.restore(self._project.cycles[row].number)
 
     def _look_at(self) -> None:
         """Tell of the selected cycle."""

@@ -3,14 +3,14 @@
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
-beside the one before, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
+beside the one before, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.calibrating import calibrate
 from voidscope.workflow.changing import changes
-from voidscope.workflow.comparing import Comparison, compare
+from voidscope.workflow.comparing import compare
 from voidscope.workflow.doubting import held_out_void_iou
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
@@ -29,6 +29,7 @@ from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
+from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
 from voidscope.workflow.verifying import (
     is_of_file,
     project_of,
@@ -62,6 +63,7 @@ __all__ = [
     "changes",
     "class_pixels",
     "compare",
+    "comparison_of",
     "describe",
     "doubts",
     "evaluate",
@@ -69,6 +71,7 @@ __all__ = [
     "findings",
     "held_out_void_iou",
     "in_force",
+    "in_question",
     "interpolate",
     "interpolate_scan",
     "is_of_file",
@@ -76,6 +79,7 @@ __all__ = [
     "judge_all",
     "judged",
     "judgement",
+    "keep_model",
     "measure",
     "measure_file",
     "plan_study",

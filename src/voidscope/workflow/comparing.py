@@ -7,7 +7,6 @@ have learnt from: that shows a training that went wrong, but not one that learnt
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,10 +17,9 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.workflow.evaluating import unseen, with_truth
-from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import LOADING
+from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, Comparison, remember
 
-UNSEEN, LEARNT = "unseen", "learnt"
 MOST_LEARNT = 48
 """Slices looked at of those that both have learnt from, spread evenly over them."""
 
@@ -30,48 +28,16 @@ Score = tuple[float | None, float | None]
 """Void IoU and mIoU; None where nothing tells."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two cycles on the same labelled slices; void IoU is None where no void is among them."""
+def compare(project: Project, config: Config | None = None) -> Job[Comparison | None, Comparison | None]:
+    """Compare the current model with the one whose place it took, and keep the outcome in its cycle.
 
-    now: int
-    before: int
-    basis: str
-    """``unseen``: labelled slices of test scans; ``learnt``: slices that both learnt from."""
-    n_slices: int
-    void: tuple[float | None, float | None]
-    """Void IoU of the new model and of the one before."""
-    miou: tuple[float, float]
-
-    @property
-    def worse(self) -> bool:
-        """Whether the new model is clearly worse: by void IoU, or by mIoU where there is no void to tell from."""
-        new, old = self.void
-        if new is None or old is None:
-            new, old = self.miou
-        return new < old - MARGIN
-
-    def sentence(self) -> str:
-        """What was compared and how it came out."""
-        new, old = self.void
-        figure = "void IoU"
-        if new is None or old is None:
-            figure, (new, old) = "mIoU", self.miou
-        on = (
-            f"on {self.n_slices} labelled slices of test scans"
-            if self.basis == UNSEEN
-            else f"on {self.n_slices} slices both learnt from (no test scan is labelled, so this shows less)"
-        )
-        return f"Cycle {self.now}: {figure} {new:.3f}, cycle {self.before}: {old:.3f}, {on}."
-
-
-def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
-    """Compare the current model with the one before it; None where there is none, its weights are lost, or nothing to tell from."""
-    pair = project.cycles[-2:]
-    basis, keys = _told_by(project, pair) if len(pair) == 2 else (UNSEEN, ())
+    None where there is none, its weights are lost, or nothing to tell from.
+    """
+    pair = _pair(project)
+    basis, keys = _told_by(project, pair) if pair else (UNSEEN, ())
     truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
     reader, classes = project.reader({k.scan for k in keys}), project.classes
-    device = project.config.device
+    device = (config or project.config).device
 
     def steps() -> Steps[Comparison | None]:
         if not truth or not _has_weights(pair[0]):
@@ -89,7 +55,21 @@ def compare(project: Project) -> Job[Comparison | None, Comparison | None]:
             new.number, old.number, basis, len(truth), (voids[1], voids[0]), (miou(found[1]), miou(found[0]))
         )
 
-    return Job("Comparing", steps, lambda comparison: comparison)
+    def commit(found: Comparison | None) -> Comparison | None:
+        if pair:
+            remember(project, pair[1], found)
+        return found
+
+    return Job("Comparing", steps, commit)
+
+
+def _pair(project: Project) -> tuple[Cycle, ...]:
+    """The cycle whose place the current one took, and the current one; nothing where there is none."""
+    *earlier, cycle = project.cycles or (None,)
+    if cycle is None or not earlier:
+        return ()
+    succeeds = None if cycle.restored else cycle.provenance.get(SUCCEEDS)
+    return next((c for c in earlier if c.number == succeeds), earlier[-1]), cycle
 
 
 def _has_weights(cycle: Cycle) -> bool:

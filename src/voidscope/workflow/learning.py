@@ -18,6 +18,7 @@ from voidscope.project.results import pretrain_state_path
 from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.lessons import Lesson, Looking, driven
 from voidscope.workflow.snapshot import current_cycle, fingerprint_of, made_with, provenance_of, training_keys
+from voidscope.workflow.succeeding import SUCCEEDS, predecessor
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
@@ -96,6 +97,8 @@ def train(
 ) -> Job[Trained, Cycle]:
     """Train the network anew on every labelled slice of the training scans; returns the new cycle.
 
+    It is the current one at once, better or worse: `compare` says which, and `restore` goes back.
+
     Parameters
     ----------
     warm : go on from the current cycle's weights instead, in a sixth of the steps; the full training is what is reported
@@ -122,7 +125,7 @@ def train(
             "losses": list(result.losses), "seconds": result.seconds, "warnings": [*warnings, *result.warnings],
             "class_weights": dict(zip(project.classes.names, result.class_weights, strict=True)),
         }  # fmt: skip
-        provenance = _provenance(lesson, before, result) | taken
+        provenance = _provenance(lesson, before, result) | taken | {SUCCEEDS: predecessor(project)}
         digest, dumped = hashlib.sha256(result.weights).hexdigest(), lesson.settings.model_dump(mode="json")
         seed, scaling = lesson.settings.seed, lesson.normalisation
         cycle = Cycle(number, keys, seed, digest, metrics, provenance, dumped, scaling)

@@ -14,7 +14,8 @@ from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Split
 from voidscope.workflow.deciding import OPEN
 from voidscope.workflow.evaluating import judged, judgement
-from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.restoring import better_before, void_iou
+from voidscope.workflow.succeeding import in_question
 
 LEAST_GAIN = 0.01
 """A batch that adds less void IoU than this, at the upper end of its interval, is not worth labelling for."""
@@ -44,7 +45,9 @@ class Readiness:
 
 def readiness(project: Project, full: Sequence[Cycle], found: Forecast | None, lacking: str) -> Readiness:
     """Judge a project by its `full` trainings, oldest first, and the forecast of void IoU, which `lacking` excuses."""
-    said = [*_held_out(project), *_learnt(project, full), *_verdicts(project, full), *_gain(found, lacking)]
+    said = [
+        *_held_out(project), *_learnt(project, full), *_best(project), *_verdicts(project, full), *_gain(found, lacking),
+    ]  # fmt: skip
     return Readiness(tuple(s for ok, s in said if ok), tuple(s for ok, s in said if not ok))
 
 
@@ -79,6 +82,24 @@ def _learnt(project: Project, full: Sequence[Cycle]) -> Iterator[tuple[bool, str
         yield (
             False,
             f"{left} labelled {'slice is' if left == 1 else 'slices are'} not learnt from as labelled now; retrain",
+        )
+
+
+def _best(project: Project) -> Iterator[tuple[bool, str]]:
+    """Is the current model the best there is?"""
+    cycle, best = project.cycle, better_before(project)
+    if cycle is None:
+        return
+    if in_question(cycle):
+        yield (
+            False,
+            f"nobody has said yet that cycle {cycle.number} may take the place of the model before it",
+        )
+    if best is not None:
+        now, then = (void_iou(c, project.classes) or 0.0 for c in (cycle, best))
+        yield (
+            False,
+            f"cycle {best.number} found voids better (void IoU {then:.3f}) than cycle {cycle.number} ({now:.3f})",
         )
 
 
@@ -120,7 +141,12 @@ def _gain(found: Forecast | None, lacking: str) -> Iterator[tuple[bool, str]]:
         yield False, (lacking.rstrip(".") or "there is no forecast of void IoU")
         return
     size = found.n_next - found.n
-    if found.gain_high < LEAST_GAIN:
+    if found.gain <= -LEAST_GAIN:
+        yield (
+            False,
+            f"void IoU falls with more labels: the next {size} slices would add {found.gain:+.3f}; see what spoils it",
+        )
+    elif found.gain_high < LEAST_GAIN:
         yield (
             True,
             f"the next {size} slices would add less than {LEAST_GAIN:g} void IoU (at most {found.gain_high:.3f})",

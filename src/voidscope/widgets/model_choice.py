@@ -1,0 +1,95 @@
+"""Which of two models shall be the current one, asked for as long as nobody has said, except while another is being made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qtpy.QtCore import QObject
+
+from voidscope.errors import VoidscopeError
+from voidscope.project import Project
+from voidscope.widgets.runner import Question, Runner
+from voidscope.workflow import Comparison, compare, comparison_of, in_question, keep_model, restore
+
+NOT_COMPARED = "Not compared with the model before: no labels tell them apart, or its weights are lost."
+
+
+class ModelChoice(QObject):
+    """Compares a new model with the one before it and asks which to keep where it is worse, or was not compared.
+
+    What is asked is read off the project, so that closing the window, Cancel or another program answer nothing. `show` shows what
+    the model that is kept sees.
+    """
+
+    def __init__(
+        self, project: Project, runner: Runner, show: Callable[[], object], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._project, self._runner, self._show = project, runner, show
+        self._asks = False
+        for signal in (runner.started, runner.ended):
+            signal.connect(self.ask)
+        self.ask()
+
+    def ask(self, *_: object) -> None:
+        """Ask what is to be asked now; nothing while a job runs, for its end may depend on which model is the current one."""
+        question = None if self._runner.busy else self._question()
+        if question is not None or self._asks:
+            self._runner.asked.emit(question)
+        self._asks = question is not None
+
+    def compare(self) -> None:
+        """Before anything is shown of a new model: is it worse than the one before?"""
+        if len(self._project.cycles) < 2:
+            self._show()
+        else:
+            self._runner.run(lambda: compare(self._project), self._compared)
+
+    def restore(self, number: int) -> None:
+        """Make the model of a cycle the current one again; not while a job runs, which may be making another."""
+        if not self._runner.is_free():
+            return
+        self._runner.give_way()  # what the model of now would go on to segment
+        try:
+            again = restore(self._project, number)
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            self.ask()
+            return
+        self._runner.told.emit(
+            f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
+        )
+
+    def release(self) -> None:
+        """Ask nothing any more: the project is closed."""
+        for signal in (self._runner.started, self._runner.ended):
+            signal.disconnect(self.ask)
+
+    def _compared(self, found: Comparison | None) -> None:
+        """Show the new model where it is not worse; else it is in question, and asked about."""
+        if found is None or not found.worse:
+            self._show()
+            self._runner.told.emit(NOT_COMPARED if found is None else found.sentence())
+
+    def _question(self) -> Question | None:
+        cycle = self._project.cycle
+        try:
+            if cycle is None or not in_question(cycle):
+                return None
+            found = comparison_of(cycle)
+        except VoidscopeError as error:
+            self._runner.failed.emit(str(error))
+            return None
+        keep = (f"Keep cycle {cycle.number}", self._keep)
+        if found is None:
+            unknown = f"Cycle {cycle.number} was not compared with the model before it, which may be better."
+            return Question(unknown, (("Compare", self.compare), keep))
+        back = (f"Go back to cycle {found.before}", partial(self.restore, found.before))
+        return Question(f"The new model is worse. {found.sentence()}", (back, keep))
+
+    def _keep(self) -> None:
+        if self._runner.is_free() and self._runner.at_once(lambda: keep_model(self._project)):
+            self._show()
+        else:
+            self.ask()
