@@ -244,6 +244,7 @@ class ProjectView(QTabWidget):
 
     def _survey_changed(self) -> None:
         self.layers.show_results()  # rareness by the class shares of all scans
+        self.quick.ask()
 
     def _evaluation_changed(self) -> None:
         self._refresh("Train", "Measure")
