@@ -225,12 +225,12 @@ def test_what_was_left_as_it_is_can_be_brought_back(tall: Any, project: Project)
     box = tall.view.label.queue
     press(tall, "S")
     assert box.list.rows() == ()
-    box.left.click()
+    box.settled.click()
     box.pick(0)
     assert box.skip.text() == "S Bring back"
     press(tall, "S")
-    assert box.list.rows() == () and "Nothing was left as it is" in box.card.text()
-    box.left.click()
+    assert box.list.rows() == () and "Nothing is settled here" in box.card.text()
+    box.settled.click()
     assert len(box.list.rows()) == 1
     assert not Project.open(project.path).queue.is_settled(box._review.missed[0])
 

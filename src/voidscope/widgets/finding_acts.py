@@ -53,9 +53,7 @@ class FindingActs:
         if not self._runner.at_once(lambda: queue.reopen(found) if settled else queue.settle(found)):
             return False
         said = (
-            "is in its list again"
-            if settled
-            else "left as it is. The button Left lists it, S there brings it back"
+            "is in its list again" if settled else "left as it is. Settled lists it, S there brings it back"
         )
         self._runner.told.emit(f"{found.key}: {said}.")
         return True

@@ -45,7 +45,7 @@ NOTHING = {
     "doubt": "No label is in doubt. Press Compare labels after labelling or segmenting.",
     "flicker": "No prediction flickers. Segment a scan (Shift+P) or press Suggest: both look for it.",
 }
-NOTHING_LEFT = "Nothing was left as it is here. Left shows the findings that are open."
+NONE_SETTLED = "Nothing is settled here: S leaves a finding as it is. Settled again shows the open ones."
 ACCEPTS = {
     "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  Take the neighbours' class",
 }  # fmt: skip
@@ -53,7 +53,7 @@ ACCEPTS = {
 WHAT = {
     "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
     "scans": "Show only this scan.",
-    "left": "Show what was left as it is (S) instead; S brings a row of it back.",
+    "settled": "Show what was left as it is (S) instead of what is open; S brings a row of it back.",
     "compare": "Compare every label of the segmented scans with the model's masks.",
     "previous": "Go back to the row before (Shift+N).",
     "next": "Go to the next row that is still to do (N).",
@@ -81,8 +81,8 @@ class QueueBox(QWidget):
         self.suggest = QPushButton("Suggest")
         self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
         self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare")
-        self.left = QPushButton("Left")
-        self.left.setCheckable(True)
+        self.settled = QPushButton("Settled")
+        self.settled.setCheckable(True)
         self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
         self.skip, self.flag, self.never = (
             QPushButton("S  Skip"),
@@ -247,7 +247,7 @@ class QueueBox(QWidget):
     def _listed(self) -> tuple[Finding, ...]:
         if self.kind == "queue":
             return ()
-        found = self._review.settled if self.left.isChecked() else self._review.of(self.kind)
+        found = self._review.settled if self.settled.isChecked() else self._review.of(self.kind)
         return tuple(f for f in found if f.kind == self.kind and self._in_scan(f.key))
 
     def _in_scan(self, key: SliceKey) -> bool:
@@ -275,7 +275,7 @@ class QueueBox(QWidget):
         self._read_queue()
         self.states.setVisible(self.kind == "queue")
         self.compare.setVisible(self.kind == "doubt")
-        self.left.setVisible(self.kind != "queue")
+        self.settled.setVisible(self.kind != "queue")
         if self.kind == "queue":
             self._shown = self._entries()
             self.list.setRows([
@@ -317,7 +317,7 @@ class QueueBox(QWidget):
         if found is not None:
             return f"{found.key}: {describe(found, self._project.classes)}."
         if not self.list.rows():
-            return NOTHING_LEFT if self.left.isChecked() else NOTHING[self.kind]
+            return NONE_SETTLED if self.settled.isChecked() else NOTHING[self.kind]
         return TIPS[self.kind]
 
     def _turn(self, *_: object) -> None:
@@ -330,7 +330,7 @@ class QueueBox(QWidget):
         self.tabs.currentChanged.connect(self._turn)
         self.states.currentIndexChanged.connect(self._turn)
         self.scans.currentIndexChanged.connect(self._turn)
-        self.left.toggled.connect(self._turn)
+        self.settled.toggled.connect(self._turn)
         self.list.picked.connect(self.pick)
         self.next.clicked.connect(lambda: self.go(+1))
         self.previous.clicked.connect(lambda: self.go(-1))
@@ -355,7 +355,7 @@ class QueueBox(QWidget):
         layout, filters, marks = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        _share(filters, (self.suggest, self.states, self.compare, self.scans, self.left))
+        _share(filters, (self.suggest, self.states, self.compare, self.scans, self.settled))
         _share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
         layout.addWidget(self.tabs)
         layout.addLayout(filters)
