@@ -120,6 +120,65 @@ def test_another_models_prediction_is_not_rejected(bench: Bench, panel: LabelPan
     assert (bench.find("prediction").data == whole).all()
 
 
+@pytest.mark.parametrize("segmented", [False, True])
+def test_a_rejected_quick_look_cannot_be_accepted_nor_painted_over_by_the_next(
+    bench: Bench, panel: LabelPanel, segmented: bool
+) -> None:
+    add_cycle(bench.project)
+    if segmented:
+        predict(bench.project, "a")
+        bench.layers.show_results()
+    seen = np.full((24, 20), VOID, np.uint8)
+    assert bench.layers.show_preview(KEY, seen)
+    looked: list[SliceKey | None] = []
+    bench.layers.looked.connect(looked.append)
+    panel.tools.reject_slice()
+    assert "put away" in bench.told[-1] and looked == [None]
+    panel.accept_prediction()
+    assert len(bench.project.labels) == 0
+    assert not bench.layers.show_preview(KEY, seen)
+    assert bench.find("prediction").data[:, KEY.index].max() == 0
+    panel.tools.reject_slice()
+    assert (bench.find("prediction").data[:, KEY.index] == VOID).all()
+    assert looked == [None, KEY], "it is a quick look still"
+    panel.accept_prediction()
+    assert (bench.project.labels.get(KEY) == VOID).all()
+
+
+def test_rejecting_a_quick_look_outlives_it(bench: Bench, panel: LabelPanel) -> None:
+    add_cycle(bench.project)
+    whole = predict(bench.project, "a")
+    bench.layers.show_results()
+    bench.layers.show_preview(KEY, np.full((24, 20), VOID, np.uint8))
+    panel.tools.reject_slice()
+    bench.layers.show_results()
+    assert bench.layers.prediction(KEY) is None
+    assert bench.find("prediction").data[:, KEY.index].max() == 0
+    panel.tools.reject_slice()
+    assert (bench.find("prediction").data == whole).all()
+
+
+def test_a_rejection_lapses_with_its_model_where_the_next_has_segmented_nothing(
+    bench: Bench, panel: LabelPanel
+) -> None:
+    predicted(bench)
+    panel.tools.reject_slice()
+    add_cycle(bench.project)
+    bench.layers.show_results()
+    assert bench.layers.show_preview(KEY, np.full((24, 20), VOID, np.uint8))
+    assert bench.layers.prediction(KEY) is not None
+
+
+def test_erasing_with_label_0_keeps_the_class_that_is_accepted(bench: Bench, panel: LabelPanel) -> None:
+    mask = predicted(bench)
+    bench.layers.paint_with(SOLDER)
+    bench.find("labels").selected_label = 0
+    assert bench.layers.class_id == 0 and bench.layers.chosen_class == SOLDER
+    panel.tools.accept_one_class()
+    assert ((bench.project.labels.get(KEY) == SOLDER) == (mask == SOLDER)).all()
+    assert f"{(mask == SOLDER).sum()} pixels of solder accepted" in bench.told[-1]
+
+
 def propose(bench: Bench, tools: LabellingTools, qtbot: Any) -> None:
     """Label slices 0 and 4 and fill in what lies between."""
     for index, size in ((0, 4), (4, 8)):

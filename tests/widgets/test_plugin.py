@@ -92,9 +92,11 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     said = explain(Suggestion(keys[0], 1, 0.99, 1.0, 0.25, 2.24, (1, 1), "rareness"), survey, classes)
     assert "contains predicted void (0.50% of predictions)" in said
     assert "uncertainty 1.00" in said
-    assert "distance 0.25" in said
+    assert said.endswith("distance 0.25 to what is labelled")
     everywhere = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
     assert "copper_pillar is predicted in every slice" in everywhere
+    later = explain(Suggestion(keys[0], 2, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
+    assert later.endswith("distance 0.20 to what is labelled or earlier in this queue")
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (
         "Chosen by strided, without a model. Label some slices with void in them if you can. "

@@ -13,7 +13,7 @@ from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Te
 from voidscope.acquisition.findings import runs_of
 from voidscope.jobs import Job
 from voidscope.project import Mark, Project, State
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import Plane, Provenance, SliceKey
 from voidscope.widgets.colours import FlickerMap
 from voidscope.widgets.term_bars import bars_of
 from voidscope.widgets.thumbnails import Thumbnails
@@ -166,6 +166,75 @@ def test_a_missed_void_is_accepted_by_a_key(reviewed: Any, project: Project) -> 
     assert "No missed void is known" in box.card.text()
 
 
+@pytest.fixture
+def tall(dock: Any, project: Project) -> Any:
+    """Scan a segmented as solder, with one missed void of 2 x 3 pixels in each of slices 1, 2 and 3; its list is in view."""
+    where = np.array([(i, y, x) for i in (1, 2, 3) for y in (9, 10) for x in (6, 7, 8)])
+    found = Finding("missed", SliceKey("a", 1), (9, 7), 18, 0.4, SOLDER, runs=runs_of(where))
+    cycle, shape = add_cycle(project), project.scan("a").shape
+    mask, sure = np.full(shape, SOLDER, np.uint8), np.zeros(shape, np.float16)
+    set_prediction(project, cycle.id, "a", mask, sure, ScanFindings((found,), (), (0,) * 6))
+    project.events.findings_changed.emit()
+    dock.view.label.queue.tabs.setCurrentIndex(1)
+    dock.view.label.queue.pick(0)
+    return dock
+
+
+def test_a_proposal_out_of_view_is_not_verified_by_accepting_a_finding(tall: Any, project: Project) -> None:
+    keys = [SliceKey("a", i) for i in (1, 2, 3)]
+    proposal = np.zeros((24, 20), np.uint8)
+    proposal[15:] = 1
+    project.labels.put_all(dict.fromkeys(keys[:2], proposal), Provenance.PROPAGATED)
+    tall.view.label.queue.pick(0)
+    press(tall, "A")
+    assert project.labels.unverified == (keys[1],)
+    assert (project.labels.get(keys[1]) == proposal).all()
+    assert project.labels.keys() == (keys[0], keys[2])
+    seen, other = (project.labels.get(key) for key in (keys[0], keys[2]))
+    assert (seen[9:11, 6:9] == VOID).all() and (seen[15:] == 1).all()
+    assert (other > 0).sum() == (other == VOID).sum() == 6, "only the pixels of the finding"
+    assert "out of view stay as they are, to be looked at: a/0002" in tall.jobs.message.text()
+
+
+def test_one_undo_takes_a_finding_back_in_all_its_slices(tall: Any, project: Project) -> None:
+    press(tall, "A")
+    assert len(project.labels) == 3
+    tall.view.label.tools.turn(True)
+    assert len(project.labels) == 0 and not project.labels.can_undo
+    assert tall.jobs.message.text() == "undid: accepted missed void in a/0001 and 2 more"
+    assert tall.view.layers.find("labels").data.max() == 0
+
+
+@pytest.mark.parametrize("key", ["A", "S"])
+@pytest.mark.parametrize("away", [SliceKey("a", 5), SliceKey("b", 1)])
+def test_a_finding_that_is_not_in_view_is_neither_accepted_nor_settled(
+    tall: Any, project: Project, key: str, away: SliceKey
+) -> None:
+    box = tall.view.label.queue
+    tall.view.layers.jump(away)
+    press(tall, key)
+    assert len(project.labels) == 0 and len(box.list.rows()) == 1
+    assert "a/0001 is selected but not in view" in tall.jobs.message.text()
+    assert tall.view.layers.key == away
+    tall.view.layers.jump(SliceKey("a", 3))
+    press(tall, key)
+    assert box.list.rows() == (), "it reaches this slice"
+
+
+def test_what_was_left_as_it_is_can_be_brought_back(tall: Any, project: Project) -> None:
+    box = tall.view.label.queue
+    press(tall, "S")
+    assert box.list.rows() == ()
+    box.settled.click()
+    box.pick(0)
+    assert box.skip.text() == "S Bring back"
+    press(tall, "S")
+    assert box.list.rows() == () and "Nothing is settled here" in box.card.text()
+    box.settled.click()
+    assert len(box.list.rows()) == 1
+    assert not Project.open(project.path).queue.is_settled(box._review.missed[0])
+
+
 def test_a_finding_left_as_it_is_does_not_come_back(reviewed: Any, project: Project) -> None:
     box = reviewed.view.label.queue
     box.tabs.setCurrentIndex(1)
@@ -249,6 +318,19 @@ def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, proj
     assert found.pixel == pytest.approx((9.5 / 24, 12.5 / 20))
     qtbot.waitUntil(lambda: made._worker is None, timeout=20_000)
     assert made.get(places[1]) is None and made._worker is None, "it is not asked for again"
+    made.release()
+
+
+def test_a_thumbnail_read_before_the_plane_changed_is_not_shown(qtbot: Any, project: Project) -> None:
+    made, place = Thumbnails(project), (SliceKey("a", 3), None)
+    assert made.get(place) is None
+    project.add([project.scan("a").model_copy(update={"plane": Plane.AXIS0})])
+    made.clear()  # what the worker reads now is of the plane before
+    qtbot.waitUntil(lambda: made._worker is None, timeout=20_000)
+    qtbot.waitUntil(lambda: made.get(place) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: made._worker is None, timeout=20_000)
+    found = made.get(place)
+    assert found is not None and (found.image.height(), found.image.width()) == (6, 20)
     made.release()
 
 

@@ -123,6 +123,15 @@ def test_a_new_model_ends_previews_and_a_late_one_is_dropped(seen: Any, qtbot: A
     assert not seen.view.layers.previewing
 
 
+def test_the_bar_goes_whenever_the_cycle_s_mask_is_back(seen: Any, qtbot: Any, project: Project) -> None:
+    label(project)
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=60_000)
+    seen.view.quick._wanted = False  # no other look follows
+    project.events.survey_changed.emit()
+    assert (seen.view.layers.find("prediction").data == project.mask("a")).all()
+    assert seen.view.quick_bar.isHidden() and seen.view.quick_bar.sentence.text() == ""
+
+
 def test_a_persons_own_name_for_the_layer_stays(seen: Any, qtbot: Any, project: Project) -> None:
     layer = seen.view.layers.find("prediction")
     layer.name = "mine"

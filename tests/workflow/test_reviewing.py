@@ -17,7 +17,7 @@ from voidscope.jobs import execute
 from voidscope.model import build_segmenter, weights_bytes
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
-from voidscope.workflow import describe, findings, reranks, restore, review, segment, suggest
+from voidscope.workflow import describe, findings, reranks, restore, review, segment, suggest, taken_over
 
 KEY = SliceKey("a", 1)
 VOID = 4
@@ -86,6 +86,45 @@ def test_a_label_the_model_is_sure_against_is_in_doubt_until_it_is_changed(model
     label[2:8, 2:8] = 1
     modelled.labels.put(KEY, label)
     assert findings(modelled).doubts == ()
+
+
+def test_the_model_is_never_right_about_what_was_painted_since(modelled: Project) -> None:
+    predict(modelled)
+    label = np.full((24, 20), 3, np.uint8)
+    modelled.labels.put(KEY, label)
+    (doubt,) = execute(review(modelled)).doubts
+    label[2:4, 2:8] = 2
+    taken = taken_over(modelled, doubt, KEY, label)
+    assert (taken[2:4, 2:8] == 2).all() and (taken[4:8, 2:8] == 1).all()
+    assert (taken == 1).sum() == 24
+
+
+def test_a_doubt_is_shown_while_what_was_compared_stands(modelled: Project) -> None:
+    predict(modelled)
+    label = np.full((24, 20), 3, np.uint8)
+    modelled.labels.put(KEY, label)
+    (doubt,) = execute(review(modelled)).doubts
+    label[20:, :] = VOID
+    modelled.labels.put(KEY, label)
+    assert findings(modelled).doubts == (doubt,), "the label changed elsewhere"
+    assert doubt.pixel != (2, 7)
+    label[2, 7] = 2
+    modelled.labels.put(KEY, label)
+    assert findings(modelled).doubts == ()
+    label[2, 7] = 3
+    modelled.labels.put(KEY, label)
+    assert findings(modelled).doubts == (doubt,)
+    modelled.labels.remove(KEY)
+    assert findings(modelled).doubts == ()
+
+
+def test_what_was_settled_is_listed_apart_and_comes_back(modelled: Project) -> None:
+    missed = Finding("missed", SliceKey("a", 2), (10, 5), 4, 0.4, 3)
+    predict(modelled, (missed,))
+    modelled.queue.settle(missed)
+    assert (findings(modelled).missed, findings(modelled).settled) == ((), (missed,))
+    modelled.queue.reopen(missed)
+    assert (findings(Project.open(modelled.path)).missed, findings(modelled).settled) == ((missed,), ())
 
 
 def test_a_finding_is_done_with_when_labelled_or_settled(modelled: Project) -> None:

@@ -121,6 +121,13 @@ class Queue:
         self._write_marks()
         self._told(finding.key)
 
+    def reopen(self, finding: Finding) -> None:
+        """Take back that a finding was settled: it is shown again."""
+        self._read_marks()
+        self._settled -= {finding.id}
+        self._write_marks()
+        self._told(finding.key)
+
     def is_settled(self, finding: Finding) -> bool:
         """Whether a person has looked at it and left things as they are."""
         return finding.id in self._settled

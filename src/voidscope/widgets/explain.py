@@ -41,6 +41,7 @@ def _far(suggestion: Suggestion) -> str:
     if suggestion.d is None:
         return "distance unknown"
     said = f"distance {term_text(suggestion.d)} to what is labelled"
+    said += " or earlier in this queue" if suggestion.rank > 1 else ""
     if suggestion.strategy == "rareness" and suggestion.d > DOMINANT:
         return said + ", which outweighs the rest: try strategy rareness-normalised"
     return said

@@ -38,11 +38,13 @@ class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
     `shown(scan)` after another scan came into view, with no name when the last one went. `class_chosen(id)` when the class or the
-    tool changed; 0 while none is painted. `troubled(sentence)` where results cannot be shown.
+    tool changed; 0 while none is painted. `looked(key)` after a quick look at a slice came into view, `looked(None)` when none is there
+    any more. `troubled(sentence)` where results cannot be shown.
     """
 
     shown = Signal(str)
     class_chosen = Signal(int)
+    looked = Signal(object)
     troubled = Signal(str)
 
     def __init__(self, viewer: Any, project: Project, parent: QObject | None = None) -> None:
@@ -82,7 +84,7 @@ class ScanLayers(QObject):
 
     @property
     def chosen_class(self) -> int:
-        """The class chosen for painting, whatever the tool is now."""
+        """The class chosen for painting last, whatever the tool is now and also while label 0 erases."""
         return self._class
 
     @property
@@ -140,14 +142,16 @@ class ScanLayers(QObject):
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
         self.solid.leave()
-        self.results.end_previews()
+        if self.results.end_previews():
+            self.looked.emit(None)
         record = self.record
         if record is None:
             return
-        mask, entropy, survey = self._found(record.name)
+        mask, entropy, survey = _found(self._project, record.name, self.troubled.emit)
         if mask is None:
             for role in RESULTS:
                 self._remove(role)
+            self.rejections.lapse(record.name)
             return
         shares = class_shares(mask, survey, len(self._project.classes))
         put = self.results
@@ -157,34 +161,20 @@ class ScanLayers(QObject):
             put.put_uncertainty(entropy, record)
         put.put_heat("flicker", FlickerMap(mask, record.plane.axis), record, (0.0, 1.0), "magma")
 
-    def _found(self, scan: str) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
-        """What the current model found; nothing, and `troubled`, where a file of it is damaged: a scan can be painted all the same."""
-        try:
-            return self._project.mask(scan), self._project.uncertainty(scan), self._project.survey
-        except VoidscopeError as error:
-            self.troubled.emit(str(error))
-            return None, None, None
-
-    def _mask(self, scan: str) -> Mask | None:
-        """The current model's mask; None also where its file is damaged, which was told when the scan came into view."""
-        try:
-            return self._project.mask(scan)
-        except VoidscopeError:
-            return None
-
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
-        if self._mask(key.scan) is None and key not in self.results.previews:
+        if _mask(self._project, key.scan) is None and key not in self.results.previews:
             self._put_slice(key, mask, entropy)
 
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
         """Put what a quick look saw into the prediction of the scan in view, in place of what the model said of that slice.
 
-        The project is not touched. Returns False when another scan has come into view.
+        The project is not touched. Returns False when another scan has come into view, or a person has rejected the slice.
         """
-        if not self._put_slice(key, mask):
+        if key in self.rejections or not self._put_slice(key, mask):
             return False
         self.results.preview(key, mask)
+        self.looked.emit(key)
         return True
 
     @property
@@ -211,33 +201,43 @@ class ScanLayers(QObject):
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
-        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None."""
-        if key in self.results.previews:
-            return self.results.previews[key].copy()
-        record, mask = self._project.scan(key.scan), self._mask(key.scan)
+        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None.
+
+        What a person has rejected is not in view, whichever of them it was.
+        """
+        if key in self.rejections:
+            return None
+        return self.results.previews[key].copy() if key in self.results.previews else self._predicted(key)
+
+    def _predicted(self, key: SliceKey) -> Mask | None:
+        """What the current model says of a slice, as far as it has segmented it."""
+        record, mask = self._project.scan(key.scan), _mask(self._project, key.scan)
         layer = self.find("prediction")
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
         if mask is None:
             return None
         found = np.array(mask[slice_index(record.plane, key.index)], dtype=np.uint8)
-        return found if found.all() and key not in self.rejections else None
+        return found if found.all() else None
 
     def reject(self, key: SliceKey) -> bool:
-        """Put the prediction of a slice out of sight and out of reach, or bring it back; whether it is out now.
+        """Put the prediction of a slice, or the quick look at it, out of sight and out of reach, or bring it back; whether it is out now.
 
-        It stays out until another model's results are shown.
+        It stays out, and no quick look comes into its place, until another model's results are shown.
         """
-        mask = self.rejections.pop(key)
+        mask, look = self.rejections.pop(key), self.results.previews.get(key)
         if mask is None:
-            found = self.prediction(key)
+            found = self._predicted(key)
             if found is None:
                 return False
             self.rejections.add(key, found)
         layer, record = self.find("prediction"), self.record
         if layer is not None and record is not None and key.scan == self._scan:
-            layer.data[slice_index(record.plane, key.index)] = 0 if mask is None else mask
+            back = mask if look is None else look
+            layer.data[slice_index(record.plane, key.index)] = 0 if mask is None else back
             self._refresh(layer, key)
+        if look is not None:
+            self.looked.emit(None if mask is None else key)
         return mask is None
 
     def under_cursor(self) -> tuple[int, int] | None:
@@ -316,7 +316,7 @@ class ScanLayers(QObject):
         if layer.selected_label > len(self._project.classes):
             layer.selected_label = self._class
             return
-        self._class = int(layer.selected_label)
+        self._class = int(layer.selected_label) or self._class
         self.class_chosen.emit(self.class_id)
 
     def _refresh(self, layer: Any, key: SliceKey) -> None:
@@ -334,6 +334,25 @@ class ScanLayers(QObject):
             layer.events.selected_label.disconnect(self._tell_class)
             layer.events.mode.disconnect(self._tell_class)
         self._viewer.layers.remove(layer)
+
+
+def _found(
+    project: Project, scan: str, tell: Callable[[str], object]
+) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
+    """What the current model found; nothing, which is told, where a file of it is damaged: a scan can be painted all the same."""
+    try:
+        return project.mask(scan), project.uncertainty(scan), project.survey
+    except VoidscopeError as error:
+        tell(str(error))
+        return None, None, None
+
+
+def _mask(project: Project, scan: str) -> Mask | None:
+    """The current model's mask; None also where its file is damaged, which was told when the scan came into view."""
+    try:
+        return project.mask(scan)
+    except VoidscopeError:
+        return None
 
 
 def _painted(project: Project, record: ScanRecord) -> Mask:

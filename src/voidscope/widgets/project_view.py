@@ -247,6 +247,7 @@ class ProjectView(QTabWidget):
 
     def _survey_changed(self) -> None:
         self.layers.show_results()  # rareness by the class shares of all scans
+        self.quick.ask()
 
     def _evaluation_changed(self) -> None:
         self.train.choice.ask()

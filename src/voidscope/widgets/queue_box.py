@@ -19,15 +19,16 @@ from qtpy.QtWidgets import (
 from voidscope.acquisition import KINDS, Finding, Grounds, Suggestion
 from voidscope.errors import VoidscopeError
 from voidscope.project import Mark, Project, State
-from voidscope.vocabulary import Provenance, SliceKey, Split
+from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.explain import explain
+from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.row_list import Row, RowList
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.term_bars import TermBars, bars_of
 from voidscope.widgets.thumbnails import Thumbnails
-from voidscope.workflow import Review, brief, describe, findings, review, taken_over
+from voidscope.workflow import Review, brief, describe, findings, review
 
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_SCANS = "There is no training scan yet: add one in Scans."
@@ -44,6 +45,7 @@ NOTHING = {
     "doubt": "No label is in doubt. Press Compare labels after labelling or segmenting.",
     "flicker": "No prediction flickers. Segment a scan (Shift+P) or press Suggest: both look for it.",
 }
+NONE_SETTLED = "Nothing is settled here: S leaves a finding as it is. Settled again shows the open ones."
 ACCEPTS = {
     "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  Take the neighbours' class",
 }  # fmt: skip
@@ -51,10 +53,11 @@ ACCEPTS = {
 WHAT = {
     "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
     "scans": "Show only this scan.",
+    "settled": "Show what was left as it is (S) instead of what is open; S brings a row of it back.",
     "compare": "Compare every label of the segmented scans with the model's masks.",
     "previous": "Go back to the row before (Shift+N).",
     "next": "Go to the next row that is still to do (N).",
-    "skip": "Not now: it may come back with the next model. In a review list: leave it, for good (S).",
+    "skip": "Not now: it may come back with the next model. In a review list: leave it, whatever the model (S).",
     "flag": "Mark the slice in view to come back to; again takes the flag away (G).",
     "never": "Never suggest the slice in view again, whatever the model; again takes that back.",
     "list": "Slices to look at; click one to go there. Bars: rareness, uncertainty, distance.",
@@ -72,11 +75,14 @@ class QueueBox(QWidget):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+        self._acts = FindingActs(project, runner, layers, strokes)
         self.thumbnails = Thumbnails(project, self)
         self.tabs, self.list = QTabBar(), RowList(self.thumbnails)
         self.suggest = QPushButton("Suggest")
         self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
         self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare")
+        self.settled = QPushButton("Settled")
+        self.settled.setCheckable(True)
         self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
         self.skip, self.flag, self.never = (
             QPushButton("S  Skip"),
@@ -126,8 +132,10 @@ class QueueBox(QWidget):
         self.grounds.setVisible(bool(said))
         key = self._layers.key
         state = None if key is None else self._project.queue.state(key)
-        self.skip.setText("S Skip" if queue else "S Leave as is")
-        self.skip.setEnabled(key is not None if queue else self.finding is not None)
+        found = self.finding
+        settled = found is not None and self._project.queue.is_settled(found)
+        self.skip.setText("S Skip" if queue else "S Bring back" if settled else "S Leave as is")
+        self.skip.setEnabled(key is not None if queue else found is not None)
         for button in (self.flag, self.never):
             button.setVisible(queue)
             button.setEnabled(key is not None)
@@ -182,15 +190,11 @@ class QueueBox(QWidget):
         self.moved.emit()
 
     def pass_over(self) -> None:
-        """Skip the slice in view until the next model; of a finding: leave things as they are, for good."""
-        found = self.finding
-        if found is not None:
-            row = self.list.row()
-            if self._write(lambda: self._project.queue.settle(found)):
-                self._runner.told.emit(f"{found.key}: left as it is.")
-                self.pick(min(row, len(self.list.rows()) - 1))
-        elif self.kind == "queue":
+        """Skip the slice in view until the next model; of a finding: leave things as they are, or take that back."""
+        if self.kind == "queue":
             self._mark(Mark.SKIPPED, "skipped until the next model; N goes on")
+        else:
+            self._act(self._acts.settle)
 
     def toggle_flag(self) -> None:
         """Flag the slice in view to come back to, or take the flag away."""
@@ -202,25 +206,20 @@ class QueueBox(QWidget):
 
     def accept(self) -> None:
         """Take over what the selected finding proposes, as labels that undo reaches, and go on to the next."""
-        found, row = self.finding, self.list.row()
-        if found is None:
-            self._runner.told.emit("Select a row of the list first.")
-            return
-        if not found.runs:
-            self._runner.told.emit("This is too large to take over in one go; paint it.")
-            return
-        kept = True
-        for key in found.slices():
-            label = taken_over(self._project, found, key, self._strokes.label(key))
-            kept &= self._strokes.write(key, label, Provenance.ACCEPTED)
-        if kept:
-            self._runner.told.emit(f"{found.key}: {found.n_pixels:,} pixels labelled.")
-        self.refresh()
-        self.pick(min(row, len(self.list.rows()) - 1))
+        self._act(self._acts.accept)
 
     def release(self) -> None:
         """Ask for no thumbnails any more."""
         self.thumbnails.release()
+
+    def _act(self, act: Callable[[Finding], bool]) -> None:
+        """Act on the selected finding and, where that was done, go on to the next."""
+        found, row = self.finding, self.list.row()
+        if found is None:
+            self._runner.told.emit("Select a row of the list first.")
+        elif act(found):
+            self.refresh()
+            self.pick(min(row, len(self.list.rows()) - 1))
 
     def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
         key = self._layers.key
@@ -248,7 +247,8 @@ class QueueBox(QWidget):
     def _listed(self) -> tuple[Finding, ...]:
         if self.kind == "queue":
             return ()
-        return tuple(f for f in self._review.of(self.kind) if self._in_scan(f.key))
+        found = self._review.settled if self.settled.isChecked() else self._review.of(self.kind)
+        return tuple(f for f in found if f.kind == self.kind and self._in_scan(f.key))
 
     def _in_scan(self, key: SliceKey) -> bool:
         return self.scans.currentText() in (ALL_SCANS, "", key.scan)
@@ -275,6 +275,7 @@ class QueueBox(QWidget):
         self._read_queue()
         self.states.setVisible(self.kind == "queue")
         self.compare.setVisible(self.kind == "doubt")
+        self.settled.setVisible(self.kind != "queue")
         if self.kind == "queue":
             self._shown = self._entries()
             self.list.setRows([
@@ -316,7 +317,7 @@ class QueueBox(QWidget):
         if found is not None:
             return f"{found.key}: {describe(found, self._project.classes)}."
         if not self.list.rows():
-            return NOTHING[self.kind]
+            return NONE_SETTLED if self.settled.isChecked() else NOTHING[self.kind]
         return TIPS[self.kind]
 
     def _turn(self, *_: object) -> None:
@@ -329,6 +330,7 @@ class QueueBox(QWidget):
         self.tabs.currentChanged.connect(self._turn)
         self.states.currentIndexChanged.connect(self._turn)
         self.scans.currentIndexChanged.connect(self._turn)
+        self.settled.toggled.connect(self._turn)
         self.list.picked.connect(self.pick)
         self.next.clicked.connect(lambda: self.go(+1))
         self.previous.clicked.connect(lambda: self.go(-1))
@@ -353,7 +355,7 @@ class QueueBox(QWidget):
         layout, filters, marks = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        _share(filters, (self.suggest, self.states, self.compare, self.scans))
+        _share(filters, (self.suggest, self.states, self.compare, self.scans, self.settled))
         _share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
         layout.addWidget(self.tabs)
         layout.addLayout(filters)

@@ -50,6 +50,7 @@ class QuickLook(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start)
+        layers.looked.connect(self._tell)
 
     @property
     def busy(self) -> bool:
@@ -70,7 +71,8 @@ class QuickLook(QObject):
         """Show what the cycle's model said again wherever a preview is in view."""
         if self._layers.previewing:
             self._layers.show_results()
-        self.gone.emit()
+        else:
+            self.gone.emit()
 
     def set_wanted(self, wanted: bool) -> None:
         """Whether a person wants quick looks; without, the layers show what the cycle's model said."""
@@ -110,8 +112,14 @@ class QuickLook(QObject):
         cycle = self._project.cycle
         if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active):
             return
-        if self._layers.show_preview(glance.key, glance.prediction.mask):
-            self.shown.emit(glance.key)
+        self._layers.show_preview(glance.key, glance.prediction.mask)
+
+    def _tell(self, key: SliceKey | None) -> None:
+        """Tell of what came into the layers or went, whoever did it."""
+        if key is None:
+            self.gone.emit()
+        else:
+            self.shown.emit(key)
 
     def _finish(self) -> None:
         self._worker = None

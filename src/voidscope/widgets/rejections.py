@@ -24,6 +24,10 @@ class Rejections:
         """Take a rejection back; returns what the model said, or None where nothing was rejected."""
         return self._masks.pop(key, None)
 
+    def lapse(self, scan: str) -> None:
+        """Forget what was rejected of a scan, as nothing is predicted there any more."""
+        self._masks = {key: mask for key, mask in self._masks.items() if key.scan != scan}
+
     def without(self, mask: Mask, record: ScanRecord) -> Mask:
         """A copy of a scan's mask (z, y, x), unlabelled where it says again what was rejected; other rejections lapse."""
         shown = mask.copy()

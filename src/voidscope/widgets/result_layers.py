@@ -86,10 +86,12 @@ class ResultLayers:
         self.previews[key] = mask
         self._name_prediction(PREVIEW)
 
-    def end_previews(self) -> None:
-        """What is put into the layers now is no quick look."""
+    def end_previews(self) -> bool:
+        """What is put into the layers now is no quick look; whether one was there."""
+        there = bool(self.previews)
         self.previews.clear()
         self._name_prediction("prediction")
+        return there
 
     def _name_prediction(self, name: str) -> None:
         """Say in the layer list what the prediction is, unless a person has named the layer."""

@@ -35,7 +35,7 @@ class Thumbnail(NamedTuple):
 
 
 class Thumbnails(QObject):
-    """Thumbnails of a project's slices; `ready()` after one that was missing has come."""
+    """Thumbnails of a project's slices; `ready()` after one that was missing has come, or can be asked for again."""
 
     ready = Signal()
 
@@ -45,6 +45,7 @@ class Thumbnails(QObject):
         self._kept: OrderedDict[Place, Thumbnail | None] = OrderedDict()
         self._wanted: dict[Place, None] = {}
         self._worker: Any = None
+        self._outdated = False
 
     def get(self, place: Place) -> Thumbnail | None:
         """The thumbnail if it is there; else it is asked for, and None is returned, as for slices that cannot be read."""
@@ -56,8 +57,11 @@ class Thumbnails(QObject):
         return None
 
     def clear(self) -> None:
-        """Forget all: scans have changed."""
+        """Forget all, what is being read now, too: scans have changed."""
         self._kept.clear()
+        if self._worker is not None:
+            self._outdated = True
+            self._worker.quit()
 
     def release(self) -> None:
         """Ask for nothing any more."""
@@ -82,6 +86,8 @@ class Thumbnails(QObject):
         self._worker.start()
 
     def _take(self, found: tuple[Place, npt.NDArray[np.uint8] | None, tuple[float, float]]) -> None:
+        if self._outdated:
+            return
         place, grey, pixel = found
         self._kept[place] = None if grey is None else Thumbnail(picture(grey), pixel)
         while len(self._kept) > MOST:
@@ -90,8 +96,11 @@ class Thumbnails(QObject):
 
     def _finish(self) -> None:
         self._worker = None
+        outdated, self._outdated = self._outdated, False
         if self._wanted:
             self._start()
+        if outdated:
+            self.ready.emit()  # whoever shows thumbnails asks again
 
 
 def _reading(

@@ -23,18 +23,20 @@ Doubts = dict[tuple[str, str], tuple[Finding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Places to look at beside the queue, the weightiest first; settled ones are left out.
+    """Places to look at beside the queue, the weightiest first.
 
     Parameters
     ----------
-    missed, doubts, flicker : findings of each kind, of all segmented scans
+    missed, doubts, flicker : findings of each kind, of all segmented scans, without settled ones
     unseen : scans whose masks say nothing of missed voids, as no sweep of this version made them
+    settled : findings of all kinds that a person left as they are, which can be taken back
     """
 
     missed: tuple[Finding, ...] = ()
     doubts: tuple[Finding, ...] = ()
     flicker: tuple[Finding, ...] = ()
     unseen: tuple[str, ...] = ()
+    settled: tuple[Finding, ...] = ()
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind."""
@@ -93,7 +95,8 @@ def review(project: Project, scans: Iterable[str] | None = None) -> Job[Doubts, 
 def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     """All there is to look at by now; doubts as `review` last found them.
 
-    A finding is done with once a label says something else of the pixel to look at first, or a person settled it.
+    A missed void or a flicker is done with once the pixel to look at first is labelled; a doubt, once the label says something else
+    of any of its pixels than when it was compared. What a person settled is listed apart.
     """
     cycle = project.cycle
     names = list(project.scans if scans is None else scans)
@@ -103,13 +106,17 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     open_ = [
         f for s in seen.values() if s for f in (*s.missed, *s.flicker) if _said(project, f) == UNLABELLED
     ]
-    doubted = [f for found in cycle.doubts.values() for f in found if f.key.scan in names]
-    open_ += [f for f in doubted if _said(project, f) == f.label_id]
-    ranked = sorted(
-        (f for f in open_ if not project.queue.is_settled(f)), key=lambda f: -f.n_pixels * f.strength
-    )
+    open_ += [
+        f
+        for (_, sha256), found in cycle.doubts.items()
+        for f in found
+        if f.key.scan in names and _stands(project, f, sha256)
+    ]
+    ranked = sorted(open_, key=lambda f: -f.n_pixels * f.strength)
+    settled = tuple(f for f in ranked if project.queue.is_settled(f))
+    ranked = [f for f in ranked if f not in settled]
     missed, doubts_, flickers = (tuple(f for f in ranked if f.kind == kind) for kind in KINDS)
-    return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None))
+    return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None), settled)
 
 
 def brief(finding: Finding, classes: ClassMap) -> str:
@@ -128,6 +135,22 @@ def _said(project: Project, finding: Finding) -> int:
     return _pixel(labels.stored(key), finding.pixel) if labels.holds(key) else UNLABELLED
 
 
+def _stands(project: Project, doubt: Finding, sha256: str) -> bool:
+    """Whether a doubt's slice has the label that was compared, by its hash, or one that says the same of all its pixels."""
+    labels, key = project.labels, doubt.key
+    if not labels.holds(key):
+        return False
+    return labels.record(key).sha256 == sha256 or _says(labels.stored(key), doubt)
+
+
+@lru_cache(maxsize=2**12)
+def _says(label: StoredLabel, doubt: Finding) -> bool:
+    """Whether a label says of all pixels of a doubt what it said when it was compared; no where they were too many to keep."""
+    mask = _mask(label)
+    there = doubt.within(doubt.key.index, mask.shape)
+    return bool(there.any() and (mask[there] == doubt.label_id).all())
+
+
 @lru_cache(maxsize=2**14)
 def _pixel(label: StoredLabel, pixel: tuple[int, int]) -> int:
     """One pixel of a label; asked for again after every stroke anywhere."""
@@ -142,14 +165,15 @@ def _mask(label: StoredLabel) -> Mask:
 def taken_over(project: Project, finding: Finding, key: SliceKey, own: Mask) -> Mask:
     """What a slice's label (h, w), `own`, becomes once a finding is taken over; only a doubt changes what a person said.
 
-    A missed void becomes void, a doubt the class that the model says, a flicker what the neighbouring slice is.
+    A missed void becomes void, a doubt the class that the model says, where the label says still what was compared, a flicker what
+    the neighbouring slice is.
     """
     label, record = own.copy(), project.scan(key.scan)
     there = finding.within(key.index, record.slice_shape)
     free = there & (label == UNLABELLED)
     mask = project.mask(key.scan)
     if finding.kind == "doubt":
-        label[there] = finding.class_id
+        label[there & (label == finding.label_id)] = finding.class_id
     elif finding.kind == "missed":
         label[free] = project.classes.ids_with_role(Role.VOID)[0]
     elif mask is not None:

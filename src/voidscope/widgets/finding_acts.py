@@ -1,0 +1,78 @@
+"""What a person may do with a finding of a review list: take it over into the labels, or leave things as they are."""
+
+from __future__ import annotations
+
+from voidscope.acquisition import Finding
+from voidscope.errors import named
+from voidscope.project import Project
+from voidscope.vocabulary import Mask, Provenance, SliceKey
+from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.runner import Runner
+from voidscope.widgets.strokes import Strokes
+from voidscope.workflow import taken_over
+
+STEPS = {
+    "missed": "accepted missed void in", "doubt": "accepted doubt in", "flicker": "accepted flicker in",
+}  # fmt: skip
+"""What taking a finding over is called when it is undone."""
+
+
+class FindingActs:
+    """Acts on a finding that reaches the slice in view, and tells what was done or what is missing."""
+
+    def __init__(self, project: Project, runner: Runner, layers: ScanLayers, strokes: Strokes) -> None:
+        self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
+
+    def accept(self, found: Finding) -> bool:
+        """Label what a finding proposes, as one step of undo; whether that was done.
+
+        Only its own pixels are labelled, in all slices it reaches. A slice out of view with a proposed label stays as it is: nobody
+        is looking at the rest of that proposal, which a label would verify.
+        """
+        if not self._reaches(found) or not self._strokes.ready("Accepting"):
+            return False
+        if not found.runs:
+            self._runner.told.emit("This is too large to take over in one go; paint it.")
+            return False
+        labels, n_pixels, left = self._taken(found)
+        put, step = self._project.labels.put_all, STEPS[found.kind]
+        if not self._runner.at_once(lambda: put(labels, Provenance.ACCEPTED, verb=step)):
+            return False
+        said = f"{found.key}: {n_pixels:,} pixels labelled."
+        if left:
+            said += f" Proposals out of view stay as they are, to be looked at: {named(left)}."
+        self._runner.told.emit(said)
+        return True
+
+    def settle(self, found: Finding) -> bool:
+        """Leave things as they are, or take that back where it was said before; whether that was done."""
+        if not self._reaches(found):
+            return False
+        queue = self._project.queue
+        settled = queue.is_settled(found)
+        if not self._runner.at_once(lambda: queue.reopen(found) if settled else queue.settle(found)):
+            return False
+        said = (
+            "is in its list again" if settled else "left as it is. Settled lists it, S there brings it back"
+        )
+        self._runner.told.emit(f"{found.key}: {said}.")
+        return True
+
+    def _reaches(self, found: Finding) -> bool:
+        """Whether a finding reaches the slice in view; that it does not is told."""
+        if self._layers.key in (found.key, *found.slices()):
+            return True
+        self._runner.told.emit(f"{found.key} is selected but not in view: click its row, then press again.")
+        return False
+
+    def _taken(self, found: Finding) -> tuple[dict[SliceKey, Mask], int, list[SliceKey]]:
+        """The labels that change with a finding, by how many pixels in all, and the proposals out of view."""
+        unseen = set(self._project.labels.unverified) - {self._layers.key}
+        labels: dict[SliceKey, Mask] = {}
+        n_pixels = 0
+        for key in (k for k in found.slices() if k not in unseen):
+            own = self._strokes.label(key)
+            label = taken_over(self._project, found, key, own)
+            if changed := int((label != own).sum()):
+                labels[key], n_pixels = label, n_pixels + changed
+        return labels, n_pixels, [k for k in found.slices() if k in unseen]
