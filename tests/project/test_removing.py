@@ -135,13 +135,23 @@ def test_undoing_a_stroke_of_a_removed_scan_says_so_and_changes_nothing(
     project.labels.put(B, MASK + 1)
     project.remove("a")
     assert str(project.labels.undo()) == "undid: painted b/0002"
+    passed = "a/0003 is passed over: the project has no scan a any more; add it again"
+    assert str(project.labels.undo()) == f"undid: painted b/0002. {passed}"
     done = project.labels.undo()
     assert done is not None
     assert (done.keys, done.kept, done.gone) == ((), (), (SliceKey("a", 3),))
-    assert str(done) == "propagated a/0003 stays as it is: the project has no scan a any more; add it again"
+    assert str(done) == passed
+    assert str(project.labels.redo()) == "redid: painted b/0002"
+    project.labels.put(B, MASK + 2)  # takes what is undone out of the history, and nothing else
     add_scan(project, tmp_path / "a.tif")
-    assert str(project.labels.undo()) == "undid: painted b/0002"
-    assert str(project.labels.undo()) == "undid: painted a/0001"  # not turned while it was away
+    said = [str(project.labels.undo()) for _ in range(4)]
+    assert said == [
+        "undid: painted b/0002", "undid: propagated a/0003", "undid: painted b/0002", "undid: painted a/0001",
+    ]  # fmt: skip
+    assert project.labels.undo() is None
+    while project.labels.redo() is not None:
+        pass
+    assert A in project.labels and np.array_equal(project.labels.get(B), MASK + 2)
 
 
 def test_the_window_beside_a_terminal_follows(project: Project) -> None:

@@ -209,8 +209,23 @@ def test_the_journal_is_bounded_and_keeps_the_newest(
     assert (project.labels.get(KEY) == some_mask(2)).all()
     assert not project.labels.can_undo
     monkeypatch.setattr(journal, "MAX_BYTES", 10)
+    monkeypatch.setattr(journal, "LEAST_STEPS", 2)
     project.labels.put(KEY, some_mask(8))
-    assert len(list((project.path / "undo").iterdir())) == 1
+    project.labels.put(KEY, some_mask(9))
+    assert len(list((project.path / "undo").iterdir())) == 2
+
+
+def test_one_import_larger_than_the_journal_takes_no_earlier_step_away(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(99):
+        project.labels.put(KEY, some_mask(seed))
+    monkeypatch.setattr(journal, "MAX_BYTES", 10)
+    import_labels(project, "b", np.random.default_rng(0).integers(0, 5, (6, 4, 5)))
+    undone = 0
+    while project.labels.undo() is not None:
+        undone += 1
+    assert undone == 100 and len(project.labels) == 0
 
 
 def test_a_small_stroke_on_a_large_slice_is_a_small_step(tmp_path: Path) -> None:

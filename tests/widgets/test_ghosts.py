@@ -10,7 +10,7 @@ import pytest
 from bench import add_cycle, predict
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from builders import bump_dataset, quick_project
 from voidscope.config import Config
@@ -21,6 +21,7 @@ from voidscope.metrology import measure_mask
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file
+from voidscope.widgets import saver as saver_module
 from voidscope.widgets.contributions import write_labels
 from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import measure, segment, train
@@ -134,6 +135,30 @@ def test_a_window_that_would_lose_strokes_asks_before_it_closes(
     paint(dock, 2)
     assert dock.eventFilter(dock.window(), event) is stays
     assert len(asked) == 1 and "lose them" in asked[0]
+
+
+def test_a_dock_closed_while_the_disk_is_full_loses_no_stroke(
+    dock: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, window, told, asked = dock._viewer, dock.window(), [], []
+    put = type(project.labels).put_all
+    monkeypatch.setattr("voidscope.widgets.saver.show_warning", told.append)
+    monkeypatch.setattr("voidscope.widgets.saver.show_info", told.append)
+    no = QMessageBox.StandardButton.No
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or no)
+    refuse(monkeypatch, project)
+    paint(dock, 2)
+    viewer.window.remove_dock_widget(dock.parent())
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert dock.view is None and len(told) == 1 and "leave napari open" in told[0]
+    assert QApplication.sendEvent(window, event := QCloseEvent()) and not event.isAccepted()
+    assert len(asked) == 1 and SliceKey("a", 2) not in project.labels
+    (saver,) = saver_module._AT_WORK
+    monkeypatch.setattr(type(project.labels), "put_all", put)
+    saver._strokes._timer.timeout.emit()
+    stored = Project.open(project.path).labels.get(SliceKey("a", 2))
+    assert stored is not None and stored[10, 10] == VOID
+    assert told[1:] == ["All strokes are saved again."] and not saver_module._AT_WORK
 
 
 def test_what_a_terminal_labelled_is_shown_when_the_window_is_active_again(

@@ -209,3 +209,134 @@ def test_a_drive_that_went_away_is_told_and_strokes_are_tried_again(
     assert bench.strokes.unsaved and "Input/output error" in bench.told[0]
     bench.strokes.flush()
     assert SliceKey("a", 2) in bench.project.labels
+
+
+def follow(bench: Bench) -> Project:
+    """Show labels that change, as the dock does; returns the same project as another program has it open."""
+    shown = bench.layers.show_label
+    bench.project.events.labels_changed.connect(
+        lambda key: None if bench.strokes.pending(key) else shown(key)
+    )
+    return Project.open(bench.project.path)
+
+
+def correct(project: Project, key: SliceKey) -> np.ndarray:
+    """Call the void of a slice something else, and label its last rows."""
+    label = project.labels.get(key)
+    assert label is not None
+    label[label == VOID] = 2
+    label[15:20] = 1
+    project.labels.put(key, label)
+    return label
+
+
+def test_an_undo_after_the_layer_was_deleted_is_not_taken_back(bench: Bench) -> None:
+    follow(bench)
+    key = SliceKey("a", 2)
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    once = bench.project.labels.get(key)
+    bench.paint(2, 3, (2, 2))
+    bench.viewer.layers.remove(bench.find("labels"))
+    assert bench.strokes.ready("Undo")
+    bench.project.labels.undo()
+    bench.strokes.flush()
+    assert np.array_equal(bench.project.labels.get(key), once)
+    bench.project.labels.redo()
+    assert bench.project.labels.get(key)[2, 2] == 3
+
+
+def test_a_deleted_layer_writes_over_nothing_that_was_labelled_since(bench: Bench) -> None:
+    other, key = follow(bench), SliceKey("a", 2)
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    bench.viewer.layers.remove(bench.find("labels"))
+    other.labels.catch_up()
+    theirs = correct(other, key)
+    bench.strokes.flush()
+    bench.project.catch_up()
+    bench.strokes.flush()
+    assert np.array_equal(Project.open(other.path).labels.get(key), theirs)
+
+
+@pytest.mark.parametrize("paints", [None, 3, 2])
+def test_what_another_program_labels_before_a_timer_ends_stays_and_is_shown(
+    bench: Bench, paints: int | None
+) -> None:
+    other, key = follow(bench), SliceKey("a", 2)
+    for index in (2, 3):
+        bench.paint(index, VOID)
+        bench.strokes.flush()
+    other.labels.catch_up()
+    theirs = correct(other, key)
+    if paints is None:
+        bench.find(
+            "labels"
+        ).refresh()  # all slices touched before may have changed, for all that napari tells
+    else:
+        bench.paint(paints, 3, (3, 3))
+    bench.project.catch_up()
+    bench.strokes._save_all()
+    stored, shown = Project.open(other.path).labels.get(key), bench.find("labels").data[:, 2]
+    assert (stored[15:20] == 1).all() and stored[10, 10] == 2
+    assert (stored[3, 3] == 3) == (paints == 2)
+    assert np.array_equal(stored, shown)
+    assert paints == 2 or np.array_equal(stored, theirs)
+
+
+def test_only_the_pixels_painted_since_win_over_a_label_nobody_looked_at_yet(bench: Bench) -> None:
+    other, key = follow(bench), SliceKey("a", 2)
+    bench.paint(2, VOID)
+    bench.strokes.flush()
+    other.labels.catch_up()
+    correct(other, key)
+    bench.find("labels").brush_size = 1
+    bench.paint(2, 3, (3, 3))
+    bench.paint(2, 0)  # erased what was void here, and is another class there
+    bench.strokes.flush()
+    stored = Project.open(other.path).labels.get(key)
+    assert (stored[10, 10], stored[10, 9], stored[15, 3], stored[3, 3]) == (0, 2, 1, 3)
+    assert np.array_equal(bench.find("labels").data[:, 2], stored)
+    other.labels.catch_up()
+    other.labels.remove(key)
+    bench.paint(2, 1, (20, 15))
+    bench.strokes.flush()
+    stored = Project.open(other.path).labels.get(key)
+    assert stored[20, 15] == 1 and stored[3, 3] == 0
+
+
+def test_strokes_held_for_a_full_disk_keep_what_another_program_labels_meanwhile(
+    bench: Bench, disk: dict[str, bool]
+) -> None:
+    other, keys = follow(bench), (SliceKey("a", 2), SliceKey("a", 3))
+    for key in keys:
+        bench.paint(key.index, VOID)
+    bench.strokes.flush()
+    other.labels.catch_up()
+    disk["full"] = True
+    for key in keys:
+        bench.paint(key.index, 3, (3, 3))
+    bench.strokes.flush()
+    bench.layers.show("b")
+    disk["full"] = False
+    theirs = [correct(other, key) for key in keys]
+    bench.strokes.flush()
+    for key, label in zip(keys, theirs, strict=True):
+        stored = Project.open(other.path).labels.get(key)
+        assert stored[3, 3] == 3
+        assert np.array_equal(np.where(stored == 3, 0, stored), label)
+
+
+def test_looking_for_strokes_reads_the_slice_in_view_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(5):
+        bench.paint(index, VOID)
+    bench.strokes.flush()
+    read: list[int] = []
+    differs = type(bench.layers.filled).differs
+    monkeypatch.setattr(
+        type(bench.layers.filled), "differs", lambda self, i, mask: read.append(i) or differs(self, i, mask)
+    )
+    bench.strokes.flush()
+    assert read == [4]

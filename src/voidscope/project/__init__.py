@@ -13,7 +13,7 @@ from voidscope.project.importing import (
     truth_of,
 )
 from voidscope.project.label_files import LabelRecord, StoredLabel
-from voidscope.project.labels import Labels, Turned
+from voidscope.project.labels import Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
@@ -21,6 +21,7 @@ from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, fingerprint_method, record_scan
 from voidscope.project.studies import Drawing, PartRecord, Study, StudyPlan, study_of
+from voidscope.project.turned import Turned
 
 __all__ = [
     "Cycle",

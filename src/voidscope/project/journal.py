@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ from voidscope.vocabulary import Mask, SliceKey
 
 MAX_STEPS = 500
 MAX_BYTES = 256 * 2**20
-"""The oldest steps go when there are more, or when they take more; the newest always stays."""
+LEAST_STEPS = 100
+"""The oldest steps go when there are more than `MAX_STEPS`, or when they take more than `MAX_BYTES`; the newest `LEAST_STEPS` always
+stay, whatever they take.
+"""
 _NAME = re.compile(r"(\d{8})-[0-9a-f]{8}\.(done|undone)\.json")
 
 
@@ -119,26 +122,24 @@ class Journal:
         with explained(self._folder):
             kept = [path for _, _, path in self._steps()]
             sizes = [path.stat().st_size for path in kept]
-            while len(kept) > 1 and (len(kept) > MAX_STEPS or sum(sizes) > MAX_BYTES):
+            while len(kept) > MAX_STEPS or (len(kept) > LEAST_STEPS and sum(sizes) > MAX_BYTES):
                 kept.pop(0).unlink(missing_ok=True)
                 sizes.pop(0)
 
-    def next(self, *, back: bool) -> Path | None:
-        """The file of the step that undo (`back`) or redo would turn; None when there is none."""
+    def next(self, *, back: bool, without: Collection[Path] = ()) -> Path | None:
+        """The file of the step that undo (`back`) or redo would turn, but for those passed over; None when there is none."""
         steps = self._steps()
-        done = [(n, p) for n, is_done, p in steps if is_done]
-        if back:
-            return done[-1][1] if done else None
-        newest = done[-1][0] if done else 0
-        return next((p for n, is_done, p in steps if not is_done and n > newest), None)
+        waiting = [p for _, is_done, p in (reversed(steps) if back else steps) if is_done is back]
+        return next((p for p in waiting if p not in without), None)
 
     def read(self, path: Path) -> Step:
-        """A step; raises `DamagedStep` when its file is."""
+        """A step; raises `DamagedStep` when its file is, and gives it up."""
         try:
             tree: dict[str, Any] = read_json(path)
             changes = tuple(_change_from_json(c) for c in tree["changes"])
             return Step(str(tree["verb"]), changes, str(tree["author"]), str(tree["time"]))
         except (KeyError, TypeError, ValueError, VoidscopeError, zlib.error) as error:
+            self.forget(path)
             raise DamagedStep(f"The undo step {path.name} is damaged and given up: {error}") from error
 
     def turned(self, path: Path, *, back: bool) -> None:

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,10 @@ class LabelRecord:
         provenance = Provenance(said["provenance"])
         proposed = said.get("proposed", provenance is Provenance.ACCEPTED)
         return cls(provenance, said["author"], said["time"], said["sha256"], tuple(said["pixels"]), proposed)
+
+    def is_of(self, mask: Mask) -> bool:
+        """Whether it is the record of this mask (h, w)."""
+        return sha256(mask) == self.sha256
 
     def says_as(self, other: LabelRecord | None) -> bool:
         """Whether both stand for the same pixels said in the same way, whenever and by whom."""
@@ -141,6 +146,37 @@ class StoredLabel:
     def mask(self) -> Mask:
         """Its mask (h, w) with ids 0..C; raises `ProjectError` when the file is damaged, or another by now."""
         return read_mask(self.path, self.key, self.record)
+
+
+def joined(mask: Mask, base: Mask | None, stored: StoredLabel | None) -> Mask:
+    """What becomes of a slice whose stored label is another than expected (h, w): where `mask` is as the label it was painted on
+    (`base`), what is stored wins; where no base is known, below the unlabelled pixels of `mask`.
+    """
+    if base is None:
+        return mask if stored is None else np.where(mask == 0, stored.mask(), mask)
+    if stored.record.is_of(base) if stored is not None else not base.any():
+        return mask
+    return np.where(mask != base, mask, np.zeros_like(mask) if stored is None else stored.mask())
+
+
+def label_path(folder: Path, key: SliceKey) -> Path:
+    """Where the label of a slice lies below the labels' folder."""
+    return folder / key.scan / f"{key.index:04d}.tif"
+
+
+def label_paths(folder: Path, scans: Iterable[str]) -> Iterator[tuple[SliceKey, Path]]:
+    """The label files of some scans, in order, and the slices they are about."""
+    for path in (p for scan in scans for p in sorted((folder / scan).glob("*.tif"))):
+        key = SliceKey(path.parent.name, int(path.stem)) if path.stem.isdigit() else None
+        if key is not None and path == label_path(folder, key):
+            yield key, path
+
+
+def scan_folders(folder: Path) -> dict[str, int]:
+    """When the folder of each scan that has labels last changed, in ns."""
+    if not folder.is_dir():
+        return {}
+    return {p.name: p.stat().st_mtime_ns for p in sorted(folder.iterdir()) if p.is_dir()}
 
 
 def read_record(path: Path) -> LabelRecord:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,16 @@ from voidscope.project.label_files import (
     StoredLabel,
     encode,
     fitting,
+    joined,
+    label_path,
+    label_paths,
     now,
     read_record,
+    scan_folders,
     stamp,
     user,
 )
+from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
 RACY_NS = 2_000_000_000
@@ -35,34 +41,6 @@ VERBS = {
     Provenance.IMPORTED: "imported",
 }
 """What a change is called when it is undone, unless whoever makes it says more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """What an undo or redo did: the step's name and author, the slices that changed, and those left as they are.
-
-    A slice is left (`kept`) when its label is no longer the one that the step made: another program has changed it since. One is
-    `gone` when the project has it no longer: its scan was removed.
-    """
-
-    verb: str
-    author: str
-    keys: tuple[SliceKey, ...]
-    kept: tuple[SliceKey, ...]
-    back: bool
-    gone: tuple[SliceKey, ...] = ()
-
-    def __str__(self) -> str:
-        act = "undid" if self.back else "redid"
-        by = "" if self.author == user() else f" by {self.author}"
-        said = [f"{act}: {self.verb} {_first(self.keys)}{by}"] if self.keys else []
-        if self.kept:
-            said.append(f"{_first(self.kept)} was changed by another program since; it is left as it is")
-        if self.gone:
-            said.append(
-                f"{self.verb} {_first(self.gone)} stays as it is: the project has no scan {self.gone[0].scan} any more; add it again"
-            )
-        return ". ".join(said)
 
 
 class Labels:
@@ -88,7 +66,7 @@ class Labels:
         self._records: dict[SliceKey, LabelRecord] = {}
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
-        for key, path in self._files(self._scans()):
+        for key, path in self._files(scan_folders(self._folder)):
             self._take_in(key, path)
 
     def __len__(self) -> int:
@@ -152,22 +130,24 @@ class Labels:
     def put_all(
         self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
         author: str = "", *, verb: str = "", proposed: bool = False,
+        bases: Mapping[SliceKey, Mask] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
-        `proposed` says that a model had a part in masks that are propagated.
+        `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
+        over one stored since, only the pixels painted since win.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         for key, mask in {
             k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()
         }.items():
             with explained(self._path(key)):
-                joined = self._joined(key, mask)
+                whole = self._joined(key, mask, bases.get(key))
             is_proposed = provenance is Provenance.ACCEPTED or (
                 proposed if provenance is Provenance.PROPAGATED else self._is_proposed(key, provenance)
             )
-            record = LabelRecord.of(joined, self._n_classes, provenance, author=author, proposed=is_proposed)
-            wanted[key] = (joined, record if joined.any() else None)
+            record = LabelRecord.of(whole, self._n_classes, provenance, author=author, proposed=is_proposed)
+            wanted[key] = (whole, record if whole.any() else None)
         self._do(verb, provenance, wanted)
 
     def accept(self, key: SliceKey) -> None:
@@ -187,7 +167,8 @@ class Labels:
     def undo(self) -> Turned | None:
         """Take back the newest step that is not undone yet, whoever made it and whenever; None when there is none.
 
-        A label that is no longer what the step made of it is never overwritten: it is among `Turned.kept`.
+        A label that is no longer what the step made of it is never overwritten: it is among `Turned.kept`. A step of removed scans
+        is passed over and stays as it is.
         Raises `ProjectError` when the disk refuses, or the step's file is damaged; that step is then given up.
         """
         return self._turn(back=True)
@@ -212,7 +193,7 @@ class Labels:
         Writing, replacing and deleting a file changes its folder, so that only the folders of scans that did are looked into.
         """
         with explained(self._folder):
-            found = self._scans()
+            found = scan_folders(self._folder)
             moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
             files = dict(self._files(moved))
             for key in [
@@ -238,18 +219,9 @@ class Labels:
                 total += np.asarray(self._records[key].pixels)
         return total
 
-    def _scans(self) -> dict[str, int]:
-        """When the folder of each scan that has one last changed, in ns."""
-        if not self._folder.is_dir():
-            return {}
-        return {p.name: p.stat().st_mtime_ns for p in sorted(self._folder.iterdir()) if p.is_dir()}
-
     def _files(self, scans: Iterable[str]) -> Iterable[tuple[SliceKey, Path]]:
         """Label files of slices that the project has; others are nobody's label."""
-        for path in (p for scan in scans for p in sorted((self._folder / scan).glob("*.tif"))):
-            key = SliceKey(path.parent.name, int(path.stem)) if path.stem.isdigit() else None
-            if key is not None and path == self._path(key) and self._is_known(key):
-                yield key, path
+        return (found for found in label_paths(self._folder, scans) if self._is_known(found[0]))
 
     def _is_known(self, key: SliceKey) -> bool:
         try:
@@ -257,6 +229,10 @@ class Labels:
         except ProjectError:
             return False
         return True
+
+    def _has(self, key: SliceKey) -> bool:
+        """Whether the project has the scan of a slice."""
+        return self._is_known(SliceKey(key.scan, 0))
 
     def _take_in(self, key: SliceKey, path: Path) -> None:
         self._stamps[key] = stamp(path)
@@ -307,18 +283,24 @@ class Labels:
 
     def _turn(self, *, back: bool) -> Turned | None:
         self.catch_up()
-        while (path := self._journal.next(back=back)) is not None:
-            step, states = self._turn_step(path, back)
-            keys, left = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
-            if keys or left:
-                kept, gone = (tuple(k for k in left if self._is_known(k) is known) for known in (True, False))
-                return Turned(step.verb, step.author, keys, kept, back, gone)
-        return None
+        passed: dict[Path, Step] = {}
+        while (path := self._journal.next(back=back, without=passed)) is not None:
+            step = self._journal.read(path)
+            if not any(self._has(change.key) for change in step.changes):
+                passed[path] = step
+                continue
+            states = self._turn_step(path, step, back)
+            if any(state is not None for state in states.values()):
+                return Turned.of(step, states, self._has, back, [*passed.values()])
+        return (
+            Turned.of(next(iter(passed.values())), {}, self._has, back, [*passed.values()])
+            if passed
+            else None
+        )
 
-    def _turn_step(self, path: Path, back: bool) -> tuple[Step, dict[SliceKey, bool | None]]:
+    def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
         try:
-            step = self._journal.read(path)
             states = {change.key: self._may_turn(change, back) for change in step.changes}
             turning = [change for change in step.changes if states[change.key]]
             targets = [change.before if back else change.after for change in turning]
@@ -335,7 +317,7 @@ class Labels:
             self._journal.turned(path, back=True)
         for change in turning:
             self._changed(change.key)
-        return step, states
+        return states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:
         """Whether the label is to be changed (True), left to another program (False), or is there already (None)."""
@@ -352,22 +334,21 @@ class Labels:
         self._records.pop(key, None)
         self._stamps.pop(key, None)
 
-    def _joined(self, key: SliceKey, mask: Mask) -> Mask:
-        """`mask`, and below its unlabelled pixels what another program has written since."""
+    def _joined(self, key: SliceKey, mask: Mask, base: Mask | None) -> Mask:
+        """`mask` and what another program has written since."""
         path = self._path(key)
-        if (now := stamp(path)) is None or now == self._stamps.get(key):
-            return mask
-        self._take_in(key, path)
-        theirs = self.get(key)
-        return mask if theirs is None else np.where(mask == 0, theirs, mask)
+        now = stamp(path)
+        is_news = now is not None and now != self._stamps.get(key)
+        if is_news:
+            self._take_in(key, path)
+        if now is None and base is not None:
+            self._forget(key)
+        is_known = key in self._records and (is_news or base is not None)
+        return joined(mask, base, self.stored(key) if is_known else None)
 
     def _path(self, key: SliceKey) -> Path:
-        return self._folder / key.scan / f"{key.index:04d}.tif"
+        return label_path(self._folder, key)
 
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
     return one is other is None or (one is not None and one.says_as(other))
-
-
-def _first(keys: tuple[SliceKey, ...]) -> str:
-    return str(keys[0]) + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")

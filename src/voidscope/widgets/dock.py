@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLabel,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -31,6 +30,7 @@ from voidscope.widgets.key_sheet import KeySheet
 from voidscope.widgets.keys import SHEET, Keys
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
+from voidscope.widgets.saver import UNSAVED, Saver, may_lose
 from voidscope.workflow import held_out_void_iou, simulate
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ WELCOME = (
 )
 
 
-UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
 NO_VOID = "None of the classes is a void, so nothing will be measured. If one of them is, make the project anew and say which, e.g. {}:void."
 OPENING = (
     "Make a project folder for your own scans.", "Go on with a project folder.",
@@ -67,6 +66,7 @@ class Voidscope(QWidget):
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
         self._reopens = True
+        self._main: QWidget | None = None
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
         self.welcome = QLabel(WELCOME)
         self.new, self.open, self.sample = (
@@ -158,7 +158,7 @@ class Voidscope(QWidget):
         self._look_at_machine()
 
     def close_project(self) -> None:
-        """Save the last stroke and take the project's layers, keys and panels away."""
+        """Save the last stroke and take the project's layers, keys and panels away; strokes that the disk refuses are left to a `Saver`."""
         if self.view is None:
             return
         self.runner.cancel()
@@ -166,6 +166,8 @@ class Voidscope(QWidget):
         self.keys.release()
         self._remember()
         self.view.release()
+        if self.view.strokes.unsaved:
+            Saver(self.view.strokes, self._main)
         for widget in (self.view.quick_bar, self.view):
             widget.setParent(None)
             widget.deleteLater()
@@ -240,7 +242,8 @@ class Voidscope(QWidget):
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock is in, for its closing is not told to its widgets."""
-        self.window().installEventFilter(self)
+        self._main = self.window()
+        self._main.installEventFilter(self)
         super().showEvent(event)
         if self._reopens:
             self._reopens = False
@@ -258,8 +261,7 @@ class Voidscope(QWidget):
         When it becomes active again, take in what a terminal has changed in the project meanwhile.
         """
         if watched is self.window() and event.type() == QEvent.Type.Close and self._unsaved():
-            asked = QMessageBox.question(self, "Strokes not saved", f"{UNSAVED} Close and lose them?")
-            if asked != QMessageBox.StandardButton.Yes:
+            if not may_lose(self):
                 event.ignore()
                 return True
         if watched is self.window() and event.type() == QEvent.Type.Close:

@@ -22,6 +22,7 @@ from voidscope.vocabulary import Mask, Plane, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, class_shares
+from voidscope.widgets.filled import Filled
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
@@ -63,6 +64,8 @@ class ScanLayers(QObject):
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
         self.results = ResultLayers(self.find, self._add, project.classes)
         """The layers of what a model said."""
+        self.filled = Filled((0, 0))
+        """The stored labels that are in the labels layer in view."""
 
     @property
     def scan(self) -> str | None:
@@ -103,13 +106,13 @@ class ScanLayers(QObject):
             return
         self.solid.leave()
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
-        painted, back = _painted(self._project, record), self.key
+        (painted, filled), back = _painted(self._project, record), self.key
         if self.find("image") is None or not _alike(self.record, record):
             self.clear()
         self._put_image(record, voxels)
         self._pointer.hide()
         self._remove("labels")  # its undo history belongs to the scan before
-        self._scan, self._plane = scan, record.plane
+        self._scan, self._plane, self.filled = scan, record.plane, filled
         self._add_labels(painted)
         self.show_results()
         self._view.face(record)
@@ -196,8 +199,7 @@ class ScanLayers(QObject):
         layer, record = self.find("labels"), self.record
         if layer is None or record is None or key.scan != self._scan:
             return
-        label = self._project.labels.get(key)
-        layer.data[slice_index(record.plane, key.index)] = 0 if label is None else label
+        layer.data[slice_index(record.plane, key.index)] = self.filled.fill(self._project.labels, key)
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
@@ -355,14 +357,12 @@ def _mask(project: Project, scan: str) -> Mask | None:
         return None
 
 
-def _painted(project: Project, record: ScanRecord) -> Mask:
-    """All that is said of a scan (z, y, x), verified or not."""
-    painted, labels = np.zeros(record.shape, np.uint8), project.labels
-    for key in (*labels, *labels.unverified):
-        label = labels.get(key) if key.scan == record.name else None
-        if label is not None:
-            painted[slice_index(record.plane, key.index)] = label
-    return painted
+def _painted(project: Project, record: ScanRecord) -> tuple[Mask, Filled]:
+    """All that is said of a scan (z, y, x), verified or not, and the same slice by slice."""
+    painted, filled, labels = np.zeros(record.shape, np.uint8), Filled(record.slice_shape), project.labels
+    for key in (k for k in (*labels, *labels.unverified) if k.scan == record.name):
+        painted[slice_index(record.plane, key.index)] = filled.fill(labels, key)
+    return painted, filled
 
 
 def _alike(before: ScanRecord | None, record: ScanRecord) -> bool:

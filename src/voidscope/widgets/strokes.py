@@ -2,15 +2,15 @@
 
 napari tells of strokes by `paint`, but of direct writes only by `set_data`, which also fires when the slider moves, and
 its payloads are private. So an event only means "something may have changed": soon after, the slices in question are
-compared with the hash of what the project holds, and written where they differ.
+compared with the stored label that the layer was filled with (`Filled`), and saved where they differ. What another program
+has labelled since stays on every pixel that was not painted.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -25,6 +25,14 @@ SETTLE_MS = 150
 """Quiet time after the last event before a slice is saved."""
 RETRY_MS = 5000
 """After a failed write, try again this often; the strokes stay in the viewer meanwhile."""
+
+
+class _Held(NamedTuple):
+    """A label that the disk refused, and the stored one it was painted on, both (h, w)."""
+
+    label: Mask
+    provenance: Provenance
+    base: Mask
 
 
 class Strokes(QObject):
@@ -43,11 +51,12 @@ class Strokes(QObject):
         super().__init__(parent)
         self._project, self._layers = project, layers
         self._layer: Any = None
+        self._filled = layers.filled
         self._scan = ""
         self._seen: int | None = None
         self._touched: set[int] = set()
         self._unsaved: dict[int, Provenance] = {}
-        self._held: dict[SliceKey, tuple[Mask, Provenance]] = {}
+        self._held: dict[SliceKey, _Held] = {}
         self._failing = False
         self._verb = ""
         self._timer = QTimer(self)
@@ -60,7 +69,7 @@ class Strokes(QObject):
         late = [self._key(index) for index in self._touched | set(self._unsaved)]
         self.release()
         self._layer, self._scan = self._layers.find("labels"), self._layers.scan or ""
-        self._seen = self._in_view()
+        self._filled, self._seen = self._layers.filled, self._in_view()
         for key in late:  # saved only now, after the new layer was filled
             self._layers.show_label(key)
         if self._layer is not None:
@@ -72,13 +81,7 @@ class Strokes(QObject):
         """Save and stop watching; what the disk refuses is held and tried again."""
         self.flush()
         if self._layer is not None:
-            if self._scan in self._project.scans:
-                self._held |= {self._key(i): (self._label_in_viewer(i), p) for i, p in self._unsaved.items()}
-            self._layer.events.paint.disconnect(self._painted)
-            self._layer.events.set_data.disconnect(self._maybe_changed)
-        self._layer, self._scan = None, ""
-        self._touched.clear()
-        self._unsaved.clear()
+            self._let_go()
 
     def write(self, key: SliceKey, mask: Mask, provenance: Provenance, verb: str = "") -> bool:
         """Label a slice in the viewer and save it with this provenance; `verb` names the step of undo. Whether it is on disk now."""
@@ -97,13 +100,20 @@ class Strokes(QObject):
         self.flush()
         if self._layer is not None and key.scan == self._scan:
             return self._label_in_viewer(key.index)
-        stored = self._held[key][0] if key in self._held else self._project.labels.get(key)
+        stored = self._held[key].label if key in self._held else self._project.labels.get(key)
         return np.zeros(self._project.slice_shape(key), np.uint8) if stored is None else stored.copy()
 
     def flush(self) -> None:
-        """Save every slice of this scan that may differ from what the project holds; raises nothing."""
-        self._suspect(self._touched)
+        """Save every slice of this scan that may have been painted on; raises nothing.
+
+        A layer that was deleted is read for the last time: what is labelled from then on is not in it.
+        """
+        is_there = self._layer is not None and self._layers.find("labels") is self._layer
+        index = self._in_view() if is_there else None
+        self._suspect(set() if index is None else {index})
         self._save_all()
+        if self._layer is not None and not is_there:
+            self._let_go()
 
     def ready(self, what: str) -> bool:
         """Save everything; where the disk refuses some of it, tell that `what` a person asked for has to wait."""
@@ -120,6 +130,17 @@ class Strokes(QObject):
     def pending(self, key: SliceKey) -> bool:
         """Whether the viewer may hold a label of this slice that the project does not have yet."""
         return key.scan == self._scan and key.index in self._unsaved
+
+    def _let_go(self) -> None:
+        """Stop watching the layer; what the disk refuses of it is held."""
+        if self._scan in self._project.scans:
+            for i, provenance in self._unsaved.items():
+                self._held[self._key(i)] = _Held(self._label_in_viewer(i), provenance, self._filled.mask(i))
+        self._layer.events.paint.disconnect(self._painted)
+        self._layer.events.set_data.disconnect(self._maybe_changed)
+        self._layer, self._scan = None, ""
+        self._touched.clear()
+        self._unsaved.clear()
 
     def _painted(self, event: Any) -> None:
         index = self._in_view()
@@ -180,9 +201,9 @@ class Strokes(QObject):
     def _save_held(self) -> dict[SliceKey, VoidscopeError]:
         """Save what was held of other scans; returns what is refused, and why."""
         refused: dict[SliceKey, VoidscopeError] = {}
-        for key, (label, provenance) in list(self._held.items()):
+        for key, (label, provenance, base) in list(self._held.items()):
             try:
-                self._project.labels.put(key, label, provenance)
+                self._project.labels.put_all({key: label}, provenance, bases={key: base})
                 del self._held[key]
             except VoidscopeError as error:
                 refused[key] = error
@@ -216,25 +237,35 @@ class Strokes(QObject):
             self.refused.emit(f"{slices} not saved yet, kept in the viewer and tried again: {why}")
 
     def _save(self, indices: list[int], provenance: Provenance) -> None:
-        """Save slices that differ from what the project holds, as one step of undo."""
+        """Save the slices that were painted on, as one step of undo."""
         if self._layer is None or self._scan not in self._project.scans:
             return
-        found = {self._key(i): self._label_in_viewer(i) for i in sorted(indices)}
-        painted = {key: mask for key, mask in found.items() if self._differs(key, mask)}
+        touched = [i for i in sorted(indices) if self._filled.differs(i, self._layer.data[self._where(i)])]
+        painted = {self._key(i): self._label_in_viewer(i) for i in touched}
         if painted:
-            self._touched |= {key.index for key in painted}
-            self._project.labels.put_all(painted, provenance, verb=self._verb)
+            self._touched |= set(touched)
+            bases = {key: self._filled.mask(key.index) for key in painted}
+            self._project.labels.put_all(painted, provenance, verb=self._verb, bases=bases)
         for index in indices:
             self._unsaved.pop(index, None)
-        for key, mask in painted.items():
-            if self._differs(key, mask):  # joined with what another program labelled meanwhile
-                self._layers.show_label(key)
+            self._settle(self._key(index), painted.get(self._key(index)))
+
+    def _settle(self, key: SliceKey, saved: Mask | None) -> None:
+        """Note what was saved of a slice as stored; show what another program has labelled of it meanwhile."""
+        labels = self._project.labels
+        record = labels.record(key) if labels.holds(key) else None
+        stored = None if record is None else record.sha256
+        if saved is not None and (not saved.any() if record is None else record.is_of(saved)):
+            self._filled.note(key.index, saved, stored)
+        elif stored != self._filled.sha256(key.index):
+            self._layers.show_label(key)
 
     def _put_back(self) -> None:
         """Show labels of this scan again that the disk refused before."""
         for key in [k for k in self._held if k.scan == self._scan]:
-            label, provenance = self._held.pop(key)
-            self._layer.data[self._where(key.index)] = label
+            label, provenance, base = self._held.pop(key)
+            stored = self._filled.mask(key.index)
+            self._layer.data[self._where(key.index)] = np.where(label != base, label, stored)
             self._layer.refresh()
             self._unsaved[key.index] = provenance
 
@@ -246,12 +277,6 @@ class Strokes(QObject):
 
     def _label_in_viewer(self, index: int) -> Mask:
         return np.array(self._layer.data[self._where(index)], dtype=np.uint8)
-
-    def _differs(self, key: SliceKey, painted: Mask) -> bool:
-        if not self._project.labels.holds(key):
-            return bool(painted.any())
-        held = self._project.labels.record(key).sha256
-        return hashlib.sha256(np.ascontiguousarray(painted).tobytes()).hexdigest() != held
 
 
 def _indices(where: Any, n: int) -> set[int]:
