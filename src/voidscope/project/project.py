@@ -139,8 +139,8 @@ class Project:
     def remove(self, scan: str) -> None:
         """Take a scan out, with what models found in it; its labels and marks lie in ``removed/`` until the same file is added again."""
         self.catch_up()
-        said = self.queue.said_of(scan)
-        removing.put_aside(self.path, self.scan(scan), [c.folder for c in self._cycles], said)
+        folders = [c.folder for c in self._cycles]
+        removing.put_aside(self.path, self.scan(scan), folders, self.queue.said_of(scan))
         self.queue.forget(scan)
         self._take_in([], without=scan)
         removing.move_labels(self.path, scan)
@@ -326,8 +326,7 @@ class Project:
             if (was := scans.get(record.name)) is not None and was != record:
                 results.follow((c.folder for c in self._cycles), was, record)
                 if was.plane is not record.plane:
-                    self.queue.forget(record.name)
-                    self.queue.put(())  # all of it was ranked by a survey of other slices
+                    self.queue.forget(record.name, all_suggestions=True)  # ranked by a survey of other slices
             scans[record.name] = record
         for name in (without, *(r.name for r in records)):
             self._volumes.pop(name, None)

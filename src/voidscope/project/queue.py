@@ -125,11 +125,14 @@ class Queue:
         """Whether a person has looked at it and left things as they are."""
         return finding.id in self._settled
 
-    def forget(self, scan: str) -> None:
-        """Drop the suggestions and what was said of slices of a scan: it goes, or is cut otherwise and its numbers are other slices."""
+    def forget(self, scan: str, *, all_suggestions: bool = False) -> None:
+        """Drop the suggestions and what was said of slices of a scan: it goes, or is cut otherwise and its numbers are other slices.
+
+        `all_suggestions` drops those of other scans as well.
+        """
         stored = self._stored()
         if stored:
-            left = [s.entry() for s in self.suggestions if s.key.scan != scan]
+            left = [s.entry() for s in self.suggestions if s.key.scan != scan and not all_suggestions]
             write_json(self._path, {**stored, "suggestions": left})
         said = self.said_of(scan)
         if said:
