@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from builders import SHAPE, add_cycle, add_scan, set_prediction, write_scan
-from voidscope.acquisition import Suggestion
+from voidscope.acquisition import Finding, Suggestion
 from voidscope.errors import ProjectError
 from voidscope.project import Mark, Project, record_scan, removed_twin
 from voidscope.vocabulary import ClassMap, Plane, Provenance, SliceKey, Split
@@ -126,7 +126,28 @@ def test_what_models_found_in_it_goes_and_their_record_stays(project: Project) -
     assert (project.is_segmented("a"), project.is_segmented("b")) == (False, True)
     assert not list(cycle.folder.rglob("a.*"))
     assert project.queue.marked() == (B,)
-    assert all(s.key.scan == "b" for s in project.suggestions)
+    assert [s.key for s in project.suggestions] == [SliceKey("b", 0)]  # the others' stay
+
+
+@pytest.mark.parametrize("plane", [None, Plane.AXIS0])
+def test_what_was_said_of_its_slices_comes_back_with_it(
+    project: Project, tmp_path: Path, plane: Plane | None
+) -> None:
+    finding = Finding("missed", SliceKey("a", 2), (1, 2), 4, 0.4, 3)
+    for index in (1, 3):
+        project.labels.remove(SliceKey("a", index))
+    project.queue.mark(A, Mark.NEVER)
+    project.queue.mark(B, Mark.FLAGGED)
+    project.queue.settle(finding)
+    project.remove("a")
+    again = Project.open(project.path)
+    assert (again.queue.marked(), again.queue.is_settled(finding)) == ((B,), False)
+    add_scan(again, tmp_path / "a.tif", plane=plane)
+    for one in (again, Project.open(project.path)):
+        is_cut_alike = plane is None
+        assert one.queue.marked() == ((A, B) if is_cut_alike else (B,))  # else they are other slices
+        assert one.queue.is_settled(finding) is is_cut_alike
+    assert not (project.path / "removed" / "a").exists()
 
 
 def test_undoing_a_stroke_of_a_removed_scan_says_so_and_changes_nothing(

@@ -114,12 +114,8 @@ class Labels:
         return StoredLabel(key, self._path(key), self.record(key))
 
     def put(
-        self,
-        key: SliceKey,
-        mask: npt.NDArray[np.integer],
-        provenance: Provenance = Provenance.DRAWN,
-        author: str = "",
-    ) -> None:
+        self, key: SliceKey, mask: npt.NDArray[np.integer], provenance: Provenance = Provenance.DRAWN, author: str = "",
+    ) -> None:  # fmt: skip
         """Store a label mask (h, w), ids 0..C; one without any labelled pixel removes the label.
 
         Where another program has labelled the slice since it was last looked at, its label stays on the pixels that `mask`
@@ -138,9 +134,8 @@ class Labels:
         over one stored since, only the pixels painted since win.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
-        for key, mask in {
-            k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()
-        }.items():
+        fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
+        for key, mask in fit.items():
             with explained(self._path(key)):
                 whole = self._joined(key, mask, bases.get(key))
             is_proposed = provenance is Provenance.ACCEPTED or (

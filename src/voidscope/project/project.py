@@ -126,20 +126,21 @@ class Project:
     def add(self, records: Sequence[ScanRecord]) -> None:
         """Take in scans recorded by `record_scan`; one already known takes the place, split and plane said now.
 
-        One that was removed has its labels again. Raises `ProjectError` when a name is taken by another scan, or a labelled scan
+        One that was removed has its labels and marks again. Raises `ProjectError` when a name is taken by another scan, or a labelled scan
         would be cut along another axis.
         """
         self.catch_up()
         _refuse_namesakes(records)
         found, twins = removing.as_known(self.path, records, self.scans, self.labels.speak_of)
         self._take_in(found)
-        removing.bring_back(self.path, twins)
+        removing.bring_back(self.path, twins, self.scans, self.queue)
         self.labels.catch_up()
 
     def remove(self, scan: str) -> None:
-        """Take a scan out, with what models found in it; its labels lie in ``removed/`` until the same file is added again."""
+        """Take a scan out, with what models found in it; its labels and marks lie in ``removed/`` until the same file is added again."""
         self.catch_up()
-        removing.put_aside(self.path, self.scan(scan), [c.folder for c in self._cycles])
+        folders = [c.folder for c in self._cycles]
+        removing.put_aside(self.path, self.scan(scan), folders, self.queue.said_of(scan))
         self.queue.forget(scan)
         self._take_in([], without=scan)
         removing.move_labels(self.path, scan)
@@ -325,7 +326,7 @@ class Project:
             if (was := scans.get(record.name)) is not None and was != record:
                 results.follow((c.folder for c in self._cycles), was, record)
                 if was.plane is not record.plane:
-                    self.queue.forget(record.name)
+                    self.queue.forget(record.name, all_suggestions=True)  # ranked by a survey of other slices
             scans[record.name] = record
         for name in (without, *(r.name for r in records)):
             self._volumes.pop(name, None)

@@ -132,17 +132,40 @@ class Queue:
         """Whether a person has looked at it and left things as they are."""
         return finding.id in self._settled
 
-    def forget(self, scan: str) -> None:
-        """Drop the suggestions, and what was said of slices of a scan: it is cut otherwise, its numbers are other slices now."""
-        if self._path.is_file():
-            remove(self._path)
-        self._read_marks()
-        marks = {k: m for k, m in self._marks.items() if k.scan != scan}
-        settled = frozenset(s for s in self._settled if not s.partition(" ")[2].startswith(f"{scan}/"))
-        if (marks, settled) != (self._marks, self._settled):
-            self._marks, self._settled = marks, settled
+    def forget(self, scan: str, *, all_suggestions: bool = False) -> None:
+        """Drop the suggestions and what was said of slices of a scan: it goes, or is cut otherwise and its numbers are other slices.
+
+        `all_suggestions` drops those of other scans as well.
+        """
+        stored = self._stored()
+        if stored:
+            left = [s.entry() for s in self.suggestions if s.key.scan != scan and not all_suggestions]
+            write_json(self._path, {**stored, "suggestions": left})
+        said = self.said_of(scan)
+        if said:
+            self._marks = {k: m for k, m in self._marks.items() if str(k) not in said["marks"]}
+            self._settled -= frozenset(said["settled"])
             self._write_marks()
         self._changed()
+
+    def said_of(self, scan: str) -> dict[str, Any]:
+        """What was said of slices of a scan, as `take_back` takes it; empty where nothing was."""
+        self._read_marks()
+        marks = {str(k): m._asdict() for k, m in sorted(self._marks.items()) if k.scan == scan}
+        settled = sorted(s for s in self._settled if s.partition(" ")[2].startswith(f"{scan}/"))
+        return {"marks": marks, "settled": settled} if marks or settled else {}
+
+    def take_back(self, path: Path) -> None:
+        """Take in what was said of slices of a scan that is back, from a file of `said_of`, and delete that; marks put on since stay."""
+        if not path.is_file():
+            return
+        marks, settled = _parsed(path)
+        self._read_marks()
+        self._marks, self._settled = marks | self._marks, settled | self._settled
+        self._write_marks()
+        remove(path)
+        for key in marks:
+            self._told(key)
 
     def catch_up(self) -> None:
         """Take in what another program has marked since."""
@@ -177,18 +200,23 @@ class Queue:
 
     def _read_marks(self) -> None:
         path = self._marks_path
-        tree: Mapping[str, Any] = read_json(path) if path.is_file() else {"marks": {}, "settled": []}
-        try:
-            self._marks = {
-                SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]))
-                for k, m in tree["marks"].items()
-            }
-            self._settled = frozenset(str(s) for s in tree["settled"])
-        except (AttributeError, KeyError, TypeError, ValueError, SurveyError) as error:
-            raise ProjectError(
-                f"{path} is damaged: {error!r}. Restore it from a backup, or delete it to forget all marks."
-            ) from error
+        self._marks, self._settled = _parsed(path) if path.is_file() else ({}, frozenset())
 
     def _write_marks(self) -> None:
         marks = {str(k): m._asdict() for k, m in sorted(self._marks.items())}
         write_json(self._marks_path, {"marks": marks, "settled": sorted(self._settled)})
+
+
+def _parsed(path: Path) -> tuple[dict[SliceKey, _Marked], frozenset[str]]:
+    """Marks, and names of settled findings, of a file of them."""
+    tree: Mapping[str, Any] = read_json(path)
+    try:
+        marks = {
+            SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]))
+            for k, m in tree["marks"].items()
+        }
+        return marks, frozenset(str(s) for s in tree["settled"])
+    except (AttributeError, KeyError, TypeError, ValueError, SurveyError) as error:
+        raise ProjectError(
+            f"{path} is damaged: {error!r}. Restore it from a backup, or delete it to forget all marks."
+        ) from error

@@ -1,4 +1,4 @@
-"""Scans taken out of a project: record and labels lie below ``removed/`` until the same data is added again under the same name.
+"""Scans taken out of a project: record, labels and marks lie below ``removed/`` until the same data is added again under the same name.
 
 A label is never deleted with its scan, only moved, file by file. Killed in between, the labels that were not moved yet are nobody's,
 and are moved before another scan can take the name.
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from voidscope.errors import ProjectError
 from voidscope.project.atomic import explained, read_json, remove, sync_folder, write_json
+from voidscope.project.queue import Queue
 from voidscope.project.results import forget
 from voidscope.project.scans import ScanRecord
 
@@ -26,18 +27,25 @@ class RemovedScan:
     record: ScanRecord
 
     @property
+    def marks(self) -> Path:
+        """The file of what was said of its slices; there where anything was."""
+        return self.folder / "marks.json"
+
+    @property
     def labels(self) -> tuple[Path, ...]:
         """Its label files, in order."""
         return tuple(sorted((self.folder / "labels").glob("*.tif")))
 
 
-def put_aside(project: Path, record: ScanRecord, cycles: Iterable[Path]) -> None:
-    """Keep the record of a scan that is about to go, and drop what is in the cycles' folders of it; `move_labels` moves its labels
-    once it has gone.
+def put_aside(project: Path, record: ScanRecord, cycles: Iterable[Path], said: Mapping[str, object]) -> None:
+    """Keep the record of a scan that is about to go and what was `said` of its slices (`Queue.said_of`), and drop what is in the
+    cycles' folders of it; `move_labels` moves its labels once it has gone.
     """
     names = (f"{record.name}{'' if k == 1 else f'-{k}'}" for k in range(1, 1 << 16))
     folder = next(f for n in names if not (f := project / "removed" / n).exists())
     write_json(folder / "scan.json", record.model_dump(mode="json"))
+    if said:
+        write_json(folder / "marks.json", said)
     forget(cycles, record.name)
 
 
@@ -76,9 +84,14 @@ def as_known(
     return kept, twins
 
 
-def bring_back(project: Path, twins: Iterable[RemovedScan]) -> None:
-    """Move the labels of scans that are in the project again back to their place."""
+def bring_back(
+    project: Path, twins: Iterable[RemovedScan], scans: Mapping[str, ScanRecord], queue: Queue
+) -> None:
+    """Move the labels and marks of scans that are in the project again back to their place; marks go where it is cut otherwise now."""
     for twin in twins:
+        if scans[twin.record.name].plane is twin.record.plane:
+            queue.take_back(twin.marks)
+        remove(twin.marks)
         _move(twin.folder / "labels", project / "labels" / twin.record.name)
         if not twin.labels:
             with explained(twin.folder):

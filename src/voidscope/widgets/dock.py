@@ -260,11 +260,11 @@ class Voidscope(QWidget):
 
         When it becomes active again, take in what a terminal has changed in the project meanwhile.
         """
-        if watched is self.window() and event.type() == QEvent.Type.Close and self._unsaved():
-            if not may_lose(self):
-                event.ignore()
-                return True
-        if watched is self.window() and event.type() == QEvent.Type.Close:
+        is_closing = watched is self.window() and event.type() == QEvent.Type.Close
+        if is_closing and self._unsaved() and not may_lose(self):
+            event.ignore()
+            return True
+        if is_closing:
             self._remember()
         if watched is self.window() and event.type() == QEvent.Type.WindowActivate:
             self._catch_up()

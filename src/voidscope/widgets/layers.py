@@ -64,8 +64,7 @@ class ScanLayers(QObject):
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
         self.results = ResultLayers(self.find, self._add, project.classes)
         """The layers of what a model said."""
-        self.filled = Filled((0, 0))
-        """The stored labels that are in the labels layer in view."""
+        self.filled = Filled((0, 0))  # the stored labels that are in the labels layer in view
 
     @property
     def scan(self) -> str | None:
