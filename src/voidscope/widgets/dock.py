@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +68,7 @@ class Voidscope(QWidget):
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
         self._reopens = True
-        self._main: QWidget | None = None
+        self._main: Callable[[], QWidget | None] = lambda: None
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
         self.welcome = QLabel(WELCOME)
         self.new, self.open, self.sample = (
@@ -167,7 +169,7 @@ class Voidscope(QWidget):
         self._remember()
         self.view.release()
         if self.view.strokes.unsaved:
-            Saver(self.view.strokes, self._main)
+            Saver(self.view.strokes, self._main())
         for widget in (self.view.quick_bar, self.view):
             widget.setParent(None)
             widget.deleteLater()
@@ -242,8 +244,8 @@ class Voidscope(QWidget):
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock is in, for its closing is not told to its widgets."""
-        self._main = self.window()
-        self._main.installEventFilter(self)
+        self._main = weakref.ref(self.window())  # which holds the viewer, and shall not outlive it
+        self.window().installEventFilter(self)
         super().showEvent(event)
         if self._reopens:
             self._reopens = False
