@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
-A bump without the pillar or the solder that others have is for REVIEW instead of PASS.
+A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
 
@@ -191,7 +191,7 @@ def not_turned(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
         turned = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
         if bump.measured.verdict is Verdict.PASS and (turned or size.blt_um == 0):
             reason = f"it stands along {size.build_axis}, bond line {size.blt_um:g} um, other than the bumps beside it: look at it"
-            bump = replace(bump, measured=replace(bump.measured, verdict=Verdict.REVIEW, reason=reason))
+            bump = replace(bump, measured=doubted(bump.measured, reason))
         told.append(bump)
     return tuple(told)
 
@@ -206,7 +206,7 @@ def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
     if bump.measured.verdict is not Verdict.PASS or not lacks:
         return bump
     reason = f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
-    return replace(bump, measured=replace(bump.measured, verdict=Verdict.REVIEW, reason=reason))
+    return replace(bump, measured=doubted(bump.measured, reason))
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:

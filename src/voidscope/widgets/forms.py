@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from voidscope.config import PRESETS, Config
@@ -124,6 +125,16 @@ class PresetBox(QWidget):
             return
         self._preset = self.value()
         self.valueChanged.emit(self._preset)
+
+
+def push_button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
+    """A button as wide as it is given room for, that leaves the keys with the viewer."""
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the viewer
+    button.clicked.connect(lambda _checked: act())
+    return button
 
 
 def folded(title: str, *widgets: QWidget) -> QCollapsible:

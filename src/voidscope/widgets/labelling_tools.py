@@ -7,13 +7,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -24,7 +21,7 @@ from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.brush_range import BrushRange
-from voidscope.widgets.forms import folded
+from voidscope.widgets.forms import folded, push_button
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -56,36 +53,36 @@ class LabellingTools(QWidget):
         self._told, self._failed = runner.told, runner.failed
         self._own = Runner(self)
         self._own.failed.connect(runner.failed)
-        self.undo = _button(
+        self.undo = push_button(
             "Ctrl+Z  Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
             partial(self.turn, True),
         )
-        self.redo = _button(
+        self.redo = push_button(
             "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
         )
         self.unverified = QLabel(UNVERIFIED)
-        self.accept_class = _button(
+        self.accept_class = push_button(
             "⇧A  Accept class",
             "Accept the prediction of the class you paint with, where nothing is painted (Shift+A).",
             self.accept_one_class,
         )
-        self.accept_component = _button(
+        self.accept_component = push_button(
             "K  Accept part",
             "Accept the predicted component under the mouse, where nothing is painted: point and press K.",
             self.accept_one_component,
         )
-        self.reject = _button(
+        self.reject = push_button(
             "R  Reject",
             "Put the prediction of this slice away, or bring it back; drop what was proposed here (R).",
             self.reject_slice,
         )
-        self.interpolate = _button(
+        self.interpolate = push_button(
             "I  Interpolate",
             "Propose labels between the labelled slices around this one, on both sides (I).",
             self.fill_between,
         )
-        self.extrude = _button(
+        self.extrude = push_button(
             "⇧I  Copy on to",
             "Propose this slice's label for as many slices after it; before it where negative (Shift+I).",
             self.copy_on,
@@ -260,12 +257,3 @@ class LabellingTools(QWidget):
         layout.addLayout(often)
         self.more = folded("More ways to label", inside, self.brush)
         layout.addWidget(self.more)
-
-
-def _button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the viewer
-    button.clicked.connect(lambda _checked: act())
-    return button

@@ -18,12 +18,14 @@ EDGES_PX = 26
 
 
 class ClassButton(QPushButton):
-    """The key of a class, or its number, its name and count; where it is too narrow for both, the name gives way: a count cut short is another count."""
+    """The key of a class, or its number, its name and count; where it is too narrow for all, the name gives way in its
+    middle, for the ends tell most: a count cut short is another count."""
 
     def __init__(self, number: int, name: str) -> None:
         key = CLASSES[number - 1] if number <= len(CLASSES) else ""
-        super().__init__(f"{brief(key) if key else number} {name}")
-        self._name, self._count = self.text(), ""
+        super().__init__()
+        self._key, self._name, self._count = brief(key) if key else str(number), name, ""
+        self.setText(f"{self._key} {name}")
         self.tip = f"Paint {name} ({printed(key)})." if key else f"Paint {name}."
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -41,10 +43,10 @@ class ClassButton(QPushButton):
 
     def _label(self) -> None:
         metrics = self.fontMetrics()
-        room = self.width() - metrics.horizontalAdvance(f" {self._count}") - EDGES_PX
+        room = self.width() - metrics.horizontalAdvance(f"{self._key}  {self._count}") - EDGES_PX
         fits = metrics.horizontalAdvance(self._name) <= room
-        shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideRight, room)
-        self.setText(f"{shown} {self._count}".rstrip())
+        shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)
+        self.setText(f"{self._key} {shown} {self._count}".rstrip())
 
 
 class ClassPalette(QWidget):

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from voidscope.errors import VoidscopeError
 from voidscope.labelling import background_id
@@ -16,6 +16,7 @@ from voidscope.metrology import Slot, study_in_words
 from voidscope.project import Project, Study
 from voidscope.vocabulary import Mask
 from voidscope.widgets.blind_layers import BlindLayers
+from voidscope.widgets.forms import push_button
 from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
@@ -52,19 +53,19 @@ class StudyPage(QWidget):
         self._asks = False
         self.title, self.progress, self.task, self.bar = QLabel(), QLabel(), QLabel(TASK), QProgressBar()
         self.classes = ClassPalette(project.classes)
-        self.done = _button(
+        self.done = push_button(
             "⇧D  Done, next", "Take the reading of this slice and go to the next (Shift+D).", self.finish
         )
-        self.background = _button(
+        self.background = push_button(
             "⇧B  Background", "The rest of this slice is background (Shift+B).", self.fill
         )
-        self.undo = _button(
+        self.undo = push_button(
             "Ctrl+Z  Undo", "Take back the last stroke on this slice (Ctrl+Z).", partial(self.turn, True)
         )
-        self.redo = _button(
+        self.redo = push_button(
             "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
         )
-        self.leave_it = _button(
+        self.leave_it = push_button(
             "Leave", "Back to the project; the study goes on later at this slice.", self.leave
         )
         self._timer = QTimer(self)
@@ -250,12 +251,3 @@ def _left(mask: Mask) -> str:
     """How much of a drawing (h, w) is unpainted, never rounded to all or nothing."""
     n = int((mask == 0).sum())
     return f"{100 * n // mask.size} %" if 100 * n >= mask.size else f"{n} pixel{'' if n == 1 else 's'}"
-
-
-def _button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the viewer
-    button.clicked.connect(lambda _checked: act())
-    return button

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import ConfigError, NotReady
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.metrology import Calibration, Differences, RatioError, calibrated, ratio_error
+from voidscope.metrology import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.project import Project, truth_of
 from voidscope.project.results import read_mask, read_views
@@ -68,9 +67,10 @@ def calibrate(
                     else read_views(cycle.folder, name, record.shape, len(classes))
                 )
                 looks = None if views is None else views.everywhere()
-                errors += _error(name, truth, mask, classes, recipe, looks)
+                found = [ratio_error(name, truth, mask, classes, recipe, looks)]
             else:
-                errors += _of_slices(name, record.plane.axis, truth, mask, classes, recipe)
+                found = list(_of_slices(name, record.plane.axis, truth, mask, classes, recipe))
+            errors += [error for error in found if error is not None]
         return predictions, calibrated(errors, recipe.edge_sigma, recipe.coverage)
 
     def commit(found: tuple[Mapping[str, ScanPrediction], Calibration]) -> Calibration:
@@ -82,23 +82,9 @@ def calibrate(
 
 def _of_slices(
     scan: str, axis: int, truth: Mask, mask: Mask, classes: ClassMap, recipe: MeasureConfig
-) -> Iterator[RatioError]:
-    """An error for every slice that is labelled whole."""
+) -> Iterator[RatioError | None]:
+    """The error of every slice that is labelled whole; None where a ratio is undefined."""
     for index in range(truth.shape[axis]):
         one, other = (np.take(m, [index], axis) for m in (truth, mask))
         if one.all():
-            yield from _error(str(SliceKey(scan, index)), one, other, classes, recipe)
-
-
-def _error(
-    where: str,
-    truth: Mask,
-    mask: Mask,
-    classes: ClassMap,
-    recipe: MeasureConfig,
-    looks: Differences | None = None,
-) -> Iterator[RatioError]:
-    """The error of a ratio, where both are defined."""
-    found = ratio_error(where, truth, mask, classes, recipe, looks)
-    if found is not None and math.isfinite(found.error):
-        yield found
+            yield ratio_error(str(SliceKey(scan, index)), one, other, classes, recipe)
