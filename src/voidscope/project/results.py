@@ -140,12 +140,21 @@ def _findings_bytes(model_id: str, found: ScanFindings) -> bytes:
 def read_findings(folder: Path, scan: str) -> ScanFindings | None:
     """What was stored of a scan, or None."""
     path = folder / "findings" / f"{scan}.json"
-    return _read_findings(path, path.stat().st_mtime_ns) if path.is_file() else None
+    if not path.is_file():
+        return None
+    known, changed = _known_findings(folder), path.stat().st_mtime_ns
+    if scan not in known or known[scan][0] != changed:
+        known[scan] = changed, _read_findings(path)
+    return known[scan][1]
 
 
-@lru_cache(maxsize=256)
-def _read_findings(path: Path, changed: int) -> ScanFindings:
-    """The findings in a file as it was when it `changed`; lists of them are rebuilt after every stroke."""
+@lru_cache(maxsize=2)
+def _known_findings(folder: Path) -> dict[str, tuple[int, ScanFindings]]:
+    """What was read of a cycle, by scan, and when the file had changed: lists are rebuilt after every stroke, of the newest cycle."""
+    return {}
+
+
+def _read_findings(path: Path) -> ScanFindings:
     tree: Mapping[str, Any] = read_json(path)
     try:
         missed, flicker = (tuple(Finding.from_entry(e) for e in tree[n]) for n in ("missed", "flicker"))

@@ -102,15 +102,19 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     names = list(project.scans if scans is None else scans)
     if cycle is None:
         return Review()
-    seen = {n: cycle.findings(n) for n in names if project.is_segmented(n)}
+    seen, asked = {n: cycle.findings(n) for n in names if project.is_segmented(n)}, _asked(cycle.folder)
     open_ = [
-        f for s in seen.values() if s for f in (*s.missed, *s.flicker) if _said(project, f) == UNLABELLED
+        f
+        for s in seen.values()
+        if s
+        for f in (*s.missed, *s.flicker)
+        if _said(project, f, asked) == UNLABELLED
     ]
     open_ += [
         f
         for (_, sha256), found in cycle.doubts.items()
         for f in found
-        if f.key.scan in names and _stands(project, f, sha256)
+        if f.key.scan in names and _stands(project, f, sha256, asked)
     ]
     ranked = sorted(open_, key=lambda f: -f.n_pixels * f.strength)
     settled = tuple(f for f in ranked if project.queue.is_settled(f))
@@ -129,21 +133,33 @@ def brief(finding: Finding, classes: ClassMap) -> str:
     return f"{finding.n_pixels} px, neighbours: {name}"
 
 
-def _said(project: Project, finding: Finding) -> int:
+class _Asked:
+    """What labels say of a cycle's findings: asked for again after every stroke anywhere, so answers are kept, of one cycle at a time."""
+
+    def __init__(self) -> None:
+        self.pixel = lru_cache(maxsize=2**14)(_pixel)
+        self.says = lru_cache(maxsize=2**12)(_says)
+
+
+@lru_cache(maxsize=1)
+def _asked(cycle: Path) -> _Asked:
+    return _Asked()
+
+
+def _said(project: Project, finding: Finding, asked: _Asked) -> int:
     """What a person said of the pixel to look at first; 0 for nothing."""
     labels, key = project.labels, finding.key
-    return _pixel(labels.stored(key), finding.pixel) if labels.holds(key) else UNLABELLED
+    return asked.pixel(labels.stored(key), finding.pixel) if labels.holds(key) else UNLABELLED
 
 
-def _stands(project: Project, doubt: Finding, sha256: str) -> bool:
+def _stands(project: Project, doubt: Finding, sha256: str, asked: _Asked) -> bool:
     """Whether a doubt's slice has the label that was compared, by its hash, or one that says the same of all its pixels."""
     labels, key = project.labels, doubt.key
     if not labels.holds(key):
         return False
-    return labels.record(key).sha256 == sha256 or _says(labels.stored(key), doubt)
+    return labels.record(key).sha256 == sha256 or asked.says(labels.stored(key), doubt)
 
 
-@lru_cache(maxsize=2**12)
 def _says(label: StoredLabel, doubt: Finding) -> bool:
     """Whether a label says of all pixels of a doubt what it said when it was compared; no where they were too many to keep."""
     mask = _mask(label)
@@ -151,9 +167,8 @@ def _says(label: StoredLabel, doubt: Finding) -> bool:
     return bool(there.any() and (mask[there] == doubt.label_id).all())
 
 
-@lru_cache(maxsize=2**14)
 def _pixel(label: StoredLabel, pixel: tuple[int, int]) -> int:
-    """One pixel of a label; asked for again after every stroke anywhere."""
+    """One pixel of a label."""
     return int(_mask(label)[pixel])
 
 
