@@ -68,7 +68,10 @@ def measure_scan(
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
         seen = views or Views.none(len(classes))
-        odds = margins.within((0, 0, 0), mask) if margins else None
+        lone = (
+            margins if len(found.structures) == 1 else None
+        )  # the lengths of several bumps together are nobody's
+        odds = lone.within((0, 0, 0), mask) if lone else None
         whole = measure_clean(mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds)
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
