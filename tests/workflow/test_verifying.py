@@ -101,6 +101,35 @@ def test_a_touched_mask_or_scan_is_told(measured: Project, dataset: Dataset) -> 
     assert any(line.startswith("the file of b is not the one measured") for line in found)
 
 
+def test_touched_probabilities_are_told_and_without_them_lengths_are_read_to_the_voxel(
+    measured: Project, dataset: Dataset
+) -> None:
+    assert measured.cycle is not None
+    mask = measured.classes.from_file(read_label_file(Path(dataset.folder) / "a_labels.tif"))
+    entropy = np.random.default_rng(0).uniform(0, 0.6, mask.shape).astype(np.float16)
+    set_prediction(measured, measured.cycle.id, "a", mask, entropy)
+    first = execute(measure(measured, ["a"]))
+    assert set(first.provenance["margins_sha256"]) == {"a"} and execute(verify(measured)) == ()
+    assert first.scans[0].dimensions.interpolated and first.scans[0].dimensions.blt_um
+    assert "edges interpolated from the model" in (measured.report_folder / "report.html").read_text()
+    kept = measured.mask_path("a").parent.parent / "uncertainty" / "a.tif"
+    entropy[12, 3, 8] += 0.05
+    kept.write_bytes(tiff_bytes(entropy, (0.7, 0.5, 0.7)))
+    found = execute(verify(Project.open(measured.path)))
+    assert any(line.startswith("margins_sha256 was") for line in found), found
+    kept.write_bytes(tiff_bytes(entropy[1:], (0.7, 0.5, 0.7)))
+    with pytest.raises(ProjectError, match=r"a\.tif is \(23, 6, 20\); a is \(24, 6, 20\). Delete it"):
+        execute(verify(Project.open(measured.path)))
+    kept.write_bytes(b"II*")
+    with pytest.raises(ProjectError, match=r"a\.tif is damaged: .* Delete it, and lengths"):
+        execute(verify(Project.open(measured.path)))
+    kept.unlink()
+    again = execute(measure(measured, ["a"]))
+    assert not again.scans[0].dimensions.interpolated and again.provenance["margins_sha256"] == {}
+    page = (measured.report_folder / "report.html").read_text()
+    assert "edges to the voxel" in page and "edges interpolated" not in page
+
+
 def test_another_model_does_not_stand_for_the_reports(measured: Project) -> None:
     execute(train(measured, measured.config.with_changes(["seed=5"])))
     with pytest.raises(NotReady, match="Not segmented by cycle-0002"):

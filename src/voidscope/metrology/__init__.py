@@ -15,6 +15,7 @@ from voidscope.metrology.gauge import (
     verdict_agreement,
 )
 from voidscope.metrology.lot import Lot, LotScan
+from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measure_mask, measured_ratio
 from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
@@ -46,6 +47,7 @@ __all__ = [
     "GaugeStudy",
     "Lot",
     "LotScan",
+    "Margins",
     "Outcome",
     "Plan",
     "RatioError",

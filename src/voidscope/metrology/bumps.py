@@ -22,6 +22,7 @@ from voidscope.errors import named
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
 from voidscope.metrology.dimensions import DUST
+from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, Structure, split
@@ -44,11 +45,12 @@ def measure_scan(
     recipe: MeasureConfig,
     scan: str,
     views: Views | None = None,
+    margins: Margins | None = None,
 ) -> ScanMeasurement:
     """`measure_mask` of a scan (z, y, x), of each of its bumps on its own box, and the verdict by `recipe.unit`.
 
     A scan that is nothing but one bump is measured once. `views` are what a model's mirror images say otherwise;
-    each bump has its share of them. Cleaning is done once, on the whole scan; a voxel is far
+    each bump has its share of them. `margins` are how sure a model was; with them the edges that lengths are read off lie between voxels. Cleaning is done once, on the whole scan; a voxel is far
     when it is farther than `recipe.far_um` from the centres of its class in all bumps. A bump's void looks as it does in the scan, so
     its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
     surface to it. Raises what `measure_mask` does.
@@ -66,13 +68,17 @@ def measure_scan(
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
         seen = views or Views.none(len(classes))
-        whole = measure_clean(mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result)
+        lone = (
+            margins if len(found.structures) == 1 else None
+        )  # the lengths of several bumps together are nobody's
+        odds = lone.within((0, 0, 0), mask) if lone else None
+        whole = measure_clean(mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds)
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = not_turned(not_open(_each(found, whole, holes, seen, pool)))
+        bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
@@ -88,6 +94,7 @@ def _each(
     whole: ScanMeasurement,
     holes: Sequence[tuple[Sequence[slice], int]],
     views: Views,
+    margins: Margins | None,
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
@@ -109,6 +116,7 @@ def _each(
             whole.scan,
             views.within(edges, void_ids),
             lambda: voids_of(cut, classes, spacing, recipe, known),
+            margins.within(first, cut) if margins else None,
         )
         alone = cut_off(not_filled(replace(alone, closed_in=n), n), found.structures[k])
         return Bump(found.structures[k], _moved(alone, first))

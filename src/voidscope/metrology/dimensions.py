@@ -18,6 +18,7 @@ import numpy.typing as npt
 from voidscope.config import MeasureConfig
 from voidscope.metrology.components import chunks, of_classes
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
+from voidscope.metrology.margins import Odds, around, ends_along, outermost
 from voidscope.metrology.pieces import Box, Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -36,6 +37,7 @@ LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um
 
 Counts = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.float64]
+Ends = npt.NDArray[np.int32] | Lengths
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Dimensions:
     pad_misalignment_um : distance across the build axis between the centres of pad and pillar
     extrusion_um : solder beyond the pillar on each side across the build axis, e.g. ``-y``, ``+x``; negative where it
         does not reach the pillar's edge
+    interpolated : whether edges were interpolated between voxels from the model's probabilities; else they are whole voxels
     """
 
     build_axis: str | None = None
@@ -58,6 +61,7 @@ class Dimensions:
     pillar_height_um: float | None = None
     pad_misalignment_um: float | None = None
     extrusion_um: Mapping[str, float] | None = None
+    interpolated: bool = False
 
     def entry(self) -> dict[str, Any]:
         """The dimensions as JSON has them."""
@@ -69,7 +73,9 @@ class Dimensions:
         return max(self.extrusion_um.values()) if self.extrusion_um else None
 
 
-def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Dimensions:
+def dimensions(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Odds | None = None
+) -> Dimensions:
     """Measure the bump in a mask (z, y, x) of class ids by columns and levels, without parts below `DUST` of their class's largest.
 
     Void is part of the body it adjoins (`hollows`): a void at the foot of the pillar or at the top makes no bump shorter, and one in
@@ -77,12 +83,13 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
 
     Heights are medians over the columns (along the build axis) of the pillar, widths and the pillar's edges medians over the
     levels (across it), the solder's edges the `BULGE` percentile of its levels. All are whole voxels wide at each column or
-    level, so a body of straight walls is measured to the voxel. Centres are means, finer than a voxel.
+    level, so a body of straight walls is measured to the voxel, but where `odds` (z, y, x) say how sure a model was of each voxel:
+    then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
     posed = _Posed.of(mask, classes, spacing_um, recipe, dust=DUST)
     if posed is None:
         return Dimensions()
-    posed = posed.with_void(mask, classes.ids_with_role(Role.VOID))
+    posed = replace(posed.with_void(mask, classes.ids_with_role(Role.VOID)), odds=odds)
     foot, pad = posed.pillar, posed.pad
     pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
     top = solder if pad is None else posed.sides_of(pad)
@@ -94,6 +101,7 @@ def dimensions(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measu
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
         pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
         extrusion_um=_by_side(posed, [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]),
+        interpolated=odds is not None,
     )  # fmt: skip
 
 
@@ -222,7 +230,10 @@ def _specks(mask: Mask, class_id: int, dust: float) -> tuple[tuple[Box, Part], .
 
 @dataclass(frozen=True)
 class _Posed:
-    """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`."""
+    """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`.
+
+    Where the box they lie in is part of a mask, `corner` is its first voxel; `odds` are of the whole mask.
+    """
 
     pillar: _Class
     solder: _Class
@@ -232,6 +243,8 @@ class _Posed:
     across: tuple[int, int]
     spacing: tuple[float, float, float]
     shape: tuple[int, ...]
+    corner: tuple[int, ...] = (0, 0, 0)
+    odds: Odds | None = None
 
     @classmethod
     def of(
@@ -277,21 +290,19 @@ class _Posed:
         pillar, solder, pad = (_Class.of(bodies, code, 0.0) for code in (PILLAR, SOLDER, PAD))
         if pillar is None or solder is None:  # the recipe names one class twice
             return self
-        return replace(self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape)
+        return replace(
+            self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape, corner=tuple(low.tolist())
+        )
 
     def sides_of(self, part: _Class) -> _Sides:
         """Where a class begins and ends in each column and at each level."""
         body = np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0))
-        levels = range(len(body))
-        near, far = np.zeros((2, *body.shape[1:]), np.int32)
-        for level in levels:
-            np.copyto(far, level + 1, where=body[level])
-        for level in reversed(levels):
-            np.copyto(near, level, where=body[level])
+        odds = self.odds
+        near, far, across = _whole(body) if odds is None else _finer(body, self._around(odds, part))
         low, n = part.first[self.up], self.shape[self.up]
         ends = (n - low - far, n - low - near) if self.turned else (near + low, far + low)
-        edges = [_edges(np.asarray(body.any(axis=2 - k))) + part.first[a] for k, a in enumerate(self.across)]
-        wide = [np.zeros([self.shape[a] for a in self.across], np.int32) for _ in range(2)]
+        edges = [e + part.first[a] for e, a in zip(across, self.across, strict=True)]
+        wide = [np.zeros([self.shape[a] for a in self.across], near.dtype) for _ in range(2)]
         there = tuple(
             slice(part.first[a], part.first[a] + m) for a, m in zip(self.across, far.shape, strict=True)
         )
@@ -299,16 +310,37 @@ class _Posed:
             full[there] = np.where(far > 0, found, 0)
         return _Sides(wide[0], wide[1], (edges[0], edges[1]))
 
+    def _around(self, odds: Odds, part: _Class) -> Odds:
+        """Log-odds of a class's box and of one voxel around it, the build axis first."""
+        first = [a + b for a, b in zip(part.first, self.corner, strict=True)]
+        return np.moveaxis(around(odds, first, part.mask.shape), self.up, 0)
+
 
 @dataclass(frozen=True)
 class _Sides:
     """First voxel and one past the last in every column (h, w) from the pillar's end on, 0 and 0 where there is none, and (L, 2) the same at
-    every level that has any, across either way.
+    every level that has any, across either way; whole voxels, or between them.
     """
 
-    first: npt.NDArray[np.int32]
-    last: npt.NDArray[np.int32]
+    first: Ends
+    last: Ends
     edges: tuple[Lengths, Lengths]
+
+
+def _whole(body: Part) -> tuple[Ends, Ends, list[Lengths]]:
+    """First voxel and one past the last of a body (levels, h, w) in every column, 0 and 0 where there is none, and at its levels."""
+    levels = range(len(body))
+    near, far = np.zeros((2, *body.shape[1:]), np.int32)
+    for level in levels:
+        np.copyto(far, level + 1, where=body[level])
+    for level in reversed(levels):
+        np.copyto(near, level, where=body[level])
+    return near, far, [_edges(np.asarray(body.any(axis=2 - k))) for k in range(2)]
+
+
+def _finer(body: Part, odds: Odds) -> tuple[Ends, Ends, list[Lengths]]:
+    """The same between voxels, by the log-odds `around` the body; infinity and its negative in a column without any."""
+    return *ends_along(body, odds, 0), [outermost(*ends_along(body, odds, k)) for k in (1, 2)]
 
 
 def _apart(a: list[float], b: list[float], across: tuple[float, ...]) -> float:

@@ -13,6 +13,7 @@ from voidscope.metrology.budget import Contribution, combined, ratio_budget, vol
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions, stands_along
+from voidscope.metrology.margins import Odds
 from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
@@ -248,11 +249,13 @@ def measure_mask(
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None,
+    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Odds | None = None,
 ) -> ScanMeasurement:  # fmt: skip
-    """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them."""
+    """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them,
+    `odds` (z, y, x) how sure a model was of each voxel.
+    """
     counts = count_classes(mask, len(classes))
-    size = dimensions(mask, classes, spacing, recipe)
+    size = dimensions(mask, classes, spacing, recipe, odds)
     parts = ratio_parts(mask, counts, classes, recipe, size)
     void_ids = classes.ids_with_role(Role.VOID)
     faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)

@@ -84,9 +84,14 @@ def page_of(
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         twin=twin, meanings=MEANINGS, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
-        lengths=LENGTHS_IN_WORDS, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
+
+
+def edges_in_words(found: Dimensions) -> str:
+    """How fine the edges are that lengths were read off."""
+    return "edges interpolated from the model's probabilities" if found.interpolated else "edges to the voxel"
 
 
 def _um(found: Dimensions, name: str) -> str:

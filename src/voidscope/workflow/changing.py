@@ -16,6 +16,7 @@ from voidscope.metrology import (
     spot,
 )
 from voidscope.project import Cycle, Project, SliceReader, fingerprint, results
+from voidscope.project.margins import read_margins
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
@@ -79,7 +80,8 @@ def changes(
             now = fingerprint(record.place(folder))
             for side, (_, cycle, how), doubt in zip((one, two), sides, doubts, strict=True):
                 mask = _mask(cycle, name, classes, reader)
-                side.append(measured_scan(cycle, record, mask, classes, how, doubt, now))
+                margins = read_margins(cycle.folder, name, mask, classes)
+                side.append(measured_scan(cycle, record, mask, classes, how, doubt, now, margins))
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])

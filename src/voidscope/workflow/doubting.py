@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, doubted, measure_scan
+from voidscope.metrology import Margins, ScanMeasurement, doubted, measure_scan
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -20,10 +20,14 @@ def measured_scan(
     recipe: MeasureConfig,
     doubt: str,
     fingerprint_now: str,
+    margins: Margins | None,
 ) -> ScanMeasurement:
-    """What a report says of a model's mask (z, y, x): no verdict but REVIEW where the model is in `doubt` or the scan unfit."""
+    """What a report says of a model's mask (z, y, x): no verdict but REVIEW where the model is in `doubt` or the scan unfit.
+
+    `margins` are how sure the model was, where that was kept.
+    """
     views = read_views(cycle.folder, record.name, record.shape, len(classes))
-    found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views)
+    found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views, margins)
     return doubted(found, doubt or _unfit(record, fingerprint_now))
 
 

@@ -20,6 +20,7 @@ from voidscope.metrology import (
     worst,
 )
 from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint, fingerprint_method
+from voidscope.project.margins import read_margins
 from voidscope.project.results import read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
@@ -67,7 +68,7 @@ def measure(
 
     def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
         measured: list[ScanMeasurement] = []
-        pictures, hashes, facts = {}, {}, {}
+        pictures, hashes, facts, sure = {}, {}, {}, {}
         for done, (name, record) in enumerate(reader.records.items()):
             yield Progress(done, len(names), f"measuring {name}")
             mask = read_mask(cycle.folder, name, classes, record.shape)
@@ -77,16 +78,21 @@ def measure(
             hashed = {"fingerprint": now, "hashed": fingerprint_method(now)}
             facts[name] = provenance["scans"][name] | hashed
             hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            measured.append(measured_scan(cycle, record, mask, classes, settings.measure, doubt, now))
+            margins = read_margins(cycle.folder, name, mask, classes)
+            if margins is not None:
+                sure[name] = margins.sha256
+            measured.append(
+                measured_scan(cycle, record, mask, classes, settings.measure, doubt, now, margins)
+            )
+            del margins  # as large as the mask
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         yield Progress(len(names), len(names), "taking pictures")
         for row, bump in worst(measured, GALLERY):
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
             if mask is not None:
                 pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
-        return Report(
-            tuple(measured), identified(provenance | {"masks_sha256": hashes, "scans": facts})
-        ), pictures
+        seen = {"masks_sha256": hashes, "margins_sha256": sure, "scans": facts}
+        return Report(tuple(measured), identified(provenance | seen)), pictures
 
     def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
         project.current(cycle.id)
