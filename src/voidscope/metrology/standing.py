@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import Components
+from voidscope.metrology.components import Components, mean_index, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -159,24 +159,12 @@ def _build_axis(
     if not chosen:
         return None
     if recipe.solder_class in classes.names:
-        solder = _centre(mask, classes.id_of(recipe.solder_class))
-        if solder is not None:
+        counts = plane_counts(mask, classes.id_of(recipe.solder_class))
+        if counts[0].any():
+            solder = mean_index(counts)
             pillar = np.average(pillars.centroid, axis=0, weights=pillars.n_voxels)
             return int(np.abs((solder - pillar) * spacing_um).argmax())
     return int(np.ptp(pillars.centroid[chosen] * spacing_um, axis=0).argmin()) if len(chosen) > 1 else None
-
-
-def _centre(mask: Mask, class_id: int) -> Floats | None:
-    """Mean index (3,) of the voxels of a class, worked through plane by plane; None without any."""
-    total, n = np.zeros(3), 0
-    for z, plane in enumerate(mask):
-        rows = (plane == class_id).sum(axis=1)
-        here = int(rows.sum())
-        if here:
-            columns = (plane == class_id).sum(axis=0)
-            total += (here * z, rows @ np.arange(len(rows)), columns @ np.arange(len(columns)))
-            n += here
-    return total / n if n else None
 
 
 @dataclass(frozen=True)
