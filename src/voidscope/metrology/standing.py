@@ -137,10 +137,8 @@ def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     chosen = np.flatnonzero(large).tolist()
     axis = _build_axis(pillars.found, chosen, mask, classes, spacing_um, recipe)
     up = 0 if axis is None else axis
-    body = np.isin(
-        np.arange(256), [*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)]
-    )
-    seen = [_Section.of(pillars.own(k), body[mask[pillars.box(k)]], up, spacing_um) for k in chosen]
+    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+    seen = [_Section.of(pillars.own(k), mask[pillars.box(k)], body, up, spacing_um) for k in chosen]
     direction = np.insert(np.median([s.slope for s in seen], axis=0) if seen else np.zeros(2), up, 1.0)
     cores = [(*core, pillars.found.first[k]) for k, s in zip(chosen, seen, strict=True) for core in s.cores()]
     cores.sort(key=lambda core: -core[0])
@@ -188,8 +186,8 @@ class _Section:
     step_um: tuple[float, float]
 
     @classmethod
-    def of(cls, pillar: Part, body: Part, up: int, spacing_um: Spacing) -> _Section:
-        """Cut through a pillar (z, y, x) in its box, in which `body` is foreground of any class."""
+    def of(cls, pillar: Part, box: Mask, body: Sequence[int], up: int, spacing_um: Spacing) -> _Section:
+        """Cut through a pillar (z, y, x) in its box of the mask, in which the classes `body` are foreground, void included."""
         from scipy.ndimage import binary_fill_holes
 
         stood = np.moveaxis(pillar, up, 0)
@@ -203,7 +201,7 @@ class _Section:
             for c, s in zip(centres, (y, x), strict=True)
         ]
         level = int(whole[len(whole) // 2])
-        filled = binary_fill_holes(stood[level]) & np.moveaxis(body, up, 0)[level]
+        filled = binary_fill_holes(stood[level]) & np.isin(np.moveaxis(box, up, 0)[level], body)
         return cls(up, level, filled, stood[level], np.array(slope), (y, x))
 
     def cores(self) -> list[tuple[float, Floats, Ints]]:
