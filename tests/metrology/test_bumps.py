@@ -10,8 +10,17 @@ from hypothesis import given, settings
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from metrology.packages import package, rows
-from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, Verdict, doubted, measure_mask, measure_scan, spot, worst
+from voidscope.config import Criterion, MeasureConfig
+from voidscope.metrology import (
+    Dimensions,
+    ScanMeasurement,
+    Verdict,
+    doubted,
+    measure_mask,
+    measure_scan,
+    spot,
+    worst,
+)
 
 SPACING = (0.7, 0.5, 1.0)
 
@@ -32,6 +41,40 @@ def test_one_bad_bump_fails_a_scan_whose_ratio_is_fine() -> None:
     }  # fmt: skip
     assert found.reason.startswith("1 of 6 bumps fail (r1c2); worst r1c2: void/foreground = ")
     assert [b.name for _, b in worst([found], 2)] == ["r1c2", "r2c3"]
+
+
+@pytest.mark.parametrize("unit", ["scan", "bump"])
+@pytest.mark.parametrize(
+    ("limits", "verdict", "name", "value"),
+    [
+        ({"at_least": 18}, Verdict.FAIL, "r1c2", 16.0), ({"at_least": 16}, Verdict.PASS, "r1c2", 16.0),
+        ({"at_most": 18}, Verdict.FAIL, "r1c1", 20.0), ({"at_least": 17, "at_most": 17.5}, Verdict.FAIL, "r1c1", 20.0),
+    ],
+)  # fmt: skip
+def test_a_length_is_judged_bump_by_bump_whatever_the_unit(
+    unit: str, limits: dict[str, float], verdict: Verdict, name: str, value: float
+) -> None:
+    made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3)
+    made.mask[18:][:, made.truth[12] == 2] = BACKGROUND  # the second ends four voxels lower
+    recipe = MeasureConfig(unit=unit, criteria=(Criterion(measure="blt_um", **limits),))
+    found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is found.outcomes[1].verdict is verdict
+    assert found.outcomes[1].value == value
+    assert found.outcomes[1].reason.endswith(f"({name}, the worst of 3 bumps)")
+    assert verdict is Verdict.PASS or name in found.reason
+    assert (found.dimensions, found.quantities["blt_um"]) == (Dimensions(build_axis="z"), None)
+    again = ScanMeasurement.from_entry(json.loads(json.dumps(found.entry())))
+    assert again == found
+
+
+def test_a_bump_without_a_length_leaves_a_scan_judged_whole_to_review() -> None:
+    made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3)
+    made.mask[(made.truth == 3) & (made.mask == PILLAR)] = SOLDER
+    recipe = MeasureConfig(unit="scan", criteria=(Criterion(measure="blt_um", at_least=1),))
+    found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+    assert (found.verdict, found.outcomes[1].value) == (Verdict.REVIEW, None)
+    (lacking,) = (b.name for b in found.bumps if not b.measured.n_voxels["copper_pillar"])
+    assert f"no voxel is copper_pillar ({lacking}, the worst of 3 bumps)" in found.reason
 
 
 def test_all_bumps_pass_or_one_is_for_review() -> None:

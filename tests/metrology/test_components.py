@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from metrology.masks import SOLDER, VOID, masks
 from voidscope.metrology import components
-from voidscope.metrology.components import Components, find_components, labelled, of_classes
+from voidscope.metrology.components import (
+    Components,
+    find_components,
+    labelled,
+    mean_index,
+    of_classes,
+    plane_counts,
+)
 
 
 def rows(found: Components) -> list[tuple]:
@@ -101,6 +108,26 @@ def test_a_memory_map_is_read_and_left_alone(tmp_path) -> None:
     mapped = np.load(tmp_path / "mask.npy", mmap_mode="r")
     assert rows(find_components(mapped, [VOID], 40)) == flooded(mask == VOID)
     assert (mapped == mask).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.integers(1, 200))
+def test_a_centre_is_the_same_to_the_last_bit_whatever_the_slabs(mask: np.ndarray, slab_voxels: int) -> None:
+    whole, parted = (find_components(mask, [VOID], n) for n in (mask.size + 1, slab_voxels))
+    assert sorted(whole.centroid.tolist()) == sorted(parted.centroid.tolist())
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.integers(1, 200))
+def test_planes_are_counted_and_averaged_as_voxels_one_by_one(mask: np.ndarray, at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "CHUNK_VOXELS", at_once)
+        counts = plane_counts(mask, VOID)
+    points = np.argwhere(mask == VOID)
+    for axis, found in enumerate(counts):
+        assert found.tolist() == [int((points[:, axis] == k).sum()) for k in range(mask.shape[axis])]
+    if len(points):
+        assert mean_index(counts) == pytest.approx(points.mean(axis=0))
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 from metrology.masks import HBM
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology import Dimensions, ScanMeasurement, Verdict, measure_scan
 from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import length_spreads, tallies
 
@@ -47,7 +47,8 @@ def test_lengths_are_those_of_single_bumps(scan: ScanMeasurement) -> None:
     found = length_spreads(scan)
     widths = sorted(b.measured.dimensions.pillar_width_um or 0 for b in scan.bumps)
     assert (found["pillar_width_um"]["min"], found["pillar_width_um"]["max"]) == (widths[0], widths[-1])
-    assert found["pillar_width_um"]["max"] < 18 < (scan.dimensions.pillar_width_um or 0)
+    assert found["pillar_width_um"]["max"] < 18
+    assert scan.dimensions == scan.boxed == Dimensions(build_axis="z")
     assert "pad_misalignment_um" not in found
 
 

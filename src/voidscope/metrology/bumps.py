@@ -2,6 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
+A criterion on a length is one on bumps whatever the unit: of a scan of several it comes out as of the bump where it is worst.
 A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
@@ -24,9 +25,10 @@ from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
 from voidscope.metrology.dimensions import DUST
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
+from voidscope.metrology.quantities import OF_BUMP
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, Structure, split
-from voidscope.metrology.verdict import Verdict, judge, limit_of
+from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -68,17 +70,18 @@ def measure_scan(
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
         seen = views or Views.none(len(classes))
-        lone = (
-            margins if len(found.structures) == 1 else None
-        )  # the lengths of several bumps together are nobody's
-        odds = lone.within((0, 0, 0), mask) if lone else None
-        whole = measure_clean(mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds)
+        several = len(found.structures) > 1
+        odds = None if several or margins is None else margins.within((0, 0, 0), mask)
+        whole = measure_clean(
+            mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds, several
+        )
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
         bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
+    whole = over_bumps(whole, bumps) if several else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
@@ -130,6 +133,40 @@ def _each(
         waiting.append((k, pool.submit(measured, k, first, cut)))
     bumps |= {k: bump.result() for k, bump in waiting}
     return tuple(bumps[k] for k in sorted(bumps))
+
+
+def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
+    """A scan of several bumps, which has no lengths of its own, with each criterion on one as it came out of the bump where it is worst."""
+    outcomes = list(whole.outcomes)
+    for k, outcome in enumerate(whole.outcomes):
+        if outcome.measure in OF_BUMP:
+            worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
+            of_it = worst.measured.outcomes[k]
+            whose = f"{worst.name}, the worst of {len(bumps)} bumps"
+            outcomes[k] = replace(of_it, reason=f"{of_it.reason} ({whose})")
+    if outcomes == list(whole.outcomes):
+        return whole
+    verdict, reason = joined(outcomes, whole.recipe.pass_when)
+    return replace(whole, outcomes=tuple(outcomes), verdict=verdict, reason=reason)
+
+
+def gravest(outcomes: Sequence[Outcome]) -> int:
+    """Which of a criterion's outcomes, of several bumps, is the gravest; of those, whose value lies farthest beyond a limit, or nearest to it."""
+    return min(
+        range(len(outcomes)), key=lambda k: (GRAVITY.index(outcomes[k].verdict), -_beyond(outcomes[k]))
+    )
+
+
+def _beyond(outcome: Outcome) -> float:
+    """By how much a value lies beyond the limit it is nearest to breaking; negative within."""
+    if outcome.value is None:
+        return float("inf")
+    most, least = outcome.at_most, outcome.at_least
+    past = [
+        *([] if most is None else [outcome.value - most]),
+        *([] if least is None else [least - outcome.value]),
+    ]
+    return max(past, default=0.0)
 
 
 def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.components import mean_index, plane_counts
 from voidscope.metrology.pieces import Box, Pieces
 from voidscope.metrology.ratios import count_classes
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
@@ -72,14 +73,8 @@ def drop_far(
 
 def centre_um(mask: Mask, class_id: int, spacing_um: Spacing) -> Points | None:
     """Mean place (z, y, x) of a class in um, the centre of the first voxel being the origin; None without a voxel of it."""
-    total, n = np.zeros(3), 0
-    for z, plane in enumerate(mask):
-        there = plane == class_id
-        rows, columns = there.sum(axis=1), there.sum(axis=0)
-        here = int(rows.sum())
-        total += (here * z, rows @ np.arange(len(rows)), columns @ np.arange(len(columns)))
-        n += here
-    return total / n * spacing_um if n else None
+    counts = plane_counts(mask, class_id)
+    return mean_index(counts) * spacing_um if counts[0].any() else None
 
 
 def centres_of(

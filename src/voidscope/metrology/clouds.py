@@ -34,7 +34,7 @@ class Clouds:
 
     Attributes
     ----------
-    points : (N, 3) in voxels
+    points : (N, 3) in voxels, column by column in memory, which is what arithmetic on them is quick with
     ends : (C + 1,) where clouds begin in `points`, and N
     low, high : (C, 3) corners of their boxes, um
     tree : of the boxes' middles
@@ -97,7 +97,7 @@ def blocks(points: Lattice) -> list[Lattice]:
         return []
     block = points[:, 2] // BLOCK
     order = np.argsort(block, kind="stable")
-    return np.split(points[order], np.flatnonzero(np.diff(block[order])) + 1)
+    return np.split(points.T.take(order, axis=1).T, np.flatnonzero(np.diff(block[order])) + 1)
 
 
 def closest(a: Floats, b: Floats, within: float = math.inf) -> float:

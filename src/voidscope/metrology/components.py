@@ -17,8 +17,8 @@ from voidscope.vocabulary import Mask
 
 CONNECTIVITY = 26
 """Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
-SLAB_VOXELS = 2**22
-"""Voxels labelled at once: about 20 MiB of working memory."""
+SLAB_VOXELS = 2**23
+"""Voxels labelled at once: about 40 MiB of working memory."""
 CHUNK_VOXELS = 2**18
 """Voxels compared at once: what stays in a processor's cache."""
 
@@ -53,7 +53,7 @@ class Components:
         n, total = np.zeros(size, np.int64), np.zeros((size, 3))
         first, last = np.full((size, 3), np.iinfo(np.int64).max), np.full((size, 3), -1)
         np.add.at(n, member, self.n_voxels[kept])
-        np.add.at(total, member, self.n_voxels[kept, None] * self.centroid[kept])
+        np.add.at(total, member, np.rint(self.n_voxels[kept, None] * self.centroid[kept]))  # sums of indices
         np.minimum.at(first, member, self.first[kept])
         np.maximum.at(last, member, self.last[kept])
         return Components(n, total / n[:, None], first, last)
@@ -73,18 +73,19 @@ def find_components(
     planes = mask.transpose(order)
     parts: list[Components] = []
     links: list[Ints] = []
-    offset, seam = 0, np.zeros(planes.shape[1:], np.int64)
+    offset, seam = 0, np.zeros(0, np.int64)
     for start, stop in _slabs(planes.shape, slab_voxels):
         there = of_classes(planes[start:stop], ids).view(
             np.uint8
         )  # as bool, cc3d 4.1 stops at a row of three voxels
         labels, n = cc3d.connected_components(there, connectivity=connectivity, return_N=True)
-        links.append(_links(seam, labels[0], offset))
+        if start:
+            links.append(_links(seam, _at_starts(labels[0], there[0]) + offset))
         own = slice(None) if stop == len(planes) else slice(-1)
         parts.append(labelled(labels[own], n, start, there[own]))
-        seam, offset = _numbered(labels[-1], offset), offset + n
+        seam, offset = _at_starts(labels[-1], there[-1]) + offset, offset + n
     found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
-    return found.merged(_groups(offset, np.concatenate(links, axis=1))).along(
+    return found.merged(_groups(offset, np.concatenate([np.zeros((2, 0), np.int64), *links], axis=1))).along(
         [order.index(a) for a in range(3)]
     )
 
@@ -116,6 +117,21 @@ def chunks(mask: Mask, most: int | None = None) -> Iterator[slice]:
     step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
     step = step if most is None else min(step, most)
     return (slice(start, start + step) for start in range(0, len(mask), step))
+
+
+def plane_counts(mask: Mask, class_id: int) -> tuple[Ints, Ints, Ints]:
+    """Voxels of a class in each plane across z, y and x; so many planes at a time that a byte can count them."""
+    levels, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1:], np.int64)
+    for chunk in chunks(mask, most=255):
+        there = mask[chunk] == class_id
+        levels[chunk] = [np.count_nonzero(plane) for plane in there]
+        columns += np.add.reduce(there.view(np.uint8), axis=0, dtype=np.uint8)
+    return levels, columns.sum(axis=1), columns.sum(axis=0)
+
+
+def mean_index(counts: Sequence[Ints]) -> npt.NDArray[np.float64]:
+    """Mean place of the voxels that are counted plane by plane along some axes."""
+    return np.array([(n * np.arange(len(n))).sum() / n.sum() for n in counts])
 
 
 def labelled(
@@ -160,17 +176,19 @@ def _runs(
     return group, length, [(z + start, z + start), (y, y), (x, x + length - 1)]
 
 
-def _numbered(labels: npt.NDArray[Any], offset: int) -> Ints:
-    """A plane of labels counted on from earlier slabs': 1 becomes `offset` + 1, nothing stays 0."""
-    return np.where(labels > 0, labels.astype(np.int64) + offset, 0)
+def _at_starts(labels: npt.NDArray[Any], there: npt.NDArray[np.uint8]) -> Ints:
+    """Number from 0 of the part that each run of voxels in the rows of a plane belongs to; `there` is 1 where there is a part, else 0."""
+    begins = there.copy()
+    np.greater(there[:, 1:], there[:, :-1], out=begins[:, 1:], casting="unsafe")
+    return np.asarray(labels[begins.view(bool)], np.int64) - 1
 
 
-def _links(seam: Ints, labels: npt.NDArray[Any], offset: int) -> Ints:
-    """(2, L) pairs of components, from 0, to which two slabs' labels give the same voxels of their shared plane."""
-    base = offset + int(labels.max()) + 1
-    pairs = (seam * base + _numbered(labels, offset)).reshape(-1)
-    new = pairs[np.flatnonzero(np.diff(pairs, prepend=0))]  # a sort of all takes long
-    return np.stack(np.divmod(np.unique(new[new >= base]), base)) - 1
+def _links(seam: Ints, labels: Ints) -> Ints:
+    """(2, L) pairs of components to which two slabs' labels give the same runs (R,) of their shared plane."""
+    if not len(seam):
+        return np.zeros((2, 0), np.int64)
+    base = int(labels.max()) + 1
+    return np.stack(np.divmod(np.unique(seam * base + labels), base))
 
 
 def _groups(n: int, links: Ints) -> npt.NDArray[np.integer]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import chunks, of_classes
+from voidscope.metrology.components import mean_index, of_classes, plane_counts
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
 from voidscope.metrology.margins import Odds, around, ends_along, outermost
 from voidscope.metrology.pieces import Box, Part, Pieces
@@ -86,7 +86,18 @@ def dimensions(
     level, so a body of straight walls is measured to the voxel, but where `odds` (z, y, x) say how sure a model was of each voxel:
     then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
-    posed = _Posed.of(mask, classes, spacing_um, recipe, dust=DUST)
+    return _by_columns(_Parts.of(mask, classes, recipe), mask, classes, spacing_um, recipe, odds)
+
+
+def _by_columns(
+    parts: _Parts,
+    mask: Mask,
+    classes: ClassMap,
+    spacing_um: Spacing,
+    recipe: MeasureConfig,
+    odds: Odds | None,
+) -> Dimensions:
+    posed = _Posed.of(parts.without_dust(), spacing_um, recipe)
     if posed is None:
         return Dimensions()
     posed = replace(posed.with_void(mask, classes.ids_with_role(Role.VOID)), odds=odds)
@@ -111,7 +122,25 @@ def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     One voxel moves a box, extents of the pillar lack the last voxel (max - min), those of the bond line have it. Signs of the
     extrusion are turned: there under-fill is positive.
     """
-    posed = _Posed.of(mask, classes, spacing_um, recipe)
+    return _of_boxes(_Posed.of(_Parts.of(mask, classes, recipe), spacing_um, recipe))
+
+
+def both_ways(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Odds | None = None
+) -> tuple[Dimensions, Dimensions]:
+    """`dimensions` and `by_boxes` of a mask whose classes are counted once."""
+    parts = _Parts.of(mask, classes, recipe)
+    boxed = _of_boxes(_Posed.of(parts, spacing_um, recipe))
+    return _by_columns(parts, mask, classes, spacing_um, recipe, odds), boxed
+
+
+def standing(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Dimensions:
+    """Nothing but the build axis, of a mask (z, y, x) of several bumps: no length is that of all of them."""
+    posed = _Posed.of(_Parts.of(mask, classes, recipe, with_pad=False), spacing_um, recipe)
+    return Dimensions(build_axis=None if posed is None else posed.axis)
+
+
+def _of_boxes(posed: _Posed | None) -> Dimensions:
     if posed is None:
         return Dimensions()
     pillar, solder, pad = posed.pillar, posed.solder, posed.pad
@@ -157,18 +186,20 @@ class _Class:
     dust: tuple[tuple[Box, Part], ...] = ()
 
     @classmethod
-    def of(cls, mask: Mask, class_id: int, dust: float) -> _Class | None:
-        """A class without its connected pieces of less than a share `dust` of the largest; None without a voxel."""
-        counts = _counts(mask, class_id)
+    def of(cls, mask: Mask, class_id: int) -> _Class | None:
+        """A class, dust included; None without a voxel."""
+        counts = plane_counts(mask, class_id)
         if not counts[0].any():
             return None
         ends = [_ends(n) for n in counts]
         box = mask[tuple(slice(a, b) for a, b in ends)]
-        whole = cls(box, class_id, tuple(a for a, _ in ends), counts)
-        specks = _specks(box, class_id, dust) if dust * counts[0].sum() > 1 else ()
-        return whole._without(specks) if specks else whole
+        return cls(box, class_id, tuple(a for a, _ in ends), counts)
 
-    def _without(self, specks: tuple[tuple[Box, Part], ...]) -> _Class:
+    def without_dust(self) -> _Class:
+        """Without its connected pieces of less than a share `DUST` of the largest."""
+        specks = _specks(self.mask, self.class_id) if DUST * self.counts[0].sum() > 1 else ()
+        if not specks:
+            return self
         counts = tuple(n.copy() for n in self.counts)
         for at, own in specks:
             for axis, (n, where, low) in enumerate(zip(counts, at, self.first, strict=True)):
@@ -195,7 +226,7 @@ class _Class:
 
     def middle(self, axes: Sequence[int]) -> list[float]:
         """Mean index along some axes."""
-        return [float((n * np.arange(len(n))).sum() / n.sum()) for n in (self.counts[a] for a in axes)]
+        return [float(at) for at in mean_index([self.counts[a] for a in axes])]
 
     def median(self, axes: Sequence[int]) -> list[float]:
         """Median index along some axes; between two where half lie on either side."""
@@ -206,26 +237,38 @@ class _Class:
         return found
 
 
-def _counts(mask: Mask, class_id: int) -> tuple[Counts, Counts, Counts]:
-    """Voxels of a class in each plane across z, y and x; so many planes at a time that a byte can count them."""
-    levels, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1:], np.int64)
-    for chunk in chunks(mask, most=255):
-        there = mask[chunk] == class_id
-        levels[chunk] = [np.count_nonzero(plane) for plane in there]
-        columns += np.add.reduce(there.view(np.uint8), axis=0, dtype=np.uint8)
-    return levels, columns.sum(axis=1), columns.sum(axis=0)
-
-
 def _ends(counts: Counts) -> tuple[int, int]:
     there = np.flatnonzero(counts)
     return int(there[0]), int(there[-1]) + 1
 
 
-def _specks(mask: Mask, class_id: int, dust: float) -> tuple[tuple[Box, Part], ...]:
-    """Connected pieces of a class of less than a share `dust` of the largest: where, and which voxels there."""
+def _specks(mask: Mask, class_id: int) -> tuple[tuple[Box, Part], ...]:
+    """Connected pieces of a class of less than a share `DUST` of the largest: where, and which voxels there."""
     pieces = Pieces.of(mask, [class_id])
-    small = np.flatnonzero(pieces.found.n_voxels < dust * pieces.found.n_voxels.max()).tolist()
+    small = np.flatnonzero(pieces.found.n_voxels < DUST * pieces.found.n_voxels.max()).tolist()
     return tuple((pieces.box(k), pieces.own(k)) for k in small)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Pillar, solder and pad of a mask of some shape; None what it has not."""
+
+    pillar: _Class | None
+    solder: _Class | None
+    pad: _Class | None
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, mask: Mask, classes: ClassMap, recipe: MeasureConfig, with_pad: bool = True) -> _Parts:
+        names = (recipe.pillar_class, recipe.solder_class, *([recipe.pad_class] if with_pad else []))
+        found = [_Class.of(mask, classes.id_of(n)) if n in classes.names else None for n in names]
+        pillar, solder, pad = (*found, None)[:3]
+        return cls(pillar, solder, pad, mask.shape)
+
+    def without_dust(self) -> _Parts:
+        """All three without what is too small to be a part of a bump."""
+        pillar, solder, pad = (p and p.without_dust() for p in (self.pillar, self.solder, self.pad))
+        return _Parts(pillar, solder, pad, self.shape)
 
 
 @dataclass(frozen=True)
@@ -247,14 +290,9 @@ class _Posed:
     odds: Odds | None = None
 
     @classmethod
-    def of(
-        cls, mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, dust: float = 0.0
-    ) -> _Posed | None:
+    def of(cls, parts: _Parts, spacing_um: Spacing, recipe: MeasureConfig) -> _Posed | None:
         """Stand the bump up along the axis on which solder and pillar lie farthest apart; None without either, or where two tie."""
-        pillar, solder, pad = (
-            _Class.of(mask, classes.id_of(name), dust) if name in classes.names else None
-            for name in (recipe.pillar_class, recipe.solder_class, recipe.pad_class)
-        )
+        pillar, solder, pad = parts.pillar, parts.solder, parts.pad
         if pillar is None or solder is None:
             return None
         apart = np.multiply(np.subtract(solder.middle(range(3)), pillar.middle(range(3))), spacing_um)
@@ -264,7 +302,7 @@ class _Posed:
         up = int(np.argmax(np.abs(apart))) if recipe.build_axis == "auto" else AXES.index(recipe.build_axis)
         a, b = (axis for axis in range(3) if axis != up)
         z, y, x = (float(spacing_um[axis]) for axis in (up, a, b))
-        return cls(pillar, solder, pad, up, bool(apart[up] < 0), (a, b), (z, y, x), mask.shape)
+        return cls(pillar, solder, pad, up, bool(apart[up] < 0), (a, b), (z, y, x), parts.shape)
 
     @property
     def axis(self) -> str:
@@ -287,7 +325,7 @@ class _Posed:
             at = (slice(a, a + n) for a, n in zip(part.first - low, part.mask.shape, strict=True))
             np.copyto(bodies[tuple(at)], code, where=part.body())
         give_void(levels)
-        pillar, solder, pad = (_Class.of(bodies, code, 0.0) for code in (PILLAR, SOLDER, PAD))
+        pillar, solder, pad = (_Class.of(bodies, code) for code in (PILLAR, SOLDER, PAD))
         if pillar is None or solder is None:  # the recipe names one class twice
             return self
         return replace(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from voidscope.metrology.components import chunks
 from voidscope.vocabulary import Mask
 
 NOTHING, VOID, PAD, PILLAR, SOLDER = range(5)
@@ -19,32 +20,33 @@ NOTHING, VOID, PAD, PILLAR, SOLDER = range(5)
 
 def give_void(bodies: Mask) -> None:
     """Make each voxel of void in `bodies` (levels, h, w), numbers from `NOTHING` to `SOLDER`, the body's it belongs to, or nothing."""
-    columns = np.zeros(bodies.shape[1:], bool)
+    columns, left = np.zeros(bodies.shape[1:], bool), np.zeros(bodies.shape[1], bool)
     for level in bodies:
         columns |= level > VOID
-    for level in bodies:
-        np.copyto(level, NOTHING, where=~columns)
-        void = level == VOID
+    for chunk in chunks(bodies):
+        levels = bodies[chunk]
+        levels *= columns
+        void = levels == VOID
         if void.any():
-            found = np.maximum(_line_ends(level), _line_ends(level.T).T)
-            np.copyto(level, found, where=void & (found > NOTHING))
-    for row in range(bodies.shape[1]):
+            found = np.maximum(_line_ends(levels), _line_ends(levels.swapaxes(1, 2)).swapaxes(1, 2))
+            np.maximum(levels, found, out=levels)
+            left |= (levels == VOID).any(axis=(0, 2))
+    for row in np.flatnonzero(left):
         lines = bodies[:, row].T
-        void = lines == VOID
-        if void.any():
-            np.copyto(lines, _line_ends(lines), where=void)
+        np.copyto(lines, _line_ends(lines[None])[0], where=lines == VOID)
 
 
-def _line_ends(plane: Mask) -> Mask:
-    """The larger of the two numbers at which each row's run of void ends, at the void voxels of a plane (h, w); `NOTHING` elsewhere."""
-    height, width = plane.shape
-    wide = np.zeros((height, width + 2), plane.dtype)
-    wide[:, 1:-1] = plane
+def _line_ends(planes: Mask) -> Mask:
+    """The larger of the two numbers at which each row's run of void ends, at the void voxels of planes (n, h, w); `NOTHING` elsewhere."""
+    wide = np.zeros((*planes.shape[:2], planes.shape[2] + 2), planes.dtype)
+    wide[..., 1:-1] = planes
     flat = wide.reshape(-1)
     at = np.flatnonzero(flat == VOID)
-    first = np.flatnonzero(np.diff(at, prepend=-1) > 1)
+    begins = np.ones(len(at), bool)
+    np.greater(at[1:] - at[:-1], 1, out=begins[1:])
+    first = np.flatnonzero(begins)
     length = np.diff(first, append=len(at))
     ends = np.maximum(flat[at[first] - 1], flat[at[first + length - 1] + 1])
     flat[:] = NOTHING
     flat[at] = np.repeat(ends, length)
-    return wide[:, 1:-1]
+    return wide[..., 1:-1]

@@ -12,7 +12,7 @@ from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, combined, ratio_budget, volume_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
-from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions, stands_along
+from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, standing, stands_along
 from voidscope.metrology.margins import Odds
 from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
@@ -85,13 +85,15 @@ class ScanMeasurement:
     uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
     budget : what `uncertainty` is made of, empty where that is None; it is k times the root sum of squares
     volume_budget : the same of the volume of all void, in um3
-    dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison
+    dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison; of a scan of several bumps nothing
+        but the build axis, since each bump has its own
     bumps : one row each, in the order of their places; none in what was measured of one bump
     stray : foreground that belongs to no bump
     closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first
-    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
+    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why. A criterion on a length of
+        a scan of several bumps has the outcome of the bump where it is worst
     """
 
     scan: str
@@ -249,17 +251,21 @@ def measure_mask(
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Odds | None = None,
+    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Odds | None = None, several: bool = False,
 ) -> ScanMeasurement:  # fmt: skip
     """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them,
     `odds` (z, y, x) how sure a model was of each voxel.
+
+    One that shows `several` bumps has a build axis, and no lengths of its own.
     """
     counts = count_classes(mask, len(classes))
-    size = dimensions(mask, classes, spacing, recipe, odds)
+    if several:
+        size = boxed = standing(mask, classes, spacing, recipe)
+    else:
+        size, boxed = both_ways(mask, classes, spacing, recipe, odds)
     parts = ratio_parts(mask, counts, classes, recipe, size)
     void_ids = classes.ids_with_role(Role.VOID)
     faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
-    boxed = by_boxes(mask, classes, spacing, recipe)
     counted, small = _sorted_out(voids() if voids else voids_of(mask, classes, spacing, recipe), recipe)
     others = quantities(counted, size, parts, counts, classes, spacing, recipe)
     ratios, undefined = (

@@ -23,6 +23,7 @@ from voidscope.metrology.components import Components
 from voidscope.metrology.pieces import Pieces
 from voidscope.metrology.shapes import (
     FLATTEST,
+    around_corners,
     enclosing_diameter,
     farthest_pair,
     outline,
@@ -97,13 +98,13 @@ class _Look:
     @classmethod
     def at(cls, pieces: Pieces, k: int, whole: bool, spacing_um: Spacing) -> _Look:
         """Void k, cut out of the mask once."""
-        own = pieces.own(k)
-        corners = (outline(own) + pieces.found.first[k]).astype(np.int32)
+        codes = around_corners(pieces.own(k))
+        corners = (outline(codes) + pieces.found.first[k]).astype(np.int32)
         if not whole:
             return cls(corners)
-        ends = np.multiply(tips(own), spacing_um, dtype=np.float64)
+        ends = np.multiply(tips(codes), spacing_um, dtype=np.float64)
         i, j, feret = farthest_pair(ends)
-        return cls(corners, surface_area_um2(own, spacing_um), feret, enclosing_diameter(ends, (i, j)))
+        return cls(corners, surface_area_um2(codes, spacing_um), feret, enclosing_diameter(ends, (i, j)))
 
     def shape(
         self, volume_um3: float, number: int, voids: Clouds | None, surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
@@ -127,7 +128,7 @@ def meetings(
 
     Beyond the edge of the mask is nothing, so it meets nobody.
     """
-    kinds = _kinds(classes, recipe)
+    kinds, short = _kinds(classes, recipe), np.min_scalar_type(max(mask.shape))
     found: tuple[list[Lattice], list[Lattice]] = ([], [])
     for z in range(0, mask.shape[0] + 1, BLOCK):
         for y in range(0, mask.shape[1] + 1, BLOCK):
@@ -138,7 +139,7 @@ def meetings(
             corner = _corners(np.pad(_of_kinds(near, kinds), [*rim, (1, 1)]))
             for wanted, points in zip((STRUCTURE | OUTSIDE, SOLDER | WALL), found, strict=True):
                 row = places(corner & wanted == wanted) + np.array([z, y, 0])
-                points.extend(blocks(row.astype(np.int32)))
+                points.extend(blocks(row.astype(short)))
     return Clouds.of(found[0], spacing_um), Clouds.of(found[1], spacing_um)
 
 

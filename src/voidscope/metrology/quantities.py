@@ -29,6 +29,12 @@ QUANTITIES = {
     "solder_underfill_share": "what solder lacks where it lacks most, over the width of the pillar",
 }
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
+OF_BUMP = tuple(name for name in QUANTITIES if name.startswith(("blt_", "pillar_", "pad_", "solder_")))
+"""Quantities that only a single bump has."""
+
+
+SEVERAL = "the scan holds several bumps, and each has its own"
+"""Why a length of a scan is undefined that is not that of one bump."""
 
 
 def quantities(
@@ -85,7 +91,8 @@ def _of_bump(
     size: Dimensions, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig
 ) -> dict[str, float | str]:
     width, sides = size.pillar_width_um, size.extrusion_um
-    without = _missing(recipe, classes, counts, ("pillar", "solder"))
+    several = size.build_axis is not None and width is None
+    without = SEVERAL if several else _missing(recipe, classes, counts, ("pillar", "solder"))
     unpadded = without if width is None else _missing(recipe, classes, counts, ("pad",))
     out = None if sides is None else max(0.0, *sides.values())
     lacking = None if sides is None else max(0.0, *(-v for v in sides.values()))

@@ -19,18 +19,16 @@ scan cuts a void, so does the cut.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.volume import Spacing
 
-SLAB_VOXELS = 2**24
-"""Voxels compared at once in a very large void."""
+COUNTED = 2**16
+"""Corners counted at once in a very large void."""
 DIRECTIONS = tuple(v for v in product((-1, 0, 1), repeat=3) if v > (0, 0, 0))
 """To half of the 26 neighbours of a voxel (z, y, x), one of each pair of opposite ones."""
 FLATTEST = 1000.0
@@ -41,40 +39,54 @@ FEW_POINTS = 1024
 """So many points are compared with each other as they are; of more, only those on the convex hull."""
 
 Part = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 Vector = tuple[float, ...]
 
 
-def surface_area_um2(own: Part, spacing_um: Spacing) -> float:
-    """Surface of a void (z, y, x), in um2, by Crofton's formula in 13 directions."""
+def around_corners(own: Part) -> Codes:
+    """Which of the eight voxels around each corner of voxels of a void (z, y, x) are the void's, one more corner each way.
+
+    Voxel (p, q, r) of the eight, each 0 or 1 along z, y, x, is bit 4 p + 2 q + r: 0 is a corner of none of the void's, 255 is inside it.
+    """
+    codes = own.view(np.uint8)
+    for axis, shift in ((2, 1), (1, 2), (0, 4)):
+        wide = np.zeros([n + (a == axis) for a, n in enumerate(codes.shape)], np.uint8)
+        walls, planes = wide.swapaxes(0, axis), codes.swapaxes(0, axis)
+        np.left_shift(planes, shift, out=walls[:-1])
+        walls[1:] |= planes
+        codes = wide
+    return codes
+
+
+def surface_area_um2(codes: Codes, spacing_um: Spacing) -> float:
+    """Surface of a void, given `around_corners`, in um2, by Crofton's formula in 13 directions."""
     voxel = math.prod(spacing_um)
     shares = _shares(tuple(spacing_um))
-    changes = np.zeros(len(DIRECTIONS), np.int64)
-    for slab, fresh in _slabs(own):
-        changes += [_changes(slab, fresh, v) for v in DIRECTIONS]
+    flat = codes.reshape(-1)
+    found = sum(np.bincount(flat[k : k + COUNTED], minlength=256) for k in range(0, flat.size, COUNTED))
+    changes = [int(found @ n) // shared for n, shared in _changes()]
     lengths = [math.hypot(*np.multiply(v, spacing_um)) for v in DIRECTIONS]
-    return float(
-        sum(2 * c * n * voxel / d for c, n, d in zip(shares, changes.tolist(), lengths, strict=True))
-    )
+    return float(sum(2 * c * n * voxel / d for c, n, d in zip(shares, changes, lengths, strict=True)))
 
 
-def _slabs(own: Part) -> Iterator[tuple[Part, int]]:
-    """The void in a frame of nothing, slab by slab, with the planes of the next at hand: slab and how many planes are its own."""
-    step = max(1, SLAB_VOXELS // max(1, own.shape[1] * own.shape[2]))
-    frame = tuple(n + 2 for n in own.shape)
-    for start in range(0, frame[0], step):
-        stop = min(start + step + 1, frame[0])
-        slab = np.zeros((stop - start, *frame[1:]), bool)
-        low, high = max(start, 1), min(stop, frame[0] - 1)
-        slab[low - start : high - start, 1:-1, 1:-1] = own[low - 1 : high - 1]
-        yield slab, min(step, frame[0] - start)
+@lru_cache(maxsize=1)
+def _changes() -> tuple[tuple[npt.NDArray[np.int64], int], ...]:
+    """For each of `DIRECTIONS`, how many pairs of neighbours along it, of the eight voxels around a corner, are void and not, by the
+    corner's code, (256,); and around how many corners each such pair is seen.
+    """
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
+    cells = list(product((0, 1), repeat=3))
+    told = []
+    for v in DIRECTIONS:
+        pairs = [(i, cells.index(there)) for i, p in enumerate(cells) if (there := _plus(p, v)) in cells]
+        changed = sum(bits[:, i] ^ bits[:, j] for i, j in pairs)
+        told.append((np.asarray(changed), len(pairs)))
+    return tuple(told)
 
 
-def _changes(slab: Part, fresh: int, v: tuple[int, ...]) -> int:
-    """Pairs of voxels p, p + v of which one is void, p in the first `fresh` planes."""
-    here = (slice(0, min(fresh, len(slab) - v[0])), *(slice(max(0, -s), min(0, -s) or None) for s in v[1:]))
-    there = (slice(v[0], here[0].stop + v[0]), *(slice(max(0, s), min(0, s) or None) for s in v[1:]))
-    return int(np.count_nonzero(slab[here] ^ slab[there]))
+def _plus(p: tuple[int, ...], v: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(p, v, strict=True))
 
 
 @lru_cache(maxsize=16)
@@ -93,40 +105,19 @@ def sphericity(volume_um3: float, area_um2: float) -> float:
     return math.cbrt(math.pi) * math.cbrt(6 * volume_um3) ** 2 / area_um2
 
 
-def corners(own: Part) -> Part:
-    """Which corners of voxels, one more each way, are corners of the void's."""
-    for axis in range(own.ndim):
-        own = spread(own, axis)
-    return own
-
-
-def spread(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-    """What lies before or behind each wall across an axis, combined by or: one more along it."""
-    wide = np.zeros([n + (a == axis) for a, n in enumerate(values.shape)], values.dtype)
-    walls, planes = wide.swapaxes(0, axis), values.swapaxes(0, axis)
-    walls[:-1] = planes
-    walls[1:] |= planes
-    return wide
-
-
 def places(there: Part) -> npt.NDArray[np.int64]:
-    """Indices (N, 3) of what is true, in order; quicker than NumPy's own where little is."""
-    return np.stack(np.unravel_index(np.flatnonzero(there), there.shape), axis=1)
+    """Indices (N, 3) of what is true, in order, column by column in memory; quicker than NumPy's own where little is."""
+    return np.stack(np.unravel_index(np.flatnonzero(there), there.shape)).T
 
 
-def outline(own: Part) -> npt.NDArray[np.int64]:
-    """Corners of voxels (N, 3) on the surface of a void: those that not all voxels around are of."""
-    found, inner = corners(own), own
-    for axis in range(3):
-        planes = inner.swapaxes(0, axis)
-        inner = (planes[1:] & planes[:-1]).swapaxes(0, axis)
-    found[1:-1, 1:-1, 1:-1] &= ~inner
-    return places(found)
+def outline(codes: Codes) -> npt.NDArray[np.int64]:
+    """Corners of voxels (N, 3) on the surface of a void, given `around_corners`: those that not all voxels around are of."""
+    return places(codes + np.uint8(1) > 1)
 
 
-def tips(own: Part) -> npt.NDArray[np.int64]:
-    """Corners of voxels (N, 3) that are first or last in their row along every axis; all corners of the convex hull are among them."""
-    there = corners(own)
+def tips(codes: Codes) -> npt.NDArray[np.int64]:
+    """Corners of a void's voxels (N, 3) that are first or last in their row along every axis; all corners of the convex hull are among them."""
+    there = codes > 0
     kept = there.copy()
     for axis in range(3):
         seen = there.swapaxes(axis, 2)

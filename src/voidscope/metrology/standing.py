@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import Components
+from voidscope.metrology.components import Components, mean_index, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.pieces import Part, Pieces
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -137,10 +137,8 @@ def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     chosen = np.flatnonzero(large).tolist()
     axis = _build_axis(pillars.found, chosen, mask, classes, spacing_um, recipe)
     up = 0 if axis is None else axis
-    body = np.isin(
-        np.arange(256), [*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)]
-    )
-    seen = [_Section.of(pillars.own(k), body[mask[pillars.box(k)]], up, spacing_um) for k in chosen]
+    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+    seen = [_Section.of(pillars.own(k), mask[pillars.box(k)], body, up, spacing_um) for k in chosen]
     direction = np.insert(np.median([s.slope for s in seen], axis=0) if seen else np.zeros(2), up, 1.0)
     cores = [(*core, pillars.found.first[k]) for k, s in zip(chosen, seen, strict=True) for core in s.cores()]
     cores.sort(key=lambda core: -core[0])
@@ -159,24 +157,12 @@ def _build_axis(
     if not chosen:
         return None
     if recipe.solder_class in classes.names:
-        solder = _centre(mask, classes.id_of(recipe.solder_class))
-        if solder is not None:
+        counts = plane_counts(mask, classes.id_of(recipe.solder_class))
+        if counts[0].any():
+            solder = mean_index(counts)
             pillar = np.average(pillars.centroid, axis=0, weights=pillars.n_voxels)
             return int(np.abs((solder - pillar) * spacing_um).argmax())
     return int(np.ptp(pillars.centroid[chosen] * spacing_um, axis=0).argmin()) if len(chosen) > 1 else None
-
-
-def _centre(mask: Mask, class_id: int) -> Floats | None:
-    """Mean index (3,) of the voxels of a class, worked through plane by plane; None without any."""
-    total, n = np.zeros(3), 0
-    for z, plane in enumerate(mask):
-        rows = (plane == class_id).sum(axis=1)
-        here = int(rows.sum())
-        if here:
-            columns = (plane == class_id).sum(axis=0)
-            total += (here * z, rows @ np.arange(len(rows)), columns @ np.arange(len(columns)))
-            n += here
-    return total / n if n else None
 
 
 @dataclass(frozen=True)
@@ -200,8 +186,8 @@ class _Section:
     step_um: tuple[float, float]
 
     @classmethod
-    def of(cls, pillar: Part, body: Part, up: int, spacing_um: Spacing) -> _Section:
-        """Cut through a pillar (z, y, x) in its box, in which `body` is foreground of any class."""
+    def of(cls, pillar: Part, box: Mask, body: Sequence[int], up: int, spacing_um: Spacing) -> _Section:
+        """Cut through a pillar (z, y, x) in its box of the mask, in which the classes `body` are foreground, void included."""
         from scipy.ndimage import binary_fill_holes
 
         stood = np.moveaxis(pillar, up, 0)
@@ -215,7 +201,7 @@ class _Section:
             for c, s in zip(centres, (y, x), strict=True)
         ]
         level = int(whole[len(whole) // 2])
-        filled = binary_fill_holes(stood[level]) & np.moveaxis(body, up, 0)[level]
+        filled = binary_fill_holes(stood[level]) & np.isin(np.moveaxis(box, up, 0)[level], body)
         return cls(up, level, filled, stood[level], np.array(slope), (y, x))
 
     def cores(self) -> list[tuple[float, Floats, Ints]]:

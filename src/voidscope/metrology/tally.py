@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voidscope.metrology.bumps import GRAVITY
+from voidscope.metrology.bumps import GRAVITY, gravest
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
@@ -41,7 +41,7 @@ def tallies(scan: ScanMeasurement) -> tuple[Tally, ...]:
 
 
 def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:
-    """Median, extremes and more of each length over a scan's bumps, um; see `percentiles`. A scan's own lengths are of all bumps together."""
+    """Median, extremes and more of each length over a scan's bumps, um; see `percentiles`. A scan of several bumps has no lengths of its own."""
     sizes = [b.measured.dimensions for b in scan.bumps]
     known = {
         n: percentiles([v for s in sizes if (v := getattr(s, n)) is not None])
@@ -51,20 +51,6 @@ def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:
 
 
 def _tally(bumps: tuple[Bump, ...], outcomes: tuple[Outcome, ...]) -> Tally:
-    worst = min(
-        range(len(outcomes)), key=lambda k: (GRAVITY.index(outcomes[k].verdict), -_beyond(outcomes[k]))
-    )
+    worst = gravest(outcomes)
     counts = {v: sum(o.verdict is v for o in outcomes) for v in Verdict}
     return Tally(counts, bumps[worst], outcomes[worst])
-
-
-def _beyond(outcome: Outcome) -> float:
-    """By how much a value lies beyond the limit it is nearest to breaking; negative within."""
-    if outcome.value is None:
-        return float("inf")
-    most, least = outcome.at_most, outcome.at_least
-    past = [
-        *([] if most is None else [outcome.value - most]),
-        *([] if least is None else [least - outcome.value]),
-    ]
-    return max(past, default=0.0)
