@@ -25,6 +25,7 @@ from voidscope.workflow import progress, replay, replay_lacks, replaying
 from voidscope.workflow.comparing import score
 from voidscope.workflow.lessons import Lesson
 from voidscope.workflow.replaying import Replay, ReplayPoint
+from voidscope.workflow.trials import Trial
 
 
 @pytest.fixture
@@ -65,12 +66,12 @@ def stubbed(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
         yield Progress(2, 2)
         return SimpleNamespace(weights=b"")
 
-    def judge(self: object, lesson: Lesson, weights: bytes) -> Matrix:
-        right = len(lesson.keys)
+    def judge(self: Trial, weights: bytes) -> Matrix:
+        right = len(self.lesson.keys)
         return np.diag([10, 10, 10, right]) + np.array([[0] * 4] * 3 + [[10 - right, 0, 0, 0]])
 
     monkeypatch.setattr(Lesson, "steps", steps)
-    monkeypatch.setattr(replaying._Replaying, "_judge", judge)
+    monkeypatch.setattr(Trial, "judge", judge)
     return labelled
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -33,6 +33,11 @@ class Lesson:
     normalisation: tuple[float, float]
     contrastive: bytes | None
     warm: bytes | None
+
+    def only(self, keys: Collection[SliceKey]) -> Lesson:
+        """The same lesson on some of its slices."""
+        kept = [(k, m) for k, m in zip(self.keys, self.masks, strict=True) if k in keys]
+        return replace(self, keys=tuple(k for k, _ in kept), masks=tuple(m for _, m in kept))
 
     def steps(self) -> Steps[Trained]:
         """Train; see `training.train_steps`."""
