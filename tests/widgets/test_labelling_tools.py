@@ -36,7 +36,7 @@ def panel(qtbot: Any, bench: Bench) -> Iterator[LabelPanel]:
     runner = Runner()
     made = LabelPanel(bench.project, runner, bench.layers, bench.strokes)
     qtbot.addWidget(made)
-    bench.project.events.labels_changed.connect(bench.layers.show_label)
+    bench.project.events.labels_changed.connect(lambda keys: [*map(bench.layers.show_label, keys)])
     runner.told.connect(bench.told.append)
     runner.failed.connect(bench.told.append)
     yield made

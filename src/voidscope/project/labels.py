@@ -50,13 +50,13 @@ class Labels:
     `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
     accepts it or labels on it.
 
-    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told each key that changed. Another
-    program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
+    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told the slices that a step has
+    changed, once all of it is on disk. Another program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
     """
 
     def __init__(
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
-        changed: Callable[[SliceKey], None], journal: Journal,
+        changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._journal = journal
@@ -191,20 +191,21 @@ class Labels:
             found = scan_folders(self._folder)
             moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
             files = dict(self._files(moved))
-            for key in [
-                k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)
-            ]:
+            gone = [k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)]
+            for key in gone:
                 self._forget(key)
-                self._changed(key)
-            for key, path in files.items():
-                if (now := stamp(path)) is not None and now != self._stamps.get(key):
-                    self._take_in(key, path)
-                    self._changed(key)
+            news = [
+                k for k, p in files.items() if (now := stamp(p)) is not None and now != self._stamps.get(k)
+            ]
+            for key in news:
+                self._take_in(key, files[key])
             long_ago = time.time_ns() - RACY_NS
             foreign = {
                 n for n in moved if len(list((self._folder / n).iterdir())) > sum(k.scan == n for k in files)
             }
             self._settled = {n: t for n, t in found.items() if t < long_ago and n not in foreign}
+        if gone or news:
+            self._changed((*gone, *news))
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -251,8 +252,7 @@ class Labels:
             for key, (_, record) in wanted.items():
                 self._keep(key, record, drafts[key])
             self._journal.tidy()
-        for key in wanted:
-            self._changed(key)
+        self._changed(tuple(wanted))
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
@@ -310,8 +310,8 @@ class Labels:
             self._keep(change.key, record, draft)
         if back:
             self._journal.turned(path, back=True)
-        for change in turning:
-            self._changed(change.key)
+        if turning:
+            self._changed(tuple(change.key for change in turning))
         return states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:

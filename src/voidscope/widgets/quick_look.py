@@ -57,8 +57,8 @@ class QuickLook(QObject):
         """Whether a look is being taken or about to be."""
         return self._worker is not None or self._timer.isActive()
 
-    def label_changed(self, key: SliceKey) -> None:
-        """A label has changed: from now on, look at whatever slice is in view."""
+    def labels_changed(self) -> None:
+        """Labels have changed: from now on, look at whatever slice is in view."""
         self._active = True
         self.ask()
 
