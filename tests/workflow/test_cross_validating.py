@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,7 @@ from voidscope.cli.main import app
 from voidscope.errors import NotReady, StaleResult
 from voidscope.evaluation import Matrix
 from voidscope.jobs import Progress, Steps, execute
-from voidscope.project import Project, project_truth
+from voidscope.project import PackedLabel, Project, project_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import (
@@ -54,6 +54,10 @@ def put(
         project.labels.put(SliceKey(scan, index), project_truth(project, dataset, scan)[where], provenance)
 
 
+def keys_of(labels: Sequence[PackedLabel]) -> set[SliceKey]:
+    return {label.key for label in labels}
+
+
 def compared(project: Project, void: tuple[float, float] = FINE, basis: str = LEARNT) -> Comparison:
     """Keep how the current cycle compares with the one before."""
     number = project.cycle.number
@@ -85,7 +89,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
 
     def judge(self: Trial, weights: bytes) -> Matrix:
         seen.append(self)
-        right = len(self.lesson.keys)
+        right = len(self.lesson.labels)
         return np.diag([10, 10, 10, right]) + np.array([[0] * 4] * 3 + [[10 - right, 0, 0, 0]])
 
     monkeypatch.setattr(Lesson, "steps", steps)
@@ -99,15 +103,14 @@ def test_no_network_is_judged_by_a_slice_it_has_learnt_from(grown: Project, trie
     assert len(tried) == 2 * FOLDS
     judged = []
     for before, now in zip(tried[::2], tried[1::2], strict=True):
-        judges = {k for k, _ in now.truth}
-        assert judges == {k for k, _ in before.truth}
-        assert set(before.lesson.keys) == old - judges
-        assert set(now.lesson.keys) == new - judges
+        judges = keys_of(now.truth)
+        assert judges == keys_of(before.truth)
+        assert keys_of(before.lesson.labels) == old - judges
+        assert keys_of(now.lesson.labels) == new - judges
         assert before.lesson.settings == now.lesson.settings == trials.shortened(grown.config)
         for one in (before, now):
-            learnt = zip(one.lesson.keys, one.lesson.masks, strict=True)
-            assert all((m == grown.labels.get(k)).all() for k, m in (*learnt, *one.truth))
-        judged += [k for k, _ in now.truth]
+            assert all((x.mask() == grown.labels.get(x.key)).all() for x in (*one.lesson.labels, *one.truth))
+        judged += sorted(judges)
     assert sorted(judged) == sorted(old | new)
 
 
@@ -116,7 +119,7 @@ def test_both_are_pooled_over_the_folds_and_the_outcome_outlives_the_program(
 ) -> None:
     told: list[Progress] = []
     found = execute(cross_validate(grown), told.append)
-    had = [len(t.lesson.keys) for t in tried]
+    had = [len(t.lesson.labels) for t in tried]
     assert found.void == (pytest.approx(sum(had[1::2]) / 30), pytest.approx(sum(had[::2]) / 30))
     assert found.folds == tuple((n / 10, o / 10) for o, n in zip(had[::2], had[1::2], strict=True))
     slow = [score(sum(t.judge(b"") for t in tried[k::2][:FOLDS]), grown.classes)[1] for k in (1, 0)]
@@ -136,7 +139,7 @@ def test_where_the_new_labels_do_worse_the_model_is_in_question(
     grown: Project, tried: list[Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def judge(self: Trial, weights: bytes) -> Matrix:
-        wrong = len(self.lesson.keys)  # the more labels, the worse
+        wrong = len(self.lesson.labels)  # the more labels, the worse
         return np.diag([10, 10, 10, 10 - wrong]) + np.array([[0] * 4] * 3 + [[wrong, 0, 0, 0]])
 
     monkeypatch.setattr(Trial, "judge", judge)
@@ -182,8 +185,8 @@ def test_slices_that_an_accepted_prediction_had_a_part_in_are_learnt_from_and_do
     compared(project)
     assert execute(cross_validate(project)).n_slices == len(FIRST)
     accepted = {SliceKey(*p) for p in ADDED}
-    assert not accepted & {k for t in tried for k, _ in t.truth}
-    assert accepted <= {k for t in tried for k in t.lesson.keys}
+    assert not accepted & set().union(*(keys_of(t.truth) for t in tried))
+    assert accepted <= set().union(*(keys_of(t.lesson.labels) for t in tried))
 
 
 def _first(project: Project, dataset: Dataset) -> None:

@@ -16,6 +16,7 @@ from voidscope.project.atomic import Draft, explained, keep_all, remove
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
+    PackedLabel,
     Stamp,
     StoredLabel,
     encode,
@@ -112,6 +113,10 @@ class Labels:
     def stored(self, key: SliceKey) -> StoredLabel:
         """The label of a slice to be read later; raises `LabelError` for an unlabelled one."""
         return StoredLabel(key, self._path(key), self.record(key))
+
+    def packed(self, keys: Iterable[SliceKey]) -> tuple[PackedLabel, ...]:
+        """The labels of these slices as they are now, for a job that unpacks them; raises `LabelError` for an unlabelled one."""
+        return tuple(self.stored(key).packed() for key in keys)
 
     def put(
         self, key: SliceKey, mask: npt.NDArray[np.integer], provenance: Provenance = Provenance.DRAWN, author: str = "",

@@ -66,7 +66,7 @@ def cross_validate(
     reader = project.reader({k.scan for fold in folds for k in fold.judges})
     trials = []
     for n, fold in enumerate(folds, start=1):
-        truth = tuple((k, m) for k in fold.judges if (m := project.labels.get(k)) is not None)
+        truth = project.labels.packed(fold.judges)
         for cycle, lesson, keys in zip((before, now), lessons, (fold.before, fold.now), strict=True):
             note = f"labels of cycle {cycle.number} without fold {n} of {len(folds)}"
             trials.append(Trial(lesson.only(keys), reader, truth, note))

@@ -126,18 +126,18 @@ def replay(project: Project, *, elsewhere: bool = False) -> Job[tuple[Matrix, ..
     NotReady : no two full trainings with different numbers of labels, or no held-out label to judge by.
     """
     keys, sizes = _replayable(project)
-    truth = tuple((k, m) for k in _judges(project) if (m := project.labels.get(k)) is not None)
+    truth = project.labels.packed(_judges(project))
     lesson = lesson_on(project, shortened(project.config), keys)
     trainings = tuple(_trainings(keys, sizes, project.config.seed))
-    judges = project.reader(k.scan for k, _ in truth)
+    judges = project.reader(label.key.scan for label in truth)
     doing = Trials([Trial(_lesson(lesson, t), judges, truth, t.note) for t in trainings])
     number = project.cycles[-1].number
-    digest = hashlib.sha256(b"".join(m.tobytes() for _, m in truth)).hexdigest()
+    digest = hashlib.sha256("".join(label.record.sha256 for label in truth).encode()).hexdigest()
 
     def commit(matrices: tuple[Matrix, ...]) -> Replay:
         scores = [(t, score(m, project.classes)) for t, m in zip(trainings, matrices, strict=True)]
         points = tuple(_point(n, scores, last=n == len(keys)) for n in sorted({t.n for t in trainings}))
-        scans = tuple(sorted({k.scan for k, _ in truth}))
+        scans = tuple(sorted({label.key.scan for label in truth}))
         found = Replay(points, number, scans, digest, str(made_with()["created"]))
         results.write_replay(project.path, found.entry())
         project.events.evaluation_changed.emit()
@@ -193,7 +193,7 @@ def _judges(project: Project) -> tuple[SliceKey, ...]:
 def _lesson(lesson: Lesson, training: _Training) -> Lesson:
     """What one of the trainings learns from, and its seed."""
     settings = lesson.settings.model_copy(update={"seed": lesson.settings.seed + training.draw})
-    return replace(lesson.only([lesson.keys[k] for k in training.which]), settings=settings)
+    return replace(lesson.only([lesson.labels[k].key for k in training.which]), settings=settings)
 
 
 def _trainings(

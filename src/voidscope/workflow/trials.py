@@ -12,8 +12,7 @@ from voidscope.config import Config
 from voidscope.evaluation import Matrix
 from voidscope.jobs import Progress, Steps
 from voidscope.project import SliceReader
-from voidscope.vocabulary import Mask, SliceKey
-from voidscope.workflow.comparing import matrices
+from voidscope.workflow.comparing import Truth, matrices
 from voidscope.workflow.lessons import Lesson
 
 SHARE = 1 / 3
@@ -37,7 +36,7 @@ class Trial:
 
     lesson: Lesson
     judges: SliceReader
-    truth: tuple[tuple[SliceKey, Mask], ...]
+    truth: Truth
     note: str
 
     def judge(self, weights: bytes) -> Matrix:
