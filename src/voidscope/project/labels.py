@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -131,22 +131,20 @@ class Labels:
     def put_all(
         self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
         author: str = "", *, verb: str = "", proposed: bool = False,
-        bases: Mapping[SliceKey, Mask] = MappingProxyType({}),
+        bases: Mapping[SliceKey, Mask] = MappingProxyType({}), unseen: Collection[SliceKey] = (),
     ) -> None:  # fmt: skip
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
-        over one stored since, only the pixels painted since win.
+        over one stored since, only the pixels painted since win. An unverified label of a slice that was `unseen` stays unverified.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._path(key)):
                 whole = self._joined(key, mask, bases.get(key))
-            is_proposed = provenance is Provenance.ACCEPTED or (
-                proposed if provenance is Provenance.PROPAGATED else self._is_proposed(key, provenance)
-            )
-            record = LabelRecord.of(whole, self._n_classes, provenance, author=author, proposed=is_proposed)
+            how, had_model = _standing(self._records.get(key), provenance, proposed, seen=key not in unseen)
+            record = LabelRecord.of(whole, self._n_classes, how, author=author, proposed=had_model)
             wanted[key] = (whole, record if whole.any() else None)
         self._do(verb, provenance, wanted)
 
@@ -327,9 +325,6 @@ class Labels:
         record, _ = self._said(change.key)
         return True if _alike(record, source) else None if _alike(record, target) else False
 
-    def _is_proposed(self, key: SliceKey, provenance: Provenance) -> bool:
-        return provenance is Provenance.DRAWN and key in self._records and self._records[key].proposed
-
     def _forget(self, key: SliceKey) -> None:
         self._records.pop(key, None)
         self._stamps.pop(key, None)
@@ -352,3 +347,14 @@ class Labels:
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
     return one is other is None or (one is not None and one.says_as(other))
+
+
+def _standing(
+    before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
+) -> tuple[Provenance, bool]:
+    """As what a mask is stored, and whether a model had a part in it; an unverified label out of view stays as it was."""
+    if before is not None and not (seen or before.verified):
+        return before.provenance, before.proposed
+    if provenance is Provenance.DRAWN:
+        return provenance, before is not None and before.proposed
+    return provenance, provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
