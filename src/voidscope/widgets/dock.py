@@ -160,7 +160,7 @@ class Voidscope(QWidget):
         self._look_at_machine()
 
     def close_project(self) -> None:
-        """Save the last stroke and take the project's layers, keys and panels away; strokes that the disk refuses are left to a `Saver`."""
+        """Save the last stroke and take the project's layers, keys and panels away; what the disk refuses is left to a `Saver`."""
         if self.view is None:
             return
         self.runner.cancel()
@@ -170,6 +170,8 @@ class Voidscope(QWidget):
         self.view.release()
         if self.view.strokes.unsaved:
             Saver(self.view.strokes, self._main())
+        if self.view.study.held is not None:
+            Saver(self.view.study.held, self._main())
         for widget in (self.view.quick_bar, self.view):
             widget.setParent(None)
             widget.deleteLater()
