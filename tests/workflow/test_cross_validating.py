@@ -149,8 +149,11 @@ def test_where_the_new_labels_do_worse_the_model_is_in_question(
     shell = CliRunner().invoke(app, ["cross-validate", str(grown.path)])
     assert "warning: The new model may be worse. Cycle 2: void IoU" in shell.stderr
     assert f"voidscope restore {grown.path} --cycle 1" in shell.stderr
-    keep_model(grown)
-    assert not in_question(grown.cycle)
+    for asked in (True, False):
+        kept = CliRunner().invoke(app, ["keep", str(grown.path), "--json"])
+        assert json.loads(kept.stdout) == {"cycle": 2, "was_in_question": asked}
+        assert not in_question(grown.cycle) and comparison_of(grown.cycle).worse
+    assert CliRunner().invoke(app, ["keep", str(grown.path)]).stdout.startswith("cycle 2 is kept")
 
 
 def test_an_outcome_of_a_model_that_is_no_longer_current_is_refused(

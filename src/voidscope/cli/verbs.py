@@ -187,6 +187,18 @@ def restore(
 
 
 @app.command()
+def keep(path: ProjectPath, as_json: AsJson = False) -> None:
+    """Keep the newest model where it is in question: worse than the one before, or not compared with it. The way back is restore."""
+    project = open_project(path)
+    asked = project.cycle is not None and workflow.in_question(project.cycle)
+    cycle = workflow.keep_model(project)
+    told = (
+        f"cycle {cycle.number} is kept" if asked else f"cycle {cycle.number} is kept; it was not in question"
+    )
+    say({"cycle": cycle.number, "was_in_question": asked}, as_json, told)
+
+
+@app.command()
 def cross_validate(path: ProjectPath, device: Device = None, as_json: AsJson = False) -> None:
     """Do the newest cycle's labels and settings do better on slices left out than those before? For projects without labelled test
     scans: short trainings on parts of the labels, about twice as long as a retraining in all.
@@ -223,8 +235,8 @@ def _warn_if_worse_than(project: Project, found: workflow.Comparison) -> None:
     """Say that a new model is worse than the one before it, and the way back."""
     if found.worse:
         sys.stderr.write(
-            f"warning: {found.warning()} Go back with: "
-            f"voidscope restore {project.path} --cycle {found.before}\n"
+            f"warning: {found.warning()} Go back with: voidscope restore {project.path} --cycle {found.before}, "
+            f"or keep it with: voidscope keep {project.path}\n"
         )
 
 

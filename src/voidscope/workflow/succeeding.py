@@ -114,8 +114,9 @@ def remember(project: Project, cycle: Cycle, found: Comparison | None) -> None:
     project.events.evaluation_changed.emit()
 
 
-def keep_model(project: Project) -> None:
-    """Let the current model take the place of the one before, however it compares."""
+def keep_model(project: Project) -> Cycle:
+    """Let the current model take the place of the one before, however it compares; returns its cycle. Raises `NotReady` without one."""
     cycle = current_cycle(project)
     results.write_comparison(cycle.folder, {**results.read_comparison(cycle.folder), "kept": True})
     project.events.evaluation_changed.emit()
+    return cycle
