@@ -185,7 +185,7 @@ def propose(bench: Bench, tools: LabellingTools, qtbot: Any) -> None:
         mask = np.ones((24, 20), np.uint8)
         mask[8 : 8 + size, 8 : 8 + size] = VOID
         bench.project.labels.put(SliceKey("a", index), mask)
-    with qtbot.waitSignal(tools._own.ended, timeout=60_000):
+    with qtbot.waitSignal(tools.beside.ended, timeout=60_000):
         tools.fill_between()
 
 
@@ -295,7 +295,7 @@ def test_a_label_is_copied_on_to_as_many_slices_as_said(bench: Bench, panel: Lab
     bench.paint(2, VOID)
     bench.strokes.flush()
     panel.tools.reach.setValue(-2)
-    with qtbot.waitSignal(panel.tools._own.ended, timeout=60_000):
+    with qtbot.waitSignal(panel.tools.beside.ended, timeout=60_000):
         panel.tools.copy_on()
     assert bench.project.labels.unverified == (SliceKey("a", 0), SliceKey("a", 1))
 

@@ -155,6 +155,33 @@ def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
     assert not bar.cancel.isHidden()
 
 
+def test_a_job_beside_has_a_row_of_its_own_once_it_takes_more_than_a_moment(
+    runner: Runner, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.job_bar.MOMENT_MS", 1)
+    bar, other, gate, told = JobBar(runner), Runner(), [], []
+    qtbot.addWidget(bar)
+    row = bar.beside(other)
+    other.cancelled.connect(told.append)
+
+    def steps() -> Steps[None]:
+        while not gate:
+            yield Progress(3, 9, "between slices 0 and 10")
+
+    other.run(lambda: Job("Interpolating", steps, lambda _: None))
+    runner.started.emit("Training cycle 1")
+    qtbot.waitUntil(lambda: "between" in row.title.text() and not row.isHidden(), timeout=60_000)
+    assert row.title.text().startswith("Interpolating · between slices 0 and 10 · 3/9")
+    assert bar.title.text() == "Training cycle 1" and not bar.row.isHidden()
+    row.cancel.click()
+    qtbot.waitUntil(lambda: told == ["Interpolating"] and row.isHidden(), timeout=60_000)
+    assert bar.message.text().startswith("Interpolating: cancelled") and not bar.row.isHidden()
+    monkeypatch.setattr("voidscope.widgets.job_bar.MOMENT_MS", 60_000)
+    late = bar.beside(other)
+    other.started.emit("Copying")
+    assert late.isHidden()
+
+
 def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(
     runner: Runner, qtbot: Any, tmp_path: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """Jobs in the background: where a job is driven by a worker thread and what it has found is committed on the GUI's.
 
-Quick looks alone are driven beside it (`quick_look`): they change no project, and what goes wrong with one is no news.
+One runner has the dock's jobs, another, beside it, what proposes labels (`labelling_tools`); the tray shows both. Quick looks alone
+have none (`quick_look`): they change no project, and what goes wrong with one is no news.
 
 A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
 
