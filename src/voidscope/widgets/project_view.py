@@ -123,8 +123,7 @@ class ProjectView(QTabWidget):
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.study.release()
         self.strokes.release()
-        self.label.tools.release()
-        self.label.queue.release()
+        self.label.release()
         self.train.choice.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
