@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from voidscope.errors import NotReady, StaleResult
 from voidscope.jobs import Job, Progress, Steps
@@ -180,6 +181,23 @@ def test_a_job_beside_has_a_row_of_its_own_once_it_takes_more_than_a_moment(
     late = bar.beside(other)
     other.started.emit("Copying")
     assert late.isHidden()
+
+
+def test_on_one_processor_a_job_beside_need_not_wait_for_a_training(runner: Runner, qtbot: Any) -> None:
+    pool, told, gate = QThreadPool.globalInstance(), [], threading.Event()
+    threads = pool.maxThreadCount()
+    try:
+        pool.setMaxThreadCount(1)  # what Qt takes on a machine with one
+        beside = Runner()
+        beside.done.connect(told.append)
+        runner.run(lambda: Job("Training", counting(2, lambda: gate.wait(60)), lambda n: n))
+        beside.run(lambda: Job("Interpolating", counting(), lambda n: n))
+        qtbot.waitUntil(lambda: told == ["Interpolating"], timeout=20_000)
+        assert runner.busy
+    finally:
+        gate.set()
+        qtbot.waitUntil(lambda: not runner.busy, timeout=60_000)
+        pool.setMaxThreadCount(threads)
 
 
 def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 from voidscope.errors import JobFailed, VoidscopeError, error_line
@@ -27,6 +27,11 @@ from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
 
 log = logging.getLogger(__name__)
+
+THREADS = 8
+"""Least threads that jobs may have together. Qt takes as many as there are processors, but a training, which is in a process of its own,
+only waits on its thread, and shall keep no look or ranking from having one.
+"""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ class Runner(QObject):
         self._worker.aborted.connect(self._abort)
         self._worker.finished.connect(self._finish)
         self.started.emit(job.title)
+        pool = QThreadPool.globalInstance()
+        pool.setMaxThreadCount(max(THREADS, pool.maxThreadCount()))
         self._worker.start()
 
     def cancel(self) -> None:
