@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from test_progressing import add_cycle
 from typer.testing import CliRunner
 
+from builders import add_scan
 from voidscope.cli.main import app
 from voidscope.errors import NotReady, StaleResult
 from voidscope.evaluation import Matrix
@@ -35,7 +38,7 @@ from voidscope.workflow import (
     trials,
 )
 from voidscope.workflow.comparing import score
-from voidscope.workflow.cross_validating import FOLDS, folds_of
+from voidscope.workflow.cross_validating import FOLDS, foldings
 from voidscope.workflow.lessons import Lesson
 from voidscope.workflow.succeeding import CROSS_VALIDATED, LEARNT, SUCCEEDS, UNSEEN, remember
 from voidscope.workflow.trials import Trial
@@ -265,21 +268,42 @@ KEYS = st.lists(
 def test_folds_part_the_slices_and_where_there_are_scans_enough_no_scan_is_in_two(
     keys: tuple[SliceKey, ...],
 ) -> None:
-    parts = folds_of(keys, lambda k: k.scan)
-    assert sorted(k for part in parts for k in part) == list(keys)
-    assert 2 <= len(parts) <= FOLDS and all(parts)
-    if len({k.scan for k in keys}) >= FOLDS:
-        of = [{k.scan for k in part} for part in parts]
+    ways = list(foldings(keys, lambda k: k.scan))
+    assert len(ways) == 1 + (len({k.scan for k in keys}) >= FOLDS)
+    for parts in ways:
+        assert sorted(k for part in parts for k in part) == list(keys)
+        assert 2 <= len(parts) <= FOLDS and all(parts)
+    if len(ways) > 1:
+        of = [{k.scan for k in part} for part in ways[0]]
         assert sum(map(len, of)) == len(set.union(*of))
-    else:
-        assert [k for part in parts for k in part] == list(keys)  # runs of neighbours
-        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    runs = ways[-1]
+    assert [k for part in runs for k in part] == list(keys)  # neighbours stay together
+    assert max(map(len, runs)) - min(map(len, runs)) <= 1
 
 
 def test_one_scan_under_two_names_is_in_one_fold() -> None:
     keys = tuple(SliceKey(s, k) for s in "abcd" for k in range(3))
-    parts = folds_of(keys, lambda k: {"d": "a"}.get(k.scan, k.scan))
+    parts = next(foldings(keys, lambda k: {"d": "a"}.get(k.scan, k.scan)))
     assert {k.scan for k in next(p for p in parts if keys[0] in p)} == {"a", "d"}
+
+
+def test_where_the_cycle_before_had_one_scan_alone_runs_of_neighbours_judge(
+    project: Project, dataset: Dataset, tried: list[Trial], tmp_path: Path
+) -> None:
+    for name in "de":
+        shutil.copy(dataset.folder / "b.tif", tmp_path / f"{name}.tif")
+        with (tmp_path / f"{name}.tif").open("ab") as file:
+            file.write(name.encode())  # another file, so another scan
+        add_scan(project, tmp_path / f"{name}.tif")
+    put(project, dataset, FIRST[:3])
+    add_cycle(project)
+    put(project, dataset, [("b", 0), ("b", 2)])
+    for name in "de":
+        project.labels.put(SliceKey(name, 0), project.labels.get(SliceKey("b", 0)))
+    add_cycle(project, **{SUCCEEDS: 1})
+    compared(project)
+    assert execute(cross_validate(project)).n_slices == 7
+    assert [sorted({k.scan for k in keys_of(t.truth)}) for t in tried[::2]] == [["a"], ["a", "b"], ["d", "e"]]
 
 
 @pytest.mark.slow

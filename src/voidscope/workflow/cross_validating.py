@@ -9,7 +9,7 @@ are now, for what was painted over is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -106,34 +106,44 @@ def cross_validation_s(project: Project) -> float:
 def _plan(project: Project) -> tuple[Cycle, Cycle, tuple[_Fold, ...]]:
     """The cycle before, the current one, and the folds; raises `NotReady` where that would tell nothing."""
     before, now = _pair(project)
-    labels = project.labels
-    old, new = (tuple(k for k in c.labelled if k in labels) for c in (before, now))
+    old, new = (tuple(k for k in c.labelled if k in project.labels) for c in (before, now))
     if set(old) == set(new) and all(before.config.get(n) == now.config.get(n) for n in ("model", "train")):
         raise NotReady(
             f"Cycles {before.number} and {now.number} have learnt from the same slices by the same settings; cross-validation "
             "tells nothing of them. Label more slices and retrain."
         )
-    parts = folds_of(tuple(sorted({*old, *new})), lambda k: project.scan(k.scan).fingerprint)
+    problem = NotReady("Nothing is labelled any more of what both have learnt from.")
+    for parts in foldings(tuple(sorted({*old, *new})), lambda k: project.scan(k.scan).fingerprint):
+        try:
+            return before, now, _folds(project, parts, (before, old), (now, new))
+        except NotReady as error:
+            problem = error
+    raise problem
+
+
+def _folds(project: Project, parts: Sequence[Keys], *arms: tuple[Cycle, Keys]) -> tuple[_Fold, ...]:
+    """The parts that judge, with what each cycle learns from without them; raises `NotReady` where that would tell nothing."""
+    labels = project.labels
     if sum(_has_void(project, part) for part in parts) == 1:
         raise NotReady(
             "Voids are labelled in one scan or place alone, so that none is left to learn from where they judge; label voids elsewhere too."
         )
-    folds = tuple(
-        _Fold(judges, *(tuple(k for k in keys if k not in set(part)) for keys in (old, new)))
-        for part in parts
-        if (judges := tuple(k for k in part if not labels.record(k).proposed))
-    )
+    folds = []
+    for part in parts:
+        judges = tuple(k for k in part if not labels.record(k).proposed)
+        left = [tuple(k for k in keys if k not in set(part)) for _, keys in arms]
+        for (cycle, _), keys in zip(arms, left, strict=True):
+            if judges and sum(labels.counts(keys) > 0) < 2:
+                raise NotReady(
+                    f"Without the slices that judge, cycle {cycle.number} has fewer than two classes to learn from; label more slices and retrain."
+                )
+        if judges:
+            folds.append(_Fold(judges, *left))
     if len(folds) < 2:
         raise NotReady(
             "Cross-validation takes slices labelled by hand in at least two scans or places; accepted predictions judge no model. Label more by hand."
         )
-    for fold in folds:
-        for cycle, keys in ((before, fold.before), (now, fold.now)):
-            if sum(labels.counts(keys) > 0) < 2:
-                raise NotReady(
-                    f"Without the slices that judge, cycle {cycle.number} has fewer than two classes to learn from; label more slices and retrain."
-                )
-    return before, now, folds
+    return tuple(folds)
 
 
 def _pair(project: Project) -> tuple[Cycle, Cycle]:
@@ -156,21 +166,24 @@ def _pair(project: Project) -> tuple[Cycle, Cycle]:
     return before, now
 
 
-def folds_of(keys: Keys, origin: Callable[[SliceKey], str]) -> tuple[Keys, ...]:
-    """Cut labelled slices, in order, into `FOLDS` parts of about the same size: whole scans where there are as many, else runs of neighbours.
+def foldings(keys: Keys, origin: Callable[[SliceKey], str]) -> Iterator[tuple[Keys, ...]]:
+    """Ways to cut labelled slices, in order, into `FOLDS` parts of about the same size, the best first: whole scans where there are as
+    many, then runs of neighbours.
 
-    Slices of one `origin` (what a scan is of, whatever its name) stay together; neighbours look alike, and two runs meet in one place only.
+    Slices of one `origin` (what a scan is of, whatever its name) stay together in the first way. Neighbours look alike; in the second
+    way those at a cut are on both sides of it.
     """
     scans: dict[str, list[SliceKey]] = {}
     for key in keys:
         scans.setdefault(origin(key), []).append(key)
-    if len(scans) < FOLDS:
+    if len(scans) >= FOLDS:
+        parts: list[list[SliceKey]] = [[] for _ in range(FOLDS)]
+        for scan in sorted(scans.values(), key=len, reverse=True):
+            min(parts, key=len).extend(scan)
+        yield tuple(tuple(sorted(part)) for part in parts)
+    if keys:
         cuts = [round(len(keys) * k / FOLDS) for k in range(FOLDS + 1)]
-        return tuple(keys[a:b] for a, b in pairwise(cuts) if b > a)
-    parts: list[list[SliceKey]] = [[] for _ in range(FOLDS)]
-    for scan in sorted(scans.values(), key=len, reverse=True):
-        min(parts, key=len).extend(scan)
-    return tuple(tuple(sorted(part)) for part in parts)
+        yield tuple(keys[a:b] for a, b in pairwise(cuts) if b > a)
 
 
 def _has_void(project: Project, keys: Collection[SliceKey]) -> bool:
