@@ -342,8 +342,9 @@ def test_a_training_is_compared_with_the_model_before_and_a_worse_one_is_told(
 
     monkeypatch.setattr(workflow, "compare", lambda *_: Job("Comparing", steps, lambda found: found))
     assert shell.json("train", project, *QUICK)["comparison"] == worse.entry() | {"worse": True}
-    assert "warning: the new model is worse. Cycle 4: void IoU 0.500, cycle 3: 0.700" in shell.err
+    assert "warning: The new model is worse. Cycle 4: void IoU 0.500, cycle 3: 0.700" in shell.err
     assert f"Go back with: voidscope restore {project} --cycle 3" in shell.err
+    assert f"or keep it with: voidscope keep {project}" in shell.err
 
 
 def test_a_recipe_file_decides_and_the_report_says_how_to_repeat_it(

@@ -40,13 +40,28 @@ def test_counts_are_the_labelled_pixels_per_class(project: Project) -> None:
 
 
 def test_every_change_is_told(project: Project) -> None:
-    told: list[SliceKey] = []
+    told: list[tuple[SliceKey, ...]] = []
     project.events.labels_changed.connect(told.append)
     project.labels.put(KEY, some_mask())
     project.labels.put(KEY, np.zeros((6, 5), np.uint8))
-    assert told == [KEY, KEY]
+    assert told == [(KEY,), (KEY,)]
     assert KEY not in project.labels
     assert project.labels.get(KEY) is None
+
+
+def test_a_step_over_many_slices_is_told_once_when_all_of_it_is_on_disk(project: Project) -> None:
+    keys = tuple(SliceKey("a", k) for k in range(3))
+    other, told = Project.open(project.path), []
+    project.events.labels_changed.connect(lambda some: told.append((some, project.labels.keys())))
+    project.labels.put_all({key: some_mask() for key in keys})
+    project.labels.undo()
+    project.labels.redo()
+    assert told == [(keys, keys), (keys, ()), (keys, keys)]
+    seen: list[tuple[SliceKey, ...]] = []
+    other.events.labels_changed.connect(seen.append)
+    other.labels.catch_up()
+    other.labels.catch_up()
+    assert seen == [keys]
 
 
 def test_removing_an_unlabelled_slice_changes_nothing(project: Project) -> None:
@@ -137,7 +152,7 @@ def test_killing_the_process_loses_no_acknowledged_label(project: Project, delay
 
 
 def test_a_listener_that_fails_does_not_cut_a_step_in_two(project: Project) -> None:
-    def fails(_: SliceKey) -> None:
+    def fails(_: tuple[SliceKey, ...]) -> None:
         raise ProjectError("suggestions/0000.json is damaged")
 
     project.events.labels_changed.connect(fails)

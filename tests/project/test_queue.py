@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,31 @@ def test_never_outlives_models_and_a_skip_lapses_with_the_next(project: Project)
     next_cycle(project)
     assert project.queue.left_out() == {KEY}
     assert project.queue.state(SliceKey("a", 0)) is State.TODO
+
+
+def test_a_skip_belongs_to_the_model_and_is_back_where_that_is_gone_back_to(project: Project) -> None:
+    next_cycle(project)
+    first = project.cycle
+    project.queue.mark(KEY, Mark.SKIPPED)
+    next_cycle(project)
+    assert project.queue.left_out() == frozenset()
+    again = replace(first, number=project.next_cycle, provenance={"restored_from": 1})
+    project.add_cycle(again, b"", same=first)
+    for one in (project, Project.open(project.path)):
+        assert one.queue.left_out() == {KEY} and one.queue.state(KEY) is State.SKIPPED
+
+
+def test_skips_of_an_older_version_go_by_the_number_of_their_cycle(project: Project) -> None:
+    next_cycle(project)
+    project.queue.mark(KEY, Mark.SKIPPED)
+    path = project.path / "suggestions" / "marks.json"
+    tree = json.loads(path.read_text())
+    del tree["marks"][str(KEY)]["model"]
+    path.write_text(json.dumps(tree))
+    old = Project.open(project.path)
+    assert old.queue.left_out() == {KEY}
+    next_cycle(old)
+    assert old.queue.left_out() == frozenset()
 
 
 def test_a_label_ends_a_skip_but_no_flag(project: Project) -> None:

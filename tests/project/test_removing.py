@@ -46,7 +46,7 @@ def test_a_removed_scan_is_gone_and_its_labels_are_set_aside(project: Project) -
     assert label_files(project) == [
         "labels/b/0002.tif", "removed/a/labels/0001.tif", "removed/a/labels/0003.tif",
     ]  # fmt: skip
-    assert told[0] == "scans" and set(told[1:]) == {A, SliceKey("a", 3)}
+    assert told[0] == "scans" and set(told[1]) == {A, SliceKey("a", 3)}
     with pytest.raises(ProjectError, match="There is no scan 'a'"):
         project.remove("a")
 

@@ -67,7 +67,7 @@ def test_labels_made_and_removed_elsewhere_are_told(project: Project, other: Pro
     project.labels.put(KEY, np.ones((6, 5), np.uint8))
     other.labels.catch_up()
     told: list[SliceKey] = []
-    other.events.labels_changed.connect(told.append)
+    other.events.labels_changed.connect(told.extend)
     project.labels.remove(KEY)
     project.labels.put(SliceKey("b", 0), np.ones((6, 5), np.uint8))
     other.catch_up()

@@ -87,13 +87,13 @@ def test_a_hundred_and_twenty_steps_are_undone_and_redone_across_a_restart(proje
 def test_an_undo_says_what_it_did_and_every_slice_is_told(project: Project) -> None:
     project.labels.put(KEY, some_mask(0))
     project.labels.put(FAR, some_mask(1, 1), Provenance.ACCEPTED)
-    told: list[SliceKey] = []
+    told: list[tuple[SliceKey, ...]] = []
     project.events.labels_changed.connect(told.append)
     done = project.labels.undo()
     assert done is not None
     assert str(done) == "undid: accepted b/0001"
     assert str(project.labels.redo()) == "redid: accepted b/0001"
-    assert told == [FAR, FAR]
+    assert told == [(FAR,), (FAR,)]
 
 
 def test_taking_an_acceptance_back_makes_the_label_drawn_again(project: Project) -> None:

@@ -13,7 +13,7 @@ from bench import add_cycle, predict
 
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ProjectError
-from voidscope.jobs import execute
+from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
@@ -444,3 +444,26 @@ def test_the_last_scan_may_go_and_another_program_may_take_the_one_in_view(
     for index in range(4):
         view.setCurrentIndex(index)
     assert not view.label.suggest.isEnabled() and not view.measure.measure.isEnabled()
+
+
+def test_interpolating_is_in_the_tray_beside_a_training_and_goes_with_its_project(
+    dock: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(project: Project, key: SliceKey) -> Job[None, None]:
+        def steps() -> Steps[None]:
+            while True:
+                yield Progress(1, 128, "between slices 0 and 129")
+
+        return Job("Interpolating", steps, lambda _: None)
+
+    monkeypatch.setattr("voidscope.widgets.labelling_tools.interpolate", endless)
+    tools, row = dock.view.label.tools, dock._beside
+    assert row.isHidden()
+    tools.fill_between()
+    qtbot.waitUntil(lambda: not row.isHidden() and "1/128" in row.title.text(), timeout=60_000)
+    assert not dock.runner.busy and dock.view.train.retrain.toolTip()  # nothing else waits for it
+    row.cancel.click()
+    qtbot.waitUntil(lambda: row.isHidden(), timeout=60_000)
+    assert dock.jobs.message.text().startswith("Interpolating: cancelled")
+    dock.close_project()
+    assert row.parent() is None and dock._beside is None

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 from bench import add_cycle, predict
 from napari.utils.key_bindings import coerce_keybinding
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit
 from typer.testing import CliRunner
 
 from voidscope.cli.main import app
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project, Study, import_truth
+from voidscope.project import Drawing, Project, Study, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
+from voidscope.widgets import saver as saver_module
 from voidscope.widgets.blind_layers import DRAWING, IMAGE
+from voidscope.widgets.saver import Saver
 from voidscope.workflow import plan_study
 
 BACKGROUND, SOLDER, VOID = 1, 3, 4
@@ -294,10 +297,6 @@ def test_a_drawing_the_disk_refuses_keeps_the_study_open(
 ) -> None:
     start(view, "Ann")
     draw(view)
-
-    def full(*_: object) -> None:
-        raise ProjectError("Cannot write: disk full.")
-
     monkeypatch.setattr(Study, "keep_draft", full)
     view.study.leave_it.click()
     assert "disk full" in dock.jobs.message.text()
@@ -306,6 +305,60 @@ def test_a_drawing_the_disk_refuses_keeps_the_study_open(
     monkeypatch.undo()
     view.study.leave_it.click()
     assert not view.study.on
+
+
+@pytest.fixture
+def closed_on_a_full_disk(
+    view: Any, dock: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Saver, np.ndarray, list[str]]]:
+    """A dock closed in the middle of a study while the disk refuses the drawing: who has it, what was drawn, what is told."""
+    told: list[str] = []
+    monkeypatch.setattr("voidscope.widgets.saver.show_warning", told.append)
+    monkeypatch.setattr("voidscope.widgets.saver.show_info", told.append)
+    start(view, "Ann")
+    draw(view)
+    drawn = view.study.blind.mask
+    others = set(saver_module._AT_WORK)
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "keep_draft", full)
+        dock._viewer.window.remove_dock_widget(dock.parent())
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        (saver,) = saver_module._AT_WORK - others
+        saver._strokes.flush()
+        assert saver._strokes.unsaved and len(told) == 1 and "leave napari open" in told[0]
+    yield saver, drawn, told
+    saver._strokes.flush()
+    assert saver not in saver_module._AT_WORK
+
+
+def full(*_: object) -> None:
+    raise ProjectError("Cannot write: disk full.")
+
+
+def test_a_dock_closed_while_the_disk_is_full_loses_no_drawing(
+    study: Study, closed_on_a_full_disk: tuple[Saver, np.ndarray, list[str]]
+) -> None:
+    saver, drawn, told = closed_on_a_full_disk
+    saver._strokes._timer.timeout.emit()
+    kept = study.draft(study.next("Ann"))
+    assert kept is not None and (kept == drawn).all()
+    assert "is saved" in told[1] and saver not in saver_module._AT_WORK
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_drawing_that_was_kept_never_writes_over_a_later_one(
+    study: Study, closed_on_a_full_disk: tuple[Saver, np.ndarray, list[str]], finished: bool
+) -> None:
+    saver, drawn, told = closed_on_a_full_disk
+    slot = study.next("Ann")
+    later = np.full_like(drawn, SOLDER)
+    if finished:
+        study.keep(slot, Drawing(later, 0.5, "PASS"))
+    else:
+        study.keep_draft(slot, later)
+    saver._strokes.flush()
+    assert "that drawing stays" in told[1] and not saver._strokes.unsaved
+    assert ((study.drawing(slot) if finished else study.draft(slot)) == later).all()
 
 
 def test_a_study_waits_for_a_running_job(view: Any, dock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

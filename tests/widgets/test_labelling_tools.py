@@ -36,7 +36,7 @@ def panel(qtbot: Any, bench: Bench) -> Iterator[LabelPanel]:
     runner = Runner()
     made = LabelPanel(bench.project, runner, bench.layers, bench.strokes)
     qtbot.addWidget(made)
-    bench.project.events.labels_changed.connect(bench.layers.show_label)
+    bench.project.events.labels_changed.connect(lambda keys: [*map(bench.layers.show_label, keys)])
     runner.told.connect(bench.told.append)
     runner.failed.connect(bench.told.append)
     yield made
@@ -185,7 +185,7 @@ def propose(bench: Bench, tools: LabellingTools, qtbot: Any) -> None:
         mask = np.ones((24, 20), np.uint8)
         mask[8 : 8 + size, 8 : 8 + size] = VOID
         bench.project.labels.put(SliceKey("a", index), mask)
-    with qtbot.waitSignal(tools._own.ended, timeout=60_000):
+    with qtbot.waitSignal(tools.beside.ended, timeout=60_000):
         tools.fill_between()
 
 
@@ -217,6 +217,65 @@ def test_a_stroke_on_a_proposal_verifies_it(bench: Bench, panel: LabelPanel, qtb
     assert bench.project.labels.get(KEY)[2, 2] == PILLAR
 
 
+def thick(bench: Bench, index: int) -> None:
+    """A stroke through five slices, at the edge, where nothing was proposed but background."""
+    layer = bench.find("labels")
+    bench.layers.jump(SliceKey("a", index))
+    layer.n_edit_dimensions, layer.brush_size, layer.selected_label = 3, 5, PILLAR
+    layer.paint((2, index, 2), PILLAR)
+
+
+def test_a_stroke_through_several_slices_verifies_the_proposal_in_view_alone(
+    bench: Bench, panel: LabelPanel, qtbot: Any
+) -> None:
+    propose(bench, panel.tools, qtbot)
+    labels, before = bench.project.labels, {k: bench.project.labels.get(SliceKey("a", k)) for k in range(5)}
+    thick(bench, 2)
+    bench.strokes.flush()
+    assert labels.unverified == (SliceKey("a", 1), SliceKey("a", 3))
+    assert labels.record(KEY).provenance is Provenance.DRAWN
+    assert all(labels.get(SliceKey("a", k))[2, 2] == PILLAR for k in range(5))  # and no pixel is lost
+    panel.tools.turn(True)  # one stroke, one step
+    assert labels.unverified == tuple(SliceKey("a", k) for k in (1, 2, 3))
+    assert all((labels.get(SliceKey("a", k)) == before[k]).all() for k in range(5))
+
+
+def test_an_undo_of_napari_verifies_no_proposal_out_of_view(
+    bench: Bench, panel: LabelPanel, qtbot: Any
+) -> None:
+    propose(bench, panel.tools, qtbot)
+    thick(bench, 2)
+    bench.strokes.flush()
+    bench.find("labels").undo()
+    bench.strokes.flush()
+    assert bench.project.labels.unverified == (SliceKey("a", 1), SliceKey("a", 3))
+    assert bench.project.labels.get(SliceKey("a", 3))[2, 2] == 1
+
+
+def test_going_to_a_proposal_that_a_stroke_went_through_verifies_nothing_until_it_is_painted_on(
+    bench: Bench, panel: LabelPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    propose(bench, panel.tools, qtbot)
+    labels, put_all = bench.project.labels, Labels.put_all
+
+    def full(*_: Any, **__: Any) -> None:
+        raise ProjectError("the disk is full")
+
+    monkeypatch.setattr(Labels, "put_all", full)
+    thick(bench, 2)
+    bench.layers.jump(SliceKey("a", 3))
+    bench.strokes.flush()
+    bench.layers.show("b")  # the strokes of a are held meanwhile
+    monkeypatch.setattr(Labels, "put_all", put_all)
+    bench.strokes.flush()
+    assert not bench.strokes.unsaved
+    assert labels.unverified == (SliceKey("a", 1), SliceKey("a", 3))
+    bench.layers.jump(SliceKey("a", 3))
+    bench.paint(3, PILLAR, at=(3, 3))
+    bench.strokes.flush()
+    assert labels.unverified == (SliceKey("a", 1),)
+
+
 def test_rejecting_drops_a_proposal_and_undo_brings_all_of_them_back_and_away(
     bench: Bench, panel: LabelPanel, qtbot: Any
 ) -> None:
@@ -236,7 +295,7 @@ def test_a_label_is_copied_on_to_as_many_slices_as_said(bench: Bench, panel: Lab
     bench.paint(2, VOID)
     bench.strokes.flush()
     panel.tools.reach.setValue(-2)
-    with qtbot.waitSignal(panel.tools._own.ended, timeout=60_000):
+    with qtbot.waitSignal(panel.tools.beside.ended, timeout=60_000):
         panel.tools.copy_on()
     assert bench.project.labels.unverified == (SliceKey("a", 0), SliceKey("a", 1))
 

@@ -363,3 +363,17 @@ def test_an_odd_spacing_is_doubted_wherever_it_is_typed(qtbot: Any, bench: Bench
     panel.spacing.line.setText("0, 0, 0")
     panel.spacing.button.click()
     assert "--" not in told[-1] and "above 0" in told[-1]
+
+
+def test_a_step_over_many_slices_refreshes_the_panel_in_view_once(
+    qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = ProjectView(project, Runner(), ViewerModel())
+    qtbot.addWidget(view)
+    refreshed: list[int] = []
+    monkeypatch.setattr(view.label, "refresh", lambda: refreshed.append(1))
+    project.labels.put_all({SliceKey("a", k): np.ones((24, 20), np.uint8) for k in range(6)})
+    assert refreshed == [1] and view.layers.find("labels").data.all()
+    view.label.tools.turn(True)
+    assert len(refreshed) == 2 and not view.layers.find("labels").data.any()
+    view.release()

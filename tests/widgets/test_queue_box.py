@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from bench import add_cycle
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
 from voidscope.acquisition.findings import runs_of
-from voidscope.jobs import Job
+from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import Plane, Provenance, SliceKey
 from voidscope.widgets.colours import FlickerMap
@@ -134,8 +135,8 @@ def test_another_weight_ranks_again_without_asking_the_model(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: True)
-    monkeypatch.setattr(dock.runner, "run", lambda make, *then: asked.append("ranked"))
     panel = dock.view.label
+    monkeypatch.setattr(panel._ranking, "run", lambda make, *then: asked.append("ranked"))
     panel.form.widget("distance").value = "0.5"
     qtbot.wait(400)
     assert asked == []
@@ -145,6 +146,44 @@ def test_another_weight_ranks_again_without_asking_the_model(
     qtbot.waitUntil(lambda: asked != [], timeout=60_000)
     assert asked == ["ranked"]
     assert (project.config.suggest.distance, project.config.suggest.aggregation) == (0.25, "mean")
+
+
+def test_another_weight_ranks_again_while_a_training_runs_but_not_while_suggest_does(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, ranked = threading.Event(), []
+
+    def job(name: str, wait: bool, what: object) -> Job[Any, Any]:
+        def steps() -> Steps[None]:
+            yield Progress(0, 1)
+            while wait and not gate.wait(0.01):
+                yield Progress(0, 1)
+
+        return Job(name, steps, lambda _: ranked.append(what))
+
+    panel, runner = dock.view.label, dock.runner
+    project.queue.put(PICKS)
+    monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: True)
+    monkeypatch.setattr(
+        "voidscope.widgets.label_panel.suggest", lambda p: job("Suggesting", False, p.config.suggest.distance)
+    )
+    runner.run(lambda: job("Training", True, "trained"))
+    panel.form.widget("distance").value = "0.5"
+    qtbot.waitUntil(lambda: ranked == [0.5], timeout=60_000)
+    assert runner.busy  # the training goes on
+    gate.set()
+    qtbot.waitUntil(lambda: ranked == [0.5, "trained"] and not runner.busy, timeout=60_000)
+    gate.clear()
+    monkeypatch.setattr(
+        "voidscope.widgets.label_panel.suggest",
+        lambda p: job("Suggesting", not gate.is_set(), p.config.suggest.distance),
+    )
+    panel.suggest.click()
+    panel.form.widget("distance").value = "0.25"
+    qtbot.wait(600)
+    assert ranked == [0.5, "trained"]  # what Suggest finds would write over it
+    gate.set()
+    qtbot.waitUntil(lambda: ranked == [0.5, "trained", 0.5, 0.25], timeout=60_000)
 
 
 def test_a_missed_void_is_accepted_by_a_key(reviewed: Any, project: Project) -> None:

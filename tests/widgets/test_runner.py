@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from voidscope.errors import NotReady, StaleResult
 from voidscope.jobs import Job, Progress, Steps
@@ -153,6 +154,50 @@ def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
     runner.progressed.emit(Progress(3, 10, "epoch 3 of 10"), "0:07 left")
     assert (bar.bar.value(), bar.bar.maximum()) == (3, 10)
     assert not bar.cancel.isHidden()
+
+
+def test_a_job_beside_has_a_row_of_its_own_once_it_takes_more_than_a_moment(
+    runner: Runner, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.job_bar.MOMENT_MS", 1)
+    bar, other, gate, told = JobBar(runner), Runner(), [], []
+    qtbot.addWidget(bar)
+    row = bar.beside(other)
+    other.cancelled.connect(told.append)
+
+    def steps() -> Steps[None]:
+        while not gate:
+            yield Progress(3, 9, "between slices 0 and 10")
+
+    other.run(lambda: Job("Interpolating", steps, lambda _: None))
+    runner.started.emit("Training cycle 1")
+    qtbot.waitUntil(lambda: "between" in row.title.text() and not row.isHidden(), timeout=60_000)
+    assert row.title.text().startswith("Interpolating · between slices 0 and 10 · 3/9")
+    assert bar.title.text() == "Training cycle 1" and not bar.row.isHidden()
+    row.cancel.click()
+    qtbot.waitUntil(lambda: told == ["Interpolating"] and row.isHidden(), timeout=60_000)
+    assert bar.message.text().startswith("Interpolating: cancelled") and not bar.row.isHidden()
+    monkeypatch.setattr("voidscope.widgets.job_bar.MOMENT_MS", 60_000)
+    late = bar.beside(other)
+    other.started.emit("Copying")
+    assert late.isHidden()
+
+
+def test_on_one_processor_a_job_beside_need_not_wait_for_a_training(runner: Runner, qtbot: Any) -> None:
+    pool, told, gate = QThreadPool.globalInstance(), [], threading.Event()
+    threads = pool.maxThreadCount()
+    try:
+        pool.setMaxThreadCount(1)  # what Qt takes on a machine with one
+        beside = Runner()
+        beside.done.connect(told.append)
+        runner.run(lambda: Job("Training", counting(2, lambda: gate.wait(60)), lambda n: n))
+        beside.run(lambda: Job("Interpolating", counting(), lambda n: n))
+        qtbot.waitUntil(lambda: told == ["Interpolating"], timeout=20_000)
+        assert runner.busy
+    finally:
+        gate.set()
+        qtbot.waitUntil(lambda: not runner.busy, timeout=60_000)
+        pool.setMaxThreadCount(threads)
 
 
 def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(

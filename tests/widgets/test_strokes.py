@@ -215,7 +215,7 @@ def follow(bench: Bench) -> Project:
     """Show labels that change, as the dock does; returns the same project as another program has it open."""
     shown = bench.layers.show_label
     bench.project.events.labels_changed.connect(
-        lambda key: None if bench.strokes.pending(key) else shown(key)
+        lambda keys: [shown(key) for key in keys if not bench.strokes.pending(key)]
     )
     return Project.open(bench.project.path)
 

@@ -24,7 +24,7 @@ from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.result_layers import PREVIEW
 from voidscope.widgets.runner import Question, Runner
 from voidscope.workflow import Comparison, Glance, compare
-from voidscope.workflow.succeeding import SUCCEEDS, UNSEEN, predecessor, remember
+from voidscope.workflow.succeeding import CROSS_VALIDATED, LEARNT, SUCCEEDS, UNSEEN, predecessor, remember
 
 KEY = SliceKey("a", 3)
 
@@ -302,6 +302,55 @@ def test_a_question_nobody_answered_is_asked_again_when_the_project_is_opened(
     assert question.isHidden()
     seen.show_project(Project.open(project.path))
     assert question.isHidden() and len(project.cycles) == 2
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_where_only_what_both_learnt_speaks_for_a_model_cross_validating_is_offered_and_decides(
+    seen: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch, helps: bool
+) -> None:
+    found = Comparison(
+        4, 3, CROSS_VALIDATED, 7, (0.7, 0.6) if helps else (0.5, 0.6), (0.8, 0.8), ((0.7, 0.6),)
+    )
+    asked: list[bool] = []
+
+    def cross_validate(project: Project, elsewhere: bool) -> Job[None, Comparison]:
+        def steps() -> Steps[None]:
+            yield Progress(1, 1)
+
+        def commit(_: None) -> Comparison:
+            remember(project, project.cycle, found)
+            return found
+
+        asked.append(elsewhere)
+        return Job("Cross-validating cycle 2", steps, commit)
+
+    monkeypatch.setattr(model_choice, "cross_validate", cross_validate)
+    question, told = seen.jobs.question, []
+    seen.runner.told.connect(told.append)
+    for scan, index in (("a", 0), ("a", 2), ("a", 4), ("b", 0), ("b", 2)):
+        mask = np.ones(project.slice_shape(KEY), np.uint8)
+        mask[5:9] = 4
+        project.labels.put(SliceKey(scan, index), mask)
+    cycle = add_cycle(project, **{SUCCEEDS: 1})
+    remember(project, cycle, Comparison(2, 1, LEARNT, 1, (0.7, 0.7), (0.8, 0.8)))
+    assert question.isHidden()  # the first learnt from nothing, so that there is nothing to try
+    cycle = add_cycle(project, **{SUCCEEDS: 2})
+    remember(project, cycle, Comparison(3, 2, LEARNT, 5, (0.7, 0.7), (0.8, 0.8)))
+    assert question.isHidden()  # the same labels
+    label(project)
+    cycle = add_cycle(project, **{SUCCEEDS: 3})
+    remember(project, cycle, Comparison(4, 3, LEARNT, 5, (0.7, 0.7), (0.8, 0.8)))
+    assert "no test slice is labelled" in question.sentence.text()
+    assert [b.text() for b in question.buttons] == ["Cross-validate, about 1 min", "Keep cycle 4"]
+    question.buttons[0].click()
+    qtbot.waitUntil(lambda: asked == [True] and not seen.runner.busy, timeout=60_000)
+    if helps:
+        qtbot.waitUntil(lambda: found.sentence() in told, timeout=60_000)
+        assert question.isHidden()
+    else:
+        qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
+        assert question.sentence.text() == f"The new model may be worse. {found.sentence()}"
+        assert [b.text() for b in question.buttons] == ["Go back to cycle 3", "Keep cycle 4"]
 
 
 def test_what_another_program_trained_is_asked_about(seen: Any, project: Project) -> None:

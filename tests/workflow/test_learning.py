@@ -6,18 +6,21 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from builders import add_scan
+from builders import add_cycle, add_scan
 from voidscope import training
 from voidscope.config import Config
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import Progress, Steps, execute
-from voidscope.project import Cycle, Project, import_truth
+from voidscope.project import Cycle, PackedLabel, Project, import_truth
 from voidscope.training import Pretrained
-from voidscope.vocabulary import Plane, SliceKey, Split
+from voidscope.vocabulary import Mask, Plane, SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import is_trained, pretrain
+from voidscope.workflow import compare, evaluate, is_trained, pretrain, train
+from voidscope.workflow.evaluating import held_out
+from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.snapshot import provenance_of
 
 DONE = "these scans and settings are already pretrained"
@@ -146,3 +149,44 @@ def test_another_plane_is_another_pretraining(project: Project, monkeypatch: pyt
         with pytest.raises(NotReady, match="killed"):
             execute(pretrain(project))
     assert states == [None, b"state", None]
+
+
+def test_labels_are_unpacked_by_the_job_as_they_were_when_it_was_asked_for(
+    project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [SliceKey(s, i) for s in "abc" for i in (0, 2)]
+    import_truth(project, dataset, keys[:4])
+    add_cycle(project)
+    import_truth(project, dataset, keys[4:])
+    before = {k: project.labels.get(k) for k in keys}
+    unpacked: list[SliceKey] = []
+    mask = PackedLabel.mask
+
+    def seen(self: PackedLabel) -> Mask:
+        unpacked.append(self.key)
+        return mask(self)
+
+    monkeypatch.setattr(PackedLabel, "mask", seen)
+    lesson, judges = lesson_on(project, project.config, tuple(keys[:4])), held_out(project, "c")
+    compare(project)
+    train(project)
+    evaluate(project)
+    assert unpacked == []  # so that whoever asks need not wait
+    for key in keys:
+        project.labels.put(key, np.ones((24, 20), np.uint8))
+    assert all((label.mask() == before[label.key]).all() for label in lesson.labels)
+    volume = judges.volume()
+    assert all((volume[:, key.index] == before[key]).all() for key in keys[4:])
+    assert set(unpacked) == set(keys)
+
+
+def test_a_label_file_that_is_gone_or_damaged_is_named(project: Project, dataset: Dataset) -> None:
+    key = SliceKey("a", 0)
+    import_truth(project, dataset, [key])
+    path = project.path / "labels" / "a" / "0000.tif"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ProjectError, match=r"0000.tif is damaged"):
+        execute(train(project))
+    path.unlink()
+    with pytest.raises(ProjectError, match=r"0000.tif is damaged.*Restore"):
+        train(project)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voidscope.errors import NotReady, StaleResult
-from voidscope.jobs import execute
+from voidscope.jobs import Progress, execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset
@@ -142,3 +142,16 @@ def test_a_scan_with_a_proposal_keeps_its_plane(project: Project) -> None:
     propose(project, key(1))
     assert project.labels.speak_of("a")
     assert not project.labels.speak_of("b")
+
+
+def test_interpolating_tells_of_every_slice_and_cancelled_it_proposes_nothing(project: Project) -> None:
+    project.labels.put(key(0), square(1))
+    project.labels.put(key(3), square(4))
+    told: list[Progress] = []
+    steps = interpolate(project, key(1)).steps()
+    told += [next(steps), next(steps)]
+    steps.close()
+    assert [(p.done, p.total) for p in told] == [(0, 2), (1, 2)]
+    assert project.labels.unverified == ()
+    execute(interpolate(project, key(1)), told.append)
+    assert [p.done for p in told[2:]] == [0, 1, 2] and len(project.labels.unverified) == 2

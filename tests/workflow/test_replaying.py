@@ -25,6 +25,7 @@ from voidscope.workflow import progress, replay, replay_lacks, replaying
 from voidscope.workflow.comparing import score
 from voidscope.workflow.lessons import Lesson
 from voidscope.workflow.replaying import Replay, ReplayPoint
+from voidscope.workflow.trials import Trial
 
 
 @pytest.fixture
@@ -65,12 +66,12 @@ def stubbed(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
         yield Progress(2, 2)
         return SimpleNamespace(weights=b"")
 
-    def judge(self: object, lesson: Lesson, weights: bytes) -> Matrix:
-        right = len(lesson.keys)
+    def judge(self: Trial, weights: bytes) -> Matrix:
+        right = len(self.lesson.labels)
         return np.diag([10, 10, 10, right]) + np.array([[0] * 4] * 3 + [[10 - right, 0, 0, 0]])
 
     monkeypatch.setattr(Lesson, "steps", steps)
-    monkeypatch.setattr(replaying._Replaying, "_judge", judge)
+    monkeypatch.setattr(Trial, "judge", judge)
     return labelled
 
 
@@ -84,13 +85,13 @@ def test_both_arms_are_trained_alike_on_as_many_of_the_labelled_slices(
     monkeypatch.setattr("voidscope.workflow.lessons.apart", sent)
     monkeypatch.setattr(replaying, "MOST_SIZES", 2)
     found = execute(replay(labelled, elsewhere=True))
-    assert [len(x.keys) for x in lessons] == [2, 2, 6]
-    first, random, last = (set(x.keys) for x in lessons)
+    assert [len(x.labels) for x in lessons] == [2, 2, 6]
+    first, random, last = ({label.key for label in x.labels} for x in lessons)
     assert (first, last) == tuple(set(labelled.cycles[k].labelled) for k in (0, -1))
     assert random < last and random != first
     for one in lessons:
         assert one.settings.train.epochs == 1  # a third of three
-        assert all((m == labelled.labels.get(k)).all() for k, m in zip(one.keys, one.masks, strict=True))
+        assert all((x.mask() == labelled.labels.get(x.key)).all() for x in one.labels)
         assert one.normalisation == labelled.normalisation()
     assert found.points[-1].random == found.points[-1].chosen
     assert all(0 <= v <= 1 for p in found.points for s in (*p.random, *p.chosen) for v in s if v is not None)

@@ -186,6 +186,29 @@ def restore(
     )
 
 
+@app.command()
+def keep(path: ProjectPath, as_json: AsJson = False) -> None:
+    """Keep the newest model where it is in question: worse than the one before, or not compared with it. The way back is restore."""
+    project = open_project(path)
+    asked = project.cycle is not None and workflow.in_question(project.cycle)
+    cycle = workflow.keep_model(project)
+    told = (
+        f"cycle {cycle.number} is kept" if asked else f"cycle {cycle.number} is kept; it was not in question"
+    )
+    say({"cycle": cycle.number, "was_in_question": asked}, as_json, told)
+
+
+@app.command()
+def cross_validate(path: ProjectPath, device: Device = None, as_json: AsJson = False) -> None:
+    """Do the newest cycle's labels and settings do better on slices left out than those before? For projects without labelled test
+    scans: short trainings on parts of the labels, about twice as long as a retraining in all.
+    """
+    project = open_project(path)
+    found = run(workflow.cross_validate(project, run_settings(project, None, None, device)))
+    _warn_if_worse_than(project, found)
+    say(found.entry() | {"now": found.now, "worse": found.worse}, as_json, found.sentence())
+
+
 def _compared(project: Project, settings: Config) -> workflow.Comparison | None:
     """How a new model compares with the one before, with a warning where it is worse, or nobody can tell; the first has none before it."""
     if len(project.cycles) < 2:
@@ -199,12 +222,22 @@ def _compared(project: Project, settings: Config) -> workflow.Comparison | None:
         sys.stderr.write(
             "warning: not compared with the model before: no labels tell them apart, or its weights are lost\n"
         )
-    elif found.worse:
-        sys.stderr.write(
-            f"warning: the new model is worse. {found.sentence()} Go back with: "
-            f"voidscope restore {project.path} --cycle {found.before}\n"
-        )
+    else:
+        _warn_if_worse_than(project, found)
+        if workflow.awaits_cross_validation(project):
+            sys.stderr.write(
+                f"no test slice is labelled; to try both on slices left out: voidscope cross-validate {project.path}\n"
+            )
     return found
+
+
+def _warn_if_worse_than(project: Project, found: workflow.Comparison) -> None:
+    """Say that a new model is worse than the one before it, and the way back."""
+    if found.worse:
+        sys.stderr.write(
+            f"warning: {found.warning()} Go back with: voidscope restore {project.path} --cycle {found.before}, "
+            f"or keep it with: voidscope keep {project.path}\n"
+        )
 
 
 def _warn_if_worse(project: Project) -> None:

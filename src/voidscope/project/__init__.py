@@ -12,7 +12,7 @@ from voidscope.project.importing import (
     project_truth,
     truth_of,
 )
-from voidscope.project.label_files import LabelRecord, StoredLabel
+from voidscope.project.label_files import LabelRecord, PackedLabel, StoredLabel
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
@@ -30,6 +30,7 @@ __all__ = [
     "LabelRecord",
     "Labels",
     "Mark",
+    "PackedLabel",
     "PartRecord",
     "Project",
     "Queue",

@@ -18,6 +18,7 @@ import tifffile
 
 from voidscope.errors import LabelError, ProjectError
 from voidscope.vocabulary import Mask, Provenance, SliceKey
+from voidscope.volume.guarding import FOREIGN_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +123,26 @@ def encode(key: SliceKey, mask: Mask, record: LabelRecord) -> bytes:
     return buffer.getvalue()
 
 
-def read_mask(path: Path, key: SliceKey, record: LabelRecord) -> Mask:
-    """The mask (h, w) of a label file; raises `ProjectError` when it is damaged or not the one recorded."""
-    try:
-        mask: Mask = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup.") from error
-    if sha256(mask) != record.sha256:
-        raise ProjectError(
-            f"The label file {path} was changed outside voidscope; restore it or label {key} again."
-        )
-    return mask
+@dataclass(frozen=True, slots=True)
+class PackedLabel:
+    """The label of a slice as its file held it; to be unpacked later, on any thread or in another process, whatever becomes of the file."""
+
+    key: SliceKey
+    path: Path
+    record: LabelRecord
+    data: bytes
+
+    def mask(self) -> Mask:
+        """Its mask (h, w) with ids 0..C; raises `ProjectError` when the file was damaged or not the one recorded."""
+        try:
+            mask: Mask = tifffile.imread(io.BytesIO(self.data))
+        except FOREIGN_ERRORS as error:
+            raise _damaged(self.path, error) from error
+        if sha256(mask) != self.record.sha256:
+            raise ProjectError(
+                f"The label file {self.path} was changed outside voidscope; restore it or label {self.key} again."
+            )
+        return mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,18 @@ class StoredLabel:
 
     def mask(self) -> Mask:
         """Its mask (h, w) with ids 0..C; raises `ProjectError` when the file is damaged, or another by now."""
-        return read_mask(self.path, self.key, self.record)
+        return self.packed().mask()
+
+    def packed(self) -> PackedLabel:
+        """It as it is now, to be unpacked later; raises `ProjectError` when the file is gone or cannot be read."""
+        try:
+            return PackedLabel(self.key, self.path, self.record, self.path.read_bytes())
+        except OSError as error:
+            raise _damaged(self.path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ProjectError:
+    return ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup.")
 
 
 def joined(mask: Mask, base: Mask | None, stored: StoredLabel | None) -> Mask:

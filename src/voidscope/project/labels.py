@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from voidscope.project.atomic import Draft, explained, keep_all, remove
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
+    PackedLabel,
     Stamp,
     StoredLabel,
     encode,
@@ -50,13 +51,13 @@ class Labels:
     `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
     accepts it or labels on it.
 
-    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told each key that changed. Another
-    program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
+    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told the slices that a step has
+    changed, once all of it is on disk. Another program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
     """
 
     def __init__(
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
-        changed: Callable[[SliceKey], None], journal: Journal,
+        changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._journal = journal
@@ -113,6 +114,10 @@ class Labels:
         """The label of a slice to be read later; raises `LabelError` for an unlabelled one."""
         return StoredLabel(key, self._path(key), self.record(key))
 
+    def packed(self, keys: Iterable[SliceKey]) -> tuple[PackedLabel, ...]:
+        """The labels of these slices as they are now, for a job that unpacks them; raises `LabelError` for an unlabelled one."""
+        return tuple(self.stored(key).packed() for key in keys)
+
     def put(
         self, key: SliceKey, mask: npt.NDArray[np.integer], provenance: Provenance = Provenance.DRAWN, author: str = "",
     ) -> None:  # fmt: skip
@@ -126,22 +131,20 @@ class Labels:
     def put_all(
         self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
         author: str = "", *, verb: str = "", proposed: bool = False,
-        bases: Mapping[SliceKey, Mask] = MappingProxyType({}),
+        bases: Mapping[SliceKey, Mask] = MappingProxyType({}), unseen: Collection[SliceKey] = (),
     ) -> None:  # fmt: skip
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
-        over one stored since, only the pixels painted since win.
+        over one stored since, only the pixels painted since win. An unverified label of a slice that was `unseen` stays unverified.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._path(key)):
                 whole = self._joined(key, mask, bases.get(key))
-            is_proposed = provenance is Provenance.ACCEPTED or (
-                proposed if provenance is Provenance.PROPAGATED else self._is_proposed(key, provenance)
-            )
-            record = LabelRecord.of(whole, self._n_classes, provenance, author=author, proposed=is_proposed)
+            how, had_model = _standing(self._records.get(key), provenance, proposed, seen=key not in unseen)
+            record = LabelRecord.of(whole, self._n_classes, how, author=author, proposed=had_model)
             wanted[key] = (whole, record if whole.any() else None)
         self._do(verb, provenance, wanted)
 
@@ -191,20 +194,21 @@ class Labels:
             found = scan_folders(self._folder)
             moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
             files = dict(self._files(moved))
-            for key in [
-                k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)
-            ]:
+            gone = [k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)]
+            for key in gone:
                 self._forget(key)
-                self._changed(key)
-            for key, path in files.items():
-                if (now := stamp(path)) is not None and now != self._stamps.get(key):
-                    self._take_in(key, path)
-                    self._changed(key)
+            news = [
+                k for k, p in files.items() if (now := stamp(p)) is not None and now != self._stamps.get(k)
+            ]
+            for key in news:
+                self._take_in(key, files[key])
             long_ago = time.time_ns() - RACY_NS
             foreign = {
                 n for n in moved if len(list((self._folder / n).iterdir())) > sum(k.scan == n for k in files)
             }
             self._settled = {n: t for n, t in found.items() if t < long_ago and n not in foreign}
+        if gone or news:
+            self._changed((*gone, *news))
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -251,8 +255,7 @@ class Labels:
             for key, (_, record) in wanted.items():
                 self._keep(key, record, drafts[key])
             self._journal.tidy()
-        for key in wanted:
-            self._changed(key)
+        self._changed(tuple(wanted))
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
@@ -310,8 +313,8 @@ class Labels:
             self._keep(change.key, record, draft)
         if back:
             self._journal.turned(path, back=True)
-        for change in turning:
-            self._changed(change.key)
+        if turning:
+            self._changed(tuple(change.key for change in turning))
         return states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:
@@ -321,9 +324,6 @@ class Labels:
             return False
         record, _ = self._said(change.key)
         return True if _alike(record, source) else None if _alike(record, target) else False
-
-    def _is_proposed(self, key: SliceKey, provenance: Provenance) -> bool:
-        return provenance is Provenance.DRAWN and key in self._records and self._records[key].proposed
 
     def _forget(self, key: SliceKey) -> None:
         self._records.pop(key, None)
@@ -347,3 +347,14 @@ class Labels:
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
     return one is other is None or (one is not None and one.says_as(other))
+
+
+def _standing(
+    before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
+) -> tuple[Provenance, bool]:
+    """As what a mask is stored, and whether a model had a part in it; an unverified label out of view stays as it was."""
+    if before is not None and not (seen or before.verified):
+        return before.provenance, before.proposed
+    if provenance is Provenance.DRAWN:
+        return provenance, before is not None and before.proposed
+    return provenance, provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)

@@ -32,7 +32,8 @@ class ProjectEvents:
     """What changes in a project, told after it is on disk."""
 
     scans_changed = Signal()
-    labels_changed = Signal(SliceKey)
+    labels_changed = Signal(tuple)
+    """The slices of one step, which may be many."""
     cycles_changed = Signal()
     suggestions_changed = Signal()
     marks_changed = Signal(SliceKey)

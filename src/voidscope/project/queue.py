@@ -20,7 +20,7 @@ class Mark(StrEnum):
     """What a person said of a slice without labelling it."""
 
     SKIPPED = "skipped"
-    """Not now: it comes back with the next model."""
+    """Not now: it comes back with another model, and is skipped again once that model is gone back to."""
     FLAGGED = "flagged"
     """To come back to; it stays in the queue."""
     NEVER = "never"
@@ -42,6 +42,8 @@ class _Marked(NamedTuple):
     cycle: int
     """Number of the cycle whose queue was shown; 0 before the first."""
     time: str
+    model: str | None = None
+    """SHA-256 of that cycle's weights, empty before the first; None where an older version made the mark."""
 
 
 class Queue:
@@ -110,7 +112,7 @@ class Queue:
             self._marks.pop(key, None)
         else:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._marks[key] = _Marked(mark, self._number, now)
+            self._marks[key] = _Marked(mark, self._number, now, self._model)
         self._write_marks()
         self._told(key)
 
@@ -175,11 +177,18 @@ class Queue:
             self._told(key)
 
     def _mark_of(self, key: SliceKey) -> Mark | None:
-        """The mark that holds; a skip lapses with its model."""
+        """The mark that holds; a skip does while its model is the current one, by whatever number."""
         found = self._marks.get(key)
-        if found is None or (found.mark is Mark.SKIPPED and found.cycle != self._number):
+        if found is None:
             return None
-        return found.mark
+        same = found.cycle == self._number if found.model is None else found.model == self._model
+        return found.mark if same or found.mark is not Mark.SKIPPED else None
+
+    @property
+    def _model(self) -> str:
+        """SHA-256 of the current cycle's weights; empty before the first."""
+        cycle = self._current()
+        return cycle.weights_sha256 if cycle else ""
 
     @property
     def _number(self) -> int:
@@ -212,7 +221,7 @@ def _parsed(path: Path) -> tuple[dict[SliceKey, _Marked], frozenset[str]]:
     tree: Mapping[str, Any] = read_json(path)
     try:
         marks = {
-            SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]))
+            SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]), m.get("model"))
             for k, m in tree["marks"].items()
         }
         return marks, frozenset(str(s) for s in tree["settled"])

@@ -187,6 +187,14 @@ class Study:
         """Write what is drawn of a reading so far, in place of what the operator drew of any before."""
         write_bytes(self._draft_path(slot.operator), _tiff(mask, asdict(slot)))
 
+    def draft_file(self, operator: str) -> bytes | None:
+        """The file of what an operator is drawing, by which one tells whether it was drawn on; None where there is none."""
+        path = self._draft_path(operator)
+        try:
+            return path.read_bytes()
+        except OSError:
+            return None
+
     def draft(self, slot: Slot) -> Mask | None:
         """What was drawn (h, w) of a reading that is not finished; None where there is nothing, or nothing that can be read."""
         path = self._draft_path(slot.operator)

@@ -67,6 +67,7 @@ class Voidscope(QWidget):
         self.keys, self.doctor = Keys(napari_viewer), Doctor(self)
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
+        self._beside: QWidget | None = None
         self._reopens = True
         self._main: Callable[[], QWidget | None] = lambda: None
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
@@ -125,6 +126,7 @@ class Voidscope(QWidget):
         self.welcome.hide()
         self.layout().insertWidget(4, self.view, 1)
         self.layout().insertWidget(5, self.view.quick_bar)
+        self._beside = self.jobs.beside(self.view.label.tools.beside)
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
         self.keys.bind({**self.view.shortcuts(), SHEET: self._turn_sheet})
@@ -160,7 +162,7 @@ class Voidscope(QWidget):
         self._look_at_machine()
 
     def close_project(self) -> None:
-        """Save the last stroke and take the project's layers, keys and panels away; strokes that the disk refuses are left to a `Saver`."""
+        """Save the last stroke and take the project's layers, keys and panels away; what the disk refuses is left to a `Saver`."""
         if self.view is None:
             return
         self.runner.cancel()
@@ -170,10 +172,12 @@ class Voidscope(QWidget):
         self.view.release()
         if self.view.strokes.unsaved:
             Saver(self.view.strokes, self._main())
-        for widget in (self.view.quick_bar, self.view):
+        if self.view.study.held is not None:
+            Saver(self.view.study.held, self._main())
+        for widget in filter(None, (self._beside, self.view.quick_bar, self.view)):
             widget.setParent(None)
             widget.deleteLater()
-        self.view = None
+        self.view = self._beside = None
 
     def refresh(self) -> None:
         """The line that sums the project up."""

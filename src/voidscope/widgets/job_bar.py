@@ -1,10 +1,10 @@
-"""What is running: title, device, stage, done of total, time left, Cancel; what is asked; the last thing that went wrong."""
+"""The tray. What is running: title, device, stage, done of total, time left, Cancel; what is asked; the last thing that went wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from voidscope.jobs import Progress
@@ -12,6 +12,8 @@ from voidscope.widgets.runner import Question, Runner
 
 PROBLEM = "background: #b3261e; color: white; padding: 4px 6px; border-radius: 3px;"
 """Readable in the dark and in the light theme."""
+MOMENT_MS = 300
+"""A job beside the runner's is shown once it has taken so long."""
 
 
 class QuestionBox(QFrame):
@@ -56,19 +58,73 @@ def _answering(box: QuestionBox, act: Callable[[], object]) -> Callable[[bool], 
     return answered
 
 
+class JobRow(QWidget):
+    """What a runner is doing: title, device, stage, done of total, time left, Cancel; hidden while it does nothing.
+
+    `after_ms` keeps the row away from a job that is over before anybody could read it.
+    """
+
+    def __init__(self, runner: Runner, parent: QWidget | None = None, *, after_ms: int = 0) -> None:
+        super().__init__(parent)
+        self._job = self._where = ""
+        self.title, self.bar, self.cancel = QLabel(), QProgressBar(), QPushButton("Cancel")
+        self.title.setWordWrap(True)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.cancel.setToolTip("Stop the running job; what was saved before stays.")
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(after_ms)
+        self._late.timeout.connect(self._show)
+        row, layout = QHBoxLayout(), QVBoxLayout(self)
+        for box in (row, layout):
+            box.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.title, stretch=1)
+        row.addWidget(self.cancel)
+        layout.setSpacing(3)
+        layout.addWidget(self.bar)
+        layout.addLayout(row)
+        self.cancel.clicked.connect(runner.cancel)
+        runner.started.connect(self._started)
+        runner.progressed.connect(self._progressed)
+        runner.ended.connect(self._ended)
+        self._ended()
+
+    def _started(self, title: str) -> None:
+        self._job, self._where = title, ""
+        self.title.setText(title)
+        self.bar.setRange(0, 0)
+        if self._late.interval():
+            self._late.start()
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        for part in (self, self.title, self.bar, self.cancel):
+            part.show()
+
+    def _progressed(self, progress: Progress, left: str) -> None:
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        self._where = progress.where or self._where
+        job = f"{self._job} on {self._where}" if self._where else self._job
+        share = f"{progress.done}/{progress.total}" if progress.total else ""
+        self.title.setText(" · ".join(w for w in (job, progress.note, share, left) if w))
+
+    def _ended(self) -> None:
+        self._late.stop()
+        self.title.setText("")
+        for part in (self.title, self.bar, self.cancel, self):
+            part.hide()
+
+
 class JobBar(QWidget):
-    """Listens to the runner and forwards Cancel to it."""
+    """The tray: a row for the runner's job and one for each runner `beside` it; what is asked, what stands, and what was told last."""
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._job = self._where = ""
-        self.title = QLabel()
-        self.title.setWordWrap(True)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(8)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop the running job; what was saved before stays.")
+        self.row = JobRow(runner)
+        self.title, self.bar, self.cancel = self.row.title, self.row.bar, self.row.cancel
         self.question = QuestionBox()
         self.standing, self.message = QLabel(), QLabel()
         for words in (self.standing, self.message):
@@ -76,18 +132,24 @@ class JobBar(QWidget):
             words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.standing.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
         self.stand("")
-        self._lay_out()
-        self.cancel.clicked.connect(runner.cancel)
-        runner.started.connect(self._started)
-        runner.progressed.connect(self._progressed)
-        runner.ended.connect(self._ended)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for widget in (self.row, self.question, self.standing, self.message):
+            layout.addWidget(widget)
+        self._connect(runner)
         runner.failed.connect(self.tell_problem)
-        runner.cancelled.connect(self._cancelled)
-        runner.done.connect(self._done)
         runner.told.connect(self.tell)
         runner.asked.connect(self.question.ask)
         runner.stands.connect(self.stand)
-        self._ended()
+        self.tell("")
+
+    def beside(self, runner: Runner) -> JobRow:
+        """Show what another runner does in a row of its own, which whoever owns that runner takes away with it."""
+        row = JobRow(runner, after_ms=MOMENT_MS)
+        self.layout().insertWidget(1, row)
+        self._connect(runner)
+        return row
 
     def tell(self, sentence: str) -> None:
         """Show a sentence."""
@@ -105,45 +167,16 @@ class JobBar(QWidget):
         self.standing.setText(sentence)
         self.standing.setVisible(bool(sentence))
 
+    def _connect(self, runner: Runner) -> None:
+        runner.started.connect(self._started)
+        runner.cancelled.connect(self._cancelled)
+        runner.done.connect(self._done)
+
+    def _started(self, title: str) -> None:
+        self.tell("")
+
     def _cancelled(self, title: str) -> None:
         self.tell(f"{title}: cancelled; what was saved before stays.")
 
     def _done(self, title: str) -> None:
         self.tell(f"{title}: done.")
-
-    def _started(self, title: str) -> None:
-        self._job, self._where = title, ""
-        self.title.setText(title)
-        self.title.show()
-        self.bar.setRange(0, 0)
-        self.bar.show()
-        self.cancel.show()
-        self.tell("")
-
-    def _progressed(self, progress: Progress, left: str) -> None:
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
-        self._where = progress.where or self._where
-        job = f"{self._job} on {self._where}" if self._where else self._job
-        share = f"{progress.done}/{progress.total}" if progress.total else ""
-        self.title.setText(" · ".join(w for w in (job, progress.note, share, left) if w))
-
-    def _ended(self) -> None:
-        self.title.setText("")
-        self.title.hide()
-        self.bar.hide()
-        self.cancel.hide()
-
-    def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.title, stretch=1)
-        row.addWidget(self.cancel)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self.bar)
-        layout.addLayout(row)
-        layout.addWidget(self.question)
-        layout.addWidget(self.standing)
-        layout.addWidget(self.message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
+from voidscope.jobs import Job
 from voidscope.labelling import background_id
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
@@ -45,7 +47,11 @@ SETTLE_MS = 250
 
 
 class LabelPanel(QWidget):
-    """The queue of suggestions, the card of the current one, and the class palette."""
+    """The queue of suggestions, the card of the current one, and the class palette.
+
+    Ranking again by other settings runs on a runner of its own, so that it need not wait for a training: it asks no model, takes a
+    fraction of a second and writes the queue alone. Only Suggest writes that as well; what it finds comes last.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,8 @@ class LabelPanel(QWidget):
         self.form = SettingsForm("suggest", FIELDS, project.config)
         self.queue = QueueBox(project, runner, layers, strokes)
         self.card, self.suggest = self.queue.card, self.queue.suggest
+        self._ranking, self._suggesting = Runner(self), False
+        self._ranking.failed.connect(runner.failed)
         self._again = QTimer(self)
         self._again.setSingleShot(True)
         self._again.timeout.connect(self._rank_again)
@@ -142,9 +150,26 @@ class LabelPanel(QWidget):
         if self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else ""):
             self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
+    def release(self) -> None:
+        """Stop what the panel has running, and leave viewer and layers as they were."""
+        self._again.stop()
+        self._ranking.cancel()
+        self.tools.release()
+        self.queue.release()
+
     def _suggest(self) -> None:
         if self._strokes.ready("Suggesting"):
-            self._runner.run(lambda: suggest(self._project), lambda _: self.queue.begin())
+            self._runner.run(self._suggestion, lambda _: self.queue.begin())
+
+    def _suggestion(self) -> Job[Any, Any]:
+        """The job of Suggest, as it starts: from now on, whatever ranks by the settings of before comes too late."""
+        job = suggest(self._project)
+        self._ranking.cancel()
+        self._suggesting = True
+        return job
+
+    def _job_ended(self) -> None:
+        self._suggesting = False
 
     def _configured(self, config: Config) -> None:
         ranked_by = self._project.config.suggest
@@ -154,12 +179,12 @@ class LabelPanel(QWidget):
             self._again.start(SETTLE_MS)
 
     def _rank_again(self) -> None:
-        """Rank by the settings of now where the stored survey suffices; a job that runs is waited for."""
-        if self._runner.busy:
+        """Rank by the settings of now where the stored survey suffices, whatever job runs; only Suggest is waited for."""
+        if self._suggesting or self._ranking.busy:
             self._again.start(SETTLE_MS)
         elif reranks(self._project):
             self._strokes.flush()
-            self._runner.run(lambda: suggest(self._project))
+            self._ranking.run(lambda: suggest(self._project))
         elif self._project.cycle is not None:
             self._runner.told.emit("These settings need the model again: press Suggest.")
 
@@ -200,6 +225,7 @@ class LabelPanel(QWidget):
         self.background.clicked.connect(self.rest_is_background)
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
+        self._runner.ended.connect(self._job_ended)
 
     def _lay_out(self) -> None:
         layout, steps = QVBoxLayout(self), QGridLayout()

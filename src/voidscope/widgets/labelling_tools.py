@@ -37,7 +37,7 @@ NOTE = "proposed, not verified: A accepts, R drops"
 class LabellingTools(QWidget):
     """Buttons for what the keys do, and what is to be known about the label in view.
 
-    Interpolating runs on a runner of its own, so that it need not wait for a training.
+    Interpolating and copying run on `beside`, a runner of their own, so that they need not wait for a training.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class LabellingTools(QWidget):
         super().__init__(parent)
         self._project, self._layers, self._strokes = project, layers, strokes
         self._told, self._failed = runner.told, runner.failed
-        self._own = Runner(self)
-        self._own.failed.connect(runner.failed)
+        self.beside = Runner(self)
+        self.beside.failed.connect(runner.failed)
         self.undo = push_button(
             "Ctrl+Z  Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
@@ -117,7 +117,7 @@ class LabellingTools(QWidget):
 
     def release(self) -> None:
         """Leave viewer and layers as they were."""
-        self._own.cancel()
+        self.beside.cancel()
         self._layers.note.show("")
         self.brush.release()
 
@@ -199,8 +199,8 @@ class LabellingTools(QWidget):
     def _propose(self, verb: Callable[[Project, SliceKey], Any]) -> None:
         self._strokes.flush()
         key = self._layers.key
-        if key is not None and not self._own.busy:
-            self._own.run(lambda: verb(self._project, key), self._tell_proposed)
+        if key is not None and not self.beside.busy:
+            self.beside.run(lambda: verb(self._project, key), self._tell_proposed)
 
     def _tell_proposed(self, keys: tuple[SliceKey, ...]) -> None:
         if keys:

@@ -8,15 +8,30 @@ from functools import partial
 from qtpy.QtCore import QObject
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project
+from voidscope.project import Cycle, Project
 from voidscope.widgets.runner import Question, Runner
-from voidscope.workflow import Comparison, compare, comparison_of, in_question, keep_model, restore
+from voidscope.workflow import (
+    Comparison,
+    awaits_cross_validation,
+    compare,
+    comparison_of,
+    cross_validate,
+    cross_validation_s,
+    in_question,
+    keep_model,
+    restore,
+)
 
 NOT_COMPARED = "Not compared with the model before: no labels tell them apart, or its weights are lost."
+UNPROVEN = (
+    "Cycle {} is no worse on slices that it has learnt from, but no test slice is labelled to say how it does on others. "
+    "Cross-validation tries that by short trainings without some of the slices."
+)
 
 
 class ModelChoice(QObject):
-    """Compares a new model with the one before it and asks which to keep where it is worse, or was not compared.
+    """Compares a new model with the one before it and asks which to keep where it is worse, or was not compared; where only slices that
+    both have learnt from speak for it, offers to cross-validate.
 
     What is asked is read off the project, so that closing the window, Cancel or another program answer nothing. `show` shows what
     the model that is kept sees.
@@ -45,6 +60,13 @@ class ModelChoice(QObject):
             self._show()
         else:
             self._runner.run(lambda: compare(self._project), self._compared)
+
+    def cross_validate(self) -> None:
+        """Try on slices left out of both what the new model and the one before were made of; in a process of its own."""
+        if self._runner.is_free():
+            self._runner.run(lambda: cross_validate(self._project, elsewhere=True), self._compared)
+        else:
+            self.ask()
 
     def restore(self, number: int) -> None:
         """Make the model of a cycle the current one again; not while a job runs, which may be making another."""
@@ -75,8 +97,10 @@ class ModelChoice(QObject):
     def _question(self) -> Question | None:
         cycle = self._project.cycle
         try:
-            if cycle is None or not in_question(cycle):
+            if cycle is None:
                 return None
+            if not in_question(cycle):
+                return self._offer(cycle) if awaits_cross_validation(self._project) else None
             found = comparison_of(cycle)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
@@ -86,7 +110,13 @@ class ModelChoice(QObject):
             unknown = f"Cycle {cycle.number} was not compared with the model before it, which may be better."
             return Question(unknown, (("Compare", self.compare), keep))
         back = (f"Go back to cycle {found.before}", partial(self.restore, found.before))
-        return Question(f"The new model is worse. {found.sentence()}", (back, keep))
+        return Question(found.warning(), (back, keep))
+
+    def _offer(self, cycle: Cycle) -> Question:
+        """No test slice is labelled, so that a model that is no better than by heart would not be noticed."""
+        lasts = max(1, round(cross_validation_s(self._project) / 60))
+        judge = (f"Cross-validate, about {lasts} min", self.cross_validate)
+        return Question(UNPROVEN.format(cycle.number), (judge, (f"Keep cycle {cycle.number}", self._keep)))
 
     def _keep(self) -> None:
         if self._runner.is_free() and self._runner.at_once(lambda: keep_model(self._project)):

@@ -263,8 +263,9 @@ def _cycle_words(found: ProjectProgress, cycle: CycleFigures) -> str:
     warm = "" if cycle.kind == "full" else f" ({cycle.kind})"
     total = sum(cycle.pixels.values()) or 1
     balance = ", ".join(f"{n} {count / total:.1%}" for n, count in cycle.pixels.items())
+    compared = f" {escape(cycle.cross_validated)}" if cycle.cross_validated else ""
     return (
-        f"<b>Cycle {cycle.number}</b>{warm}: {escape(judged)}{odd}. {_slices(cycle)} "
+        f"<b>Cycle {cycle.number}</b>{warm}: {escape(judged)}{odd}.{compared} {_slices(cycle)} "
         f"Labelled pixels: {escape(balance)}.{_waiting(found)}"
     )
 

@@ -123,8 +123,7 @@ class ProjectView(QTabWidget):
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.study.release()
         self.strokes.release()
-        self.label.tools.release()
-        self.label.queue.release()
+        self.label.release()
         self.train.choice.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
@@ -158,7 +157,7 @@ class ProjectView(QTabWidget):
         events = self.project.events
         listeners: list[tuple[Any, Callable[..., None]]] = [
             (events.scans_changed, self._scans_changed),
-            (events.labels_changed, self._label_changed),
+            (events.labels_changed, self._labels_changed),
             (events.suggestions_changed, self._suggestions_changed),
             (events.marks_changed, self._suggestions_changed),
             (events.findings_changed, self._suggestions_changed),
@@ -221,11 +220,12 @@ class ProjectView(QTabWidget):
         self.label.queue.thumbnails.clear()
         self._refresh(*self._panels)
 
-    def _label_changed(self, key: SliceKey) -> None:
-        if not self.strokes.pending(key):
-            self.layers.show_label(key)
+    def _labels_changed(self, keys: tuple[SliceKey, ...]) -> None:
+        for key in keys:
+            if not self.strokes.pending(key):
+                self.layers.show_label(key)
         self._refresh("Scans", "Label", "Train", "Measure")
-        self.quick.label_changed(key)
+        self.quick.labels_changed()
 
     def _previewed(self, key: SliceKey) -> None:
         self.label.refresh_card()  # there is something to accept

@@ -2,7 +2,8 @@
 
 It is a preview in the prediction layer, said to be one beside the layers and in the layer's name. It is measured nowhere and
 never in place of a cycle's mask; Accept takes what is in view. One look runs at a time, beside whatever job is running; of
-what is asked for meanwhile only the last is looked at.
+what is asked for meanwhile only the last is looked at. It is not in the tray of jobs: it takes a fraction of a second after every
+stroke, and there is nothing to wait for or to cancel; the bar below the tabs says when one is in view.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class QuickLook(QObject):
         """Whether a look is being taken or about to be."""
         return self._worker is not None or self._timer.isActive()
 
-    def label_changed(self, key: SliceKey) -> None:
-        """A label has changed: from now on, look at whatever slice is in view."""
+    def labels_changed(self) -> None:
+        """Labels have changed: from now on, look at whatever slice is in view."""
         self._active = True
         self.ask()
 

@@ -1,6 +1,7 @@
 """Jobs in the background: where a job is driven by a worker thread and what it has found is committed on the GUI's.
 
-Quick looks alone are driven beside it (`quick_look`): they change no project, and what goes wrong with one is no news.
+One runner has the dock's jobs, another, beside it, what proposes labels (`labelling_tools`); the tray shows both. Quick looks alone
+have none (`quick_look`): they change no project, and what goes wrong with one is no news.
 
 A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker
 
 from voidscope.errors import JobFailed, VoidscopeError, error_line
@@ -26,6 +27,11 @@ from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
 
 log = logging.getLogger(__name__)
+
+THREADS = 8
+"""Least threads that jobs may have together. Qt takes as many as there are processors, but a training, which is in a process of its own,
+only waits on its thread, and shall keep no look or ranking from having one.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class Runner(QObject):
         self._worker.aborted.connect(self._abort)
         self._worker.finished.connect(self._finish)
         self.started.emit(job.title)
+        pool = QThreadPool.globalInstance()
+        pool.setMaxThreadCount(max(THREADS, pool.maxThreadCount()))
         self._worker.start()
 
     def cancel(self) -> None:

@@ -1,4 +1,7 @@
-"""Strokes that outlive their dock: one that is closed while the disk refuses them leaves them to somebody who goes on saving."""
+"""Strokes that outlive their dock: one that is closed while the disk refuses them leaves them to somebody who goes on saving.
+
+So does a drawing of a gauge study.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 
+from voidscope.widgets.held_drawing import HeldDrawing
 from voidscope.widgets.strokes import Strokes
 
 UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
@@ -17,9 +21,9 @@ _AT_WORK: set[Saver] = set()
 
 
 class Saver(QObject):
-    """Takes the strokes of a closed dock and stays until all of them are on disk; the window asks before it closes on them."""
+    """Takes the strokes of a closed dock, or its study's drawing, and stays until all is on disk; the window asks before it closes on it."""
 
-    def __init__(self, strokes: Strokes, window: QWidget | None) -> None:
+    def __init__(self, strokes: Strokes | HeldDrawing, window: QWidget | None) -> None:
         super().__init__()
         self._strokes = strokes
         strokes.setParent(self)

@@ -4,6 +4,9 @@ napari tells of strokes by `paint`, but of direct writes only by `set_data`, whi
 its payloads are private. So an event only means "something may have changed": soon after, the slices in question are
 compared with the stored label that the layer was filled with (`Filled`), and saved where they differ. What another program
 has labelled since stays on every pixel that was not painted.
+
+A stroke may go through slices that are not in view (napari's 3-D editing). It is saved there too, but a person stands behind a
+proposal only by painting on it where they see it: out of view it stays one, with the stroke in it.
 """
 
 from __future__ import annotations
@@ -28,11 +31,12 @@ RETRY_MS = 5000
 
 
 class _Held(NamedTuple):
-    """A label that the disk refused, and the stored one it was painted on, both (h, w)."""
+    """A label that the disk refused, and the stored one it was painted on, both (h, w); whether the slice was in view then."""
 
     label: Mask
     provenance: Provenance
     base: Mask
+    seen: bool
 
 
 class Strokes(QObject):
@@ -56,6 +60,7 @@ class Strokes(QObject):
         self._seen: int | None = None
         self._touched: set[int] = set()
         self._unsaved: dict[int, Provenance] = {}
+        self._unseen: set[int] = set()  # those of them that were not in view when they were painted on
         self._held: dict[SliceKey, _Held] = {}
         self._failing = False
         self._verb = ""
@@ -91,6 +96,7 @@ class Strokes(QObject):
         self._layer.refresh()
         self._touched.add(key.index)
         self._unsaved[key.index] = provenance
+        self._unseen.discard(key.index)
         self._verb = verb
         self._save_all()
         return not self.pending(key)
@@ -135,18 +141,20 @@ class Strokes(QObject):
         """Stop watching the layer; what the disk refuses of it is held."""
         if self._scan in self._project.scans:
             for i, provenance in self._unsaved.items():
-                self._held[self._key(i)] = _Held(self._label_in_viewer(i), provenance, self._filled.mask(i))
+                base, seen = self._filled.mask(i), i not in self._unseen
+                self._held[self._key(i)] = _Held(self._label_in_viewer(i), provenance, base, seen)
         self._layer.events.paint.disconnect(self._painted)
         self._layer.events.set_data.disconnect(self._maybe_changed)
         self._layer, self._scan = None, ""
-        self._touched.clear()
-        self._unsaved.clear()
+        for painted in (self._touched, self._unsaved, self._unseen):
+            painted.clear()
 
     def _painted(self, event: Any) -> None:
         index = self._in_view()
         found = self._slices_of(event.value) | (set() if index is None else {index})
         self._touched |= found
         self._suspect(found)
+        self._unseen -= {index}
         self._timer.start(SETTLE_MS)
 
     def _maybe_changed(self, event: Any = None) -> None:
@@ -164,8 +172,9 @@ class Strokes(QObject):
         self._timer.start(SETTLE_MS)
 
     def _suspect(self, indices: set[int]) -> None:
-        for index in indices:
-            self._unsaved.setdefault(index, Provenance.DRAWN)
+        new = indices - self._unsaved.keys()
+        self._unsaved |= dict.fromkeys(new, Provenance.DRAWN)
+        self._unseen |= new - {self._in_view()}
 
     def _in_view(self) -> int | None:
         key = self._layers.key
@@ -201,9 +210,10 @@ class Strokes(QObject):
     def _save_held(self) -> dict[SliceKey, VoidscopeError]:
         """Save what was held of other scans; returns what is refused, and why."""
         refused: dict[SliceKey, VoidscopeError] = {}
-        for key, (label, provenance, base) in list(self._held.items()):
+        for key, (label, provenance, base, seen) in list(self._held.items()):
+            unseen = () if seen else (key,)
             try:
-                self._project.labels.put_all({key: label}, provenance, bases={key: base})
+                self._project.labels.put_all({key: label}, provenance, bases={key: base}, unseen=unseen)
                 del self._held[key]
             except VoidscopeError as error:
                 refused[key] = error
@@ -225,6 +235,7 @@ class Strokes(QObject):
         self._held.pop(key, None)
         if key.scan == self._scan:
             self._unsaved.pop(key.index, None)
+            self._unseen.discard(key.index)
         with suppress(VoidscopeError):
             self._layers.show_label(key)
         self.failed.emit(f"{error} The label saved before is shown again.")
@@ -245,9 +256,11 @@ class Strokes(QObject):
         if painted:
             self._touched |= set(touched)
             bases = {key: self._filled.mask(key.index) for key in painted}
-            self._project.labels.put_all(painted, provenance, verb=self._verb, bases=bases)
+            unseen = [key for key in painted if key.index in self._unseen]
+            self._project.labels.put_all(painted, provenance, verb=self._verb, bases=bases, unseen=unseen)
         for index in indices:
             self._unsaved.pop(index, None)
+            self._unseen.discard(index)
             self._settle(self._key(index), painted.get(self._key(index)))
 
     def _settle(self, key: SliceKey, saved: Mask | None) -> None:
@@ -263,11 +276,12 @@ class Strokes(QObject):
     def _put_back(self) -> None:
         """Show labels of this scan again that the disk refused before."""
         for key in [k for k in self._held if k.scan == self._scan]:
-            label, provenance, base = self._held.pop(key)
+            label, provenance, base, seen = self._held.pop(key)
             stored = self._filled.mask(key.index)
             self._layer.data[self._where(key.index)] = np.where(label != base, label, stored)
             self._layer.refresh()
             self._unsaved[key.index] = provenance
+            self._unseen |= set() if seen else {key.index}
 
     def _key(self, index: int) -> SliceKey:
         return SliceKey(self._scan, index)

@@ -17,6 +17,7 @@ from voidscope.project import Project, Study
 from voidscope.vocabulary import Mask
 from voidscope.widgets.blind_layers import BlindLayers
 from voidscope.widgets.forms import push_button
+from voidscope.widgets.held_drawing import HeldDrawing
 from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
@@ -51,6 +52,7 @@ class StudyPage(QWidget):
         self._back: Any = None
         self._saved: Mask | None = None
         self._asks = False
+        self.held: HeldDrawing | None = None
         self.title, self.progress, self.task, self.bar = QLabel(), QLabel(), QLabel(TASK), QProgressBar()
         self.classes = ClassPalette(project.classes)
         self.done = push_button(
@@ -192,9 +194,10 @@ class StudyPage(QWidget):
         return True
 
     def release(self) -> None:
-        """Save the drawing and take the study's layers away; the project's do not come back."""
-        if self.on:
-            self.flush()
+        """Save the drawing and take the study's layers away; the project's do not come back. What the disk refuses is `held`."""
+        if self._study is not None and self._slot is not None:
+            if not self.flush():
+                self.held = HeldDrawing(self._study, self._slot, self.blind.mask)
             self._back = None
             self._give_back()
 

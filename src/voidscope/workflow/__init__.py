@@ -3,7 +3,7 @@
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
 charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
-beside the one before, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
+beside the one before, `cross_validate` where no held-out label tells, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
 
@@ -11,6 +11,12 @@ from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.calibrating import calibrate
 from voidscope.workflow.changing import changes
 from voidscope.workflow.comparing import compare
+from voidscope.workflow.cross_validating import (
+    awaits_cross_validation,
+    cross_validate,
+    cross_validation_lacks,
+    cross_validation_s,
+)
 from voidscope.workflow.doubting import held_out_void_iou
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
@@ -57,6 +63,7 @@ __all__ = [
     "ScanPrediction",
     "add_dataset",
     "add_scans",
+    "awaits_cross_validation",
     "better_before",
     "brief",
     "calibrate",
@@ -64,6 +71,9 @@ __all__ = [
     "class_pixels",
     "compare",
     "comparison_of",
+    "cross_validate",
+    "cross_validation_lacks",
+    "cross_validation_s",
     "describe",
     "doubts",
     "evaluate",

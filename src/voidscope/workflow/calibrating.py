@@ -55,7 +55,9 @@ def calibrate(
         errors: list[RatioError] = []
         for done, (name, record) in enumerate(records.items()):
             yield Progress(done, len(names), f"comparing {name}")
-            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, record.shape)
+            truth = (
+                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, record.shape)
+            )
             made = predictions.get(name)
             mask = read_mask(cycle.folder, name, classes, record.shape) if made is None else made.mask
             if mask is None:

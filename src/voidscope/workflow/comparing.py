@@ -14,8 +14,8 @@ from voidscope.config import Config, ModelConfig
 from voidscope.errors import ProjectError
 from voidscope.evaluation import Matrix, confusion_matrix, miou
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, SliceReader
-from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
+from voidscope.project import Cycle, PackedLabel, Project, SliceReader
+from voidscope.vocabulary import ClassMap, Role, SliceKey
 from voidscope.workflow.evaluating import unseen, with_truth
 from voidscope.workflow.snapshot import LOADING
 from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, Comparison, remember
@@ -23,7 +23,7 @@ from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, Comparison, 
 MOST_LEARNT = 48
 """Slices looked at of those that both have learnt from, spread evenly over them."""
 
-Truth = Sequence[tuple[SliceKey, Mask]]
+Truth = Sequence[PackedLabel]
 Score = tuple[float | None, float | None]
 """Void IoU and mIoU; None where nothing tells."""
 
@@ -35,7 +35,7 @@ def compare(project: Project, config: Config | None = None) -> Job[Comparison | 
     """
     pair = _pair(project)
     basis, keys = _told_by(project, pair) if pair else (UNSEEN, ())
-    truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
+    truth = project.labels.packed(keys)
     reader, classes = project.reader({k.scan for k in keys}), project.classes
     device = (config or project.config).device
 
@@ -103,7 +103,7 @@ def matrix_of(
     judged = matrices(model, weights, cycle.normalisation, reader, truth, n_classes, device)
     for k, part in enumerate(judged, start=1):
         matrix += part
-        yield Progress(done + k, total, f"cycle {cycle.number} on {truth[k - 1][0]}")
+        yield Progress(done + k, total, f"cycle {cycle.number} on {truth[k - 1].key}")
     return matrix
 
 
@@ -115,10 +115,10 @@ def matrices(
     from voidscope.model import load_segmenter, predict_slices
 
     network = load_segmenter(model, n_classes, weights)
-    images = (reader.image(key) for key, _ in truth)
+    images = (reader.image(label.key) for label in truth)
     found = predict_slices(network, images, normalisation, device, flips=model.flips)
     return (
-        confusion_matrix(mask, said.mask, n_classes) for (_, mask), said in zip(truth, found, strict=True)
+        confusion_matrix(label.mask(), said.mask, n_classes) for label, said in zip(truth, found, strict=True)
     )
 
 

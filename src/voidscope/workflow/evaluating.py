@@ -14,7 +14,7 @@ from voidscope.config import Config
 from voidscope.errors import NotReady
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, truth_of
+from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, truth_of
 from voidscope.project.results import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
@@ -80,7 +80,9 @@ def evaluate(
         said = hashlib.sha256()
         for name in names:
             yield Progress(0, 1, f"comparing {name}")
-            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, shapes[name])
+            truth = (
+                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, shapes[name])
+            )
             found = predictions.get(name)
             mask = read_mask(cycle.folder, name, classes, shapes[name]) if found is None else found.mask
             if mask is None:
@@ -176,15 +178,25 @@ def nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
     )
 
 
-def held_out(project: Project, scan: str) -> Mask:
-    """A scan's labels (z, y, x) in which no model had a say, 0 elsewhere."""
-    record = project.scan(scan)
-    truth = np.zeros(record.shape, np.uint8)
-    for key in project.labels.of(scan):
-        label = project.labels.get(key)
-        if label is not None and not project.labels.record(key).proposed:
-            truth[slice_index(record.plane, key.index)] = label
-    return truth
+@dataclass(frozen=True)
+class HeldOut:
+    """A scan's labels in which no model had a say, as they were when they were asked for."""
+
+    record: ScanRecord
+    labels: tuple[PackedLabel, ...]
+
+    def volume(self) -> Mask:
+        """The labels in their places (z, y, x), 0 elsewhere."""
+        truth = np.zeros(self.record.shape, np.uint8)
+        for label in self.labels:
+            truth[slice_index(self.record.plane, label.key.index)] = label.mask()
+        return truth
+
+
+def held_out(project: Project, scan: str) -> HeldOut:
+    """What people said of a scan without a model, for a job to judge by."""
+    keys = [k for k in project.labels.of(scan) if not project.labels.record(k).proposed]
+    return HeldOut(project.scan(scan), project.labels.packed(keys))
 
 
 def kept_of(result: Evaluation, source: Mapping[str, str]) -> dict[str, object]:

@@ -140,13 +140,13 @@ def lesson_on(
 ) -> Lesson:
     """What is learnt from these labelled slices now; after cycle `before`, where one is given, with its network and its scaling."""
     reader = project.reader(k.scan for k in keys)
-    masks = tuple(m for k in keys if (m := project.labels.get(k)) is not None)
+    labels = project.labels.packed(keys)
     n_classes = len(project.classes)
     if before is None:
         start = _contrastive_weights(project, settings)
-        return Lesson(reader, keys, masks, n_classes, settings, project.normalisation(), start, None)
+        return Lesson(reader, labels, n_classes, settings, project.normalisation(), start, None)
     settings = settings.model_copy(update={"model": Config.parse(dict(before.config)).model})
-    return Lesson(reader, keys, masks, n_classes, settings, before.normalisation, None, before.weights())
+    return Lesson(reader, labels, n_classes, settings, before.normalisation, None, before.weights())
 
 
 def _provenance(lesson: Lesson, before: Cycle | None, result: Trained) -> dict[str, object]:

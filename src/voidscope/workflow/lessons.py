@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from voidscope.apart import apart
 from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
-from voidscope.project import SliceReader
+from voidscope.project import PackedLabel, SliceReader
 from voidscope.project.atomic import write_bytes
-from voidscope.vocabulary import Mask, SliceKey
+from voidscope.vocabulary import SliceKey
 from voidscope.workflow.snapshot import LOADING
 
 if TYPE_CHECKING:
@@ -23,25 +23,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Lesson:
-    """One supervised training: slices, their masks, settings, and what the network starts from."""
+    """One supervised training: slices with their labels, settings, and what the network starts from.
+
+    Labels are as they were when it was asked for, but unpacked only by whoever trains, for that takes a while.
+    """
 
     reader: SliceReader
-    keys: tuple[SliceKey, ...]
-    masks: tuple[Mask, ...]
+    labels: tuple[PackedLabel, ...]
     n_classes: int
     settings: Config
     normalisation: tuple[float, float]
     contrastive: bytes | None
     warm: bytes | None
 
+    def only(self, keys: Collection[SliceKey]) -> Lesson:
+        """The same lesson on some of its slices."""
+        return replace(self, labels=tuple(label for label in self.labels if label.key in keys))
+
     def steps(self) -> Steps[Trained]:
         """Train; see `training.train_steps`."""
         yield Progress(0, 0, LOADING)
         from voidscope.training import train_steps
 
-        images = [self.reader.image(k) for k in self.keys]
+        images = [self.reader.image(label.key) for label in self.labels]
+        masks = [label.mask() for label in self.labels]
         return (yield from train_steps(
-            images, self.masks, self.n_classes, self.settings,
+            images, masks, self.n_classes, self.settings,
             normalisation=self.normalisation, contrastive=self.contrastive, warm=self.warm,
         ))  # fmt: skip
 

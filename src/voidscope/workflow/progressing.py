@@ -13,6 +13,7 @@ from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.workflow.replaying import Replay, last_replay
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.stopping import Readiness, readiness
+from voidscope.workflow.succeeding import CROSS_VALIDATED, comparison_of
 
 FULL, WARM, RESTORED = "full", "warm", "restored"
 LABELS = "labels"
@@ -27,12 +28,14 @@ class CycleFigures:
     ----------
     number, n_labelled : of the cycle, and of the slices it learnt from
     kind : ``full``, ``warm`` or ``restored``; only full trainings make the curve
-    void, miou : held-out void IoU and mIoU; None where it was not evaluated. Nothing here is cross-validated.
+    void, miou : held-out void IoU and mIoU; None where it was not evaluated
     judged_by : the held-out truth, in words; empty where there is no figure
     comparable : whether it was judged by the same truth, and trained by the same recipe, as the newest full one with figures
     new : slices it learnt from that no earlier cycle had
     pixels : labelled pixels per class of the slices it learnt from, as these are labelled now
     labelling_s : working time on the new slices, at least; see `labelling.labelling_seconds`
+    cross_validated : how its labels and settings compare with those before by cross-validation, in words; empty where that was not asked.
+        Each cycle's is on slices of its own, so that it makes no curve.
     """
 
     number: int
@@ -45,6 +48,7 @@ class CycleFigures:
     new: tuple[SliceKey, ...]
     pixels: Mapping[str, int]
     labelling_s: float
+    cross_validated: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def kind_of(cycle: Cycle) -> str:
 def _figures(
     project: Project, cycle: Cycle, basis: tuple[object, ...] | None, new: tuple[SliceKey, ...], seconds: Mapping[SliceKey, float]
 ) -> CycleFigures:  # fmt: skip
-    found = cycle.evaluation
+    found, compared = cycle.evaluation, comparison_of(cycle)
     return CycleFigures(
         cycle.number,
         len(cycle.labelled),
@@ -148,6 +152,7 @@ def _figures(
         new,
         class_pixels(project, cycle.labelled),
         sum(seconds.get(k, 0.0) for k in new),
+        "" if compared is None or compared.basis != CROSS_VALIDATED else compared.sentence(),
     )
 
 

@@ -81,7 +81,9 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
         matrices = [np.zeros((len(classes), len(classes)), np.int64) for _ in sides]
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"judging by {name}")
-            truth = labels[name] if dataset is None else truth_of(dataset, name, classes, shapes[name])
+            truth = (
+                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, shapes[name])
+            )
             for matrix, side in zip(matrices, sides, strict=True):
                 mask = read_mask(side.folder, name, classes, shapes[name])
                 if mask is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from voidscope.errors import NotReady, StaleResult
@@ -55,18 +55,20 @@ def _interpolating(
 ) -> Job[Proposals, tuple[SliceKey, ...]]:
     record = project.scan(scan)
     ends = sorted({SliceKey(scan, index) for gap in gaps for index in gap})
-    masks = _masks(project, ends)
+    labels = project.labels.packed(ends)
     spacing = record.spacing_um or (1.0, 1.0, 1.0)
     y, x = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
 
     def steps() -> Steps[Proposals]:
         found: Proposals = {}
+        masks = {label.key: label.mask() for label in labels}
         total = sum(last - first - 1 for first, last in gaps)
         for first, last in gaps:
             yield Progress(len(found), total, f"between slices {first} and {last}")
             shapes = ShapeInterpolation(masks[SliceKey(scan, first)], masks[SliceKey(scan, last)], (y, x))
             for index, mask in enumerate(shapes.steps(last - first), start=first + 1):
                 found[SliceKey(scan, index)] = mask
+                yield Progress(len(found), total, f"between slices {first} and {last}")
         return found
 
     return _proposing(project, "Interpolating", "interpolated", ends, steps)
@@ -91,11 +93,11 @@ def extrude(project: Project, key: SliceKey, n: int) -> Job[Proposals, tuple[Sli
         raise NotReady(
             f"There is no unlabelled slice to copy {key} to; the scan ends there, or all are labelled."
         )
-    mask = _masks(project, [key])[key]
+    (label,) = project.labels.packed([key])
 
     def steps() -> Steps[Proposals]:
         yield Progress(0, len(free), f"copying {key}")
-        return dict.fromkeys(free, mask)
+        return dict.fromkeys(free, label.mask())
 
     return _proposing(project, "Copying", "copied", [key], steps)
 
@@ -134,7 +136,3 @@ def _no_gap(project: Project, key: SliceKey) -> str:
     return (
         f"{key} lies in no gap between labelled slices of {key.scan}; go to one, or label a slice farther on."
     )
-
-
-def _masks(project: Project, keys: Sequence[SliceKey]) -> Mapping[SliceKey, Mask]:
-    return {k: mask for k in keys if (mask := project.labels.get(k)) is not None}

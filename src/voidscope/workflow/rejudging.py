@@ -43,7 +43,7 @@ def judge_all(project: Project) -> Job[Found, int]:
             "--split test."
         )
     keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
-    truth = [(k, m) for k in keys if (m := project.labels.get(k)) is not None]
+    truth = project.labels.packed(keys)
     said = truth_hash(project, names)
     reader, classes, device = project.reader(names), project.classes, project.config.device
 

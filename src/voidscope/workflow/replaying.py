@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError
 from voidscope.evaluation import Matrix
-from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Project, SliceReader, results
-from voidscope.vocabulary import Mask, SliceKey
-from voidscope.workflow.comparing import Score, matrices, score
+from voidscope.jobs import Job
+from voidscope.project import Project, results
+from voidscope.vocabulary import SliceKey
+from voidscope.workflow.comparing import Score, score
 from voidscope.workflow.evaluating import unseen, with_truth
 from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.lessons import Lesson, driven
 from voidscope.workflow.snapshot import made_with
+from voidscope.workflow.trials import Trial, Trials, shortened
 
 DRAWS = 3
 """Random draws, and trainings with other seeds of what was chosen, at each size."""
@@ -32,8 +32,6 @@ MOST_SIZES = 4
 """Sizes replayed, the first and the last cycle's among them."""
 MOST_JUDGED = 48
 """Held-out slices that judge, spread evenly over all there are."""
-SHARE = 1 / 3
-"""Length of a replayed training as a share of the full one."""
 CANNOT_TELL = (
     "Random is drawn from slices that had been chosen, which flatters it; trainings are a third as long as a retraining: to compare, "
     "not to report."
@@ -118,55 +116,6 @@ class _Training:
         return f"replay: {self.n} {self.arm} slices, {self.draw + 1} of {DRAWS}"
 
 
-@dataclass(frozen=True)
-class _Replaying:
-    """All of the replay, fixed when it is asked for and able to go to another process."""
-
-    lesson: Lesson
-    trainings: tuple[_Training, ...]
-    judges: SliceReader
-    truth: tuple[tuple[SliceKey, Mask], ...]
-
-    def steps(self) -> Steps[tuple[Matrix, ...]]:
-        """Train and judge each; a confusion matrix of every training."""
-        found: list[Matrix] = []
-        for training in self.trainings:
-            lesson = self._lesson(training)
-            weights = (yield from self._telling(lesson, training, len(found))).weights
-            found.append(self._judge(lesson, weights))
-        yield Progress(1000 * len(found), 1000 * len(self.trainings), "replayed")
-        return tuple(found)
-
-    def _lesson(self, training: _Training) -> Lesson:
-        """The lesson of one training: its slices and its seed."""
-        keys, masks = self.lesson.keys, self.lesson.masks
-        seed = self.lesson.settings.seed + training.draw
-        return replace(
-            self.lesson, keys=tuple(keys[k] for k in training.which), masks=tuple(masks[k] for k in training.which),
-            settings=self.lesson.settings.model_copy(update={"seed": seed}),
-        )  # fmt: skip
-
-    def _telling(self, lesson: Lesson, training: _Training, done: int) -> Steps[Any]:
-        """The lesson's steps, telling of the whole replay; thousandths of a training are its unit."""
-        steps = lesson.steps()
-        try:
-            while True:
-                told = next(steps)
-                share = 1000 * told.done // told.total if told.total else 0
-                total = 1000 * len(self.trainings)
-                yield replace(told, done=1000 * done + share, total=total, note=training.note)
-        except StopIteration as end:
-            return end.value
-        finally:
-            steps.close()
-
-    def _judge(self, lesson: Lesson, weights: bytes) -> Matrix:
-        """The confusion matrix, pooled over the labelled pixels of the held-out slices."""
-        model, device, n = lesson.settings.model, lesson.settings.device, lesson.n_classes
-        judged = matrices(model, weights, lesson.normalisation, self.judges, self.truth, n, device)
-        return sum(judged, start=np.zeros((n, n), np.int64))
-
-
 def replay(project: Project, *, elsewhere: bool = False) -> Job[tuple[Matrix, ...], Replay]:
     """Train on random draws of the labelled slices and on those that each cycle had, and judge all alike; kept in the project.
 
@@ -177,18 +126,18 @@ def replay(project: Project, *, elsewhere: bool = False) -> Job[tuple[Matrix, ..
     NotReady : no two full trainings with different numbers of labels, or no held-out label to judge by.
     """
     keys, sizes = _replayable(project)
-    truth = tuple((k, m) for k in _judges(project) if (m := project.labels.get(k)) is not None)
-    lesson = lesson_on(project, _short(project.config), keys)
+    truth = project.labels.packed(_judges(project))
+    lesson = lesson_on(project, shortened(project.config), keys)
     trainings = tuple(_trainings(keys, sizes, project.config.seed))
-    judges = project.reader(k.scan for k, _ in truth)
-    doing = _Replaying(lesson, trainings, judges, truth)
+    judges = project.reader(label.key.scan for label in truth)
+    doing = Trials([Trial(_lesson(lesson, t), judges, truth, t.note) for t in trainings])
     number = project.cycles[-1].number
-    digest = hashlib.sha256(b"".join(m.tobytes() for _, m in truth)).hexdigest()
+    digest = hashlib.sha256("".join(label.record.sha256 for label in truth).encode()).hexdigest()
 
     def commit(matrices: tuple[Matrix, ...]) -> Replay:
         scores = [(t, score(m, project.classes)) for t, m in zip(trainings, matrices, strict=True)]
         points = tuple(_point(n, scores, last=n == len(keys)) for n in sorted({t.n for t in trainings}))
-        scans = tuple(sorted({k.scan for k, _ in truth}))
+        scans = tuple(sorted({label.key.scan for label in truth}))
         found = Replay(points, number, scans, digest, str(made_with()["created"]))
         results.write_replay(project.path, found.entry())
         project.events.evaluation_changed.emit()
@@ -241,15 +190,10 @@ def _judges(project: Project) -> tuple[SliceKey, ...]:
     return tuple(keys[:: -(-len(keys) // MOST_JUDGED)])
 
 
-def _short(settings: Config) -> Config:
-    """The settings of a replayed training by those of a full one: a third of its length, the same rates."""
-    full = settings.train
-    changes = {
-        "epochs": max(1, round(full.epochs * SHARE)),
-        "steps": full.steps and max(1, round(full.steps * SHARE)),
-        "drop_epoch": round(full.drop_epoch * SHARE),
-    }
-    return settings.model_copy(update={"train": full.model_copy(update=changes)})
+def _lesson(lesson: Lesson, training: _Training) -> Lesson:
+    """What one of the trainings learns from, and its seed."""
+    settings = lesson.settings.model_copy(update={"seed": lesson.settings.seed + training.draw})
+    return replace(lesson.only([lesson.labels[k].key for k in training.which]), settings=settings)
 
 
 def _trainings(

@@ -12,7 +12,7 @@ import numpy as np
 from voidscope.acquisition import KINDS, Finding, doubts
 from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, ScanRecord, StoredLabel
+from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, StoredLabel
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import read_label_file, read_scan, slice_index
 from voidscope.workflow.snapshot import current_cycle
@@ -47,9 +47,7 @@ class Review:
 class _Compared:
     """A labelled slice and where its scan's mask and entropy lie."""
 
-    key: SliceKey
-    label: Mask
-    sha256: str
+    label: PackedLabel
     record: ScanRecord
     mask: Path
     entropy: Path
@@ -80,8 +78,9 @@ def review(project: Project, scans: Iterable[str] | None = None) -> Job[Doubts, 
         for done, one in enumerate(todo, start=1):
             if one.mask not in masks:
                 masks = {one.mask: classes.from_file(read_label_file(one.mask))}
-            found[str(one.key), one.sha256] = _doubts(one, masks[one.mask])
-            yield Progress(done, len(todo), f"comparing labels of {one.key.scan}")
+            label = one.label
+            found[str(label.key), label.record.sha256] = _doubts(one, masks[one.mask])
+            yield Progress(done, len(todo), f"comparing labels of {label.key.scan}")
         return found
 
     def commit(found: Doubts) -> Review:
@@ -209,19 +208,17 @@ def describe(finding: Finding, classes: ClassMap) -> str:
 
 
 def _to_compare(project: Project, cycle: Cycle, names: Sequence[str]) -> list[_Compared]:
-    found = []
-    for key in project.labels:
-        label = project.labels.get(key) if key.scan in names else None
-        if label is not None:
-            entropy = cycle.folder / "uncertainty" / f"{key.scan}.tif"
-            sha256 = project.labels.record(key).sha256
-            found.append(
-                _Compared(key, label, sha256, project.scan(key.scan), project.mask_path(key.scan), entropy)
-            )
-    return found
+    keys = [k for k in project.labels if k.scan in names]
+    uncertainty = cycle.folder / "uncertainty"
+    return [
+        _Compared(
+            label, project.scan(scan := label.key.scan), project.mask_path(scan), uncertainty / f"{scan}.tif"
+        )
+        for label in project.labels.packed(keys)
+    ]
 
 
 def _doubts(one: _Compared, mask: Mask) -> tuple[Finding, ...]:
-    where = slice_index(one.record.plane, one.key.index)
+    where = slice_index(one.record.plane, one.label.key.index)
     entropy = np.asarray(read_scan(one.entropy).voxels[where], dtype=np.float32)
-    return doubts(one.key, one.label, mask[where], entropy)
+    return doubts(one.label.key, one.label.mask(), mask[where], entropy)

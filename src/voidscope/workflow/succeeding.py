@@ -14,23 +14,25 @@ from voidscope.project import Cycle, Project, results
 from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import current_cycle
 
-UNSEEN, LEARNT = "unseen", "learnt"
+UNSEEN, LEARNT, CROSS_VALIDATED = "unseen", "learnt", "cross-validated"
 SUCCEEDS = "succeeds"
 """Entry of a cycle's provenance: number of the cycle whose place it takes."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two cycles on the same labelled slices; void IoU is None where no void is among them."""
+    """Two cycles, or what made them, on the same labelled slices; void IoU is None where no void is among them."""
 
     now: int
     before: int
     basis: str
-    """``unseen``: labelled slices of test scans; ``learnt``: slices that both learnt from."""
+    """``unseen``: labelled slices of test scans; ``learnt``: slices that both learnt from; ``cross-validated``: see `cross_validating`."""
     n_slices: int
     void: tuple[float | None, float | None]
     """Void IoU of the new model and of the one before."""
     miou: tuple[float, float]
+    folds: tuple[tuple[float | None, float | None], ...] = ()
+    """The figure that decides, new and before, in each fold of a cross-validation."""
 
     @property
     def worse(self) -> bool:
@@ -46,18 +48,29 @@ class Comparison:
         figure = "void IoU"
         if new is None or old is None:
             figure, (new, old) = "mIoU", self.miou
-        noun = "slice" if self.n_slices == 1 else "slices"
-        on = (
-            f"on {self.n_slices} labelled {noun} of test scans"
-            if self.basis == UNSEEN
-            else f"judged on {self.n_slices} {noun} both have learnt from (none held out is labelled, so this shows less)"
-        )
-        return f"Cycle {self.now}: {figure} {new:.3f}, cycle {self.before}: {old:.3f}, {on}."
+        return f"Cycle {self.now}: {figure} {new:.3f}, cycle {self.before}: {old:.3f}, {self._ground()}."
+
+    def warning(self) -> str:
+        """That the new model is worse; or may be, where it was not it that was tried, but what it is made of."""
+        word = "may be" if self.basis == CROSS_VALIDATED else "is"
+        return f"The new model {word} worse. {self.sentence()}"
+
+    def _ground(self) -> str:
+        """What the figures are of."""
+        slices = f"{self.n_slices} {'slice' if self.n_slices == 1 else 'slices'}"
+        if self.basis == UNSEEN:
+            return f"on {slices.replace(' ', ' labelled ')} of test scans"
+        if self.basis == LEARNT:
+            return f"judged on {slices} both have learnt from (none held out is labelled, so this shows less)"
+        apart = [new - old for new, old in self.folds if new is not None and old is not None]
+        span = f", {min(apart):+.3f} to {max(apart):+.3f} fold by fold" if apart else ""
+        return f"cross-validated{span}: short trainings on the labels of each, judged on {slices} left out of both"
 
     def entry(self) -> dict[str, Any]:
         """As a cycle's ``comparison.json`` and the command line have it."""
         return {
             "before": self.before, "basis": self.basis, "n_slices": self.n_slices, "void": list(self.void), "miou": list(self.miou),
+            "folds": [list(pair) for pair in self.folds],
         }  # fmt: skip
 
 
@@ -68,7 +81,8 @@ def comparison_of(cycle: Cycle) -> Comparison | None:
         return None
     try:
         void, miou = ((a, b) for a, b in (found["void"], found["miou"]))
-        return Comparison(cycle.number, found["before"], found["basis"], found["n_slices"], void, miou)
+        folds = tuple((new, old) for new, old in found.get("folds", ()))
+        return Comparison(cycle.number, found["before"], found["basis"], found["n_slices"], void, miou, folds)
     except (KeyError, TypeError, ValueError) as error:
         raise ProjectError(
             f"{cycle.folder / 'comparison.json'} is damaged: {error!r}. Delete it and compare again."
@@ -100,8 +114,9 @@ def remember(project: Project, cycle: Cycle, found: Comparison | None) -> None:
     project.events.evaluation_changed.emit()
 
 
-def keep_model(project: Project) -> None:
-    """Let the current model take the place of the one before, however it compares."""
+def keep_model(project: Project) -> Cycle:
+    """Let the current model take the place of the one before, however it compares; returns its cycle. Raises `NotReady` without one."""
     cycle = current_cycle(project)
     results.write_comparison(cycle.folder, {**results.read_comparison(cycle.folder), "kept": True})
     project.events.evaluation_changed.emit()
+    return cycle
