@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, doubted, measure_scan
 from voidscope.project import Cycle, Project, ScanRecord
@@ -35,11 +38,26 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
 def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> str:
     """Why no verdict by this recipe comes of a model now; empty where one does."""
     found = held_out_void_iou(project, cycle)
-    return not_in_force(project, cycle) or _blind(cycle, project.classes, recipe, found)
+    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
+    return not_in_force(project, cycle) or _blind(cycle, project.classes, recipe, found, judged)
 
 
-def _blind(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None) -> str:
-    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
+def doubt_then(project: Project, cycle: Cycle, recipe: MeasureConfig, told: Mapping[str, Any]) -> str:
+    """`doubt_of` when a report was made, as its provenance has `told` it; which model was in force then, the project says."""
+    found, record = told.get("held_out_void_iou"), told.get("model_record")
+    judged = record.get("validation IoU") if isinstance(record, Mapping) else None
+    judged = judged if isinstance(judged, Mapping) and found is not None else {}
+    by_force = not_in_force(project, cycle, until=str(told.get("created")))
+    return by_force or _blind(cycle, project.classes, recipe, found, judged)
+
+
+def _blind(
+    cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None, judged: Mapping[str, Any]
+) -> str:
+    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows.
+
+    `found` is its void IoU on held-out scans, `judged` that of each class.
+    """
     weights = cycle.metrics.get("class_weights", {})
     voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
     if voids and not any(weights.get(v, 1) for v in voids):
@@ -53,7 +71,6 @@ def _blind(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float 
             f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
             "slices that show voids and train again"
         )
-    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
     for criterion in recipe.criteria:
         for name in _classes_of(criterion.measure, recipe):
             if (seen := judged.get(name)) is not None and seen < needed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from voidscope.metrology import (
     worst,
 )
 from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint, fingerprint_method
-from voidscope.project.results import read_mask, write_decisions
+from voidscope.project.results import mask_path, read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
@@ -33,13 +33,16 @@ GALLERY = 8
 MARGIN = 3
 """Pixels shown around a bump."""
 
+Measured = tuple[Report, dict[str, bytes]]
+"""A report with its pictures."""
+
 
 def measure(
     project: Project,
     scans: Iterable[str] | None = None,
     config: Config | None = None,
     occasion: Occasion | None = None,
-) -> Job[tuple[Report, dict[str, bytes]], Report]:
+) -> Job[Measured, Report]:
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
     `scans` None means every scan of the project; `occasion` says who measures which sample. No verdict but REVIEW comes of a model that cannot find voids (none among
@@ -51,12 +54,31 @@ def measure(
     """
     settings = config or project.config
     cycle = current_cycle(project)
-    told = occasion or Occasion()
-    names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
+    names = project.scans if scans is None else scans
+    doubt = doubt_of(project, cycle, settings.measure)
+    steps = measuring(project, cycle, names, settings, occasion or Occasion(), doubt)
+
+    def commit(result: Measured) -> Report:
+        project.current(cycle.id)
+        project.set_report(*result)
+        write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
+        project.events.evaluation_changed.emit()
+        return result[0]
+
+    return Job("Measuring", steps, commit)
+
+
+def measuring(
+    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, doubt: str
+) -> Callable[[], Steps[Measured]]:
+    """The steps of measuring the masks of any cycle, which write nothing; raises as `measure` does.
+
+    No verdict but REVIEW comes of a model in `doubt`.
+    """
+    names = [project.scan(n).name for n in scans]
     _check_ready(project, cycle, names)
     reader, classes, folder = project.reader(names), project.classes, project.path
     found_voids = held_out_void_iou(project, cycle)
-    doubt = doubt_of(project, cycle, settings.measure)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
@@ -65,7 +87,7 @@ def measure(
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
 
-    def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
+    def steps() -> Steps[Measured]:
         measured: list[ScanMeasurement] = []
         pictures, hashes, facts = {}, {}, {}
         for done, (name, record) in enumerate(reader.records.items()):
@@ -88,24 +110,20 @@ def measure(
             tuple(measured), identified(provenance | {"masks_sha256": hashes, "scans": facts})
         ), pictures
 
-    def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
-        project.current(cycle.id)
-        project.set_report(*result)
-        write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
-        project.events.evaluation_changed.emit()
-        return result[0]
-
-    return Job("Measuring", steps, commit)
+    return steps
 
 
 def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
     """Raise `NotReady` where a scan has no mask of this model or no spacing."""
-    missing = [n for n in names if not project.is_segmented(n)]
+    missing = [n for n in names if not mask_path(cycle.folder, n).is_file()]
     if missing or not names:
         which = f"{len(missing)} of {len(names)} scans: {named(missing)}" if missing else "there is no scan"
-        raise NotReady(
-            f"Not segmented by {cycle.id} yet: {which}. Run segment first, or name scans to measure."
+        way = (
+            "Run segment first, or name scans to measure."
+            if cycle == project.cycle
+            else f"Go back to it (voidscope restore {project.path} --cycle {cycle.number}) and run segment."
         )
+        raise NotReady(f"Not segmented by {cycle.id} yet: {which}. {way}")
     for name in names:
         if project.scan(name).spacing_um is None:
             raise NotReady(
