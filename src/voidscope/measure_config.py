@@ -125,6 +125,11 @@ class MeasureConfig(Section):
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
     )  # fmt: skip
+    unjudged_accepted: str = setting(
+        "", "Unjudged model accepted by",
+        "Who accepts a PASS of a model that was judged on no labelled void it had not learnt from, and where that is written; the report "
+        "says it. Empty: such a PASS is REVIEW.",
+    )  # fmt: skip
     min_voxels: int = setting(
         8, "Smallest void",
         "Voids of fewer voxels are detected and listed apart, not counted: below 8, the random error of a volume is the volume itself "

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from builders import add_cycle, set_prediction
 from voidscope.cli.main import app
+from voidscope.config import Config
 from voidscope.errors import ConfigError, NotReady, Refused
 from voidscope.jobs import execute
 from voidscope.project import Project, project_truth
@@ -42,7 +43,8 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture
 def project(tmp_path: Path, scans: Dataset) -> Project:
     """The truth as the masks of cycle 1."""
-    made = Project.create(tmp_path / "part", scans.classes)
+    accepting = Config().with_changes(["measure.unjudged_accepted=this test"])
+    made = Project.create(tmp_path / "part", scans.classes, config=accepting)
     execute(add_dataset(made, scans))
     segment(made, scans, lost=())
     return made
@@ -111,7 +113,8 @@ def test_compare_tells_whose_verdict_flipped(project: Project, scans: Dataset) -
 
 def test_compare_by_two_recipes(project: Project, tmp_path: Path) -> None:
     for name, limit in (("loose", "1"), ("tight", "0")):
-        assert invoke("recipe", tmp_path / f"{name}.toml", "--set", f"measure.limit={limit}").exit_code == 0
+        said = ("--set", f"measure.limit={limit}", "--set", "measure.unjudged_accepted=this test")
+        assert invoke("recipe", tmp_path / f"{name}.toml", *said).exit_code == 0
     files = [w for name in ("loose", "tight") for w in ("--recipe", tmp_path / f"{name}.toml")]
     found = told("compare", project.path, *files)
     assert (found["before"], found["after"]) == ("loose", "tight")

@@ -152,7 +152,13 @@ class Report:
             return []
         found = record.get("validation void recall")
         if not isinstance(found, float | int):
-            return ["Nobody knows what the model misses: label slices of a scan that is only to judge on."]
+            accepted = sorted({s.recipe.unjudged_accepted for s in self.scans} - {""})
+            way = (
+                f"the recipe accepts that: {'; '.join(accepted)}"
+                if accepted
+                else "label slices of a scan that is only to judge on"
+            )
+            return [f"Nobody knows what the model misses: {way}."]
         scans = ", ".join(record.get("validation scans") or ())
         return [
             f"The model finds {100 * found:.0f} % of the labelled void of {scans}; what it misses is in no figure above."

@@ -1,8 +1,9 @@
-"""Measuring a mask of a model, and why no verdict comes of one: the model is not in force or blind, the file is another one."""
+"""Measuring a mask of a model, and why no verdict comes of one: the model is not in force, blind or unjudged, the file is another one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from voidscope.config import MeasureConfig
@@ -15,19 +16,43 @@ from voidscope.workflow.promoting import not_in_force
 from voidscope.workflow.restoring import void_iou
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Why a model's verdict is REVIEW; `of_pass` where that concerns a PASS alone. Empty where there is no doubt."""
+
+    reason: str = ""
+    of_pass: bool = False
+
+    def falls_on(self, found: ScanMeasurement) -> ScanMeasurement:
+        """What was measured, with the verdicts that this doubt leaves."""
+        return doubted(found, self.reason, of_pass=self.of_pass)
+
+    def overturns(self, found: ScanMeasurement) -> bool:
+        """Whether a verdict that was given, of the scan or a bump, is none any more."""
+        left = self.falls_on(found)
+        return any(
+            a.verdict is not b.verdict
+            for a, b in zip(
+                (found, *(x.measured for x in found.bumps)),
+                (left, *(x.measured for x in left.bumps)),
+                strict=True,
+            )
+        )
+
+
 def measured_scan(
     cycle: Cycle,
     record: ScanRecord,
     mask: Mask,
     classes: ClassMap,
     recipe: MeasureConfig,
-    doubt: str,
+    doubt: Doubt,
     fingerprint_now: str,
 ) -> ScanMeasurement:
-    """What a report says of a model's mask (z, y, x): no verdict but REVIEW where the model is in `doubt` or the scan unfit."""
+    """What a report says of a model's mask (z, y, x): no verdict that `doubt` of the model falls on, and none where the scan is unfit."""
     views = read_views(cycle.folder, record.name, record.shape, len(classes))
     found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views)
-    return doubted(found, doubt or _unfit(record, fingerprint_now))
+    return doubt.falls_on(doubted(found, _unfit(record, fingerprint_now)))
 
 
 def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
@@ -35,20 +60,34 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
     return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
 
 
-def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> str:
+def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> Doubt:
     """Why no verdict by this recipe comes of a model now; empty where one does."""
     found = held_out_void_iou(project, cycle)
     judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
-    return not_in_force(project, cycle) or _blind(cycle, project.classes, recipe, found, judged)
+    return _doubt(not_in_force(project, cycle), cycle, project.classes, recipe, found, judged)
 
 
-def doubt_then(project: Project, cycle: Cycle, recipe: MeasureConfig, told: Mapping[str, Any]) -> str:
+def doubt_then(project: Project, cycle: Cycle, recipe: MeasureConfig, told: Mapping[str, Any]) -> Doubt:
     """`doubt_of` when a report was made, as its provenance has `told` it; which model was in force then, the project says."""
     found, record = told.get("held_out_void_iou"), told.get("model_record")
     judged = record.get("validation IoU") if isinstance(record, Mapping) else None
     judged = judged if isinstance(judged, Mapping) and found is not None else {}
     by_force = not_in_force(project, cycle, until=str(told.get("created")))
-    return by_force or _blind(cycle, project.classes, recipe, found, judged)
+    return _doubt(by_force, cycle, project.classes, recipe, found, judged)
+
+
+def _doubt(
+    by_force: str, cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None, judged: Mapping[str, Any]
+) -> Doubt:  # fmt: skip
+    """The first reason there is; that nobody judged the model comes last, for it lets a FAIL stand."""
+    reason = by_force or _blind(cycle, classes, recipe, found, judged)
+    if not reason and found is None and not recipe.unjudged_accepted:
+        return Doubt(
+            f"cycle {cycle.number} was judged on no labelled void that it had not learnt from, so nobody knows what it misses; label slices "
+            "of a test scan that show void and measure again, or let the recipe say who accepts that (measure.unjudged_accepted)",
+            of_pass=True,
+        )
+    return Doubt(reason)
 
 
 def _blind(

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config
+from voidscope.config import Config, MeasureConfig
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
     Bump,
     Report,
     ScanMeasurement,
-    Verdict,
     overlay_png,
     spot,
     worst,
@@ -24,7 +23,7 @@ from voidscope.project.results import mask_path, read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
-from voidscope.workflow.doubting import doubt_of, held_out_void_iou, measured_scan
+from voidscope.workflow.doubting import Doubt, doubt_of, held_out_void_iou, measured_scan
 from voidscope.workflow.recording import Occasion, command_of, identified, record_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
@@ -46,7 +45,8 @@ def measure(
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
     `scans` None means every scan of the project; `occasion` says who measures which sample. No verdict but REVIEW comes of a model that cannot find voids (none among
-    its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added.
+    its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added, and no PASS of one that
+    nobody has judged on held-out voids, unless the recipe says who accepts that.
 
     Raises
     ------
@@ -69,11 +69,11 @@ def measure(
 
 
 def measuring(
-    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, doubt: str
+    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, doubt: Doubt
 ) -> Callable[[], Steps[Measured]]:
     """The steps of measuring the masks of any cycle, which write nothing; raises as `measure` does.
 
-    No verdict but REVIEW comes of a model in `doubt`.
+    No verdict that `doubt` of the model falls on is given.
     """
     names = [project.scan(n).name for n in scans]
     _check_ready(project, cycle, names)
@@ -82,7 +82,7 @@ def measuring(
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, found_voids)],
+        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
         "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
@@ -146,9 +146,7 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
         return "Measured with other settings"
     judged_as = told.get("held_out_void_iou"), told.get("promotion")
     doubt = doubt_of(project, cycle, project.config.measure)
-    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or (
-        doubt and found.verdict is not Verdict.REVIEW
-    ):
+    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or doubt.overturns(found):
         return "The model was judged or put in force since, or the labels that judge it have changed"
     later = [
         n
@@ -158,11 +156,12 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     return f"Measured before {named(later)} came in" if later else ""
 
 
-def _unjudged(cycle: Cycle, found: float | None) -> list[str]:
+def _unjudged(cycle: Cycle, recipe: MeasureConfig, found: float | None) -> list[str]:
     if found is not None:
         return []
+    accepted = f"; accepted by {recipe.unjudged_accepted}" if recipe.unjudged_accepted else ""
     return [
-        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals."
+        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals{accepted}."
     ]
 
 
