@@ -92,8 +92,7 @@ class MeasureConfig(Section):
     )
     uncertainty: float | None = setting(
         None, "Uncertainty of the ratio",
-        "Expanded uncertainty U of the ratio, a fraction, e.g. from a gauge study. A guard band needs it for ratios of areas and bands, for "
-        "which none is computed; of a ratio of volumes the larger of it and the computed one counts.", ge=0, le=1,
+        "Expanded uncertainty U of the ratio, a fraction, e.g. from a gauge study; the larger of it and the computed one counts.", ge=0, le=1,
     )  # fmt: skip
     criteria: tuple[Criterion, ...] = setting(
         (), "Further criteria",
