@@ -31,6 +31,15 @@ QUANTITIES = {
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
 
 
+def classes_read(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
+    """Names of the classes that a length of a bump is read off; none of what is made of voids."""
+    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
+    if measure == "blt_um":
+        return pillar, solder, pad
+    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
+    return next((names for start, names in starts.items() if measure.startswith(start)), ())
+
+
 def quantities(
     voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], counts: Sequence[int],
     classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,

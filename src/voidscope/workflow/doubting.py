@@ -8,6 +8,7 @@ from typing import Any
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, doubted, measure_scan
+from voidscope.metrology.quantities import classes_read
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -111,22 +112,13 @@ def _blind(
             "slices that show voids and train again"
         )
     for criterion in recipe.criteria:
-        for name in _classes_of(criterion.measure, recipe):
+        for name in classes_read(criterion.measure, recipe):
             if (seen := judged.get(name)) is not None and seen < needed:
                 return (
                     f"cycle {cycle.number} has an IoU of {seen:.3f} for {name} on held-out scans, less than the {needed:g} a verdict needs, "
                     f"and {criterion.measure} depends on it; label more slices that show it and train again"
                 )
     return ""
-
-
-def _classes_of(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
-    """The classes beside void that a length of a bump is read off."""
-    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
-    if measure == "blt_um":
-        return pillar, solder, pad
-    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
-    return next((names for start, names in starts.items() if measure.startswith(start)), ())
 
 
 def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
