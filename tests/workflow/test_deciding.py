@@ -96,7 +96,10 @@ def test_scans_are_near_by_whatever_decides_them_with_the_classes_it_is_read_off
     found = open_verdicts(project, project.cycle, {"a", "b"})
     assert {n.columns for n in found.near["a"]} == {(VOID,)} and len(found.near["a"]) == 2
     assert "Near a limit: projected area in a, b; void_count in a, b." in found.note
-    assert "The uncertainty of void_count is not known: 10% of the limit, or one of a count, is near." in found.note
+    assert (
+        "The uncertainty of void_count is not known: 10% of the limit, or one of a count, is near."
+        in found.note
+    )
 
 
 def test_what_cannot_turn_the_verdict_is_not_near_and_what_is_undefined_is_said(

@@ -127,7 +127,7 @@ def gauge(
         ),
     ] = None,
     parts: Annotated[
-        int, typer.Option(help="Slices to choose, spread over the range of the void ratio.")
+        int, typer.Option(help="Slices to choose, spread over the range of the void ratio and over scans.")
     ] = 10,
     slices: Annotated[
         list[str] | None, typer.Option("--slice", help="A slice to take, e.g. scan07/0042; may be repeated.")
