@@ -13,6 +13,7 @@ from voidscope.metrology import preset_recipe, read_recipe, recipe_text
 from voidscope.project import Project
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.runner import Runner
+from voidscope.workflow import Occasion
 
 RECIPE = MeasureConfig(
     ratio="void/solder", limit=0.12, source="drawing 4711", coverage=3,
@@ -53,6 +54,13 @@ def test_a_recipe_file_is_taken_whole_measured_by_and_saved_again(
     assert report.provenance["people"]["operator"] == "Ann" and report.provenance["sample"]["lot"] == "L7"
     assert report.provenance["people"]["approver"] == "not recorded"
     assert "--operator Ann" in report.provenance["command"]
+    assert panel.who.text() == "Who, lot and die for the report: Ann · lot L7"
+    again = MeasurePanel(Project.open(panel._project.path), Runner(), panel._layers)
+    qtbot.addWidget(again)
+    assert again.occasion.value() == Occasion(operator="Ann", lot="L7") and "lot L7" in again.who.text()
+    again.occasion.lines["lot"].setText("L8")
+    again.refresh()
+    assert again.occasion.value().lot == "L8"  # what was typed since stays
     panel.recipe.save(tmp_path / "again.toml")
     assert read_recipe(tmp_path / "again.toml") == RECIPE
 
