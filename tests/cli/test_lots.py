@@ -121,6 +121,30 @@ def test_compare_by_two_recipes(project: Project, tmp_path: Path) -> None:
     assert set(found["summary"]["verdict_flips"]) == {"PASS -> FAIL"}
 
 
+def test_a_recipe_with_a_class_that_the_project_lacks_is_refused_at_once(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "typo.toml"
+    assert invoke("recipe", path, "--set", "measure.pillar_class=copper_piller").exit_code == 0
+    for words in (
+        ("measure", project.path, "--recipe", path),
+        ("compare", project.path, "--recipe", path, "--recipe", path),
+        (
+            "recipe",
+            tmp_path / "new.toml",
+            "--project",
+            project.path,
+            "--set",
+            "measure.pillar_class=copper_piller",
+        ),
+    ):
+        error = invoke(*words).exception
+        assert isinstance(error, ConfigError) and "measure.pillar_class is 'copper_piller'" in str(error)
+        assert "of part are background, copper_pillar" in str(error)
+        assert str(error).endswith("Did you mean 'copper_pillar'?")
+    assert not (tmp_path / "new.toml").exists()
+
+
 @pytest.mark.parametrize("words", [("--cycles", "1"), ("--cycles", "1,x"), ("--cycles", "1,2,3")])
 def test_compare_needs_two_cycles(project: Project, words: tuple[str, ...]) -> None:
     assert isinstance(invoke("compare", project.path, *words).exception, ConfigError)

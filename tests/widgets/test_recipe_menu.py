@@ -81,6 +81,11 @@ def test_what_is_no_recipe_is_told_and_nothing_changes(panel: MeasurePanel, tmp_
     (tmp_path / "bad.toml").write_text("version = 2\n[measure]\nlimit = 5\n", encoding="utf-8")
     panel.recipe.open(tmp_path / "bad.toml")
     panel.recipe.open(tmp_path / "none.toml")
+    typo = 'version = 2\n[measure]\nlimit = 0.05\nsolder_class = "sodler"\n'
+    (tmp_path / "typo.toml").write_text(typo, encoding="utf-8")
+    panel.recipe.open(tmp_path / "typo.toml")
     panel.recipe.save(tmp_path / "bad.toml" / "r.toml")
-    assert len(said) == 3 and "write 0.05" in said[0] and "no recipe" in said[1] and "r.toml" in said[2]
+    assert len(said) == 4 and "write 0.05" in said[0] and "no recipe" in said[1] and "r.toml" in said[3]
+    assert "measure.solder_class is 'sodler', but the classes of the project are background," in said[2]
+    assert said[2].endswith("Did you mean 'solder'?")
     assert panel._project.config == before == panel.recipe.value()

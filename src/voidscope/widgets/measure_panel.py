@@ -71,7 +71,7 @@ class MeasurePanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers = project, runner, layers
         self.form = SettingsForm("measure", ("ratio", "limit", "rule", "unit", "min_voxels"), project.config)
-        self.recipe, self.occasion = RecipeMenu(project.config), OccasionForm()
+        self.recipe, self.occasion = RecipeMenu(project.config, project.classes), OccasionForm()
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip(
             "The HTML report of the last measurement, with JSON and CSV beside it; the command that repeats it goes to the clipboard."

@@ -14,6 +14,7 @@ from voidscope.metrology import (
     Bump,
     Report,
     ScanMeasurement,
+    check_names,
     overlay_png,
     spot,
     worst,
@@ -77,6 +78,7 @@ def measuring(
     """
     names = [project.scan(n).name for n in scans]
     _check_ready(project, cycle, names)
+    check_names(project.classes, settings.measure, project.name)
     reader, classes, folder = project.reader(names), project.classes, project.path
     found_voids = held_out_void_iou(project, cycle)
     provenance = provenance_of(reader) | {
