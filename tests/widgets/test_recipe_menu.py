@@ -54,7 +54,7 @@ def test_a_recipe_file_is_taken_whole_measured_by_and_saved_again(
     assert report.provenance["people"]["operator"] == "Ann" and report.provenance["sample"]["lot"] == "L7"
     assert report.provenance["people"]["approver"] == "not recorded"
     assert "--operator Ann" in report.provenance["command"]
-    assert panel.who.text() == "Who, lot and die for the report: Ann · lot L7"
+    assert panel.who.text() == "Report: lot L7 · Ann"
     again = MeasurePanel(Project.open(panel._project.path), Runner(), panel._layers)
     qtbot.addWidget(again)
     assert again.occasion.value() == Occasion(operator="Ann", lot="L7") and "lot L7" in again.who.text()

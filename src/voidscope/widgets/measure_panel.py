@@ -276,7 +276,8 @@ class MeasurePanel(QWidget):
 
     def _name_who(self) -> None:
         """Say on the fold what it holds, so that nobody measures for another's lot without seeing it."""
-        self.who.setText(": ".join(filter(None, (WHO, self.occasion.words()))))
+        said = self.occasion.words()
+        self.who.setText(f"Report: {said}" if said else WHO)
 
     def _show_recipe(self) -> None:
         for widget in (self.form, self.recipe):

@@ -51,7 +51,7 @@ class OccasionForm(QWidget):
         self.setValue(Occasion() if report is None else Occasion.told(report.provenance))
 
     def words(self) -> str:
-        """What is typed in one line, e.g. ``Ann · lot L7``; empty where nothing is."""
+        """What is typed in one line, e.g. ``lot L7 · Ann``; empty where nothing is."""
         said = self.value()
         named = [f"{name} {found}" for name in ("lot", "die") if (found := getattr(said, name))]
-        return " · ".join(filter(None, (said.operator, said.approver, *named)))
+        return " · ".join(filter(None, (*named, said.operator, said.approver)))
