@@ -238,7 +238,8 @@ def test_a_model_nobody_has_judged_fails_parts_but_passes_none(project: Project,
     set_prediction(project, cycle.id, "b", bad, np.zeros(shape, np.float16))
     found = {s.scan: s for s in execute(measure(project)).scans}
     assert found["b"].verdict is Verdict.REVIEW
-    assert found["b"].reason.startswith("cycle 1 was judged on no labelled void that it had not learnt from")
+    assert found["b"].reason.startswith("void/foreground = 0 % is within the limit 5 %")
+    assert "; cycle 1 was judged on no labelled void that it had not learnt from" in found["b"].reason
     accepting = project.config.with_changes(["measure.unjudged_accepted=Ann Lee, memo 12"])
     report = execute(measure(project, config=accepting))
     assert {s.scan: s.verdict for s in report.scans}["b"] is Verdict.PASS

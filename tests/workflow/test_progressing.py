@@ -301,7 +301,7 @@ def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: P
     assert project.cycles[0].decisions[1] == {"b": "PASS"}
     assert restore(project, 1).decisions == project.cycles[0].decisions
     (row,) = report.scans
-    for changes in ({"verdict": Verdict.REVIEW}, {"ratios": {**row.ratios, row.formula: 0.05}, "uncertainty": 0.02}):  # fmt: skip
+    for changes in ({"verdict": Verdict.REVIEW}, {"ratios": {**row.ratios, row.formula: 0.05}, "uncertainty": 0.02, "outcomes": ()}):  # fmt: skip
         assert decisions(Report((replace(row, **changes),))) == {"a": OPEN}
 
 

@@ -240,7 +240,8 @@ def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> Sca
 
     def left(one: ScanMeasurement) -> ScanMeasurement:
         stays = of_pass and one.verdict is not Verdict.PASS
-        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=doubt)
+        reason = f"{one.reason}; {doubt}" if of_pass else doubt
+        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason)
 
     return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
 
