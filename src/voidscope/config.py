@@ -200,7 +200,7 @@ class SuggestConfig(_Section):
         "rareness",
         "Strategy",
         "How slices are ranked: rareness is the paper's plain sum r + u + d; verdict goes where a label could flip a verdict, "
-        "to the most undecided void in scans whose measured interval holds the limit.",
+        "to the pixels the model is least sure of in scans where something that decides is within its uncertainty of a limit.",
         paper="3.2",
     )  # fmt: skip
     first: Literal["random", "stratified", "strided", "k-means", "typiclust"] = _field(

@@ -92,8 +92,7 @@ class MeasureConfig(Section):
     )
     uncertainty: float | None = setting(
         None, "Uncertainty of the ratio",
-        "Expanded uncertainty U of the ratio, a fraction, e.g. from a gauge study. A guard band needs it for ratios of areas and bands, for "
-        "which none is computed; of a ratio of volumes the larger of it and the computed one counts.", ge=0, le=1,
+        "Expanded uncertainty U of the ratio, a fraction, e.g. from a gauge study; the larger of it and the computed one counts.", ge=0, le=1,
     )  # fmt: skip
     criteria: tuple[Criterion, ...] = setting(
         (), "Further criteria",
@@ -124,6 +123,11 @@ class MeasureConfig(Section):
     )  # fmt: skip
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
+    )  # fmt: skip
+    unjudged_accepted: str = setting(
+        "", "Unjudged model accepted by",
+        "Who accepts a PASS of a model that was judged on no labelled void it had not learnt from, and where that is written; the report "
+        "says it. Empty: such a PASS is REVIEW.",
     )  # fmt: skip
     min_voxels: int = setting(
         8, "Smallest void",

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from voidscope.acquisition import Decision, Strategy, Suggestion, Survey, strategy_for
+from voidscope.acquisition import Decision, Near, Strategy, Suggestion, Survey, strategy_for
 from voidscope.config import SuggestConfig
 
 NAMES = get_args(SuggestConfig.model_fields["strategy"].annotation)
@@ -33,5 +33,9 @@ class GivenScores:
 def make(name: str, **settings: Any) -> Strategy:
     if name == "vaal":
         return GivenScores(name, settings)
-    decision = Decision(frozenset({"scan00", "scan01"}), (0, 1)) if name == "verdict" else None
+    decision = (
+        Decision(dict.fromkeys(("scan00", "scan01"), (Near(0.5, (0, 1)),)), (0, 1))
+        if name == "verdict"
+        else None
+    )
     return strategy_for(SuggestConfig(strategy=name, **settings), decision=decision)

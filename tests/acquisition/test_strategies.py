@@ -13,6 +13,7 @@ from pools import EXTRAS, TOP_PERCENT, flat_survey, pool, spread_over, survey_of
 from voidscope.acquisition import (
     UNASKED,
     Decision,
+    Near,
     Pool,
     Strategy,
     Suggestion,
@@ -549,28 +550,40 @@ def test_a_damaged_stored_suggestion_is_refused_in_one_line(name: str, value: An
 class TestVerdict:
     """Where a label could flip a verdict."""
 
-    def test_scans_that_straddle_the_limit_go_first_each_by_its_undecided_void(self) -> None:
+    def test_scans_near_a_limit_go_first_each_slice_by_what_is_undecided_of_what_is_near(self) -> None:
         slices = pool(40)
         survey, void = survey_of(slices), 4
-        by_pixels = [
-            float((s.entropy * s.probabilities[..., void]).sum() / np.log(s.probabilities.shape[2]))
-            for s in slices
-        ]
-        straddling = frozenset({"scan01", "scan03"})
-        rank = strategy_for(SuggestConfig(strategy="verdict"), decision=Decision(straddling, (void,)))
+
+        def by_pixels(s: Any, *columns: int) -> float:
+            share = sum(float((s.entropy * s.probabilities[..., c]).sum()) for c in columns)
+            return share / float(np.log(s.probabilities.shape[2]))
+
+        near = {"scan01": (Near(0.5, (void,)),), "scan03": (Near(0.2, (void,)), Near(1.0, (1, 2)))}
+        scores = []
+        for s in slices:
+            found = [n.chance * by_pixels(s, *n.columns) for n in near.get(s.key.scan, ())]
+            scores.append(max(found, default=0.0))
+        rank = strategy_for(SuggestConfig(strategy="verdict"), decision=Decision(near, (void,)))
         chosen = rank(survey, frozenset(), 40, rng())
         expected = sorted(
-            range(40), key=lambda i: (slices[i].key.scan not in straddling, -by_pixels[i], slices[i].key)
+            range(40),
+            key=lambda i: (
+                slices[i].key.scan not in near,
+                -scores[i],
+                -by_pixels(slices[i], void),
+                slices[i].key,
+            ),
         )
         assert keys_of(chosen) == [slices[i].key for i in expected]
         for suggestion, i in zip(chosen, expected, strict=True):
-            counts = by_pixels[i] if slices[i].key.scan in straddling else 0
-            assert suggestion.score == pytest.approx(counts, rel=1e-5)
+            assert suggestion.score == pytest.approx(scores[i], rel=1e-5)
 
     def test_a_slice_sure_of_itself_or_without_void_holds_nothing_undecided(self) -> None:
         sure = flat_survey(6, np.arange(6.0)[:, None])
         flat = replace(sure, class_entropy=np.zeros((6, 3)))
-        rank = strategy_for(SuggestConfig(strategy="verdict"), decision=Decision(frozenset({"scan"}), (2,)))
+        rank = strategy_for(
+            SuggestConfig(strategy="verdict"), decision=Decision({"scan": (Near(1, (2,)),)}, (2,))
+        )
         assert {s.score for s in rank(flat, frozenset(), 6, rng())} == {0.0}
         assert all(s.score and s.score > 0 for s in rank(sure, frozenset(), 6, rng()))
 

@@ -93,7 +93,15 @@ def project(shell: Shell, tmp_path: Path, dataset: Path) -> Path:
 
 def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> None:
     queue = shell.json("suggest", project, "--set", "suggest.budget=2")
-    assert set(queue) == {"strategy", "aggregation", "class_distribution", "suggestions", "terms", "limits"}
+    assert set(queue) == {
+        "strategy",
+        "aggregation",
+        "class_distribution",
+        "suggestions",
+        "terms",
+        "limits",
+        "note",
+    }
     assert (queue["strategy"], len(queue["suggestions"])) == ("random", 2)
     assert shell.json("label", project, "--from-dataset", dataset, "--suggested")["n_labelled"] == 2
     shell.json("label", project, "--from", dataset / "a_labels.tif", "--scan", "a", "--slices", "1,2-3")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from builders import add_cycle, set_prediction
 from voidscope.cli.main import app
+from voidscope.config import Config
 from voidscope.errors import ConfigError, NotReady, Refused
 from voidscope.jobs import execute
 from voidscope.project import Project, project_truth
@@ -42,7 +43,8 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture
 def project(tmp_path: Path, scans: Dataset) -> Project:
     """The truth as the masks of cycle 1."""
-    made = Project.create(tmp_path / "part", scans.classes)
+    accepting = Config().with_changes(["measure.unjudged_accepted=this test"])
+    made = Project.create(tmp_path / "part", scans.classes, config=accepting)
     execute(add_dataset(made, scans))
     segment(made, scans, lost=())
     return made
@@ -111,11 +113,36 @@ def test_compare_tells_whose_verdict_flipped(project: Project, scans: Dataset) -
 
 def test_compare_by_two_recipes(project: Project, tmp_path: Path) -> None:
     for name, limit in (("loose", "1"), ("tight", "0")):
-        assert invoke("recipe", tmp_path / f"{name}.toml", "--set", f"measure.limit={limit}").exit_code == 0
+        said = ("--set", f"measure.limit={limit}", "--set", "measure.unjudged_accepted=this test")
+        assert invoke("recipe", tmp_path / f"{name}.toml", *said).exit_code == 0
     files = [w for name in ("loose", "tight") for w in ("--recipe", tmp_path / f"{name}.toml")]
     found = told("compare", project.path, *files)
     assert (found["before"], found["after"]) == ("loose", "tight")
     assert set(found["summary"]["verdict_flips"]) == {"PASS -> FAIL"}
+
+
+def test_a_recipe_with_a_class_that_the_project_lacks_is_refused_at_once(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "typo.toml"
+    assert invoke("recipe", path, "--set", "measure.pillar_class=copper_piller").exit_code == 0
+    for words in (
+        ("measure", project.path, "--recipe", path),
+        ("compare", project.path, "--recipe", path, "--recipe", path),
+        (
+            "recipe",
+            tmp_path / "new.toml",
+            "--project",
+            project.path,
+            "--set",
+            "measure.pillar_class=copper_piller",
+        ),
+    ):
+        error = invoke(*words).exception
+        assert isinstance(error, ConfigError) and "measure.pillar_class is 'copper_piller'" in str(error)
+        assert "of part are background, copper_pillar" in str(error)
+        assert str(error).endswith("Did you mean 'copper_pillar'?")
+    assert not (tmp_path / "new.toml").exists()
 
 
 @pytest.mark.parametrize("words", [("--cycles", "1"), ("--cycles", "1,x"), ("--cycles", "1,2,3")])

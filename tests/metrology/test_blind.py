@@ -99,6 +99,21 @@ def test_parts_are_slices_once_each_with_smallest_and_largest_ratio(
     assert chosen == choose_parts(ratios(values), n, seed)
 
 
+@given(st.integers(0, 5), st.integers(4, 12))
+def test_parts_come_from_all_scans_that_have_such_ratios(seed: int, n: int) -> None:
+    values = {SliceKey(f"s{j}", k): k / 19 + 0.001 * j for j in range(4) for k in range(20)}
+    chosen = choose_parts(values, n, seed)
+    each = [sum(key.scan == f"s{j}" for key in chosen) for j in range(4)]
+    assert max(each) - min(each) <= 1
+    found, aims = sorted(values[key] for key in chosen), np.linspace(0, 1.003, n)
+    assert np.abs(np.subtract(found, aims)).max() <= (aims[1] - aims[0]) / 2 + 1e-9
+
+
+def test_a_ratio_that_one_scan_alone_has_is_taken_from_it() -> None:
+    values = {SliceKey("a", k): k / 10 for k in range(11)} | {SliceKey("b", k): 0.0 for k in range(11)}
+    assert {key.scan for key in choose_parts(values, 6, 0) if values[key] > 0.1} == {"a"}
+
+
 def test_many_slices_without_void_do_not_crowd_out_the_others() -> None:
     values = [0.0] * 90 + [0.1, 0.2, 0.3, 0.4]
     found = sorted(ratios(values)[key] for key in choose_parts(ratios(values), 5, 0))

@@ -139,7 +139,13 @@ def test_a_doubt_holds_for_every_bump() -> None:
     found = doubted(bad_and_good(), "nobody knows")
     assert {b.measured.verdict for b in found.bumps} | {found.verdict} == {Verdict.REVIEW}
     assert found.bumps[1].measured.reason == "nobody knows"
-    assert doubted(bad_and_good(), "") == bad_and_good()
+    assert doubted(bad_and_good(), "") == bad_and_good() == doubted(bad_and_good(), "", of_pass=True)
+    found = doubted(bad_and_good(), "nobody judged", of_pass=True)
+    assert found.verdict is bad_and_good().verdict is Verdict.FAIL
+    for one, was in zip(found.bumps, bad_and_good().bumps, strict=True):
+        passed = was.measured.verdict is Verdict.PASS
+        assert one.measured.verdict is (Verdict.REVIEW if passed else was.measured.verdict)
+        assert one.measured.reason == was.measured.reason + ("; nobody judged" if passed else "")
 
 
 def test_without_a_bump_the_scan_decides() -> None:

@@ -66,6 +66,6 @@ def test_a_value_ends_where_its_uncertainty_ends(
     assert with_uncertainty(value, uncertainty, limit) == said
 
 
-def test_percent_has_its_sign_on_both() -> None:
-    assert percent(0.05745, 0.0176) == "5.7 % ± 1.8 %"
+def test_an_uncertainty_in_percent_is_in_points_so_that_nobody_takes_it_for_a_share_of_the_value() -> None:
+    assert percent(0.05745, 0.0176) == "5.7 % ± 1.8 pp"
     assert percent(0.03) == "3 %" and percent(None) == "undefined"

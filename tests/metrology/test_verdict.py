@@ -91,8 +91,8 @@ def test_impossible_limits_are_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "uncertainty", "said"),
     [
-        (0.04, 0.02, "is within the limit 5 %, but its uncertainty of ± 2 % reaches over it"),
-        (0.06, 0.02, "is above the limit 5 %, but its uncertainty of ± 2 % reaches over it"),
+        (0.04, 0.02, "is within the limit 5 %, but its uncertainty of ± 2 pp reaches over it"),
+        (0.06, 0.02, "is above the limit 5 %, but its uncertainty of ± 2 pp reaches over it"),
         (0.04, 0.005, "is within the limit 5 %"),
         (0.05, 0.0, "is within the limit 5 %"),
         (0.04, None, "is within the limit 5 %"),

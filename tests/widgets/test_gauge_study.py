@@ -24,7 +24,7 @@ from voidscope.volume import Dataset
 from voidscope.widgets import saver as saver_module
 from voidscope.widgets.blind_layers import DRAWING, IMAGE
 from voidscope.widgets.saver import Saver
-from voidscope.workflow import plan_study
+from voidscope.workflow import plan_study, take_reading
 
 BACKGROUND, SOLDER, VOID = 1, 3, 4
 KEYS = (SliceKey("a", 0), SliceKey("b", 2), SliceKey("c", 4))
@@ -108,6 +108,20 @@ def test_a_study_by_two_people_from_plan_to_result_leaves_all_else_as_it_was(
     by_project = CliRunner().invoke(app, ["gauge", str(project.path), "--json"])
     assert json.loads(by_table.stdout) == found == json.loads(by_project.stdout)["result"]
     assert kept(project.path) == before
+
+
+def test_the_result_says_what_it_is_of_a_tolerance_that_is_asked_for(view: Any, study: Study) -> None:
+    for operator in study.plan.operators:
+        for slot in study.plan.order(operator):
+            mask = np.full((24, 20), SOLDER, np.uint8)
+            mask[0, : 2 + 3 * int(slot.part[1:]) + (slot.repeat + (operator == "Bo")) % 2] = VOID
+            take_reading(view.project, study, slot, mask)
+    box = view.measure.gauge
+    box.refresh()
+    assert "of the tolerance" not in box.state.text() and box.tolerance.text() == "none"
+    box.tolerance.setValue(0.05)
+    found = 600 * study.result()[0].grr / 0.05
+    assert f"6 GRR {found:.1f} % of the tolerance" in box.state.text()
 
 
 def test_nothing_in_view_tells_what_is_read(view: Any, dock: Any, project: Project) -> None:

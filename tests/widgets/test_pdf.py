@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ QtPdf = pytest.importorskip("qtpy.QtPdf")
 
 
 def words_of(pdf: bytes, folder: Path) -> str:
+    return "".join(pages_of(pdf, folder))
+
+
+def pages_of(pdf: bytes, folder: Path) -> list[str]:
     (folder / "page.pdf").write_bytes(pdf)
     document = QtPdf.QPdfDocument(None)
     document.load(str(folder / "page.pdf"))
     assert document.pageCount() > 0
-    return "".join(document.getAllText(k).text() for k in range(document.pageCount()))
+    return [document.getAllText(k).text() for k in range(document.pageCount())]
 
 
 def test_the_printed_report_says_what_was_measured_and_the_hash_of_its_twin(
@@ -49,3 +54,25 @@ def test_the_printed_report_says_what_was_measured_and_the_hash_of_its_twin(
         assert said in words, said
     assert report.sha256 in "".join(words.split())
     assert b"/Subtype /Image" in pdf and "its mask" in words and "its mask" not in bare
+
+
+@pytest.mark.parametrize("above", range(60, 76))
+def test_no_heading_ends_a_page_and_no_small_table_or_picture_is_divided(
+    above: int, qapp: Any, tmp_path: Path
+) -> None:
+    picture = base64.b64encode(overlay_png(np.zeros((40, 60), np.float32), np.ones((40, 60), np.uint8), HBM))
+    lines = "".join(f"<p>line {k}</p>" for k in range(above // 2))
+    rows = "".join(f"<tr><td>row {k}.</td></tr>" for k in range(5))
+    html = (
+        f"<html><head><title>T</title></head><body>{lines}{'<br>' * (above % 2)}<h2>over a table</h2><table>{rows}</table>"
+        f"{lines}<h2>over a picture</h2><p><img src='data:image/png;base64,{picture.decode()}' width='300'><br>caption</p>"
+        f"{lines}<h3>at the end</h3><p>last</p></body></html>"
+    )
+    pages = ["".join(page.split()) for page in pages_of(pdf_of(html), tmp_path)]
+    for heading, under in (
+        ("overatable", [f"row{k}." for k in range(5)]), ("overapicture", ["caption"]), ("attheend", ["last"])
+    ):  # fmt: skip
+        (page,) = (p for p in pages if heading in p)
+        assert all(words in page for words in under), (heading, page)
+    assert len(pages) <= 5  # and none is begun without need
+    assert all(f"page{k}of{len(pages)}" in page for k, page in enumerate(pages, start=1))

@@ -13,6 +13,7 @@ from voidscope.metrology import preset_recipe, read_recipe, recipe_text
 from voidscope.project import Project
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.runner import Runner
+from voidscope.workflow import Occasion
 
 RECIPE = MeasureConfig(
     ratio="void/solder", limit=0.12, source="drawing 4711", coverage=3,
@@ -53,6 +54,13 @@ def test_a_recipe_file_is_taken_whole_measured_by_and_saved_again(
     assert report.provenance["people"]["operator"] == "Ann" and report.provenance["sample"]["lot"] == "L7"
     assert report.provenance["people"]["approver"] == "not recorded"
     assert "--operator Ann" in report.provenance["command"]
+    assert panel.who.text() == "Report: lot L7 · Ann"
+    again = MeasurePanel(Project.open(panel._project.path), Runner(), panel._layers)
+    qtbot.addWidget(again)
+    assert again.occasion.value() == Occasion(operator="Ann", lot="L7") and "lot L7" in again.who.text()
+    again.occasion.lines["lot"].setText("L8")
+    again.refresh()
+    assert again.occasion.value().lot == "L8"  # what was typed since stays
     panel.recipe.save(tmp_path / "again.toml")
     assert read_recipe(tmp_path / "again.toml") == RECIPE
 
@@ -73,6 +81,11 @@ def test_what_is_no_recipe_is_told_and_nothing_changes(panel: MeasurePanel, tmp_
     (tmp_path / "bad.toml").write_text("version = 2\n[measure]\nlimit = 5\n", encoding="utf-8")
     panel.recipe.open(tmp_path / "bad.toml")
     panel.recipe.open(tmp_path / "none.toml")
+    typo = 'version = 2\n[measure]\nlimit = 0.05\nsolder_class = "sodler"\n'
+    (tmp_path / "typo.toml").write_text(typo, encoding="utf-8")
+    panel.recipe.open(tmp_path / "typo.toml")
     panel.recipe.save(tmp_path / "bad.toml" / "r.toml")
-    assert len(said) == 3 and "write 0.05" in said[0] and "no recipe" in said[1] and "r.toml" in said[2]
+    assert len(said) == 4 and "write 0.05" in said[0] and "no recipe" in said[1] and "r.toml" in said[3]
+    assert "measure.solder_class is 'sodler', but the classes of the project are background," in said[2]
+    assert said[2].endswith("Did you mean 'solder'?")
     assert panel._project.config == before == panel.recipe.value()

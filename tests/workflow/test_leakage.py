@@ -215,8 +215,40 @@ def test_a_length_of_a_class_the_model_hardly_knows_is_for_review(project: Proje
     def doubt(*measures: str) -> str:
         criteria = tuple(Criterion(measure=m, at_most=1) for m in measures)
         measured = project.config.measure.model_copy(update={"criteria": criteria})
-        return _blind(project.cycle, hbm, measured, 0.8)
+        return _blind(project.cycle, hbm, measured, 0.8, iou)
 
     assert doubt() == doubt("void_count", "pillar_width_um", "solder_protrusion_um") == ""
     assert "IoU of 0.100 for copper_pad" in doubt("pillar_width_um", "pad_misalignment_um")
     assert "blt_um depends on it" in doubt("blt_um")
+
+
+def test_a_model_nobody_has_judged_fails_parts_but_passes_none(project: Project, dataset: Dataset) -> None:
+    segmented_all(project)  # no void anywhere
+    cycle = project.cycle
+    assert cycle is not None
+    shape = project.scan("b").shape
+    bad = np.full(shape, 3, np.uint8)
+    bad[:, 1:5, 1:5] = 4
+    set_prediction(project, cycle.id, "b", bad, np.zeros(shape, np.float16))
+    project.set_config(project.config.with_changes(["measure.min_void_iou=0", "measure.unit=scan"]))
+    report = execute(measure(project))
+    found = {s.scan: s for s in report.scans}
+    assert found["b"].verdict is Verdict.FAIL
+    bad[:, 1:5, 1:5] = 3
+    set_prediction(project, cycle.id, "b", bad, np.zeros(shape, np.float16))
+    found = {s.scan: s for s in execute(measure(project)).scans}
+    assert found["b"].verdict is Verdict.REVIEW
+    assert found["b"].reason.startswith("void/foreground = 0 % is within the limit 5 %")
+    assert "; cycle 1 was judged on no labelled void that it had not learnt from" in found["b"].reason
+    accepting = project.config.with_changes(["measure.unjudged_accepted=Ann Lee, memo 12"])
+    report = execute(measure(project, config=accepting))
+    assert {s.scan: s.verdict for s in report.scans}["b"] is Verdict.PASS
+    assert (
+        "accepted by Ann Lee, memo 12" in report.html() and "accepts that: Ann Lee, memo 12" in report.text()
+    )
+    import_truth(project, dataset, [SliceKey("c", 1)])  # a test scan's slice, but it shows no void
+    execute(evaluate(project))
+    assert {s.scan: s.verdict for s in execute(measure(project)).scans}["b"] is Verdict.REVIEW
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    execute(evaluate(project))
+    assert {s.scan: s.verdict for s in execute(measure(project)).scans}["b"] is Verdict.PASS

@@ -285,7 +285,9 @@ def test_with_no_model_there_is_nothing_to_stop(project: Project) -> None:
 def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: Project) -> None:
     label(project, ("a", 0))
     cycle = add_cycle(project)
-    project.set_config(project.config.with_changes(["measure.min_void_iou=0", "measure.unit=scan"]))
+    project.set_config(
+        project.config.with_changes(["measure.unjudged_accepted=this test", "measure.unit=scan"])
+    )
     for name in "abc":
         mask = np.full(project.scan(name).shape, 3, np.uint8)
         mask[:2, :, :4] = 1
@@ -299,14 +301,16 @@ def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: P
     assert project.cycles[0].decisions[1] == {"b": "PASS"}
     assert restore(project, 1).decisions == project.cycles[0].decisions
     (row,) = report.scans
-    for changes in ({"verdict": Verdict.REVIEW}, {"ratios": {**row.ratios, row.formula: 0.05}, "uncertainty": 0.02}):  # fmt: skip
+    for changes in ({"verdict": Verdict.REVIEW}, {"ratios": {**row.ratios, row.formula: 0.05}, "uncertainty": 0.02, "outcomes": ()}):  # fmt: skip
         assert decisions(Report((replace(row, **changes),))) == {"a": OPEN}
 
 
 def test_where_bumps_are_decided_each_counts_by_itself(project: Project) -> None:
     label(project, ("a", 0))
     cycle = add_cycle(project)
-    project.set_config(project.config.with_changes(["measure.min_void_iou=0", "measure.unit=bump"]))
+    project.set_config(
+        project.config.with_changes(["measure.unjudged_accepted=this test", "measure.unit=bump"])
+    )
     mask = np.ones(project.scan("a").shape, np.uint8)
     mask[12:20, :, 2:7], mask[12:20, :, 11:16] = 2, 2
     mask[5:12, :, 2:7], mask[5:12, :, 11:16] = 3, 3

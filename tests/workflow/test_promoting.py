@@ -139,6 +139,7 @@ def test_without_anything_to_judge_by_only_a_note_promotes(project: Project, dat
 def test_what_changed_between_two_cycles_is_measured_by_one_recipe_and_kept(
     project: Project, dataset: Dataset
 ) -> None:
+    project.set_config(project.config.with_changes(["measure.unjudged_accepted=this test"]))
     segmented(project, dataset, 1.0)
     segmented(project, dataset, 0.0)
     found = execute(changes(project, cycles=(1, 2)))
@@ -165,7 +166,7 @@ def test_what_changed_says_the_verdicts_that_the_report_says(project: Project, d
 
 def test_what_changed_between_two_recipes(project: Project, dataset: Dataset) -> None:
     segmented(project, dataset, 1.0)
-    how = project.config.measure
+    how = project.config.measure.model_copy(update={"unjudged_accepted": "this test"})
     found = execute(
         changes(project, recipes=[("loose", how.model_copy(update={"limit": 0.9})), ("tight", how)])
     )

@@ -178,6 +178,7 @@ def straddling(project: Project, scan: str, other: float = 0.0) -> None:
             ratios={**s.ratios, s.formula: 0.05 if s.scan == scan else 0.0},
             uncertainty=0.02 if s.scan == scan else other,
             bumps=(),
+            outcomes=(),
         )
         for s in report.scans
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from builders import set_prediction
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
 from voidscope.project import Project, export_report, import_truth, package_version
+from voidscope.project.results import mask_path
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file, tiff_bytes
 from voidscope.workflow import (
     measure,
     project_of,
+    promote,
     report_place,
     restore,
     segment,
@@ -130,14 +133,46 @@ def test_touched_probabilities_are_told_and_without_them_lengths_are_read_to_the
     assert "edges to the voxel" in page and "edges interpolated" not in page
 
 
+def told_apart(project: Project) -> tuple[str, ...]:
+    """What verifying finds, nothing of the project being changed by it."""
+    before = {p: p.read_bytes() for p in project.path.rglob("*") if p.is_file()}
+    found = execute(verify(project))
+    assert {p: p.read_bytes() for p in project.path.rglob("*") if p.is_file()} == before
+    return found
+
+
+def test_a_report_verifies_by_its_own_cycle_whichever_is_current(measured: Project) -> None:
+    execute(train(measured, measured.config.with_changes(["seed=5"])))
+    assert told_apart(measured) == ()
+    execute(segment(measured))
+    execute(promote(measured, note="looked at by eye"))  # so the report's is not in force now
+    assert measured.cycle is not None and measured.cycle.number == 2
+    assert told_apart(Project.open(measured.path)) == ()
+    mask = mask_path(measured.cycles[0].folder, "a")
+    mask.write_bytes(measured.mask_path("a").read_bytes())
+    assert any(line.startswith("masks_sha256 was") for line in told_apart(measured))
+    mask.unlink()
+    with pytest.raises(NotReady, match=r"Not segmented by cycle-0001.*restore .* --cycle 1"):
+        verify(measured)
+
+
 def test_another_model_does_not_stand_for_the_reports(measured: Project) -> None:
     execute(train(measured, measured.config.with_changes(["seed=5"])))
+    shutil.rmtree(measured.cycles[0].folder)
+    again = Project.open(measured.path)
     with pytest.raises(NotReady, match="Not segmented by cycle-0002"):
-        verify(measured)
+        verify(again)
+    execute(segment(again))
+    assert any(line.startswith("model was cycle-0001") for line in told_apart(again))
+
+
+def test_the_restored_model_of_a_report_makes_the_same_masks_under_a_new_name(measured: Project) -> None:
     restore(measured, 1)
     execute(segment(measured))
-    found = execute(verify(measured))
-    assert [line.split(" ")[0] for line in found] == ["model"]  # the same weights and masks under a new name
+    execute(measure(measured, config=measured.config.with_changes(["measure.limit=0.2"])))
+    shutil.rmtree(measured.cycles[1].folder)
+    found = execute(verify(Project.open(measured.path)))
+    assert found[0].startswith("model was cycle-0002") and not [x for x in found[1:] if " reason " not in x]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from voidscope.acquisition.misgivings import doubts
 from voidscope.acquisition.missed import MISSED_FROM, Suspects, missed_voids
 from voidscope.acquisition.pool import Pool
 from voidscope.acquisition.room import Limits
+from voidscope.acquisition.rules import Near
 from voidscope.acquisition.scores import pixel_rareness, rareness, top_pixels, uncertainty
 from voidscope.acquisition.select import Picks, greedy, opening
 from voidscope.acquisition.strategies import (
@@ -34,6 +35,7 @@ __all__ = [
     "Grounds",
     "LimitCost",
     "Limits",
+    "Near",
     "Picks",
     "Pool",
     "ScanFindings",

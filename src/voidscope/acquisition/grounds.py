@@ -67,16 +67,18 @@ class LimitCost:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """How a queue came to be: its terms, none where no model was asked, and the cost of limits where there were any."""
+    """How a queue came to be: its terms, none where no model was asked, the cost of limits where there were any, and a strategy's own note."""
 
     terms: tuple[Term, ...] = ()
     limits: LimitCost | None = None
+    note: str = ""
 
     def entry(self) -> dict[str, Any]:
         """The grounds as plain values for JSON."""
         return {
             "terms": [asdict(t) for t in self.terms],
             "limits": None if self.limits is None else asdict(self.limits),
+            "note": self.note,
         }
 
     @classmethod
@@ -84,9 +86,8 @@ class Grounds:
         """The inverse of `entry`; raises `SurveyError` for anything else."""
         try:
             limits = entry["limits"]
-            return cls(
-                tuple(Term(**t) for t in entry["terms"]), None if limits is None else LimitCost(**limits)
-            )
+            terms = tuple(Term(**t) for t in entry["terms"])
+            return cls(terms, None if limits is None else LimitCost(**limits), str(entry.get("note", "")))
         except (KeyError, TypeError) as error:
             raise SurveyError(f"{entry!r} are no stored grounds ({error!r}); suggest again.") from error
 
@@ -96,7 +97,7 @@ class Grounds:
 
     def text(self) -> str:
         """What a person should know before trusting the order, in sentences; empty where there is nothing to say."""
-        return " ".join(said for said in (self._terms_text(), self._limits_text()) if said)
+        return " ".join(said for said in (self.note, self._terms_text(), self._limits_text()) if said)
 
     def _terms_text(self) -> str:
         counted = [t for t in self.terms if t.counted]

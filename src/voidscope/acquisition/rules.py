@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -115,32 +115,45 @@ def scored(scores: Floats) -> Rule:
     return rule
 
 
-def undecided(straddling: Set[str], voids: Sequence[int]) -> Rule:
-    """The rule that looks where a label could flip a verdict: in scans whose interval holds the limit, most undecided void first.
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Something that decides a scan and is near its limit: the chance of a flip, 0 to 1, and the survey's columns of its classes."""
 
-    A slice's undecided void is the sum over its pixels of H(x) p_void(x) / ln C: pixels of which the model says void, each by how
-    unsure it is. Slices of other scans score 0 and follow, by the same number.
+    chance: float
+    columns: tuple[int, ...]
+
+
+def undecided(near: Mapping[str, Sequence[Near]], voids: Sequence[int]) -> Rule:
+    """The rule that looks where a label could flip a verdict: in scans in which something that decides is near its limit.
+
+    A slice's undecided pixels of a class are the sum over its pixels of H(x) p_class(x) / ln C: pixels of which the model says the class,
+    each by how unsure it is. A slice scores the undecided pixels of the classes that the quantity depends on, times the chance that it
+    lies beyond its limit, at the quantity where that is most. Slices of other scans score 0 and follow, by their undecided void.
 
     Parameters
     ----------
-    straddling : names of the scans whose interval holds the limit
+    near : what decides each scan and is near its limit, by the scan's name
     voids : columns of the void classes
     """
 
     def rule(survey: Survey, pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
-        doubt = undecided_void(survey, voids)
-        counts = np.array([key.scan in straddling for key in survey.keys])
-        rows = pool.candidates
-        order = rows[np.lexsort((rows, -doubt[rows], ~counts[rows]))]
+        doubt, scores = undecided_pixels(survey, voids), np.zeros(len(survey))
+        scans = np.array([key.scan for key in survey.keys])
+        for scan, quantities in near.items():
+            for one in quantities:
+                mine = np.where(scans == scan, one.chance * undecided_pixels(survey, one.columns), 0.0)
+                np.maximum(scores, mine, out=scores)
+        rows, first = pool.candidates, np.isin(scans, list(near))
+        order = rows[np.lexsort((rows, -doubt[rows], -scores[rows], ~first[rows]))]
         picks = with_distances(survey.embedding, pool.anchors, in_order(pool, budget, order))
-        return replace(picks, scores=np.where(counts, doubt, 0.0)[picks.rows])
+        return replace(picks, scores=scores[picks.rows])
 
     return rule
 
 
-def undecided_void(survey: Survey, voids: Sequence[int]) -> Floats:
-    """Pixels of each slice (N,) that may be void, each counted by how unsure the model is of it, 0 to 1."""
-    share = needed(survey, "class_entropy")[:, list(voids)].sum(axis=1, dtype=np.float64)
+def undecided_pixels(survey: Survey, columns: Sequence[int]) -> Floats:
+    """Pixels of each slice (N,) that may be of some classes, each counted by how unsure the model is of it, 0 to 1."""
+    share = needed(survey, "class_entropy")[:, list(columns)].sum(axis=1, dtype=np.float64)
     return np.asarray(share * survey.counts.sum(axis=1) / np.log(survey.counts.shape[1]))
 
 

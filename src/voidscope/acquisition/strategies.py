@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -14,7 +14,7 @@ from voidscope.acquisition.coldstart import k_means_start, typiclust_start
 from voidscope.acquisition.distances import Embedding, Floats, Rows
 from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
 from voidscope.acquisition.room import Limits
-from voidscope.acquisition.rules import Rule, Scale, Sum, core_gcn, drawn, scored, undecided
+from voidscope.acquisition.rules import Near, Rule, Scale, Sum, core_gcn, drawn, scored, undecided
 from voidscope.acquisition.scores import Aggregation, rareness, rarest_class, uncertainty
 from voidscope.acquisition.select import Picks, check_budget
 from voidscope.acquisition.strata import clasp, foreground_aware
@@ -41,10 +41,18 @@ _NEEDS = {
 
 @dataclass(frozen=True)
 class Decision:
-    """What a measurement left open: the scans whose interval holds the limit, and the survey's columns of void classes."""
+    """What a measurement left open.
 
-    straddling: frozenset[str]
+    Attributes
+    ----------
+    near : what decides each scan and is near its limit; scans without anything near are left out
+    voids : the survey's columns of void classes
+    note : what was and was not considered, in words for a person
+    """
+
+    near: Mapping[str, tuple[Near, ...]]
     voids: tuple[int, ...]
+    note: str = ""
 
 
 class Strategy(Protocol):
@@ -190,7 +198,7 @@ def _rule(
     if config.strategy == "verdict":
         if decision is None:
             raise ConfigError("suggest.strategy=verdict ranks slices by the last measurement; measure first.")
-        return undecided(decision.straddling, decision.voids)
+        return undecided(decision.near, decision.voids)
     return rules.get(config.strategy) or _sum(config)
 
 

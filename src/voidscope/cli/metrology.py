@@ -18,6 +18,7 @@ from voidscope.metrology import (
     ONE_VERDICT,
     GaugeStudy,
     Reading,
+    check_names,
     gauge_study,
     preset_recipe,
     recipe_text,
@@ -42,12 +43,16 @@ def recipe(
     """Write a recipe file to edit, send and sign; use it with measure --recipe."""
     if project is not None and preset is not None:
         raise ConfigError(f"Start from --project {project} or from --preset {preset}, not from both.")
-    start = Config.product() if project is None else open_project(project).config
+    opened = None if project is None else open_project(project)
+    start = Config.product() if opened is None else opened.config
     if preset is not None:
         start = start.model_copy(update={"measure": preset_recipe(preset)})
     if path.exists():
         raise ConfigError(f"{path} exists already; name another file, a recipe is never overwritten.")
-    write_bytes(path, recipe_text(start.with_changes(changes or []).measure).encode())
+    made = start.with_changes(changes or []).measure
+    if opened is not None:
+        check_names(opened.classes, made, opened.name)
+    write_bytes(path, recipe_text(made).encode())
     typer.echo(f"{path} written; edit it, then: voidscope measure PROJECT --recipe {path}")
 
 
@@ -127,7 +132,7 @@ def gauge(
         ),
     ] = None,
     parts: Annotated[
-        int, typer.Option(help="Slices to choose, spread over the range of the void ratio.")
+        int, typer.Option(help="Slices to choose, spread over the range of the void ratio and over scans.")
     ] = 10,
     slices: Annotated[
         list[str] | None, typer.Option("--slice", help="A slice to take, e.g. scan07/0042; may be repeated.")

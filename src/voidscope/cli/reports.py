@@ -27,7 +27,7 @@ from voidscope.cli.options import (
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.jobs import Job
-from voidscope.metrology import Report, read_recipe, recipe_settings
+from voidscope.metrology import Report, check_names, read_recipe, recipe_settings
 from voidscope.project import export_report, report_files
 from voidscope.workflow import MaskFile, Occasion
 
@@ -80,6 +80,7 @@ def measure(
     elif path is not None:
         project = open_project(path)
         settings = run_settings(project, words, seed, device)
+        check_names(project.classes, settings.measure, project.name)  # before anything takes long
         if workflow.to_judge(project):  # else a verdict would not know how well the model finds voids
             run(workflow.evaluate(project, config=settings))
         job = workflow.measure(project, scans, settings, occasion)

@@ -5,6 +5,7 @@ from voidscope.metrology.budget import Contribution
 from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
 from voidscope.metrology.calibration import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.changes import Change, Changes
+from voidscope.metrology.checks import check_names
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
 from voidscope.metrology.gauge import (
     ONE_VERDICT,
@@ -63,6 +64,7 @@ __all__ = [
     "by_boxes",
     "calibrated",
     "changes_page",
+    "check_names",
     "choose_parts",
     "count_classes",
     "decide",

@@ -102,14 +102,16 @@ def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, u
 
 
 def _worst(levels: _Levels) -> Parts | str:
-    largest = int(levels.foreground.max())
-    if not largest:
+    if not levels.foreground.any():
         return "no voxel is foreground"
-    share = np.where(
-        levels.foreground >= max(1, THIN_SLICE * largest), levels.void / np.maximum(levels.foreground, 1), -1
-    )
-    worst = int(share.argmax())
+    worst = worst_level(levels.void, levels.foreground)
     return int(levels.void[worst]), int(levels.foreground[worst])
+
+
+def worst_level(void: npt.NDArray[np.int64], foreground: npt.NDArray[np.int64]) -> int:
+    """The level with the largest share of void (L,) in foreground (L,), void included, among those that are not thin."""
+    thick = foreground >= max(1, THIN_SLICE * int(foreground.max()))
+    return int(np.where(thick, void / np.maximum(foreground, 1), -1).argmax())
 
 
 def _interface(found: list[int], side: str, classes: ClassMap, recipe: MeasureConfig) -> Parts | str:

@@ -6,6 +6,7 @@ Systems Analysis*, 4th edition, chapter III: random order, and the operator does
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,10 +89,11 @@ class Plan:
 
 
 def choose_parts(ratios: Mapping[SliceKey, float], n: int, seed: int = 0) -> tuple[SliceKey, ...]:
-    """Slices whose ratios are spread evenly over the range that occurs, in random order.
+    """Slices whose ratios are spread evenly over the range that occurs, from as many scans as it allows, in random order.
 
-    For n values evenly spaced from the smallest ratio to the largest, the slice that is nearest and not taken yet; among equals the
-    seed decides. Parts that are spread so vary more than parts drawn at random would.
+    First those of the smallest and the largest ratio; then, for each of the n - 2 values evenly spaced between, of the slices not taken
+    yet within half a step of it (else as near as there is any) one of the scan that has fewest parts so far, of several the nearest,
+    among equals as the seed decides. Parts that are spread so vary more than parts drawn at random would.
 
     Raises
     ------
@@ -107,8 +109,13 @@ def choose_parts(ratios: Mapping[SliceKey, float], n: int, seed: int = 0) -> tup
     rng = np.random.default_rng([seed, n])
     keys: Sequence[SliceKey] = sorted(ratios)
     left = [keys[k] for k in rng.permutation(len(keys))]
+    aims = np.linspace(min(ratios.values()), max(ratios.values()), n).tolist()
+    half = (aims[-1] - aims[0]) / (n - 1) / 2
     taken: list[SliceKey] = []
-    for aim in np.linspace(min(ratios.values()), max(ratios.values()), n):
-        taken.append(min(left, key=lambda key: abs(ratios[key] - aim)))
+    for aim, reach in ((aims[0], 0.0), (aims[-1], 0.0), *((a, half) for a in aims[1:-1])):
+        of_scan = Counter(key.scan for key in taken)
+        apart = {key: abs(ratios[key] - aim) for key in left}
+        near = max(reach, min(apart.values()))
+        taken.append(min((k for k in left if apart[k] <= near), key=lambda k: (of_scan[k.scan], apart[k])))
         left.remove(taken[-1])
     return tuple(taken[k] for k in rng.permutation(n))

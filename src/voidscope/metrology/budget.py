@@ -1,4 +1,4 @@
-"""The budget of uncertainty: what may be wrong with a void ratio, a volume or a length, each with how it was obtained.
+"""The budget of uncertainty: what may be wrong with a void ratio or a volume, each with how it was obtained.
 
 Contributions are standard uncertainties and independent of each other, so they add in quadrature (GUM, JCGM 100, 5.1.2):
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.ratios import VOLUMES, WITH_VOID_BELOW, Parts
-from voidscope.metrology.uncertainty import expanded_uncertainty
+from voidscope.metrology.uncertainty import SMOOTH, expanded_uncertainty
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 
 Ratios = Mapping[str, Parts | str]
@@ -89,6 +89,34 @@ def ratio_budget(
     )
 
 
+def area_budget(
+    parts: Parts, shift: float, faces: int, recipe: MeasureConfig, void_views: Sequence[int], void: int, undefined: int = 0
+) -> tuple[Contribution, ...]:  # fmt: skip
+    """What may be wrong with a ratio of areas or of a band; the projection itself is not kept for each view of the model.
+
+    Parameters
+    ----------
+    parts : above and below the line, in pixels or voxels
+    shift : what is above the line per voxel that the voids' edges move, see `area_edges`
+    faces, void : voxel faces and voxels of all void of the mask
+    void_views : its voxels by each view of the model alone; what more or less they see takes as much area as the voids of the mask do for
+        each voxel, or as moving their edges would give, the larger of both, and at most a pixel
+    undefined : views that see no foreground
+    """
+    above, below = parts
+    by_edges = shift / (SMOOTH * faces) if faces else 1.0
+    per_voxel = min(1.0, max(by_edges, above / void if void else 1.0))
+    model = _model(
+        [n * per_voxel / below for n in void_views], f"void, {per_voxel:.2g} pixels for each voxel of it,"
+    )
+    return (
+        Contribution("edges of the voids", shift * recipe.edge_sigma / below, _outline_words(recipe)),
+        _cannot_tell(undefined, len(void_views)) if undefined else model,
+        Contribution("voxel size", 0.0, "a scale error common to all axes leaves a ratio of areas as it is"),
+        _unseen(1 / below),
+    )
+
+
 def volume_budget(
     faces: int, void: int, voxel_um3: float, recipe: MeasureConfig, void_views: Sequence[int] = ()
 ) -> tuple[Contribution, ...]:
@@ -145,6 +173,13 @@ def _voxel_size(slope: float, recipe: MeasureConfig, how: str) -> Contribution:
 
 
 def _edges_words(recipe: MeasureConfig) -> str:
+    return f"2/3 of the voids' voxel faces times {recipe.edge_sigma:g} voxels ({_origin(recipe)})"
+
+
+def _outline_words(recipe: MeasureConfig) -> str:
+    return f"the voids' outline, or their surface in the band, times {recipe.edge_sigma:g} voxels ({_origin(recipe)})"
+
+
+def _origin(recipe: MeasureConfig) -> str:
     default = recipe.edge_sigma == MeasureConfig.model_fields["edge_sigma"].default
-    origin = "voidscope's default, from simulated scans" if default else "the recipe's"
-    return f"2/3 of the voids' voxel faces times {recipe.edge_sigma:g} voxels ({origin})"
+    return "voidscope's default, from simulated scans" if default else "the recipe's"

@@ -278,14 +278,17 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
 VERBS = {Verdict.FAIL: "fail", Verdict.REVIEW: "are for review", Verdict.PASS: "pass"}
 
 
-def doubted(found: ScanMeasurement, doubt: str) -> ScanMeasurement:
-    """The scan and all its bumps left to REVIEW for this reason; as it is where there is none."""
+def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> ScanMeasurement:
+    """The scan and all its bumps left to REVIEW for this reason, or, `of_pass`, those that would pass; as it is where there is none."""
     if not doubt:
         return found
-    bumps = tuple(
-        replace(b, measured=replace(b.measured, verdict=Verdict.REVIEW, reason=doubt)) for b in found.bumps
-    )
-    return replace(found, verdict=Verdict.REVIEW, reason=doubt, bumps=bumps)
+
+    def left(one: ScanMeasurement) -> ScanMeasurement:
+        stays = of_pass and one.verdict is not Verdict.PASS
+        reason = f"{one.reason}; {doubt}" if of_pass else doubt
+        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason)
+
+    return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
 
 
 def gravity(bump: Bump) -> tuple[int, float, float, str]:

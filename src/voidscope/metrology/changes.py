@@ -16,6 +16,7 @@ import numpy.typing as npt
 from voidscope.metrology.bumps import GRAVITY
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.rounding import POINTS
 from voidscope.metrology.verdict import Verdict
 
 FLAG_SHARE = 0.1
@@ -274,7 +275,7 @@ def _differences(values: Sequence[float | None]) -> dict[str, float] | None:
 
 def _line(row: Change) -> str:
     one, two = row.verdicts
-    ratio = "" if not row.ratio else f"  ratio {100 * row.ratio:+.3g} points"
+    ratio = "" if not row.ratio else f"  ratio {100 * row.ratio:+.3g} {POINTS}"
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
     turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
     turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import numpy as np
 
 from voidscope.config import MeasureConfig
@@ -16,7 +18,7 @@ def checked(
     """The spacing as three plain numbers; raises what `measure_mask` does where any of these cannot be used."""
     spacing = _checked_spacing(spacing_um, scan)
     _check(mask, classes, scan)
-    _check_names(classes, recipe, scan)
+    check_names(classes, recipe, scan)
     return spacing
 
 
@@ -55,12 +57,17 @@ def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
         )
 
 
-def _check_names(classes: ClassMap, recipe: MeasureConfig, scan: str) -> None:
-    """Refuse a recipe that names a class the map lacks; a default may lack, since not every part has a pillar or a pad."""
+def check_names(classes: ClassMap, recipe: MeasureConfig, where: str) -> None:
+    """Refuse a recipe that names a class the map lacks; a default may lack, since not every part has a pillar or a pad.
+
+    Raises `ConfigError` with the nearest name and all that are known; `where` says whose classes they are.
+    """
     for name in ("solder_class", "pillar_class", "pad_class"):
         value, usual = getattr(recipe, name), MeasureConfig.model_fields[name].default
         if value not in (*classes.names, usual):
+            near = get_close_matches(value, (*classes.names, usual), n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(
-                f"measure.{name} is {value!r}, but the classes of {scan} are {', '.join(classes.names)}; name one of them, "
-                f"or leave it at {usual!r}, which may be missing."
+                f"measure.{name} is {value!r}, but the classes of {where} are {', '.join(classes.names)}; name one of them, "
+                f"or leave it at {usual!r}, which may be missing.{meant}"
             )

@@ -231,10 +231,12 @@ def verdict_agreement(readings: Sequence[Reading]) -> float | None:
 
 
 def study_in_words(study: GaugeStudy, kappa: float | None, *, rated: bool = True) -> str:
-    """A study in one sentence: %GRR and the opinion of it, distinct categories, and, if `rated`, agreement of the verdicts."""
+    """A study in one sentence: %GRR and the opinion of it, of the tolerance where there is one, distinct categories, and, if `rated`, agreement of the verdicts."""
     agreed = ONE_VERDICT if kappa is None else f"{kappa:.2f}"
     agreement = f", kappa of the verdicts {agreed}" if rated else ""
     if study.grr_of_total is None:
         return f"Gauge R&R is {study.opinion}{agreement}."
     share, categories = 100 * study.grr_of_total, "undefined" if study.ndc is None else study.ndc
-    return f"Gauge R&R is {share:.1f} % of the total ({study.opinion}), distinct categories (ndc) {categories}{agreement}."
+    of = study.grr_of_tolerance
+    tolerated = "" if of is None else f", 6 GRR {100 * of:.1f} % of the tolerance"
+    return f"Gauge R&R is {share:.1f} % of the total ({study.opinion}){tolerated}, distinct categories (ndc) {categories}{agreement}."

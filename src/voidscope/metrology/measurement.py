@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.area_edges import area_edges
 from voidscope.metrology.areas import area_parts
-from voidscope.metrology.budget import Contribution, combined, ratio_budget, volume_budget
+from voidscope.metrology.budget import Contribution, area_budget, combined, ratio_budget, volume_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, standing, stands_along
@@ -276,10 +277,15 @@ def measure_clean(
     seen = [tuple(n + int(d) for n, d in zip(counts[1:], row, strict=True)) for row in views]
     looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in seen]
     void_views = [sum(row[k - 1] for k in void_ids) for row in seen]
+    axis = stands_along(size, recipe)
+
+    def budget(measure: str) -> tuple[Contribution, ...]:
+        return _budget(measure, mask, classes, recipe, parts, axis, faces, looks, void_views)
+
     outcomes = [
         judge(
             criterion, {**ratios, **values}[criterion.measure], recipe.rule, undefined.get(criterion.measure, ""),
-            combined(ratio_budget(criterion.measure, parts, faces, recipe, looks), recipe.coverage),
+            combined(budget(criterion.measure), recipe.coverage),
         )
         for criterion in (limit_of(recipe), *recipe.criteria)
     ]  # fmt: skip
@@ -289,7 +295,7 @@ def measure_clean(
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
         dimensions=size, boxed=boxed, outcomes=tuple(outcomes), quantities=values,
-        budget=ratio_budget(recipe.ratio, parts, faces, recipe, looks),
+        budget=budget(recipe.ratio),
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
 
@@ -319,26 +325,42 @@ def measured_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> floa
 
     Gaps are closed and holes made void where the recipe asks for it; voxels are not dropped by distance, which takes a spacing.
     """
-    return values_of(_parts_decided_by(mend(mask, classes, recipe)[0], classes, recipe))[recipe.ratio]
+    return values_of(_parts_decided_by(mend(mask, classes, recipe)[0], classes, recipe)[0])[recipe.ratio]
 
 
 def judged_ratio(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Outcome:
     """`measured_ratio` against the recipe's limit, with the uncertainty that edges give it; REVIEW where it is undefined."""
     mended = mend(mask, classes, recipe)[0]
-    parts = _parts_decided_by(mended, classes, recipe)
+    parts, axis = _parts_decided_by(mended, classes, recipe)
     faces = void_faces(mended, classes.ids_with_role(Role.VOID))
     return judge(
         limit_of(recipe), values_of(parts)[recipe.ratio], recipe.rule, reasons_of(parts).get(recipe.ratio, ""),
-        combined(ratio_budget(recipe.ratio, parts, faces, recipe, ()), recipe.coverage),
+        combined(_budget(recipe.ratio, mended, classes, recipe, parts, axis, faces), recipe.coverage),
     )  # fmt: skip
 
 
-def _parts_decided_by(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> dict[str, Parts | str]:
-    """The ratios that are as cheap as the one a recipe decides by: those of volumes, or all where it is another."""
+def _budget(
+    measure: str, mask: Mask, classes: ClassMap, recipe: MeasureConfig, parts: Mapping[str, Parts | str], axis: str | None,
+    faces: int, looks: Sequence[Mapping[str, Parts | str]] = (), void_views: Sequence[int] = (),
+) -> tuple[Contribution, ...]:  # fmt: skip
+    """What may be wrong with a ratio of a mask that stands along `axis`; empty of what is no ratio, or undefined."""
+    found, shifts = parts.get(measure), area_edges(mask, classes, recipe, axis, [measure])
+    if isinstance(found, tuple) and measure in shifts:
+        blind = sum(isinstance(view["void/foreground"], str) for view in looks)
+        void = 0 if isinstance(whole := parts["void/foreground"], str) else whole[0]
+        return area_budget(found, shifts[measure], faces, recipe, void_views, void, blind)
+    return ratio_budget(measure, parts, faces, recipe, looks)
+
+
+def _parts_decided_by(
+    mask: Mask, classes: ClassMap, recipe: MeasureConfig
+) -> tuple[dict[str, Parts | str], str | None]:
+    """The ratios that are as cheap as the one a recipe decides by: those of volumes, or all where it is another, and the build axis."""
     counts = count_classes(mask, len(classes))
     if recipe.ratio in VOLUMES:
-        return volume_parts(counts, classes, recipe.solder_class)
-    return ratio_parts(mask, counts, classes, recipe, dimensions(mask, classes, (1.0, 1.0, 1.0), recipe))
+        return volume_parts(counts, classes, recipe.solder_class), None
+    size = dimensions(mask, classes, (1.0, 1.0, 1.0), recipe)
+    return ratio_parts(mask, counts, classes, recipe, size), stands_along(size, recipe)
 
 
 def _sorted_out(voids: Sequence[Void], recipe: MeasureConfig) -> tuple[tuple[Void, ...], tuple[Void, ...]]:

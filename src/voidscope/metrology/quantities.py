@@ -37,6 +37,15 @@ SEVERAL = "the scan holds several bumps, and each has its own"
 """Why a length of a scan is undefined that is not that of one bump."""
 
 
+def classes_read(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
+    """Names of the classes that a length of a bump is read off; none of what is made of voids."""
+    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
+    if measure == "blt_um":
+        return pillar, solder, pad
+    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
+    return next((names for start, names in starts.items() if measure.startswith(start)), ())
+
+
 def quantities(
     voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], counts: Sequence[int],
     classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,

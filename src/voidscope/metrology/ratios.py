@@ -22,7 +22,7 @@ RATIOS = {
 """Name of each ratio in JSON and CSV, and its name in a recipe."""
 
 VOLUMES = ("void/foreground", "void/(foreground-void)", "void/(solder+void)", "void/solder")
-"""The ratios of volumes, each of which has an interval; the others are of areas and bands."""
+"""The ratios of volumes; the others are of areas and bands."""
 
 WITH_VOID_BELOW = ("void/foreground", "void/(solder+void)")
 """Formulas in which void counts below the line too."""

@@ -84,31 +84,33 @@ class Report:
         return _csv(header, rows)
 
     def csv_scans(self) -> str:
-        """A row per scan; an undefined ratio is an empty cell."""
+        """A row per scan; what is undefined is an empty cell. Lengths ``by_boxes_`` are by the public formulas, and each criterion has its columns."""
         classes = list(dict.fromkeys(name for s in self.scans for name in s.n_voxels))
+        criteria = list(dict.fromkeys(name for s in self.scans for name in _criteria(s)))
         header = (
             "scan", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS, "n_voids", "n_small_voids",
             "largest_void_diameter_um", "void_volume_um3", *(f"volume_{name}_um3" for name in classes),
-            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", *LENGTHS, "largest_extrusion_um",
+            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", *_SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
                 s.scan, s.verdict.value, s.reason, s.formula, s.ratio, s.uncertainty, s.limit, *(s.ratios[f] for f in RATIOS.values()),
                 len(s.voids), len(s.small_voids), s.voids[0].diameter_um if s.voids else None, s.void_volume_um3,
                 *(s.class_volume_um3.get(name) for name in classes), s.n_unlabelled, *s.spacing_um,
-                s.dimensions.build_axis, *(getattr(s.dimensions, name) for name in LENGTHS), s.dimensions.largest_extrusion_um,
+                s.dimensions.build_axis, *_sizes(s), *map(_criteria(s).get, criteria),
             )
             for s in self.scans
         )  # fmt: skip
         return _csv(header, rows)
 
     def csv_bumps(self) -> str:
-        """A row per bump; an undefined ratio is an empty cell."""
+        """A row per bump; what is undefined is an empty cell. Lengths ``by_boxes_`` are by the public formulas, and each criterion has its columns."""
+        criteria = list(dict.fromkeys(name for s in self.scans for name in _criteria(s)))
         header = (
             "scan", "bump", "row", "column", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS,
             "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "void_volume_expanded_uncertainty_um3", "size_voxels",
             "bump_volume_um3", "spacing_z_um", "spacing_y_um", "spacing_x_um", "centroid_z_um", "centroid_y_um",
-            "centroid_x_um", "touches_border", "build_axis", *LENGTHS, "largest_extrusion_um",
+            "centroid_x_um", "touches_border", "build_axis", *_SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
@@ -116,8 +118,7 @@ class Report:
                 m.limit, *(m.ratios[f] for f in RATIOS.values()), len(m.voids), len(m.small_voids),
                 m.voids[0].diameter_um if m.voids else None, m.void_volume_um3, m.volume_uncertainty_um3,
                 b.structure.size_voxels, b.structure.size_voxels * s.voxel_um3, *s.spacing_um, *b.structure.centroid_um,
-                b.structure.touches_border, m.dimensions.build_axis, *(getattr(m.dimensions, name) for name in LENGTHS),
-                m.dimensions.largest_extrusion_um,
+                b.structure.touches_border, m.dimensions.build_axis, *_sizes(m), *map(_criteria(m).get, criteria),
             )
             for s in self.scans
             for b in s.bumps
@@ -152,7 +153,13 @@ class Report:
             return []
         found = record.get("validation void recall")
         if not isinstance(found, float | int):
-            return ["Nobody knows what the model misses: label slices of a scan that is only to judge on."]
+            accepted = sorted({s.recipe.unjudged_accepted for s in self.scans} - {""})
+            way = (
+                f"the recipe accepts that: {'; '.join(accepted)}"
+                if accepted
+                else "label slices of a scan that is only to judge on"
+            )
+            return [f"Nobody knows what the model misses: {way}."]
         scans = ", ".join(record.get("validation scans") or ())
         return [
             f"The model finds {100 * found:.0f} % of the labelled void of {scans}; what it misses is in no figure above."
@@ -190,6 +197,25 @@ def _bumps_of_voids(scan: ScanMeasurement) -> dict[tuple[Box, int], list[str]]:
             if piece.n_voxels < n and _inside(piece.box, box) and name not in names:
                 names.append(name)
     return found
+
+
+_SIZES = (*LENGTHS, "largest_extrusion_um")
+_BOXED = tuple(f"by_boxes_{name}" for name in _SIZES)
+
+
+def _sizes(found: ScanMeasurement) -> list[float | None]:
+    """Cells of `_SIZES` and `_BOXED`."""
+    return [getattr(size, name) for size in (found.dimensions, found.boxed) for name in _SIZES]
+
+
+def _criteria(found: ScanMeasurement) -> dict[str, object]:
+    """Cells of each criterion by column, numbered as in the recipe, the ratio's limit first."""
+    names = {formula: name for name, formula in RATIOS.items()}
+    return {
+        f"criterion_{k}_{names.get(o.measure, o.measure)}_{what}": o.verdict.value if what == "verdict" else getattr(o, what)
+        for k, o in enumerate(found.outcomes, start=1)
+        for what in ("value", "uncertainty", "at_least", "at_most", "verdict")
+    }  # fmt: skip
 
 
 def _inside(inner: Box, outer: Box) -> bool:

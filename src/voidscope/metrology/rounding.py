@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+POINTS = "pp"
+"""Percentage points, the unit of the uncertainty of a value in percent: 5.7 % ± 1.8 pp is from 3.9 % to 7.5 %."""
 PLACES = 9
 """No value is written with more decimals."""
 
@@ -26,7 +28,9 @@ def with_uncertainty(value: float | None, uncertainty: float | None, limit: floa
 
 
 def percent(ratio: float | None, uncertainty: float | None = None, limit: float | None = None) -> str:
-    """A fraction and its uncertainty in percent, e.g. ``5.7 % ± 1.8 %``."""
+    """A fraction in percent and its uncertainty in percentage points, e.g. ``5.7 % ± 1.8 pp``."""
     scaled = (None if v is None else 100 * v for v in (ratio, uncertainty, limit))
-    said = with_uncertainty(*scaled)
-    return said if ratio is None else said.replace(" ±", " % ±") + " %"
+    value, plus_minus, margin = with_uncertainty(*scaled).partition(" ± ")
+    if ratio is None:
+        return value
+    return f"{value} %{plus_minus}{margin} {POINTS}" if margin else f"{value} %"

@@ -9,6 +9,7 @@ from typing import Any
 
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.measure_config import is_fraction
+from voidscope.metrology.rounding import POINTS
 
 
 class Verdict(StrEnum):
@@ -152,7 +153,7 @@ def _reach(criterion: Criterion, value: float, uncertainty: float | None) -> str
     limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
     if uncertainty is None or all(abs(value - limit) >= uncertainty for limit in limits):
         return ""
-    return f", but its uncertainty of ± {in_words(criterion.measure, uncertainty, 2)} reaches over it"
+    return f", but its uncertainty of ± {_margin(criterion.measure, uncertainty)} reaches over it"
 
 
 def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> tuple[Verdict, str]:
@@ -162,7 +163,7 @@ def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> t
             f"{name} = {in_words(name, value)} has no known uncertainty, which a guard band needs: "
             "give it in a criterion, or decide by simple acceptance"
         )
-    said = f"{name} = {in_words(name, value)} ± {in_words(name, uncertainty, 2)}"
+    said = f"{name} = {in_words(name, value)} ± {_margin(name, uncertainty)}"
     low, high = value - uncertainty, value + uncertainty
     if most is not None and low > most:
         return Verdict.FAIL, f"{said} is above the limit {in_words(name, most)}"
@@ -199,6 +200,11 @@ def in_words(name: str, value: float, digits: int = 4) -> str:
     if is_fraction(name):
         return f"{100 * value:.{digits}g} %"
     return f"{value:.{digits}g} um" if name.endswith("_um") else f"{value:.{digits}g}"
+
+
+def _margin(name: str, uncertainty: float) -> str:
+    """An uncertainty of a measure with its unit, percentage points where the measure is a fraction."""
+    return f"{100 * uncertainty:.2g} {POINTS}" if is_fraction(name) else in_words(name, uncertainty, 2)
 
 
 def _told_apart(name: str, value: float, limit: float) -> tuple[str, str]:

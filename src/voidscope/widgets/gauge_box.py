@@ -7,6 +7,7 @@ from html import escape
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -44,7 +45,7 @@ class GaugeBox(QWidget):
         self.studies, self.operator = QComboBox(), QComboBox()
         self.state, self.start = QLabel(), QPushButton("Start")
         self.people, self.models, self.slices = QLineEdit(), QLineEdit(), QLineEdit()
-        self.parts, self.repeats = QSpinBox(), QSpinBox()
+        self.parts, self.repeats, self.tolerance = QSpinBox(), QSpinBox(), QDoubleSpinBox()
         self.add, self.plan = QPushButton("Add this"), QPushButton("Plan study")
         self._lay_out()
         self._connect()
@@ -93,7 +94,7 @@ class GaugeBox(QWidget):
             done = ", ".join(f"{o} {study.done(o)} of {study.of_each}" for o in plan.operators)
             return f"{size} Read: {done}."
         try:
-            found = study_in_words(*study.result())
+            found = study_in_words(*study.result(self.tolerance.value() or None))
         except VoidscopeError as error:
             return str(error)
         return f"{size} <b>{found}</b> Table and result are in gauge/{study.folder.name} of the project."
@@ -143,6 +144,7 @@ class GaugeBox(QWidget):
     def _connect(self) -> None:
         self.studies.currentIndexChanged.connect(self._show_study)
         self.operator.currentIndexChanged.connect(self._name_start)
+        self.tolerance.valueChanged.connect(self._show_study)
         self.start.clicked.connect(lambda _checked: self._begin())
         self.add.clicked.connect(lambda _checked: self._add_slice())
         self.plan.clicked.connect(lambda _checked: self._plan())
@@ -154,6 +156,10 @@ class GaugeBox(QWidget):
         self.parts.setRange(2, 999)
         self.parts.setValue(10)
         self.repeats.setRange(2, 99)
+        self.tolerance.setRange(0, 1)
+        self.tolerance.setDecimals(4)
+        self.tolerance.setSingleStep(0.01)
+        self.tolerance.setSpecialValueText("none")
         self.people.setPlaceholderText("names, e.g. Ann, Bo")
         self.models.setPlaceholderText("cycles, e.g. 3; may be empty")
         self.slices.setPlaceholderText("chosen by ratio")
@@ -163,8 +169,9 @@ class GaugeBox(QWidget):
             (self.start, "Read blind: only the slice and an empty drawing are shown, until all is read or you leave."),
             (self.people, "Names of the people who take part, with commas between."),
             (self.models, "Numbers of cycles whose models take part. A repeat of a model is another mirrored look, four at the most."),
-            (self.parts, "How many slices, spread evenly over the range of the void ratio of what is labelled or predicted."),
+            (self.parts, "How many slices, spread evenly over the range of the void ratio of what is labelled or predicted, and over scans."),
             (self.repeats, "How often everybody reads each slice."),
+            (self.tolerance, "Width of what is allowed, a fraction as the limit is: 0.05 is 5 %. The result then says 6 GRR as a share of it; at a limit, that is what to judge by."),
             (self.slices, "The slices themselves, e.g. scan07/0042, with commas between; they go before the number of parts."),
             (self.add, "Take the slice in view as a part."),
             (self.plan, "Make a study in a folder of its own; earlier ones stay, and so do labels."),
@@ -182,6 +189,7 @@ class GaugeBox(QWidget):
             ("Models", self.models),
             ("Parts", self.parts),
             ("Repeats", self.repeats),
+            ("Tolerance", self.tolerance),
         ):
             form.addRow(words, field)
         form.addRow("Slices", which)

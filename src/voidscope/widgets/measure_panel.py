@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from contextlib import suppress
 from functools import partial
 
 from qtpy.QtWidgets import (
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QTableWidget,
     QTabWidget,
     QVBoxLayout,
@@ -48,6 +50,8 @@ TOLD = (
 )  # fmt: skip
 """What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
+WHO = "Who, lot and die for the report"
+"""Over the lines for them."""
 OUTDATED = "#5b6670"
 """Behind the verdict of a report that is not of what is there now."""
 TIPS = {
@@ -67,7 +71,7 @@ class MeasurePanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers = project, runner, layers
         self.form = SettingsForm("measure", ("ratio", "limit", "rule", "unit", "min_voxels"), project.config)
-        self.recipe, self.occasion = RecipeMenu(project.config), OccasionForm()
+        self.recipe, self.occasion = RecipeMenu(project.config, project.classes), OccasionForm()
         self.measure, self.report = QPushButton("Measure all scans"), QPushButton("Open report")
         self.report.setToolTip(
             "The HTML report of the last measurement, with JSON and CSV beside it; the command that repeats it goes to the clipboard."
@@ -88,11 +92,14 @@ class MeasurePanel(QWidget):
         self.gauge = GaugeBox(project, runner, layers)
         self.worst = WorstGallery(partial(bump_picture, project.report_folder))
         self.views = QTabWidget()
+        self.who = folded(WHO, self.occasion)
+        self.who.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.unknown, self.spacing = QLabel(), SpacingEditor()
         self.unknown.setWordWrap(True)
         self._lay_out()
         self._connect()
         self.refresh()
+        self._recall()
 
     def refresh(self) -> None:
         """Rebuild from the project's last report."""
@@ -262,6 +269,16 @@ class MeasurePanel(QWidget):
         self._show_recipe()
         self._show_scan()
 
+    def _recall(self) -> None:
+        """Begin with the people and the sample of the last report."""
+        with suppress(VoidscopeError):  # a damaged report was told already
+            self.occasion.recall(self._project.report)
+
+    def _name_who(self) -> None:
+        """Say on the fold what it holds, so that nobody measures for another's lot without seeing it."""
+        said = self.occasion.words()
+        self.who.setText(f"Report: {said}" if said else WHO)
+
     def _show_recipe(self) -> None:
         for widget in (self.form, self.recipe):
             if widget.value() != self._project.config:
@@ -290,6 +307,7 @@ class MeasurePanel(QWidget):
         self.solid.clicked.connect(self._turn_solid)
         for settings in (self.form, self.recipe):
             settings.valueChanged.connect(self._configured)
+        self.occasion.valueChanged.connect(self._name_who)
         self.recipe.refused.connect(self._runner.failed)
         self.recipe.told.connect(self._runner.told)
         self.spacing.valueChanged.connect(self._set_spacing)
@@ -328,7 +346,7 @@ class MeasurePanel(QWidget):
         ):
             self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
         layout.addWidget(self.views, stretch=1)
-        layout.addWidget(folded("Who, lot and die for the report", self.occasion))
+        layout.addWidget(self.who)
         layout.addWidget(folded("Gauge study", self.gauge))
 
 

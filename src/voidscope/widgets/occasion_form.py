@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLineEdit, QWidget
 
+from voidscope.metrology import Report
 from voidscope.workflow import Occasion
 
 FIELDS = {
@@ -20,7 +22,9 @@ FIELDS = {
 
 
 class OccasionForm(QWidget):
-    """A line for each; what is left empty is told in the report as not recorded."""
+    """A line for each; what is left empty is told in the report as not recorded. `valueChanged` when any is typed or shown."""
+
+    valueChanged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,6 +34,7 @@ class OccasionForm(QWidget):
         for name, (title, tip) in FIELDS.items():
             self.lines[name].setToolTip(tip)
             self.lines[name].setPlaceholderText("not recorded")
+            self.lines[name].textChanged.connect(lambda _: self.valueChanged.emit())
             layout.addRow(title, self.lines[name])
 
     def value(self) -> Occasion:
@@ -40,3 +45,13 @@ class OccasionForm(QWidget):
         """Show what is known."""
         for name, line in self.lines.items():
             line.setText(getattr(occasion, name))
+
+    def recall(self, report: Report | None) -> None:
+        """Show what was said of the last report, which most likely holds again; whoever measures sees it and may change it."""
+        self.setValue(Occasion() if report is None else Occasion.told(report.provenance))
+
+    def words(self) -> str:
+        """What is typed in one line, e.g. ``lot L7 · Ann``; empty where nothing is."""
+        said = self.value()
+        named = [f"{name} {found}" for name in ("lot", "die") if (found := getattr(said, name))]
+        return " · ".join(filter(None, (*named, said.operator, said.approver)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from qtpy.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
@@ -13,19 +14,32 @@ from qtpy.QtGui import (
     QPageSize,
     QPainter,
     QPdfWriter,
+    QTextBlock,
+    QTextBlockFormat,
+    QTextCursor,
     QTextDocument,
+    QTextFormat,
+    QTextFrame,
+    QTextTable,
 )
 
 DPI = 96
 """Of the layout; a picture's ``width`` counts in its pixels."""
 MARGIN_MM = 16
+EDGE = 4
+"""Left free at either end of a page, for Qt draws pictures a little beyond their line."""
+KEPT = 90
+"""So much of what follows a heading, or a line over a table, stands with it at least."""
+SMALL = 0.4
+"""Paragraphs and tables of less than this share of a page are not divided."""
 SOFT = "#55636f"
 
 
 def pdf_of(html: str) -> bytes:
     """The PDF, A4, of a page in HTML 4 with its pictures inside; a `QGuiApplication` must exist.
 
-    Each page says the document's title and which of how many pages it is, so that one that goes astray is known again.
+    Each page says the document's title and which of how many pages it is, so that one that goes astray is known again. Sections, which
+    begin with ``<h2>``, are laid out each by itself, where the one before has ended: what divides pages looks at the whole rest.
     """
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -33,24 +47,105 @@ def pdf_of(html: str) -> bytes:
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
     writer.setPageMargins(QMarginsF())
     writer.setCreator("voidscope")
-    document, sheet = QTextDocument(), QPageSize.size(QPageSize.PageSizeId.A4, QPageSize.Unit.Millimeter)
-    document.setDocumentMargin(0)
-    document.setHtml(html)
-    title = document.metaInformation(QTextDocument.MetaInformation.DocumentTitle)
-    writer.setTitle(title)
+    sheet = QPageSize.size(QPageSize.PageSizeId.A4, QPageSize.Unit.Millimeter)
     px, margin = DPI / 25.4, MARGIN_MM * DPI / 25.4
     page = QSizeF(sheet.width() * px - 2 * margin, sheet.height() * px - 2 * margin)
-    document.setPageSize(page)
+    pages = _laid_out(html, page)
+    title = pages[0][0][0].metaInformation(QTextDocument.MetaInformation.DocumentTitle)
+    writer.setTitle(title)
     painter, scale = QPainter(writer), writer.logicalDpiX() / DPI
     painter.scale(scale, scale)
-    for k in range(document.pageCount()):
+    for k, shown in enumerate(pages):
         if k:
             writer.newPage()
-        _draw_page(painter, document, k, page, margin)
-        _draw_foot(painter, f"{title}    page {k + 1} of {document.pageCount()}", page, margin)
+        for document, own in shown:
+            _draw_page(painter, document, own, page, margin)
+        _draw_foot(painter, f"{title}    page {k + 1} of {len(pages)}", page, margin)
     painter.end()
     del writer  # which writes the end of the file
     return bytes(buffer.data().data())
+
+
+def _laid_out(html: str, page: QSizeF) -> list[list[tuple[QTextDocument, int]]]:
+    """What each page shows: sections, and which of a section's own pages."""
+    head, body, rest = html.partition("<body>")
+    pages: list[list[tuple[QTextDocument, int]]] = []
+    used = 0.0
+    for section in re.split(r"(?=<h2)", rest):
+        document = QTextDocument()
+        document.setDocumentMargin(0)
+        document.setHtml(head + body + section)
+        document.setPageSize(page)
+        if used:
+            _leave_free(document, used)
+        last = _divide(document, page.height())
+        first = max(0, len(pages) - 1) if used else len(pages)
+        for k in range(document.pageCount()):
+            if first + k == len(pages):
+                pages.append([])
+            pages[first + k].append((document, k))
+        used = last.bottom() % page.height()
+    return pages
+
+
+def _leave_free(document: QTextDocument, height: float) -> None:
+    """Begin so far below the top of the first page, after what stands there already."""
+    cursor = QTextCursor(document)
+    cursor.insertBlock()
+    cursor.movePosition(QTextCursor.MoveOperation.Start)
+    space = QTextBlockFormat()
+    space.setLineHeight(height, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+    cursor.setBlockFormat(space)
+
+
+def _divide(document: QTextDocument, height: float) -> QRectF:
+    """Begin a page where a heading would stand without what it is over, or a picture, a paragraph or a small table be divided.
+
+    Qt fills pages to the end: it divides tables between rows, and paragraphs between lines. Returns the place of the last part.
+    """
+    root = document.rootFrame()
+    form = root.frameFormat()
+    form.setTopMargin(EDGE)
+    form.setBottomMargin(EDGE)
+    root.setFrameFormat(form)
+    parts = _parts(root)
+    for k, part in enumerate(parts):
+        under = next((p for p in parts[k + 1 :] if not _is_heading(p)), None) if _is_heading(part) else part
+        place, last = _place(document, part), _place(document, under or part)
+        end = last.bottom() if last.height() < SMALL * height else last.top() + KEPT
+        if place.top() % height > 2 * EDGE and place.top() // height != (end - EDGE) // height:
+            _break_before(part)
+    return _place(document, parts[-1])
+
+
+def _parts(root: QTextFrame) -> list[QTextBlock | QTextFrame]:
+    """Paragraphs and tables of a document, in order."""
+    found, at = [], root.begin()
+    while not at.atEnd():
+        found.append(at.currentFrame() or at.currentBlock())
+        at += 1
+    return found
+
+
+def _is_heading(part: QTextBlock | QTextFrame) -> bool:
+    return isinstance(part, QTextBlock) and part.blockFormat().headingLevel() > 0
+
+
+def _place(document: QTextDocument, part: QTextBlock | QTextFrame) -> QRectF:
+    layout = document.documentLayout()
+    return layout.blockBoundingRect(part) if isinstance(part, QTextBlock) else layout.frameBoundingRect(part)
+
+
+def _break_before(part: QTextBlock | QTextFrame) -> None:
+    always = QTextFormat.PageBreakFlag.PageBreak_AlwaysBefore
+    if isinstance(part, QTextTable):
+        table = part.format()
+        table.setPageBreakPolicy(always)
+        part.setFormat(table)
+    elif isinstance(part, QTextBlock):
+        block = part.blockFormat()
+        block.setPageBreakPolicy(always)
+        QTextCursor(part).setBlockFormat(block)
 
 
 def _draw_page(painter: QPainter, document: QTextDocument, k: int, page: QSizeF, margin: float) -> None:

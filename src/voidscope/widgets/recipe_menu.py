@@ -9,9 +9,10 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton,
 
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import VoidscopeError
-from voidscope.metrology import PRESETS, preset_recipe, read_recipe, recipe_text
+from voidscope.metrology import PRESETS, check_names, preset_recipe, read_recipe, recipe_text
 from voidscope.metrology.verdict import bounds_in_words
 from voidscope.project.atomic import write_bytes
+from voidscope.vocabulary import ClassMap
 
 FILES = "Recipes (*.toml)"
 TIP = "Take a whole recipe from a file or start from a preset, or save this one to send, sign or edit further criteria in it."
@@ -25,9 +26,9 @@ class RecipeMenu(QWidget):
     refused = Signal(str)
     told = Signal(str)
 
-    def __init__(self, config: Config, parent: QWidget | None = None) -> None:
+    def __init__(self, config: Config, classes: ClassMap, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._config = config
+        self._config, self._classes = config, classes
         self.button, self.criteria = QPushButton("Recipe"), QLabel()
         self.button.setToolTip(TIP)
         menu = QMenu(self)
@@ -72,9 +73,10 @@ class RecipeMenu(QWidget):
         self.valueChanged.emit(self._config)
 
     def open(self, path: Path) -> None:
-        """Take the recipe of a file; what is wrong with it is told, and the recipe stays as it is."""
+        """Take the recipe of a file; what is wrong with it, or a class that the project lacks, is told, and the recipe stays as it is."""
         try:
             recipe = read_recipe(path)
+            check_names(self._classes, recipe, "the project")
         except VoidscopeError as error:
             self.refused.emit(str(error))
             return

@@ -103,6 +103,7 @@ def suggest(
     decision = None
     if cycle is not None and settings.suggest.strategy == "verdict":
         decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
+    note = "" if decision is None else decision.note
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
 
     def steps() -> Steps[Suggested]:
@@ -115,9 +116,11 @@ def suggest(
         rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
-            return Suggested(*ranked(rank, surveyed, known, budget, seed, excluded))
+            picks, grounds = ranked(rank, surveyed, known, budget, seed, excluded)
+            return Suggested(picks, replace(grounds, note=note))
         survey, predictions = yield from _survey(cycle, reader, keys, classes, settings)
-        return Suggested(*ranked(rank, survey, known, budget, seed, excluded), survey, predictions)
+        picks, grounds = ranked(rank, survey, known, budget, seed, excluded)
+        return Suggested(picks, replace(grounds, note=note), survey, predictions)
 
     return Job("Suggesting", steps, lambda result: _keep(project, cycle, result))
 

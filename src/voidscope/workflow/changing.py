@@ -12,6 +12,7 @@ from voidscope.metrology import (
     Changes,
     ScanMeasurement,
     changes_page,
+    check_names,
     overlay_png,
     spot,
 )
@@ -47,6 +48,7 @@ def changes(
     Raises
     ------
     ProjectError : no such cycle or scan.
+    ConfigError : a recipe names a class that is none.
     NotReady : no scan has a mask on both sides, or lacks its spacing.
     """
     recipe = (config or project.config).measure
@@ -57,6 +59,8 @@ def changes(
         sides = [(f"cycle {n}", cycle_of(project, n), recipe) for n in cycles]
     else:
         raise NotReady("Compare two cycles or two recipes, not both: --cycles 3,5, or --recipe A --recipe B.")
+    for _, _, how in sides:
+        check_names(project.classes, how, project.name)
     wanted = [project.scan(n).name for n in (project.scans if scans is None else scans)]
     names = [
         n for n in wanted

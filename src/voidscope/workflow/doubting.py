@@ -1,9 +1,14 @@
-"""Measuring a mask of a model, and why no verdict comes of one: the model is not in force or blind, the file is another one."""
+"""Measuring a mask of a model, and why no verdict comes of one: the model is not in force, blind or unjudged, the file is another one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Margins, ScanMeasurement, doubted, measure_scan
+from voidscope.metrology.quantities import classes_read
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -12,23 +17,47 @@ from voidscope.workflow.promoting import not_in_force
 from voidscope.workflow.restoring import void_iou
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Why a model's verdict is REVIEW; `of_pass` where that concerns a PASS alone. Empty where there is no doubt."""
+
+    reason: str = ""
+    of_pass: bool = False
+
+    def falls_on(self, found: ScanMeasurement) -> ScanMeasurement:
+        """What was measured, with the verdicts that this doubt leaves."""
+        return doubted(found, self.reason, of_pass=self.of_pass)
+
+    def overturns(self, found: ScanMeasurement) -> bool:
+        """Whether a verdict that was given, of the scan or a bump, is none any more."""
+        left = self.falls_on(found)
+        return any(
+            a.verdict is not b.verdict
+            for a, b in zip(
+                (found, *(x.measured for x in found.bumps)),
+                (left, *(x.measured for x in left.bumps)),
+                strict=True,
+            )
+        )
+
+
 def measured_scan(
     cycle: Cycle,
     record: ScanRecord,
     mask: Mask,
     classes: ClassMap,
     recipe: MeasureConfig,
-    doubt: str,
+    doubt: Doubt,
     fingerprint_now: str,
     margins: Margins | None,
 ) -> ScanMeasurement:
-    """What a report says of a model's mask (z, y, x): no verdict but REVIEW where the model is in `doubt` or the scan unfit.
+    """What a report says of a model's mask (z, y, x): no verdict that `doubt` of the model falls on, and none where the scan is unfit.
 
     `margins` are how sure the model was, where that was kept.
     """
     views = read_views(cycle.folder, record.name, record.shape, len(classes))
     found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views, margins)
-    return doubted(found, doubt or _unfit(record, fingerprint_now))
+    return doubt.falls_on(doubted(found, _unfit(record, fingerprint_now)))
 
 
 def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
@@ -36,14 +65,43 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
     return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
 
 
-def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> str:
+def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> Doubt:
     """Why no verdict by this recipe comes of a model now; empty where one does."""
     found = held_out_void_iou(project, cycle)
-    return not_in_force(project, cycle) or _blind(cycle, project.classes, recipe, found)
+    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
+    return _doubt(not_in_force(project, cycle), cycle, project.classes, recipe, found, judged)
 
 
-def _blind(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None) -> str:
-    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows."""
+def doubt_then(project: Project, cycle: Cycle, recipe: MeasureConfig, told: Mapping[str, Any]) -> Doubt:
+    """`doubt_of` when a report was made, as its provenance has `told` it; which model was in force then, the project says."""
+    found, record = told.get("held_out_void_iou"), told.get("model_record")
+    judged = record.get("validation IoU") if isinstance(record, Mapping) else None
+    judged = judged if isinstance(judged, Mapping) and found is not None else {}
+    by_force = not_in_force(project, cycle, until=str(told.get("created")))
+    return _doubt(by_force, cycle, project.classes, recipe, found, judged)
+
+
+def _doubt(
+    by_force: str, cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None, judged: Mapping[str, Any]
+) -> Doubt:  # fmt: skip
+    """The first reason there is; that nobody judged the model comes last, for it lets a FAIL stand."""
+    reason = by_force or _blind(cycle, classes, recipe, found, judged)
+    if not reason and found is None and not recipe.unjudged_accepted:
+        return Doubt(
+            f"cycle {cycle.number} was judged on no labelled void that it had not learnt from, so nobody knows what it misses; label slices "
+            "of a test scan that show void and measure again, or let the recipe say who accepts that (measure.unjudged_accepted)",
+            of_pass=True,
+        )
+    return Doubt(reason)
+
+
+def _blind(
+    cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None, judged: Mapping[str, Any]
+) -> str:
+    """Why no verdict of this model means anything: it cannot find voids. Empty where it can, or nobody knows.
+
+    `found` is its void IoU on held-out scans, `judged` that of each class.
+    """
     weights = cycle.metrics.get("class_weights", {})
     voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
     if voids and not any(weights.get(v, 1) for v in voids):
@@ -57,24 +115,14 @@ def _blind(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float 
             f"cycle {cycle.number} has a void IoU of {found:.3f} on held-out scans, less than the {needed:g} a verdict needs; label more "
             "slices that show voids and train again"
         )
-    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
     for criterion in recipe.criteria:
-        for name in _classes_of(criterion.measure, recipe):
+        for name in classes_read(criterion.measure, recipe):
             if (seen := judged.get(name)) is not None and seen < needed:
                 return (
                     f"cycle {cycle.number} has an IoU of {seen:.3f} for {name} on held-out scans, less than the {needed:g} a verdict needs, "
                     f"and {criterion.measure} depends on it; label more slices that show it and train again"
                 )
     return ""
-
-
-def _classes_of(measure: str, recipe: MeasureConfig) -> tuple[str, ...]:
-    """The classes beside void that a length of a bump is read off."""
-    pillar, solder, pad = recipe.pillar_class, recipe.solder_class, recipe.pad_class
-    if measure == "blt_um":
-        return pillar, solder, pad
-    starts = {"pillar_": (pillar,), "pad_": (pillar, pad), "solder_": (pillar, solder)}
-    return next((names for start, names in starts.items() if measure.startswith(start)), ())
 
 
 def _unfit(record: ScanRecord, fingerprint_now: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from voidscope.project import Cycle, Project
 from voidscope.workflow.recording import report_id
+from voidscope.workflow.snapshot import seconds
 
 OF_THE_DAY = frozenset(
     {"report_id", "created", "python", "platform", "versions", "git_commit", "project", "project_folder"}
@@ -29,11 +29,14 @@ LATER = {
 
 def moved_on(project: Project, cycle: Cycle, told: Mapping[str, Any]) -> frozenset[str]:
     """What of `LABELS` and the others has changed since a report was made, so that its facts of that need not be those of now."""
-    created = _second(told.get("created"))
+    created = seconds(told.get("created"))
     times = [_changed(p) for p in (project.path / "labels", *(project.path / "labels").glob("*/"))]
     labels = any(t > created for t in times)
-    when = [(cycle.evaluation or {}).get("created"), (cycle.promotion or {}).get("time")]
-    judged = labels or any(_second(t) > created for t in when if t is not None)
+    when = [
+        (cycle.evaluation or {}).get("created"),
+        *((c.promotion or {}).get("time") for c in project.cycles),
+    ]
+    judged = labels or any(seconds(t) > created for t in when if t is not None)
     silent = not isinstance(cycle.provenance.get("labels_by"), Mapping)
     scans = _changed(project.path / "project.json") > created
     found = {LABELS: labels, AUTHORS: labels and silent, JUDGEMENT: judged, SCANS: scans}
@@ -46,7 +49,7 @@ def facts_apart(
     """A line per fact of a report that is not what measuring again finds; those of what has `moved` on are left out."""
     if told.get("report_id") != (expected := report_id(told)):
         yield f"report_id was {told.get('report_id')}, but the report's facts make it {expected}: a fact was edited"
-    if _second(told.get("created")) < _second(found.get("trained")):
+    if seconds(told.get("created")) < seconds(found.get("trained")):
         yield f"created was {told.get('created')}, before its model was trained, {found.get('trained')}"
     if told.get("model") != found.get(
         "model"
@@ -101,14 +104,6 @@ def _mapping(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _changed(path: Path) -> float:
     """When a file or what is in a folder was changed, in whole seconds; never where it is not there."""
     return float(int(path.stat().st_mtime)) if path.exists() else 0.0
-
-
-def _second(time: object) -> float:
-    """A time of ISO 8601 in seconds; never where it is none."""
-    try:
-        return datetime.fromisoformat(str(time)).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def short(value: object) -> str:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config
+from voidscope.config import Config, MeasureConfig
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
     Bump,
     Report,
     ScanMeasurement,
-    Verdict,
+    check_names,
     overlay_png,
     spot,
     worst,
 )
 from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint, fingerprint_method
 from voidscope.project.margins import read_margins
-from voidscope.project.results import read_mask, write_decisions
+from voidscope.project.results import mask_path, read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
-from voidscope.workflow.doubting import doubt_of, held_out_void_iou, measured_scan
+from voidscope.workflow.doubting import Doubt, doubt_of, held_out_void_iou, measured_scan
 from voidscope.workflow.recording import Occasion, command_of, identified, record_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
@@ -34,17 +34,21 @@ GALLERY = 8
 MARGIN = 3
 """Pixels shown around a bump."""
 
+Measured = tuple[Report, dict[str, bytes]]
+"""A report with its pictures."""
+
 
 def measure(
     project: Project,
     scans: Iterable[str] | None = None,
     config: Config | None = None,
     occasion: Occasion | None = None,
-) -> Job[tuple[Report, dict[str, bytes]], Report]:
+) -> Job[Measured, Report]:
     """Measure void ratios on the current model's masks and return the report, also written to the project.
 
     `scans` None means every scan of the project; `occasion` says who measures which sample. No verdict but REVIEW comes of a model that cannot find voids (none among
-    its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added.
+    its labels, or a held-out void IoU below the recipe's) or of a file that is not the one that was added, and no PASS of one that
+    nobody has judged on held-out voids, unless the recipe says who accepts that.
 
     Raises
     ------
@@ -52,21 +56,41 @@ def measure(
     """
     settings = config or project.config
     cycle = current_cycle(project)
-    told = occasion or Occasion()
-    names = [project.scan(n).name for n in (project.scans if scans is None else scans)]
+    names = project.scans if scans is None else scans
+    doubt = doubt_of(project, cycle, settings.measure)
+    steps = measuring(project, cycle, names, settings, occasion or Occasion(), doubt)
+
+    def commit(result: Measured) -> Report:
+        project.current(cycle.id)
+        project.set_report(*result)
+        write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
+        project.events.evaluation_changed.emit()
+        return result[0]
+
+    return Job("Measuring", steps, commit)
+
+
+def measuring(
+    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, doubt: Doubt
+) -> Callable[[], Steps[Measured]]:
+    """The steps of measuring the masks of any cycle, which write nothing; raises as `measure` does.
+
+    No verdict that `doubt` of the model falls on is given.
+    """
+    names = [project.scan(n).name for n in scans]
     _check_ready(project, cycle, names)
+    check_names(project.classes, settings.measure, project.name)
     reader, classes, folder = project.reader(names), project.classes, project.path
     found_voids = held_out_void_iou(project, cycle)
-    doubt = doubt_of(project, cycle, settings.measure)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, found_voids)],
+        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
         "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
 
-    def steps() -> Steps[tuple[Report, dict[str, bytes]]]:
+    def steps() -> Steps[Measured]:
         measured: list[ScanMeasurement] = []
         pictures, hashes, facts, sure = {}, {}, {}, {}
         for done, (name, record) in enumerate(reader.records.items()):
@@ -94,24 +118,20 @@ def measure(
         seen = {"masks_sha256": hashes, "margins_sha256": sure, "scans": facts}
         return Report(tuple(measured), identified(provenance | seen)), pictures
 
-    def commit(result: tuple[Report, dict[str, bytes]]) -> Report:
-        project.current(cycle.id)
-        project.set_report(*result)
-        write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
-        project.events.evaluation_changed.emit()
-        return result[0]
-
-    return Job("Measuring", steps, commit)
+    return steps
 
 
 def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
     """Raise `NotReady` where a scan has no mask of this model or no spacing."""
-    missing = [n for n in names if not project.is_segmented(n)]
+    missing = [n for n in names if not mask_path(cycle.folder, n).is_file()]
     if missing or not names:
         which = f"{len(missing)} of {len(names)} scans: {named(missing)}" if missing else "there is no scan"
-        raise NotReady(
-            f"Not segmented by {cycle.id} yet: {which}. Run segment first, or name scans to measure."
+        way = (
+            "Run segment first, or name scans to measure."
+            if cycle == project.cycle
+            else f"Go back to it (voidscope restore {project.path} --cycle {cycle.number}) and run segment."
         )
+        raise NotReady(f"Not segmented by {cycle.id} yet: {which}. {way}")
     for name in names:
         if project.scan(name).spacing_um is None:
             raise NotReady(
@@ -134,9 +154,7 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
         return "Measured with other settings"
     judged_as = told.get("held_out_void_iou"), told.get("promotion")
     doubt = doubt_of(project, cycle, project.config.measure)
-    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or (
-        doubt and found.verdict is not Verdict.REVIEW
-    ):
+    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or doubt.overturns(found):
         return "The model was judged or put in force since, or the labels that judge it have changed"
     later = [
         n
@@ -146,11 +164,12 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     return f"Measured before {named(later)} came in" if later else ""
 
 
-def _unjudged(cycle: Cycle, found: float | None) -> list[str]:
+def _unjudged(cycle: Cycle, recipe: MeasureConfig, found: float | None) -> list[str]:
     if found is not None:
         return []
+    accepted = f"; accepted by {recipe.unjudged_accepted}" if recipe.unjudged_accepted else ""
     return [
-        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals."
+        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals{accepted}."
     ]
 
 

@@ -22,7 +22,7 @@ from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
 from voidscope.workflow.evaluating import held_out, learnt, unseen, with_truth
-from voidscope.workflow.snapshot import current_cycle
+from voidscope.workflow.snapshot import current_cycle, seconds
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,18 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     return Job("Promoting", steps, commit)
 
 
-def in_force(project: Project) -> Cycle | None:
-    """The newest promoted cycle; None in a project that promotes none. A cycle with its weights is its model, too."""
-    return next((c for c in reversed(project.cycles) if c.promotion is not None), None)
+def in_force(project: Project, until: str | None = None) -> Cycle | None:
+    """The newest promoted cycle, now or `until` a time (ISO 8601); None where none was promoted. A cycle with its weights is its model, too."""
+    for cycle in reversed(project.cycles):
+        promotion = cycle.promotion
+        if promotion is not None and (until is None or seconds(promotion.get("time")) <= seconds(until)):
+            return cycle
+    return None
 
 
-def not_in_force(project: Project, cycle: Cycle) -> str:
-    """Why no verdict comes of a model: another one is in force. Empty where it is itself, or none is."""
-    force = in_force(project)
+def not_in_force(project: Project, cycle: Cycle, until: str | None = None) -> str:
+    """Why no verdict comes of a model: another one is in force, now or `until` a time. Empty where it is itself, or none is."""
+    force = in_force(project, until)
     if force is None or force.weights_sha256 == cycle.weights_sha256:
         return ""
     return (

@@ -80,3 +80,11 @@ def _scan_facts(record: ScanRecord) -> dict[str, Any]:
 def fingerprint_of(*parts: object) -> str:
     """A short hash that differs when any part differs."""
     return hashlib.sha256("\n".join(str(p) for p in parts).encode()).hexdigest()[:12]
+
+
+def seconds(time: object) -> float:
+    """A time of ISO 8601 in seconds; 0 where it is none."""
+    try:
+        return datetime.fromisoformat(str(time)).timestamp()
+    except ValueError:
+        return 0.0

@@ -10,27 +10,26 @@ from typing import Any
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report
-from voidscope.project import Project, changed_files, package_version, report_files
+from voidscope.project import Cycle, Project, changed_files, package_version, report_files
 from voidscope.project.atomic import read_json
-from voidscope.workflow.facts import facts_apart, moved_on, short
+from voidscope.workflow.doubting import doubt_of, doubt_then
+from voidscope.workflow.facts import JUDGEMENT, facts_apart, moved_on, short
 from voidscope.workflow.mask_files import mask_file_of, measure_file
-from voidscope.workflow.measuring import measure
+from voidscope.workflow.measuring import Measured, measuring
 from voidscope.workflow.recording import UNKNOWN, Occasion, commit_of_now
 from voidscope.workflow.snapshot import current_cycle
 
 TWIN = "report.json"
 """The file of a report that all others are made from."""
 
-Again = tuple[Report, dict[str, bytes]]
-"""What is measured now, with its pictures."""
 
-
-def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str, ...]]:
-    """Measure again by the report's own recipe and compare; returns what differs, in words, nothing where all agrees.
+def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[str, ...]]:
+    """Measure the masks of the report's own cycle again by its own recipe and compare; returns what differs, in words, nothing where all agrees.
 
     Scan files are compared by their fingerprints, the model and its masks by their hashes, every other fact with what the project
     says, every number of every scan exactly, and every other file of the report with what its JSON twin makes. Facts that only a
-    person knows (operator, lot, date) are held to the report ID, a hash of all facts. The report stays as it is.
+    person knows (operator, lot, date) are held to the report ID, a hash of all facts. The report stays as it is, and so does the
+    project, whichever model is the current one; how the model was judged since is not held against the report.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str
 
     Raises
     ------
-    NotReady : there is no report, or a scan of it is not segmented any more.
+    NotReady : there is no report, or the mask of a scan of it is gone.
     ProjectError : it is no report of this version.
     """
     place = folder or project.report_folder
@@ -47,16 +46,28 @@ def verify(project: Project, folder: Path | None = None) -> Job[Again, tuple[str
     told, report = _read(place)
     names, recipe = [s.scan for s in report.scans], report.scans[0].recipe
     settings = project.config.model_copy(update={"measure": recipe})
-    job = measure(project, names, settings, Occasion.told(report.provenance))
-    moved = moved_on(project, current_cycle(project), report.provenance)
+    cycle = _cycle_named(project, report.provenance)
+    moved = moved_on(project, cycle, report.provenance)
+    doubt = (
+        doubt_then(project, cycle, recipe, report.provenance)
+        if JUDGEMENT in moved
+        else doubt_of(project, cycle, recipe)
+    )
+    steps = measuring(project, cycle, names, settings, Occasion.told(report.provenance), doubt)
 
-    def commit(again: Again) -> tuple[str, ...]:
+    def commit(again: Measured) -> tuple[str, ...]:
         return _all_apart(place, told, report, again, moved)
 
-    return Job("Verifying", job.steps, commit)
+    return Job("Verifying", steps, commit)
 
 
-def verify_file(folder: Path) -> Job[Again, tuple[str, ...]]:
+def _cycle_named(project: Project, told: Mapping[str, Any]) -> Cycle:
+    """The cycle whose masks a report measured, which need not be the current one; the current one where it is gone."""
+    found = next((c for c in project.cycles if c.id == told.get("model")), None)
+    return current_cycle(project) if found is None else found
+
+
+def verify_file(folder: Path) -> Job[Measured, tuple[str, ...]]:
     """`verify` of a report of a mask file, which needs no project: the file is measured again as the report says.
 
     Raises
@@ -67,7 +78,7 @@ def verify_file(folder: Path) -> Job[Again, tuple[str, ...]]:
     told, report = _read(folder)
     file, recipe = mask_file_of(report.provenance), report.scans[0].recipe
 
-    def steps() -> Steps[Again]:
+    def steps() -> Steps[Measured]:
         yield Progress(0, 1, f"measuring {file.path.name}")
         return measure_file(file, recipe, Occasion.told(report.provenance)), {}
 
@@ -81,7 +92,7 @@ def is_of_file(folder: Path) -> bool:
 
 
 def _all_apart(
-    folder: Path, told: Mapping[str, Any], report: Report, again: Again, moved: Iterable[str]
+    folder: Path, told: Mapping[str, Any], report: Report, again: Measured, moved: Iterable[str]
 ) -> tuple[str, ...]:
     """Everything of a report that is not as measuring again finds it, and every file of it that is not as it was written."""
     found = json.loads(again[0].json())

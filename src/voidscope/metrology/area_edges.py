@@ -1,0 +1,85 @@
+"""What the edges of voids do to a ratio of areas: how much lies above its line per voxel that all of them move outwards.
+
+An area grows by its outline times the shift, voxels of a band by the voids' surface in it. Outline and surface are drawn along pixel
+and voxel faces, of which a smooth one has pi/4 and 2/3, exactly so for a circle and a sphere on average over directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from math import pi
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.config import MeasureConfig
+from voidscope.metrology.areas import AREAS, worst_level
+from voidscope.metrology.uncertainty import SMOOTH
+from voidscope.vocabulary import ClassMap, Mask, Role
+
+SMOOTH_OUTLINE = pi / 4
+"""Circumference of a circle over the edges of its pixels: 2 pi r / 8 r."""
+
+Part = npt.NDArray[np.bool_]
+PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS
+
+
+def area_edges(
+    mask: Mask, classes: ClassMap, recipe: MeasureConfig, build_axis: str | None, names: Collection[str]
+) -> dict[str, float]:
+    """Voxels, or columns, above the line of some ratios of `AREAS` per voxel that the voids' edges move, by name.
+
+    `mask` is (z, y, x), `build_axis` is z, y or x, with - in front where the pillar lies at the far end; without one there is nothing
+    to say. Names of other measures are left out.
+    """
+    wanted = [name for name in AREAS if name in names]
+    if build_axis is None or not wanted:
+        return {}
+    body = np.moveaxis(mask, "zyx".index(build_axis[-1]), 0)[:: -1 if build_axis.startswith("-") else 1]
+    hollow = np.isin(np.arange(256), classes.ids_with_role(Role.VOID))
+    found: dict[str, float] = {}
+    if PROJECTED in wanted:
+        shadow = np.zeros(body.shape[1:], bool)
+        for plane in body:
+            shadow |= hollow[plane]
+        found[PROJECTED] = SMOOTH_OUTLINE * _outline(shadow)
+    if WORST in wanted:
+        found[WORST] = SMOOTH_OUTLINE * _outline(hollow[body[_worst(body, classes, hollow)]])
+    for name, wall, stood in (
+        (PILLAR_SIDE, recipe.pillar_class, body),
+        (PAD_SIDE, recipe.pad_class, body[::-1]),
+    ):
+        if name in wanted and wall in classes.names:
+            found[name] = SMOOTH * _faces(stood, hollow, classes.id_of(wall), recipe.band_voxels)
+    return found
+
+
+def _outline(area: Part) -> int:
+    """Pixel edges between an area (h, w) and the rest."""
+    return int(np.count_nonzero(area[1:] != area[:-1]) + np.count_nonzero(area[:, 1:] != area[:, :-1]))
+
+
+def _worst(body: Mask, classes: ClassMap, hollow: Part) -> int:
+    """The level of the worst slice."""
+    solid = hollow | np.isin(np.arange(256), classes.ids_with_role(Role.FOREGROUND))
+    counts = np.array([(np.count_nonzero(hollow[p]), np.count_nonzero(solid[p])) for p in body])
+    return worst_level(counts[:, 0], counts[:, 1])
+
+
+def _faces(body: Mask, hollow: Part, wall_id: int, band: int) -> int:
+    """Voxel faces between void that lies in the `band` voxels above the topmost one of the wall and what is no void."""
+    first = np.zeros(body.shape[1:], np.int64)
+    for level, plane in enumerate(body, start=1):
+        np.copyto(first, level, where=plane == wall_id)
+    y, x = np.nonzero(first)
+    at = np.array([(first[y, x] + k, y, x) for k in range(band)]).transpose(1, 0, 2).reshape(3, -1)
+    at = at[:, at[0] < len(body)]
+    at = at[:, hollow[body[tuple(at)]]]
+    return sum(_beside(body, hollow, at, step) for step in (*np.eye(3, dtype=int), *-np.eye(3, dtype=int)))
+
+
+def _beside(body: Mask, hollow: Part, at: npt.NDArray[np.int64], step: Sequence[int]) -> int:
+    """Voxels (3, N) whose neighbour a step away is there and no void."""
+    there = at + np.asarray(step)[:, None]
+    inside = ((there >= 0) & (there < np.array(body.shape)[:, None])).all(axis=0)
+    return int(np.count_nonzero(~hollow[body[tuple(there[:, inside])]]))
