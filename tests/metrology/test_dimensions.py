@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from metrology.masks import masks
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Dimensions, by_boxes, dimensions
-from voidscope.metrology.dimensions import DUST, PAD_SHARE
+from voidscope.metrology.bodies import DUST
+from voidscope.metrology.dimensions import PAD_SHARE
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
+from voidscope.metrology.bodies import DUST
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
-from voidscope.metrology.dimensions import DUST
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP

@@ -16,17 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import mean_index, of_classes, plane_counts
+from voidscope.metrology.bodies import BumpParts, ClassBox
+from voidscope.metrology.components import of_classes
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
 from voidscope.metrology.margins import Odds, around, ends_along, outermost
-from voidscope.metrology.pieces import Box, Part, Pieces
+from voidscope.metrology.pieces import Part
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
 BULGE = 95.0
 """Percentile over the levels of the solder at which its edge is taken: a bulge counts, a stray voxel does not."""
-DUST = 0.01
-"""Connected parts of less than this share of the largest one of their class are left out."""
 PAD_SHARE = 0.25
 """What is called pad and covers less than this share of the columns of the pillar is none, but a few voxels that a model mistook."""
 TIE = 1e-6
@@ -35,7 +34,6 @@ AXES = ("z", "y", "x")
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 """Names of the lengths that are one number each."""
 
-Counts = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.int32] | Lengths
 
@@ -86,11 +84,11 @@ def dimensions(
     level, so a body of straight walls is measured to the voxel, but where `odds` (z, y, x) say how sure a model was of each voxel:
     then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
-    return _by_columns(_Parts.of(mask, classes, recipe), mask, classes, spacing_um, recipe, odds)
+    return _by_columns(BumpParts.of(mask, classes, recipe), mask, classes, spacing_um, recipe, odds)
 
 
 def _by_columns(
-    parts: _Parts,
+    parts: BumpParts,
     mask: Mask,
     classes: ClassMap,
     spacing_um: Spacing,
@@ -122,21 +120,21 @@ def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     One voxel moves a box, extents of the pillar lack the last voxel (max - min), those of the bond line have it. Signs of the
     extrusion are turned: there under-fill is positive.
     """
-    return _of_boxes(_Posed.of(_Parts.of(mask, classes, recipe), spacing_um, recipe))
+    return _of_boxes(_Posed.of(BumpParts.of(mask, classes, recipe), spacing_um, recipe))
 
 
 def both_ways(
     mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Odds | None = None
 ) -> tuple[Dimensions, Dimensions]:
     """`dimensions` and `by_boxes` of a mask whose classes are counted once."""
-    parts = _Parts.of(mask, classes, recipe)
+    parts = BumpParts.of(mask, classes, recipe)
     boxed = _of_boxes(_Posed.of(parts, spacing_um, recipe))
     return _by_columns(parts, mask, classes, spacing_um, recipe, odds), boxed
 
 
 def standing(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Dimensions:
     """Nothing but the build axis, of a mask (z, y, x) of several bumps: no length is that of all of them."""
-    posed = _Posed.of(_Parts.of(mask, classes, recipe, with_pad=False), spacing_um, recipe)
+    posed = _Posed.of(BumpParts.of(mask, classes, recipe, with_pad=False), spacing_um, recipe)
     return Dimensions(build_axis=None if posed is None else posed.axis)
 
 
@@ -167,120 +165,15 @@ def stands_along(size: Dimensions, recipe: MeasureConfig) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Class:
-    """One class of a mask, as far as its box.
-
-    Attributes
-    ----------
-    mask : (z, y, x) of the box
-    class_id : what is looked at in it
-    first : the box's corner
-    counts : voxels in each plane across z, y and x of the whole mask
-    dust : pieces that are left out: where in the box, and which voxels there
-    """
-
-    mask: Mask
-    class_id: int
-    first: tuple[int, ...]
-    counts: tuple[Counts, Counts, Counts]
-    dust: tuple[tuple[Box, Part], ...] = ()
-
-    @classmethod
-    def of(cls, mask: Mask, class_id: int) -> _Class | None:
-        """A class, dust included; None without a voxel."""
-        counts = plane_counts(mask, class_id)
-        if not counts[0].any():
-            return None
-        ends = [_ends(n) for n in counts]
-        box = mask[tuple(slice(a, b) for a, b in ends)]
-        return cls(box, class_id, tuple(a for a, _ in ends), counts)
-
-    def without_dust(self) -> _Class:
-        """Without its connected pieces of less than a share `DUST` of the largest."""
-        specks = _specks(self.mask, self.class_id) if DUST * self.counts[0].sum() > 1 else ()
-        if not specks:
-            return self
-        counts = tuple(n.copy() for n in self.counts)
-        for at, own in specks:
-            for axis, (n, where, low) in enumerate(zip(counts, at, self.first, strict=True)):
-                n[where.start + low : where.stop + low] -= own.sum(
-                    axis=tuple(a for a in range(3) if a != axis)
-                )
-        z, y, x = counts
-        return replace(self, counts=(z, y, x), dust=specks)
-
-    def body(self) -> Part:
-        """Which voxels of the box are of the class."""
-        body: Part = self.mask == self.class_id
-        for at, own in self.dust:
-            body[at] &= ~own
-        return body
-
-    def columns(self, axis: int) -> int:
-        """Columns along an axis that hold any of it."""
-        return int(np.count_nonzero(self.body().any(axis=axis)))
-
-    def ends(self, axis: int) -> tuple[float, float]:
-        """First and one past the last plane with a voxel."""
-        return _ends(self.counts[axis])
-
-    def middle(self, axes: Sequence[int]) -> list[float]:
-        """Mean index along some axes."""
-        return [float(at) for at in mean_index([self.counts[a] for a in axes])]
-
-    def median(self, axes: Sequence[int]) -> list[float]:
-        """Median index along some axes; between two where half lie on either side."""
-        found = []
-        for n in (self.counts[a] for a in axes):
-            below, half = np.cumsum(n), int(n.sum())
-            found.append(float(np.searchsorted(below, [(half - 1) // 2, half // 2], side="right").mean()))
-        return found
-
-
-def _ends(counts: Counts) -> tuple[int, int]:
-    there = np.flatnonzero(counts)
-    return int(there[0]), int(there[-1]) + 1
-
-
-def _specks(mask: Mask, class_id: int) -> tuple[tuple[Box, Part], ...]:
-    """Connected pieces of a class of less than a share `DUST` of the largest: where, and which voxels there."""
-    pieces = Pieces.of(mask, [class_id])
-    small = np.flatnonzero(pieces.found.n_voxels < DUST * pieces.found.n_voxels.max()).tolist()
-    return tuple((pieces.box(k), pieces.own(k)) for k in small)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Pillar, solder and pad of a mask of some shape; None what it has not."""
-
-    pillar: _Class | None
-    solder: _Class | None
-    pad: _Class | None
-    shape: tuple[int, ...]
-
-    @classmethod
-    def of(cls, mask: Mask, classes: ClassMap, recipe: MeasureConfig, with_pad: bool = True) -> _Parts:
-        names = (recipe.pillar_class, recipe.solder_class, *([recipe.pad_class] if with_pad else []))
-        found = [_Class.of(mask, classes.id_of(n)) if n in classes.names else None for n in names]
-        pillar, solder, pad = (*found, None)[:3]
-        return cls(pillar, solder, pad, mask.shape)
-
-    def without_dust(self) -> _Parts:
-        """All three without what is too small to be a part of a bump."""
-        pillar, solder, pad = (p and p.without_dust() for p in (self.pillar, self.solder, self.pad))
-        return _Parts(pillar, solder, pad, self.shape)
-
-
-@dataclass(frozen=True)
 class _Posed:
     """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`.
 
     Where the box they lie in is part of a mask, `corner` is its first voxel; `odds` are of the whole mask.
     """
 
-    pillar: _Class
-    solder: _Class
-    pad: _Class | None
+    pillar: ClassBox
+    solder: ClassBox
+    pad: ClassBox | None
     up: int
     turned: bool
     across: tuple[int, int]
@@ -290,7 +183,7 @@ class _Posed:
     odds: Odds | None = None
 
     @classmethod
-    def of(cls, parts: _Parts, spacing_um: Spacing, recipe: MeasureConfig) -> _Posed | None:
+    def of(cls, parts: BumpParts, spacing_um: Spacing, recipe: MeasureConfig) -> _Posed | None:
         """Stand the bump up along the axis on which solder and pillar lie farthest apart; None without either, or where two tie."""
         pillar, solder, pad = parts.pillar, parts.solder, parts.pad
         if pillar is None or solder is None:
@@ -325,14 +218,14 @@ class _Posed:
             at = (slice(a, a + n) for a, n in zip(part.first - low, part.mask.shape, strict=True))
             np.copyto(bodies[tuple(at)], code, where=part.body())
         give_void(levels)
-        pillar, solder, pad = (_Class.of(bodies, code) for code in (PILLAR, SOLDER, PAD))
+        pillar, solder, pad = (ClassBox.of(bodies, code) for code in (PILLAR, SOLDER, PAD))
         if pillar is None or solder is None:  # the recipe names one class twice
             return self
         return replace(
             self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape, corner=tuple(low.tolist())
         )
 
-    def sides_of(self, part: _Class) -> _Sides:
+    def sides_of(self, part: ClassBox) -> _Sides:
         """Where a class begins and ends in each column and at each level."""
         body = np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0))
         odds = self.odds
@@ -348,7 +241,7 @@ class _Posed:
             full[there] = np.where(far > 0, found, 0)
         return _Sides(wide[0], wide[1], (edges[0], edges[1]))
 
-    def _around(self, odds: Odds, part: _Class) -> Odds:
+    def _around(self, odds: Odds, part: ClassBox) -> Odds:
         """Log-odds of a class's box and of one voxel around it, the build axis first."""
         first = [a + b for a, b in zip(part.first, self.corner, strict=True)]
         return np.moveaxis(around(odds, first, part.mask.shape), self.up, 0)
