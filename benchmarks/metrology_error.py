@@ -133,12 +133,19 @@ def measured(project: vs.Project, dataset: vs.Dataset) -> Cell:
 def row(found: ScanMeasurement, true: ScanMeasurement) -> dict[str, Any]:
     """What was measured in one scan; in pairs, the truth first."""
     budget = {c.name: c.value for c in found.budget}
-    lengths = {n: [getattr(m.dimensions, n) for m in (true, found)] for n in LENGTHS}
+    lengths = {n: [getattr(with_lengths(m).dimensions, n) for m in (true, found)] for n in LENGTHS}
     return {
         "scan": found.scan, "ratio": [true.ratio, found.ratio], "uncertainty": found.uncertainty, "budget": budget,
         **lengths, "verdict": [true.verdict.value, found.verdict.value], "reason": found.reason, "closed_in": found.closed_in,
         "foreground": [sum(m.n_voxels.values()) - m.n_voxels[m.classes.names[0]] for m in (true, found)],
     }  # fmt: skip
+
+
+def with_lengths(found: ScanMeasurement) -> ScanMeasurement:
+    """What has a scan's lengths: the scan, or the largest of several bumps."""
+    if len(found.bumps) < 2:
+        return found
+    return max(found.bumps, key=lambda b: b.structure.size_voxels).measured
 
 
 def faults(truth: Mask, mask: Mask, void_ids: Sequence[int]) -> dict[str, int]:
