@@ -336,3 +336,23 @@ def test_a_comparison_of_an_older_version_has_no_folds(grown: Project) -> None:
     path.write_text(json.dumps(tree))
     assert comparison_of(grown.cycle).folds == ()
     assert compared(grown, basis=UNSEEN).sentence().endswith("on 5 labelled slices of test scans.")
+
+
+@pytest.mark.parametrize(
+    ("folds", "worse"),
+    [
+        (((0.5, 0.7), (0.6, 0.7), (0.6, 0.6)), True),
+        (((0.2, 0.8), (0.7, 0.6), (0.7, 0.65)), False),
+        (((0.2, 0.8), (None, None), (0.7, 0.65)), True),
+    ],
+)
+def test_one_fold_alone_makes_no_model_worse(
+    folds: tuple[tuple[float | None, float | None], ...], worse: bool
+) -> None:
+    found = Comparison(2, 1, CROSS_VALIDATED, 9, (0.55, 0.67), (0.8, 0.8), folds)
+    assert found.worse is worse and "too little" not in found.sentence()
+
+
+def test_trials_that_find_next_to_nothing_are_said_to_tell_little() -> None:
+    found = Comparison(2, 1, CROSS_VALIDATED, 9, (0.014, 0.027), (0.8, 0.8), ((0.014, 0.027),))
+    assert "so short a training learns too little here to tell" in found.sentence()

@@ -1,10 +1,10 @@
 """Cross-validation: do a new model's labels and settings do better on slices that have not been learnt from than those before?
 
 Where no test scan is labelled, a new model and the one before have learnt from every slice that could judge them. So what made
-each of them is tried again: the labelled slices are cut into folds, and for each fold two networks are trained anew, a third as
+each of them, their labels and settings, is tried again: the labelled slices are cut into folds, and for each fold two networks are trained anew, a third as
 long, on what each cycle had of the other folds; the slices of the fold judge both. What it cannot tell: labels and settings are
-compared, not the one training that a model came from (a fine-tuned one is tried as a retraining); and labels are taken as they
-are now, for what was painted over is not kept.
+compared, not the one training that a model came from (a fine-tuned one is tried as a retraining, and both start from the weights
+that a training would start from now); and labels are taken as they are now, for what was painted over is not kept.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import current_cycle
 
 UNSEEN, LEARNT, CROSS_VALIDATED = "unseen", "learnt", "cross-validated"
+WEAK = 0.1
+"""Short trainings whose better figure is below this say little of longer ones."""
 SUCCEEDS = "succeeds"
 """Entry of a cycle's provenance: number of the cycle whose place it takes."""
 
@@ -36,18 +38,25 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether the new model is clearly worse: by void IoU, or by mIoU where there is no void to tell from."""
+        """Whether the new model is clearly worse: by void IoU, or by mIoU where there is no void to tell from; cross-validated, in
+        half of the folds at least.
+        """
+        new, old = self._deciding()[1:]
+        apart = self._apart()
+        return new < old - MARGIN and 2 * sum(d < 0 for d in apart) >= len(apart)
+
+    def _deciding(self) -> tuple[str, float, float]:
+        """Name and values of the figure that decides, new and before."""
         new, old = self.void
-        if new is None or old is None:
-            new, old = self.miou
-        return new < old - MARGIN
+        return ("mIoU", *self.miou) if new is None or old is None else ("void IoU", new, old)
+
+    def _apart(self) -> list[float]:
+        """By how much the new model is better, fold by fold."""
+        return [new - old for new, old in self.folds if new is not None and old is not None]
 
     def sentence(self) -> str:
         """What was compared and how it came out."""
-        new, old = self.void
-        figure = "void IoU"
-        if new is None or old is None:
-            figure, (new, old) = "mIoU", self.miou
+        figure, new, old = self._deciding()
         return f"Cycle {self.now}: {figure} {new:.3f}, cycle {self.before}: {old:.3f}, {self._ground()}."
 
     def warning(self) -> str:
@@ -62,9 +71,12 @@ class Comparison:
             return f"on {slices.replace(' ', ' labelled ')} of test scans"
         if self.basis == LEARNT:
             return f"judged on {slices} both have learnt from (none held out is labelled, so this shows less)"
-        apart = [new - old for new, old in self.folds if new is not None and old is not None]
+        apart = self._apart()
         span = f", {min(apart):+.3f} to {max(apart):+.3f} fold by fold" if apart else ""
-        return f"cross-validated{span}: short trainings on the labels of each, judged on {slices} left out of both"
+        weak = (
+            "; so short a training learns too little here to tell" if max(self._deciding()[1:]) < WEAK else ""
+        )
+        return f"cross-validated{span}: short trainings on the labels of each, judged on {slices} left out of both{weak}"
 
     def entry(self) -> dict[str, Any]:
         """As a cycle's ``comparison.json`` and the command line have it."""
