@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import field_validator, model_validator
+from pydantic import StringConstraints, field_validator, model_validator
 
 from voidscope.setting_words import Section, setting
 
@@ -124,7 +124,7 @@ class MeasureConfig(Section):
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1
     )  # fmt: skip
-    unjudged_accepted: str = setting(
+    unjudged_accepted: Annotated[str, StringConstraints(strip_whitespace=True)] = setting(
         "", "Unjudged model accepted by",
         "Who accepts a PASS of a model that was judged on no labelled void it had not learnt from, and where that is written; the report "
         "says it. Empty: such a PASS is REVIEW.",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from builders import add_cycle, add_scan, set_prediction, write_scan
-from voidscope.config import Criterion
+from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import NotReady
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
@@ -252,3 +252,7 @@ def test_a_model_nobody_has_judged_fails_parts_but_passes_none(project: Project,
     import_truth(project, dataset, [SliceKey("c", 0)])
     execute(evaluate(project))
     assert {s.scan: s.verdict for s in execute(measure(project)).scans}["b"] is Verdict.PASS
+
+
+def test_a_blank_accepts_no_model() -> None:
+    assert MeasureConfig(unjudged_accepted=" \n").unjudged_accepted == ""

@@ -219,6 +219,17 @@ def test_what_is_no_report_or_has_lost_its_project_is_said(exported: Path, tmp_p
         project_of(exported)
 
 
+def test_a_report_names_its_project_from_the_root(
+    measured: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(measured.path.parent)
+    found = execute(measure(Project.open(Path(measured.path.name)), ["a"]))
+    assert found.provenance["project_folder"] == str(measured.path.resolve())
+    assert str(measured.path.resolve()) in found.provenance["command"]
+    monkeypatch.chdir(tmp_path)
+    assert project_of(measured.report_folder) == measured.path.resolve()
+
+
 def older(tree: Any) -> None:
     """A report of an older version that measured otherwise."""
     tree["provenance"]["versions"]["voidscope"] = "0.0.7"

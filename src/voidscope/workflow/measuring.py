@@ -86,7 +86,7 @@ def measuring(
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
         "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
-        "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder), *(w for n in names for w in ("--scan", n))], settings.measure, told),
+        "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder.resolve()), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told)
 

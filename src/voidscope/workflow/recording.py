@@ -68,7 +68,7 @@ def record_of(
     """Groups of facts for a report's provenance; JSON's types only."""
     told = occasion.entry()
     return told | recipe_facts(settings.measure) | {
-        "project_folder": str(project.path),
+        "project_folder": str(project.path.resolve()),
         "git_commit": commit_of_now() or UNKNOWN,
         "people": told["people"] | {"labelled by": authors(project, cycle)},
         "labels_of_scans": _labels(project, cycle, reader),
@@ -207,7 +207,9 @@ def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
             }  # fmt: skip
     for name in sorted(set(learnt or ()) - {str(key) for key in project.labels}):
         found[name] = {"how": "erased"}
-    return found or {"edits": "none: no slice was painted since the model was trained, and no mask is edited"}
+    return found or {
+        "edits": "none: no slice was painted since the model was trained; masks changed outside voidscope are not recognised"
+    }
 
 
 def _was(cycle: Cycle, section: str, name: str) -> Any:
