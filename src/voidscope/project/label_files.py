@@ -6,7 +6,8 @@ import getpass
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,8 @@ class LabelRecord:
         )
 
 
+RACY_NS = 2_000_000_000
+"""A folder that changed later than this before it was looked at may change again without another time of change."""
 Stamp = tuple[int, int, int]
 """What changes when a file is replaced: its inode, size and time of change in ns."""
 
@@ -198,6 +201,43 @@ def scan_folders(folder: Path) -> dict[str, int]:
     if not folder.is_dir():
         return {}
     return {p.name: p.stat().st_mtime_ns for p in sorted(folder.iterdir()) if p.is_dir()}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look into the labels' folder finds: scans with labels, those whose folder changed since the last look, and label files there.
+
+    Writing, replacing and deleting a file changes its folder, so that no other need be looked into.
+    """
+
+    folder: Path
+    scans: dict[str, int]
+    """When the folder of each scan that has labels last changed, in ns."""
+    moved: frozenset[str]
+    files: dict[SliceKey, Path]
+    """Of slices that the project has; others are nobody's label."""
+
+    @classmethod
+    def into(cls, folder: Path, settled: Mapping[str, int], is_known: Callable[[SliceKey], bool]) -> Look:
+        """Look into the folders of scans that are not as in `settled`, for labels of slices that the project knows."""
+        scans = scan_folders(folder)
+        moved = [n for n, t in scans.items() if settled.get(n) != t]
+        files = {key: path for key, path in label_paths(folder, moved) if is_known(key)}
+        return cls(folder, scans, frozenset(moved), files)
+
+    def gone(self, keys: Iterable[SliceKey]) -> list[SliceKey]:
+        """Which of these slices have no label file any more."""
+        return [k for k in keys if k.scan not in self.scans or (k.scan in self.moved and k not in self.files)]
+
+    def settled(self) -> dict[str, int]:
+        """Scans whose folder need not be looked into until it changes: the change is not of just now, and every file was a known label."""
+        long_ago = time.time_ns() - RACY_NS
+        foreign = {
+            n
+            for n in self.moved
+            if len(list((self.folder / n).iterdir())) > sum(k.scan == n for k in self.files)
+        }
+        return {n: t for n, t in self.scans.items() if t < long_ago and n not in foreign}
 
 
 def read_record(path: Path) -> LabelRecord:

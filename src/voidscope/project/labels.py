@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from voidscope.project.atomic import Draft, explained, keep_all, remove
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
+    Look,
     PackedLabel,
     Stamp,
     StoredLabel,
@@ -23,18 +23,14 @@ from voidscope.project.label_files import (
     fitting,
     joined,
     label_path,
-    label_paths,
     now,
     read_record,
-    scan_folders,
     stamp,
     user,
 )
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
-RACY_NS = 2_000_000_000
-"""A folder that changed later than this before it was looked at may change again without another time of change."""
 VERBS = {
     Provenance.DRAWN: "painted",
     Provenance.ACCEPTED: "accepted",
@@ -67,7 +63,7 @@ class Labels:
         self._records: dict[SliceKey, LabelRecord] = {}
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
-        for key, path in self._files(scan_folders(self._folder)):
+        for key, path in Look.into(self._folder, {}, self._is_known).files.items():
             self._take_in(key, path)
 
     def __len__(self) -> int:
@@ -186,27 +182,20 @@ class Labels:
         return self._journal.next(back=False) is not None
 
     def catch_up(self) -> None:
-        """Take in what another program has labelled in this folder since it was last looked at.
-
-        Writing, replacing and deleting a file changes its folder, so that only the folders of scans that did are looked into.
-        """
+        """Take in what another program has labelled in this folder since it was last looked at."""
         with explained(self._folder):
-            found = scan_folders(self._folder)
-            moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
-            files = dict(self._files(moved))
-            gone = [k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)]
+            look = Look.into(self._folder, self._settled, self._is_known)
+            gone = look.gone(self._records)
             for key in gone:
                 self._forget(key)
             news = [
-                k for k, p in files.items() if (now := stamp(p)) is not None and now != self._stamps.get(k)
+                k
+                for k, p in look.files.items()
+                if (now := stamp(p)) is not None and now != self._stamps.get(k)
             ]
             for key in news:
-                self._take_in(key, files[key])
-            long_ago = time.time_ns() - RACY_NS
-            foreign = {
-                n for n in moved if len(list((self._folder / n).iterdir())) > sum(k.scan == n for k in files)
-            }
-            self._settled = {n: t for n, t in found.items() if t < long_ago and n not in foreign}
+                self._take_in(key, look.files[key])
+            self._settled = look.settled()
         if gone or news:
             self._changed((*gone, *news))
 
@@ -217,10 +206,6 @@ class Labels:
             if key in self:
                 total += np.asarray(self._records[key].pixels)
         return total
-
-    def _files(self, scans: Iterable[str]) -> Iterable[tuple[SliceKey, Path]]:
-        """Label files of slices that the project has; others are nobody's label."""
-        return (found for found in label_paths(self._folder, scans) if self._is_known(found[0]))
 
     def _is_known(self, key: SliceKey) -> bool:
         try:
