@@ -63,6 +63,52 @@ def test_a_label_of_another_program_stays_below_what_is_painted_here(
     assert (Project.open(project.path).labels.get(KEY) == dab).all()
 
 
+def proposed_elsewhere(project: Project, other: Project) -> None:
+    """Another program proposes a label of a slice that looks unlabelled here."""
+    other.labels.put_all({KEY: np.ones((6, 5), np.uint8)}, Provenance.PROPAGATED, proposed=True)
+
+
+@pytest.mark.parametrize("bases", [{}, {KEY: np.zeros((6, 5), np.uint8)}])
+def test_a_stroke_verifies_no_proposal_of_another_program_that_nobody_saw(
+    project: Project, other: Project, bases: dict[SliceKey, np.ndarray]
+) -> None:
+    proposed_elsewhere(project, other)
+    dab = np.zeros((6, 5), np.uint8)
+    dab[3, 3] = 4
+    project.labels.put_all({KEY: dab}, bases=bases)
+    record = project.labels.record(KEY)
+    assert (record.provenance, record.proposed) == (Provenance.DRAWN, False)
+    assert (project.labels.get(KEY) == dab).all()
+    project.labels.undo()
+    assert project.labels.unverified == (KEY,)
+
+
+def test_a_stroke_on_one_proposal_verifies_no_other_that_took_its_place(
+    project: Project, other: Project
+) -> None:
+    proposed_elsewhere(project, other)
+    base = other.labels.get(KEY)
+    project.labels.catch_up()
+    other.labels.put_all({KEY: np.full((6, 5), 2, np.uint8)}, Provenance.PROPAGATED)
+    label = base.copy()
+    label[3, 3] = 4
+    project.labels.put_all({KEY: label}, bases={KEY: base})
+    assert project.labels.record(KEY).provenance is Provenance.DRAWN
+    assert (project.labels.get(KEY) == np.where(label != base, label, 0)).all()
+
+
+def test_a_stroke_out_of_view_goes_into_a_proposal_that_nobody_saw_and_leaves_it_one(
+    project: Project, other: Project
+) -> None:
+    proposed_elsewhere(project, other)
+    base = np.zeros((6, 5), np.uint8)
+    dab = base.copy()
+    dab[3, 3] = 4
+    project.labels.put_all({KEY: dab}, bases={KEY: base}, unseen=[KEY])
+    assert project.labels.unverified == (KEY,)
+    assert (project.labels.get(KEY) == np.where(dab, dab, 1)).all()
+
+
 def test_labels_made_and_removed_elsewhere_are_told(project: Project, other: Project) -> None:
     project.labels.put(KEY, np.ones((6, 5), np.uint8))
     other.labels.catch_up()

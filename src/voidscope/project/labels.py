@@ -132,14 +132,15 @@ class Labels:
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
-        over one stored since, only the pixels painted since win. An unverified label of a slice that was `unseen` stays unverified.
+        over one stored since, only the pixels painted since win, and where that one is unverified nothing of it stays, for nobody saw it.
+        An unverified label of a slice that was `unseen` stays unverified, with what was painted in it.
         """
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._path(key)):
-                whole = self._joined(key, mask, bases.get(key))
-            how, had_model = _standing(self._records.get(key), provenance, proposed, seen=key not in unseen)
+                whole, before = self._joined(key, mask, bases.get(key), seen=key not in unseen)
+            how, had_model = _standing(before, provenance, proposed, seen=key not in unseen)
             record = LabelRecord.of(whole, self._n_classes, how, author=author, proposed=had_model)
             wanted[key] = (whole, record if whole.any() else None)
         self._do(verb, provenance, wanted)
@@ -314,8 +315,10 @@ class Labels:
         self._records.pop(key, None)
         self._stamps.pop(key, None)
 
-    def _joined(self, key: SliceKey, mask: Mask, base: Mask | None) -> Mask:
-        """`mask` and what another program has written since."""
+    def _joined(
+        self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
+    ) -> tuple[Mask, LabelRecord | None]:
+        """`mask` and what another program has written since, and how that came to be; a proposal that nobody saw is nobody's label."""
         path = self._path(key)
         now = stamp(path)
         is_news = now is not None and now != self._stamps.get(key)
@@ -323,8 +326,12 @@ class Labels:
             self._take_in(key, path)
         if now is None and base is not None:
             self._forget(key)
-        is_known = key in self._records and (is_news or base is not None)
-        return joined(mask, base, self.stored(key) if is_known else None)
+        before = self._records.get(key)
+        if before is None or not (is_news or base is not None):
+            return joined(mask, base, None), before
+        if seen and not before.verified and (base is None or not before.is_of(base)):
+            return joined(mask, base, None), None
+        return joined(mask, base, self.stored(key)), before
 
     def _path(self, key: SliceKey) -> Path:
         return label_path(self._folder, key)
