@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from builders import SHAPE, add_scan, set_prediction, write_scan
-from voidscope.acquisition import Survey
+from voidscope.acquisition import Finding, Survey
 from voidscope.errors import LabelError, ProjectError, StaleResult
-from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan, results
+from voidscope.project import Cycle, Mark, Project, fingerprint, import_truth, record_scan, results
 from voidscope.project.atomic import write_bytes
 from voidscope.project.label_files import stamp
 from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
@@ -273,6 +273,48 @@ def test_a_drive_that_went_away_is_a_project_error(
     arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
     with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
         getattr(project.labels, act)(*arguments)
+
+
+def whole(value: int) -> np.ndarray:
+    return np.full((6, 5), value, np.uint8)
+
+
+def finding() -> Finding:
+    return Finding("missed", KEY, (1, 2), 4, 0.4, 3)
+
+
+WRITES = {
+    "a label": lambda p: p.labels.put(KEY, whole(2)),
+    "no label": lambda p: p.labels.remove(KEY),
+    "acceptance": lambda p: p.labels.accept(SliceKey("a", 2)),
+    "undo": lambda p: p.labels.undo(),
+    "mark": lambda p: p.queue.mark(KEY, Mark.SKIPPED),
+    "settled finding": lambda p: p.queue.settle(finding()),
+    "suggestions": lambda p: p.queue.put([]),
+    "setting": lambda p: p.set_config(p.config.with_changes(["seed=7"])),
+    "model": lambda p: p.add_cycle(cycle(2), b"weights"),
+    "evaluation": lambda p: p.set_evaluation(p.cycle.id, {"miou": 0.5}),
+    "pretraining": lambda p: p.set_pretrained(b"weights", {"losses": [1.0]}),
+    "looking": lambda p: p.catch_up(),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_nothing_is_written_where_a_project_was_until_it_is_back(
+    what: str, project: Project, tmp_path: Path
+) -> None:
+    project.labels.put(KEY, whole(1))
+    project.labels.put_all({SliceKey("a", 2): whole(3)}, Provenance.PROPAGATED)
+    project.add_cycle(cycle(1), b"weights")
+    project.queue.mark(KEY, Mark.FLAGGED)
+    moved = project.path.rename(tmp_path / "moved")
+    with pytest.raises(ProjectError, match=r"is not there any more.*[Bb]ring it back"):
+        WRITES[what](project)
+    assert not project.path.exists()
+    assert (project.labels.keys(), len(project.cycles)) == ((KEY,), 1)
+    assert project.queue.marked() == (KEY,)
+    moved.rename(project.path)
+    WRITES[what](project)
 
 
 def told_of(project: Project) -> list[str]:

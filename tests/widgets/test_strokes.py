@@ -211,6 +211,30 @@ def test_a_drive_that_went_away_is_told_and_strokes_are_tried_again(
     assert SliceKey("a", 2) in bench.project.labels
 
 
+def test_strokes_wait_for_a_project_folder_that_was_moved_and_stand_said_until_it_is_back(
+    dock: Any, qtbot: Any, project: Project, tmp_path: Any
+) -> None:
+    from test_dock import VOID, paint
+
+    paint(dock, 1)
+    dock.view.strokes.flush()
+    moved, labels = project.path.rename(tmp_path / "moved"), project.labels
+    paint(dock, 2)
+    dock.view.strokes.flush()
+    assert dock.view.strokes.unsaved
+    assert "is not there any more" in dock.jobs.standing.text()
+    dock._catch_up()
+    assert "is not there any more" in dock.jobs.message.text()
+    dock.view.label.tools.turn(True)
+    assert labels.keys() == (SliceKey("a", 1),)
+    assert not project.path.exists()
+    moved.rename(project.path)
+    dock.view.strokes.flush()
+    assert dock.jobs.standing.text() == ""
+    assert Project.open(project.path).labels.keys() == (SliceKey("a", 1), SliceKey("a", 2))
+    assert labels.get(SliceKey("a", 2))[10, 10] == VOID
+
+
 def follow(bench: Bench) -> Project:
     """Show labels that change, as the dock does; returns the same project as another program has it open."""
     shown = bench.layers.show_label

@@ -28,6 +28,7 @@ from voidscope.project.label_files import (
     stamp,
     user,
 )
+from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
@@ -135,6 +136,7 @@ class Labels:
         over one stored since, only the pixels painted since win, and where that one is unverified nothing of it stays, for nobody saw it.
         An unverified label of a slice that was `unseen` stays unverified, with what was painted in it.
         """
+        still_there(self._folder.parent)
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
@@ -156,6 +158,7 @@ class Labels:
 
     def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
+        still_there(self._folder.parent)
         if key in self._records:
             self._do(verb, Provenance.DRAWN, {key: (np.zeros(self._shape_of(key), np.uint8), None)})
 
@@ -185,6 +188,7 @@ class Labels:
     def catch_up(self) -> None:
         """Take in what another program has labelled in this folder since it was last looked at."""
         with explained(self._folder):
+            still_there(self._folder.parent)
             look = Look.into(self._folder, self._settled, self._is_known)
             gone = look.gone(self._records)
             for key in gone:
