@@ -36,6 +36,8 @@ class LabelRecord:
     """Labelled pixels per class, in id order."""
     proposed: bool = False
     """Whether a model's prediction is or ever was part of it; such a label judges no model."""
+    painted: bool = False
+    """Whether a person painted on it where they did not see it, while it stayed unverified; no other proposal takes its place."""
 
     @property
     def verified(self) -> bool:
@@ -44,18 +46,26 @@ class LabelRecord:
 
     @classmethod
     def of(
-        cls, mask: Mask, n_classes: int, provenance: Provenance, *, author: str = "", proposed: bool = False
+        cls,
+        mask: Mask,
+        n_classes: int,
+        provenance: Provenance,
+        *,
+        author: str = "",
+        proposed: bool = False,
+        painted: bool = False,
     ) -> LabelRecord:
         """The record of a mask (h, w) labelled now, by the person at this computer unless `author` is given."""
         pixels = tuple(int(np.count_nonzero(mask == c)) for c in range(1, n_classes + 1))
-        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed)
+        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed, painted)
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> LabelRecord:
         """The inverse of `asdict`; raises `KeyError` or `ValueError` for anything else."""
         provenance = Provenance(said["provenance"])
         proposed = said.get("proposed", provenance is Provenance.ACCEPTED)
-        return cls(provenance, said["author"], said["time"], said["sha256"], tuple(said["pixels"]), proposed)
+        author, time, sha256, pixels = (said[name] for name in ("author", "time", "sha256", "pixels"))
+        return cls(provenance, author, time, sha256, tuple(pixels), proposed, said.get("painted", False))
 
     def is_of(self, mask: Mask) -> bool:
         """Whether it is the record of this mask (h, w)."""

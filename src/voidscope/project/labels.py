@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -133,18 +134,18 @@ class Labels:
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
-        over one stored since, only the pixels painted since win, and where that one is unverified nothing of it stays, for nobody saw it.
-        An unverified label of a slice that was `unseen` stays unverified, with what was painted in it.
+        over one stored since, only the pixels painted since win, and nothing stays of an unverified one, for nobody saw it. The label of
+        a slice that was `unseen`, or that somebody has painted on unseen meanwhile, stays unverified, with all that was painted in it.
         """
         still_there(self._folder.parent)
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._path(key)):
-                whole, before = self._joined(key, mask, bases.get(key), seen=key not in unseen)
-            how, had_model = _standing(before, provenance, proposed, seen=key not in unseen)
-            record = LabelRecord.of(whole, self._n_classes, how, author=author, proposed=had_model)
-            wanted[key] = (whole, record if whole.any() else None)
+                whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
+            how, had_model, painted = _standing(before, provenance, proposed, seen=seen)
+            of = partial(LabelRecord.of, author=author, proposed=had_model, painted=painted)
+            wanted[key] = (whole, of(whole, self._n_classes, how) if whole.any() else None)
         self._do(verb, provenance, wanted)
 
     def accept(self, key: SliceKey) -> None:
@@ -321,8 +322,8 @@ class Labels:
 
     def _joined(
         self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
-    ) -> tuple[Mask, LabelRecord | None]:
-        """`mask` and what another program has written since, and how that came to be; a proposal that nobody saw is nobody's label."""
+    ) -> tuple[Mask, LabelRecord | None, bool]:
+        """`mask` and what another program has written since, how that came to be, and whether all of it was `seen`."""
         path = self._path(key)
         now = stamp(path)
         is_news = now is not None and now != self._stamps.get(key)
@@ -332,10 +333,11 @@ class Labels:
             self._forget(key)
         before = self._records.get(key)
         if before is None or not (is_news or base is not None):
-            return joined(mask, base, None), before
-        if seen and not before.verified and (base is None or not before.is_of(base)):
-            return joined(mask, base, None), None
-        return joined(mask, base, self.stored(key)), before
+            return joined(mask, base, None), before, seen
+        is_new = not before.verified and (base is None or not before.is_of(base))
+        if is_new and seen and not before.painted:  # nobody has seen it, and nobody's work is in it
+            return joined(mask, base, None), None, seen
+        return joined(mask, base, self.stored(key)), before, seen and not is_new
 
     def _path(self, key: SliceKey) -> Path:
         return label_path(self._folder, key)
@@ -347,10 +349,13 @@ def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
 
 def _standing(
     before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
-) -> tuple[Provenance, bool]:
-    """As what a mask is stored, and whether a model had a part in it; an unverified label out of view stays as it was."""
+) -> tuple[Provenance, bool, bool]:
+    """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
+    see all of, which stays one.
+    """
     if before is not None and not (seen or before.verified):
-        return before.provenance, before.proposed
+        return before.provenance, before.proposed or provenance is Provenance.ACCEPTED, True
     if provenance is Provenance.DRAWN:
-        return provenance, before is not None and before.proposed
-    return provenance, provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
+        return provenance, before is not None and before.proposed, False
+    had_model = provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
+    return provenance, had_model, False

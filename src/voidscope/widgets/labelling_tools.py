@@ -217,6 +217,8 @@ class LabellingTools(QWidget):
         if keys:
             where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
             self._told.emit(f"Proposed labels for {len(keys)} slices, {where}; look and accept each with A.")
+        else:
+            self._told.emit("Nothing was proposed: every slice there is labelled, or has a stroke in it.")
         self.refresh()
 
     def _predicted(self) -> tuple[SliceKey, Mask] | None:
