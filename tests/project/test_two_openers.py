@@ -317,6 +317,44 @@ def test_nothing_is_written_where_a_project_was_until_it_is_back(
     WRITES[what](project)
 
 
+def test_a_damaged_label_is_told_and_hides_no_other(project: Project, other: Project) -> None:
+    told: list[SliceKey] = []
+    project.events.labels_changed.connect(told.extend)
+    for index in (1, 3):
+        other.labels.put(SliceKey("a", index), whole(index))
+    damaged = project.path / "labels" / "a" / "0002.tif"
+    damaged.write_bytes(b"junk")
+    other.queue.mark(SliceKey("b", 1), Mark.FLAGGED)
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.catch_up()
+    assert told == [SliceKey("a", 1), SliceKey("a", 3)]
+    assert project.queue.marked() == (SliceKey("b", 1),)
+    other.labels.put(SliceKey("b", 0), whole(1))
+    project.catch_up()  # told once, and nobody's undo is kept from them
+    assert told[2:] == [SliceKey("b", 0)]
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.labels.put(SliceKey("a", 2), whole(2))  # nothing is written over it
+    damaged.write_bytes(b"other junk")
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.catch_up()
+    damaged.unlink()
+    other.labels.put(SliceKey("a", 2), whole(2))
+    project.catch_up()
+    assert told[3:] == [SliceKey("a", 2)]
+
+
+def test_a_label_that_is_damaged_from_now_on_stays_one_and_is_not_written_over(
+    project: Project, other: Project
+) -> None:
+    project.labels.put(KEY, whole(1))
+    (project.path / "labels" / "a" / "0001.tif").write_bytes(b"junk")
+    with pytest.raises(ProjectError, match=r"0001\.tif is damaged"):
+        project.labels.catch_up()
+    assert KEY in project.labels
+    with pytest.raises(ProjectError, match=r"0001\.tif is damaged"):
+        project.labels.put_all({KEY: whole(2)}, bases={KEY: whole(1)})
+
+
 def told_of(project: Project) -> list[str]:
     """What the project tells from now on."""
     told: list[str] = []

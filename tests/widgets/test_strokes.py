@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from bench import Bench
 
 from voidscope.errors import ProjectError
@@ -233,6 +234,28 @@ def test_strokes_wait_for_a_project_folder_that_was_moved_and_stand_said_until_i
     assert dock.jobs.standing.text() == ""
     assert Project.open(project.path).labels.keys() == (SliceKey("a", 1), SliceKey("a", 2))
     assert labels.get(SliceKey("a", 2))[10, 10] == VOID
+
+
+def test_a_label_whose_pixels_are_not_the_recorded_ones_is_told_and_the_others_are_shown(
+    dock: Any, project: Project
+) -> None:
+    from test_dock import VOID, paint
+
+    for index in (1, 2):
+        paint(dock, index)
+        dock.view.strokes.flush()
+    other, files = Project.open(project.path), project.path / "labels" / "a"
+    other.labels.put(SliceKey("a", 2), np.full((24, 20), 3, np.uint8))
+    other.labels.put(SliceKey("a", 1), np.full((24, 20), 1, np.uint8))
+    described = files / "0001.tif"
+    with tifffile.TiffFile(described) as file:
+        record = file.pages.first.description
+    tifffile.imwrite(described, np.full((24, 20), 2, np.uint8), description=record, metadata=None)
+    dock._catch_up()
+    assert "0001.tif was changed outside voidscope" in dock.jobs.message.text()
+    layer = dock.view.layers.find("labels")
+    assert layer.data[10, 1, 10] == VOID
+    assert layer.data[10, 2, 10] == 3
 
 
 def follow(bench: Bench) -> Project:

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -239,15 +239,17 @@ class Look:
         """Which of these slices have no label file any more."""
         return [k for k in keys if k.scan not in self.scans or (k.scan in self.moved and k not in self.files)]
 
-    def settled(self) -> dict[str, int]:
-        """Scans whose folder need not be looked into until it changes: the change is not of just now, and every file was a known label."""
+    def settled(self, damaged: Collection[str]) -> dict[str, int]:
+        """Scans whose folder need not be looked into until it changes: the change is not of just now, every file was a known label, and
+        none was `damaged`.
+        """
         long_ago = time.time_ns() - RACY_NS
         foreign = {
             n
             for n in self.moved
             if len(list((self.folder / n).iterdir())) > sum(k.scan == n for k in self.files)
         }
-        return {n: t for n, t in self.scans.items() if t < long_ago and n not in foreign}
+        return {n: t for n, t in self.scans.items() if t < long_ago and n not in foreign and n not in damaged}
 
 
 def read_record(path: Path) -> LabelRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ class Labels:
         self._records: dict[SliceKey, LabelRecord] = {}
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
+        self._damaged: dict[SliceKey, Stamp] = {}
         for key, path in Look.into(self._folder, {}, self._is_known).files.items():
             self._take_in(key, path)
 
@@ -187,23 +189,26 @@ class Labels:
         return self._journal.next(back=False) is not None
 
     def catch_up(self) -> None:
-        """Take in what another program has labelled in this folder since it was last looked at."""
+        """Take in what another program has labelled in this folder since it was last looked at.
+
+        Raises `ProjectError`, once all else is taken in and told, for a label that is damaged since; not again until its file changes.
+        """
         with explained(self._folder):
             still_there(self._folder.parent)
             look = Look.into(self._folder, self._settled, self._is_known)
             gone = look.gone(self._records)
             for key in gone:
                 self._forget(key)
-            news = [
-                k
-                for k, p in look.files.items()
-                if (now := stamp(p)) is not None and now != self._stamps.get(k)
-            ]
-            for key in news:
-                self._take_in(key, look.files[key])
-            self._settled = look.settled()
+            news, damaged = _news(look, self._stamps)
+            self._records |= {key: record for key, (record, _) in news.items()}
+            self._stamps |= {key: now for key, (_, now) in news.items()}
+            self._settled = look.settled({k.scan for k in damaged})
         if gone or news:
             self._changed((*gone, *news))
+        untold = [error for k, (error, now) in damaged.items() if now != self._damaged.get(k)]
+        self._damaged = {key: now for key, (_, now) in damaged.items()}
+        if untold:
+            raise untold[0]
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -225,8 +230,9 @@ class Labels:
         return self._is_known(SliceKey(key.scan, 0))
 
     def _take_in(self, key: SliceKey, path: Path) -> None:
-        self._stamps[key] = stamp(path)
+        now = stamp(path)
         self._records[key] = read_record(path)
+        self._stamps[key] = now  # of a damaged label none is noted: it stays news
 
     def _do(
         self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
@@ -243,10 +249,11 @@ class Labels:
             drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
             if changes:
                 self._journal.append(word, changes)
+        with _telling(self._changed) as kept, explained(self._folder):
             for key, (_, record) in wanted.items():
                 self._keep(key, record, drafts[key])
+                kept.append(key)
             self._journal.tidy()
-        self._changed(tuple(wanted))
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
@@ -262,13 +269,10 @@ class Labels:
 
     def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
         """Record and mask of a slice now; a file that cannot be read says nothing any more."""
-        try:
-            mask = self.get(key)
-        except ProjectError:
-            mask = None
-        if mask is None:
-            return None, np.zeros(self._shape_of(key), np.uint8)
-        return self._records[key], mask
+        with suppress(ProjectError):
+            if (mask := self.get(key)) is not None:
+                return self._records[key], mask
+        return None, np.zeros(self._shape_of(key), np.uint8)
 
     def _turn(self, *, back: bool) -> Turned | None:
         self.catch_up()
@@ -281,11 +285,8 @@ class Labels:
             states = self._turn_step(path, step, back)
             if any(state is not None for state in states.values()):
                 return Turned.of(step, states, self._has, back, [*passed.values()])
-        return (
-            Turned.of(next(iter(passed.values())), {}, self._has, back, [*passed.values()])
-            if passed
-            else None
-        )
+        steps = [*passed.values()]
+        return Turned.of(steps[0], {}, self._has, back, steps) if steps else None
 
     def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
@@ -300,12 +301,12 @@ class Labels:
         drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        for change, record, draft in zip(turning, targets, drafts, strict=True):
-            self._keep(change.key, record, draft)
-        if back:
-            self._journal.turned(path, back=True)
-        if turning:
-            self._changed(tuple(change.key for change in turning))
+        with _telling(self._changed) as kept:
+            for change, record, draft in zip(turning, targets, drafts, strict=True):
+                self._keep(change.key, record, draft)
+                kept.append(change.key)
+            if back:
+                self._journal.turned(path, back=True)
         return states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:
@@ -341,6 +342,32 @@ class Labels:
 
     def _path(self, key: SliceKey) -> Path:
         return label_path(self._folder, key)
+
+
+def _news(
+    look: Look, stamps: Mapping[SliceKey, Stamp | None]
+) -> tuple[dict[SliceKey, tuple[LabelRecord, Stamp]], dict[SliceKey, tuple[ProjectError, Stamp]]]:
+    """Labels written since they had these stamps, each read by itself, and those that are damaged; with the stamps they have now."""
+    news, damaged = {}, {}
+    for key, path in look.files.items():
+        now = stamp(path)
+        if now is not None and now != stamps.get(key):
+            try:
+                news[key] = read_record(path), now
+            except ProjectError as error:
+                damaged[key] = error, now
+    return news, damaged
+
+
+@contextmanager
+def _telling(changed: Callable[[tuple[SliceKey, ...]], None]) -> Iterator[list[SliceKey]]:
+    """Tell in the end which slices were changed, all of a step or those before one that the disk refuses."""
+    kept: list[SliceKey] = []
+    try:
+        yield kept
+    finally:
+        if kept:
+            changed(tuple(kept))
 
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:

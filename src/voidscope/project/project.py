@@ -104,9 +104,9 @@ class Project:
         if manifest.config != before.config:
             self.events.config_changed.emit()
         self._follow(cycles)
-        self.labels.catch_up()
         self.queue.catch_up()
         self._tell_news()
+        self.labels.catch_up()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
