@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from builders import SHAPE, add_scan, set_prediction, write_scan
-from voidscope.acquisition import Survey
+from voidscope.acquisition import Finding, Survey
 from voidscope.errors import LabelError, ProjectError, StaleResult
-from voidscope.project import Cycle, Project, fingerprint, import_truth, record_scan, results
+from voidscope.project import Cycle, Mark, Project, fingerprint, import_truth, record_scan, results
 from voidscope.project.atomic import write_bytes
 from voidscope.project.label_files import stamp
 from voidscope.vocabulary import Plane, Provenance, SliceKey, Split
@@ -61,6 +61,52 @@ def test_a_label_of_another_program_stays_below_what_is_painted_here(
     assert (other.labels.get(KEY) == expected).all()
     project.labels.put(KEY, dab)  # nobody else in between: what is erased here is erased
     assert (Project.open(project.path).labels.get(KEY) == dab).all()
+
+
+def proposed_elsewhere(project: Project, other: Project) -> None:
+    """Another program proposes a label of a slice that looks unlabelled here."""
+    other.labels.put_all({KEY: np.ones((6, 5), np.uint8)}, Provenance.PROPAGATED, proposed=True)
+
+
+@pytest.mark.parametrize("bases", [{}, {KEY: np.zeros((6, 5), np.uint8)}])
+def test_a_stroke_verifies_no_proposal_of_another_program_that_nobody_saw(
+    project: Project, other: Project, bases: dict[SliceKey, np.ndarray]
+) -> None:
+    proposed_elsewhere(project, other)
+    dab = np.zeros((6, 5), np.uint8)
+    dab[3, 3] = 4
+    project.labels.put_all({KEY: dab}, bases=bases)
+    record = project.labels.record(KEY)
+    assert (record.provenance, record.proposed) == (Provenance.DRAWN, False)
+    assert (project.labels.get(KEY) == dab).all()
+    project.labels.undo()
+    assert project.labels.unverified == (KEY,)
+
+
+def test_a_stroke_on_one_proposal_verifies_no_other_that_took_its_place(
+    project: Project, other: Project
+) -> None:
+    proposed_elsewhere(project, other)
+    base = other.labels.get(KEY)
+    project.labels.catch_up()
+    other.labels.put_all({KEY: np.full((6, 5), 2, np.uint8)}, Provenance.PROPAGATED)
+    label = base.copy()
+    label[3, 3] = 4
+    project.labels.put_all({KEY: label}, bases={KEY: base})
+    assert project.labels.record(KEY).provenance is Provenance.DRAWN
+    assert (project.labels.get(KEY) == np.where(label != base, label, 0)).all()
+
+
+def test_a_stroke_out_of_view_goes_into_a_proposal_that_nobody_saw_and_leaves_it_one(
+    project: Project, other: Project
+) -> None:
+    proposed_elsewhere(project, other)
+    base = np.zeros((6, 5), np.uint8)
+    dab = base.copy()
+    dab[3, 3] = 4
+    project.labels.put_all({KEY: dab}, bases={KEY: base}, unseen=[KEY])
+    assert project.labels.unverified == (KEY,)
+    assert (project.labels.get(KEY) == np.where(dab, dab, 1)).all()
 
 
 def test_labels_made_and_removed_elsewhere_are_told(project: Project, other: Project) -> None:
@@ -227,6 +273,86 @@ def test_a_drive_that_went_away_is_a_project_error(
     arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
     with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
         getattr(project.labels, act)(*arguments)
+
+
+def whole(value: int) -> np.ndarray:
+    return np.full((6, 5), value, np.uint8)
+
+
+def finding() -> Finding:
+    return Finding("missed", KEY, (1, 2), 4, 0.4, 3)
+
+
+WRITES = {
+    "a label": lambda p: p.labels.put(KEY, whole(2)),
+    "no label": lambda p: p.labels.remove(KEY),
+    "acceptance": lambda p: p.labels.accept(SliceKey("a", 2)),
+    "undo": lambda p: p.labels.undo(),
+    "mark": lambda p: p.queue.mark(KEY, Mark.SKIPPED),
+    "settled finding": lambda p: p.queue.settle(finding()),
+    "suggestions": lambda p: p.queue.put([]),
+    "setting": lambda p: p.set_config(p.config.with_changes(["seed=7"])),
+    "model": lambda p: p.add_cycle(cycle(2), b"weights"),
+    "evaluation": lambda p: p.set_evaluation(p.cycle.id, {"miou": 0.5}),
+    "pretraining": lambda p: p.set_pretrained(b"weights", {"losses": [1.0]}),
+    "looking": lambda p: p.catch_up(),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_nothing_is_written_where_a_project_was_until_it_is_back(
+    what: str, project: Project, tmp_path: Path
+) -> None:
+    project.labels.put(KEY, whole(1))
+    project.labels.put_all({SliceKey("a", 2): whole(3)}, Provenance.PROPAGATED)
+    project.add_cycle(cycle(1), b"weights")
+    project.queue.mark(KEY, Mark.FLAGGED)
+    moved = project.path.rename(tmp_path / "moved")
+    with pytest.raises(ProjectError, match=r"is not there any more.*[Bb]ring it back"):
+        WRITES[what](project)
+    assert not project.path.exists()
+    assert (project.labels.keys(), len(project.cycles)) == ((KEY,), 1)
+    assert project.queue.marked() == (KEY,)
+    moved.rename(project.path)
+    WRITES[what](project)
+
+
+def test_a_damaged_label_is_told_and_hides_no_other(project: Project, other: Project) -> None:
+    told: list[SliceKey] = []
+    project.events.labels_changed.connect(told.extend)
+    for index in (1, 3):
+        other.labels.put(SliceKey("a", index), whole(index))
+    damaged = project.path / "labels" / "a" / "0002.tif"
+    damaged.write_bytes(b"junk")
+    other.queue.mark(SliceKey("b", 1), Mark.FLAGGED)
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.catch_up()
+    assert told == [SliceKey("a", 1), SliceKey("a", 3)]
+    assert project.queue.marked() == (SliceKey("b", 1),)
+    other.labels.put(SliceKey("b", 0), whole(1))
+    project.catch_up()  # told once, and nobody's undo is kept from them
+    assert told[2:] == [SliceKey("b", 0)]
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.labels.put(SliceKey("a", 2), whole(2))  # nothing is written over it
+    damaged.write_bytes(b"other junk")
+    with pytest.raises(ProjectError, match=r"0002\.tif is damaged"):
+        project.catch_up()
+    damaged.unlink()
+    other.labels.put(SliceKey("a", 2), whole(2))
+    project.catch_up()
+    assert told[3:] == [SliceKey("a", 2)]
+
+
+def test_a_label_that_is_damaged_from_now_on_stays_one_and_is_not_written_over(
+    project: Project, other: Project
+) -> None:
+    project.labels.put(KEY, whole(1))
+    (project.path / "labels" / "a" / "0001.tif").write_bytes(b"junk")
+    with pytest.raises(ProjectError, match=r"0001\.tif is damaged"):
+        project.labels.catch_up()
+    assert KEY in project.labels
+    with pytest.raises(ProjectError, match=r"0001\.tif is damaged"):
+        project.labels.put_all({KEY: whole(2)}, bases={KEY: whole(1)})
 
 
 def told_of(project: Project) -> list[str]:

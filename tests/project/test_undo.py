@@ -276,6 +276,41 @@ def test_what_the_disk_refuses_changes_nothing_and_is_no_step(
     assert (project.labels.get(KEY) == some_mask(1)).all()
 
 
+@pytest.mark.parametrize("turn", ["do", "undo", "redo"])
+def test_of_a_step_that_is_refused_half_way_what_was_done_is_told_and_can_be_undone(
+    project: Project, monkeypatch: pytest.MonkeyPatch, turn: str
+) -> None:
+    keys, told = [KEY, FAR], []
+    project.labels.put_all(dict.fromkeys(keys, some_mask(0)))
+    acts = {
+        "do": lambda: project.labels.put_all(dict.fromkeys(keys, some_mask(1))),
+        "undo": project.labels.undo,
+        "redo": project.labels.redo,
+    }
+    for before in {"do": (), "undo": ("do",), "redo": ("do", "undo")}[turn]:
+        acts[before]()
+    project.events.labels_changed.connect(told.extend)
+    replaced = Path.replace
+
+    def refused(self: Path, to: Path) -> Path:
+        if told_off := to.suffix == ".tif":
+            tried.append(to)
+        if told_off and len(tried) == 2:
+            raise OSError(5, "Input/output error")
+        return replaced(self, to)
+
+    tried: list[Path] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refused)
+        with pytest.raises(ProjectError, match="Input/output error"):
+            acts[turn]()
+    assert len(told) == 1
+    became = some_mask(0 if turn == "undo" else 1)
+    assert (project.labels.get(told[0]) == became).all()
+    project.labels.undo()
+    assert all((project.labels.get(k) == some_mask(0)).all() for k in keys)
+
+
 def test_killed_between_step_and_label_the_next_undo_reaches_the_one_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

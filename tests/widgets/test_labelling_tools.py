@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,12 +13,14 @@ from bench import Bench, add_cycle, predict
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 
 from voidscope.errors import ProjectError
+from voidscope.jobs import Job, Steps
 from voidscope.project import Labels, Project
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.runner import Runner
+from voidscope.workflow import interpolate
 
 KEY = SliceKey("a", 2)
 PILLAR, SOLDER, VOID = 2, 3, 4
@@ -276,6 +279,44 @@ def test_going_to_a_proposal_that_a_stroke_went_through_verifies_nothing_until_i
     assert labels.unverified == (SliceKey("a", 1),)
 
 
+@pytest.mark.parametrize("button", ["up", "down"])
+def test_a_stroke_made_while_proposals_are_worked_out_is_no_part_of_one(
+    bench: Bench, panel: LabelPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    going = threading.Event()
+
+    def slow(project: Project, key: SliceKey) -> Job[Any, Any]:
+        job = interpolate(project, key)
+
+        def steps() -> Steps[Any]:
+            found = yield from job.steps()
+            going.wait(60)
+            return found
+
+        return replace(job, steps=steps)
+
+    monkeypatch.setattr("voidscope.widgets.labelling_tools.interpolate", slow)
+    for index in (0, 4):
+        bench.project.labels.put(SliceKey("a", index), np.ones((24, 20), np.uint8))
+    panel.tools.fill_between()
+    layer, labels = bench.find("labels"), bench.project.labels
+    layer.brush_size, layer.selected_label, layer.mode = 1, PILLAR, "paint"
+    if button == "down":
+        mouse_press_callbacks(layer, Event(bench, 5, 5))
+    else:
+        bench.paint(2, PILLAR, at=(5, 5))
+    with qtbot.waitSignal(panel.tools.beside.ended, timeout=60_000):
+        going.set()
+    if button == "down":
+        mouse_move_callbacks(layer, Event(bench, 9, 5, "mouse_move"))
+        mouse_release_callbacks(layer, Event(bench, 9, 5, "mouse_release"))
+    bench.strokes.flush()
+    assert labels.record(KEY).provenance is Provenance.DRAWN
+    assert set(np.unique(labels.get(KEY))) == {0, PILLAR}
+    assert labels.get(KEY)[5, 5] == PILLAR
+    assert labels.unverified == (SliceKey("a", 1), SliceKey("a", 3))
+
+
 def test_rejecting_drops_a_proposal_and_undo_brings_all_of_them_back_and_away(
     bench: Bench, panel: LabelPanel, qtbot: Any
 ) -> None:
@@ -303,9 +344,9 @@ def test_a_label_is_copied_on_to_as_many_slices_as_said(bench: Bench, panel: Lab
 class Event:
     """What napari hands to mouse callbacks."""
 
-    def __init__(self, bench: Bench, y: float, x: float) -> None:
+    def __init__(self, bench: Bench, y: float, x: float, what: str = "mouse_press") -> None:
         self.position = tuple(bench.find("labels").data_to_world((y, KEY.index, x)))
-        self.type, self.button, self.modifiers = "mouse_press", 1, ()
+        self.type, self.button, self.modifiers = what, 1, ()
         self.view_direction, self.dims_displayed = None, [0, 2]
         self.is_dragging, self.handled = True, False
 
@@ -313,15 +354,10 @@ class Event:
 def drag(bench: Bench, *points: tuple[float, float]) -> None:
     """Press at the first point, move over the others, release at the last, with napari's own brush."""
     layer = bench.find("labels")
-    event = Event(bench, *points[0])
-    mouse_press_callbacks(layer, event)
+    mouse_press_callbacks(layer, Event(bench, *points[0]))
     for point in points[1:]:
-        event = Event(bench, *point)
-        event.type = "mouse_move"
-        mouse_move_callbacks(layer, event)
-    event = Event(bench, *points[-1])
-    event.type = "mouse_release"
-    mouse_release_callbacks(layer, event)
+        mouse_move_callbacks(layer, Event(bench, *point, "mouse_move"))
+    mouse_release_callbacks(layer, Event(bench, *points[-1], "mouse_release"))
 
 
 @pytest.fixture

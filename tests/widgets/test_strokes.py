@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from bench import Bench
 
 from voidscope.errors import ProjectError
@@ -209,6 +210,52 @@ def test_a_drive_that_went_away_is_told_and_strokes_are_tried_again(
     assert bench.strokes.unsaved and "Input/output error" in bench.told[0]
     bench.strokes.flush()
     assert SliceKey("a", 2) in bench.project.labels
+
+
+def test_strokes_wait_for_a_project_folder_that_was_moved_and_stand_said_until_it_is_back(
+    dock: Any, qtbot: Any, project: Project, tmp_path: Any
+) -> None:
+    from test_dock import VOID, paint
+
+    paint(dock, 1)
+    dock.view.strokes.flush()
+    moved, labels = project.path.rename(tmp_path / "moved"), project.labels
+    paint(dock, 2)
+    dock.view.strokes.flush()
+    assert dock.view.strokes.unsaved
+    assert "is not there any more" in dock.jobs.standing.text()
+    dock._catch_up()
+    assert "is not there any more" in dock.jobs.message.text()
+    dock.view.label.tools.turn(True)
+    assert labels.keys() == (SliceKey("a", 1),)
+    assert not project.path.exists()
+    moved.rename(project.path)
+    dock.view.strokes.flush()
+    assert dock.jobs.standing.text() == ""
+    assert Project.open(project.path).labels.keys() == (SliceKey("a", 1), SliceKey("a", 2))
+    assert labels.get(SliceKey("a", 2))[10, 10] == VOID
+
+
+def test_a_label_whose_pixels_are_not_the_recorded_ones_is_told_and_the_others_are_shown(
+    dock: Any, project: Project
+) -> None:
+    from test_dock import VOID, paint
+
+    for index in (1, 2):
+        paint(dock, index)
+        dock.view.strokes.flush()
+    other, files = Project.open(project.path), project.path / "labels" / "a"
+    other.labels.put(SliceKey("a", 2), np.full((24, 20), 3, np.uint8))
+    other.labels.put(SliceKey("a", 1), np.full((24, 20), 1, np.uint8))
+    described = files / "0001.tif"
+    with tifffile.TiffFile(described) as file:
+        record = file.pages.first.description
+    tifffile.imwrite(described, np.full((24, 20), 2, np.uint8), description=record, metadata=None)
+    dock._catch_up()
+    assert "0001.tif was changed outside voidscope" in dock.jobs.message.text()
+    layer = dock.view.layers.find("labels")
+    assert layer.data[10, 1, 10] == VOID
+    assert layer.data[10, 2, 10] == 3
 
 
 def follow(bench: Bench) -> Project:

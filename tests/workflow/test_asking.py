@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from voidscope.model import backbone_bytes, build_segmenter, predict_slices, wei
 from voidscope.project import Cycle, Project, import_truth
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass, SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import asking, suggest
+from voidscope.workflow import asking, segment, suggest
 
 STRATEGIES = get_args(SuggestConfig.model_fields["strategy"].annotation)
 ASKING = [
@@ -262,6 +263,24 @@ class TestFirstBatch:
         import_truth(project, dataset, [p.key for p in first])
         second = ask(project, "suggest.first=typiclust")
         assert not {p.key for p in first} & {p.key for p in second}
+
+
+@pytest.mark.parametrize("verb", [suggest, segment])
+def test_a_scan_that_another_program_removes_meanwhile_costs_the_others_nothing(
+    modelled: Project, verb: Any
+) -> None:
+    job = verb(modelled, modelled.config if verb is suggest else ["a", "b"])
+
+    def steps() -> Steps[Any]:
+        found = yield from job.steps()
+        Project.open(modelled.path).remove("a")
+        return found
+
+    execute(dataclasses.replace(job, steps=steps))
+    modelled.catch_up()
+    assert "a" not in modelled.scans
+    assert modelled.is_segmented("b") and not modelled.is_segmented("a")
+    assert {s.key.scan for s in modelled.queue.suggestions} <= {"b"}
 
 
 def test_a_project_without_training_scans_says_what_to_add(tmp_path: Any, dataset: Dataset) -> None:

@@ -60,6 +60,47 @@ def test_a_persons_label_is_never_replaced_but_an_older_proposal_is(project: Pro
     assert execute(extrude(project, key(2), 4)) == (key(3), key(5))
 
 
+def stroke_out_of_view(project: Project, at: SliceKey) -> np.ndarray:
+    """A stroke through a proposal that is not in view, which stays a proposal."""
+    base = project.labels.get(at)
+    label = base.copy()
+    label[0, 0] = 2
+    project.labels.put_all({at: label}, bases={at: base}, unseen=[at])
+    assert at in project.labels.unverified
+    return label
+
+
+def test_a_stroke_on_a_proposal_out_of_view_outlives_the_next_proposals(project: Project) -> None:
+    for index in (0, 4):
+        project.labels.put(key(index), square(4 + index))
+    execute(interpolate(project, key(2)))
+    label = stroke_out_of_view(project, key(2))
+    again = Project.open(project.path)
+    assert execute(interpolate(again, key(2))) == (key(1), key(3))
+    assert execute(extrude(again, key(0), 3)) == (key(1), key(3))
+    assert (again.labels.get(key(2)) == label).all()
+    assert again.labels.unverified == (key(1), key(2), key(3))
+    for _ in range(3):
+        again.labels.undo()  # the stroke too: now it is as any proposal
+    assert execute(interpolate(again, key(2))) == (key(1), key(2), key(3))
+
+
+def test_a_stroke_that_meets_another_out_of_view_keeps_it_and_verifies_nothing_unseen(
+    project: Project,
+) -> None:
+    for index in (0, 4):
+        project.labels.put(key(index), square(4 + index))
+    other = Project.open(project.path)
+    execute(interpolate(other, key(2)))
+    label = stroke_out_of_view(other, key(2))
+    mask = np.zeros((24, 20), np.uint8)
+    mask[1, 1] = 3
+    project.labels.put_all({key(2): mask}, bases={key(2): np.zeros_like(mask)})
+    assert (project.labels.get(key(2)) == np.where(mask, mask, label)).all()
+    assert key(2) in project.labels.unverified
+    assert execute(interpolate(project, key(2))) == (key(1), key(3))
+
+
 def test_labels_changed_meanwhile_propose_nothing(project: Project) -> None:
     project.labels.put(key(0), square(4))
     project.labels.put(key(4), square(8))

@@ -6,7 +6,8 @@ import getpass
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ class LabelRecord:
     """Labelled pixels per class, in id order."""
     proposed: bool = False
     """Whether a model's prediction is or ever was part of it; such a label judges no model."""
+    painted: bool = False
+    """Whether a person painted on it where they did not see it, while it stayed unverified; no other proposal takes its place."""
 
     @property
     def verified(self) -> bool:
@@ -43,18 +46,26 @@ class LabelRecord:
 
     @classmethod
     def of(
-        cls, mask: Mask, n_classes: int, provenance: Provenance, *, author: str = "", proposed: bool = False
+        cls,
+        mask: Mask,
+        n_classes: int,
+        provenance: Provenance,
+        *,
+        author: str = "",
+        proposed: bool = False,
+        painted: bool = False,
     ) -> LabelRecord:
         """The record of a mask (h, w) labelled now, by the person at this computer unless `author` is given."""
         pixels = tuple(int(np.count_nonzero(mask == c)) for c in range(1, n_classes + 1))
-        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed)
+        return cls(provenance, author or user(), now(), sha256(mask), pixels, proposed, painted)
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> LabelRecord:
         """The inverse of `asdict`; raises `KeyError` or `ValueError` for anything else."""
         provenance = Provenance(said["provenance"])
         proposed = said.get("proposed", provenance is Provenance.ACCEPTED)
-        return cls(provenance, said["author"], said["time"], said["sha256"], tuple(said["pixels"]), proposed)
+        author, time, sha256, pixels = (said[name] for name in ("author", "time", "sha256", "pixels"))
+        return cls(provenance, author, time, sha256, tuple(pixels), proposed, said.get("painted", False))
 
     def is_of(self, mask: Mask) -> bool:
         """Whether it is the record of this mask (h, w)."""
@@ -71,6 +82,8 @@ class LabelRecord:
         )
 
 
+RACY_NS = 2_000_000_000
+"""A folder that changed later than this before it was looked at may change again without another time of change."""
 Stamp = tuple[int, int, int]
 """What changes when a file is replaced: its inode, size and time of change in ns."""
 
@@ -198,6 +211,45 @@ def scan_folders(folder: Path) -> dict[str, int]:
     if not folder.is_dir():
         return {}
     return {p.name: p.stat().st_mtime_ns for p in sorted(folder.iterdir()) if p.is_dir()}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look into the labels' folder finds: scans with labels, those whose folder changed since the last look, and label files there.
+
+    Writing, replacing and deleting a file changes its folder, so that no other need be looked into.
+    """
+
+    folder: Path
+    scans: dict[str, int]
+    """When the folder of each scan that has labels last changed, in ns."""
+    moved: frozenset[str]
+    files: dict[SliceKey, Path]
+    """Of slices that the project has; others are nobody's label."""
+
+    @classmethod
+    def into(cls, folder: Path, settled: Mapping[str, int], is_known: Callable[[SliceKey], bool]) -> Look:
+        """Look into the folders of scans that are not as in `settled`, for labels of slices that the project knows."""
+        scans = scan_folders(folder)
+        moved = [n for n, t in scans.items() if settled.get(n) != t]
+        files = {key: path for key, path in label_paths(folder, moved) if is_known(key)}
+        return cls(folder, scans, frozenset(moved), files)
+
+    def gone(self, keys: Iterable[SliceKey]) -> list[SliceKey]:
+        """Which of these slices have no label file any more."""
+        return [k for k in keys if k.scan not in self.scans or (k.scan in self.moved and k not in self.files)]
+
+    def settled(self, damaged: Collection[str]) -> dict[str, int]:
+        """Scans whose folder need not be looked into until it changes: the change is not of just now, every file was a known label, and
+        none was `damaged`.
+        """
+        long_ago = time.time_ns() - RACY_NS
+        foreign = {
+            n
+            for n in self.moved
+            if len(list((self.folder / n).iterdir())) > sum(k.scan == n for k in self.files)
+        }
+        return {n: t for n, t in self.scans.items() if t < long_ago and n not in foreign and n not in damaged}
 
 
 def read_record(path: Path) -> LabelRecord:

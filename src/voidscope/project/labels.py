@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from voidscope.project.atomic import Draft, explained, keep_all, remove
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
+    Look,
     PackedLabel,
     Stamp,
     StoredLabel,
@@ -23,18 +25,15 @@ from voidscope.project.label_files import (
     fitting,
     joined,
     label_path,
-    label_paths,
     now,
     read_record,
-    scan_folders,
     stamp,
     user,
 )
+from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
-RACY_NS = 2_000_000_000
-"""A folder that changed later than this before it was looked at may change again without another time of change."""
 VERBS = {
     Provenance.DRAWN: "painted",
     Provenance.ACCEPTED: "accepted",
@@ -67,7 +66,8 @@ class Labels:
         self._records: dict[SliceKey, LabelRecord] = {}
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
-        for key, path in self._files(scan_folders(self._folder)):
+        self._damaged: dict[SliceKey, Stamp] = {}
+        for key, path in Look.into(self._folder, {}, self._is_known).files.items():
             self._take_in(key, path)
 
     def __len__(self) -> int:
@@ -136,16 +136,18 @@ class Labels:
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
-        over one stored since, only the pixels painted since win. An unverified label of a slice that was `unseen` stays unverified.
+        over one stored since, only the pixels painted since win, and nothing stays of an unverified one, for nobody saw it. The label of
+        a slice that was `unseen`, or that somebody has painted on unseen meanwhile, stays unverified, with all that was painted in it.
         """
+        still_there(self._folder.parent)
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._path(key)):
-                whole = self._joined(key, mask, bases.get(key))
-            how, had_model = _standing(self._records.get(key), provenance, proposed, seen=key not in unseen)
-            record = LabelRecord.of(whole, self._n_classes, how, author=author, proposed=had_model)
-            wanted[key] = (whole, record if whole.any() else None)
+                whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
+            how, had_model, painted = _standing(before, provenance, proposed, seen=seen)
+            of = partial(LabelRecord.of, author=author, proposed=had_model, painted=painted)
+            wanted[key] = (whole, of(whole, self._n_classes, how) if whole.any() else None)
         self._do(verb, provenance, wanted)
 
     def accept(self, key: SliceKey) -> None:
@@ -159,6 +161,7 @@ class Labels:
 
     def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
+        still_there(self._folder.parent)
         if key in self._records:
             self._do(verb, Provenance.DRAWN, {key: (np.zeros(self._shape_of(key), np.uint8), None)})
 
@@ -188,27 +191,24 @@ class Labels:
     def catch_up(self) -> None:
         """Take in what another program has labelled in this folder since it was last looked at.
 
-        Writing, replacing and deleting a file changes its folder, so that only the folders of scans that did are looked into.
+        Raises `ProjectError`, once all else is taken in and told, for a label that is damaged since; not again until its file changes.
         """
         with explained(self._folder):
-            found = scan_folders(self._folder)
-            moved = {n: t for n, t in found.items() if self._settled.get(n) != t}
-            files = dict(self._files(moved))
-            gone = [k for k in self._records if k.scan not in found or (k.scan in moved and k not in files)]
+            still_there(self._folder.parent)
+            look = Look.into(self._folder, self._settled, self._is_known)
+            gone = look.gone(self._records)
             for key in gone:
                 self._forget(key)
-            news = [
-                k for k, p in files.items() if (now := stamp(p)) is not None and now != self._stamps.get(k)
-            ]
-            for key in news:
-                self._take_in(key, files[key])
-            long_ago = time.time_ns() - RACY_NS
-            foreign = {
-                n for n in moved if len(list((self._folder / n).iterdir())) > sum(k.scan == n for k in files)
-            }
-            self._settled = {n: t for n, t in found.items() if t < long_ago and n not in foreign}
+            news, damaged = _news(look, self._stamps)
+            self._records |= {key: record for key, (record, _) in news.items()}
+            self._stamps |= {key: now for key, (_, now) in news.items()}
+            self._settled = look.settled({k.scan for k in damaged})
         if gone or news:
             self._changed((*gone, *news))
+        untold = [error for k, (error, now) in damaged.items() if now != self._damaged.get(k)]
+        self._damaged = {key: now for key, (_, now) in damaged.items()}
+        if untold:
+            raise untold[0]
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -217,10 +217,6 @@ class Labels:
             if key in self:
                 total += np.asarray(self._records[key].pixels)
         return total
-
-    def _files(self, scans: Iterable[str]) -> Iterable[tuple[SliceKey, Path]]:
-        """Label files of slices that the project has; others are nobody's label."""
-        return (found for found in label_paths(self._folder, scans) if self._is_known(found[0]))
 
     def _is_known(self, key: SliceKey) -> bool:
         try:
@@ -234,8 +230,9 @@ class Labels:
         return self._is_known(SliceKey(key.scan, 0))
 
     def _take_in(self, key: SliceKey, path: Path) -> None:
-        self._stamps[key] = stamp(path)
+        now = stamp(path)
         self._records[key] = read_record(path)
+        self._stamps[key] = now  # of a damaged label none is noted: it stays news
 
     def _do(
         self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
@@ -252,10 +249,11 @@ class Labels:
             drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
             if changes:
                 self._journal.append(word, changes)
+        with _telling(self._changed) as kept, explained(self._folder):
             for key, (_, record) in wanted.items():
                 self._keep(key, record, drafts[key])
+                kept.append(key)
             self._journal.tidy()
-        self._changed(tuple(wanted))
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
@@ -271,13 +269,10 @@ class Labels:
 
     def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
         """Record and mask of a slice now; a file that cannot be read says nothing any more."""
-        try:
-            mask = self.get(key)
-        except ProjectError:
-            mask = None
-        if mask is None:
-            return None, np.zeros(self._shape_of(key), np.uint8)
-        return self._records[key], mask
+        with suppress(ProjectError):
+            if (mask := self.get(key)) is not None:
+                return self._records[key], mask
+        return None, np.zeros(self._shape_of(key), np.uint8)
 
     def _turn(self, *, back: bool) -> Turned | None:
         self.catch_up()
@@ -290,11 +285,8 @@ class Labels:
             states = self._turn_step(path, step, back)
             if any(state is not None for state in states.values()):
                 return Turned.of(step, states, self._has, back, [*passed.values()])
-        return (
-            Turned.of(next(iter(passed.values())), {}, self._has, back, [*passed.values()])
-            if passed
-            else None
-        )
+        steps = [*passed.values()]
+        return Turned.of(steps[0], {}, self._has, back, steps) if steps else None
 
     def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
@@ -309,12 +301,12 @@ class Labels:
         drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        for change, record, draft in zip(turning, targets, drafts, strict=True):
-            self._keep(change.key, record, draft)
-        if back:
-            self._journal.turned(path, back=True)
-        if turning:
-            self._changed(tuple(change.key for change in turning))
+        with _telling(self._changed) as kept:
+            for change, record, draft in zip(turning, targets, drafts, strict=True):
+                self._keep(change.key, record, draft)
+                kept.append(change.key)
+            if back:
+                self._journal.turned(path, back=True)
         return states
 
     def _may_turn(self, change: Change, back: bool) -> bool | None:
@@ -329,8 +321,10 @@ class Labels:
         self._records.pop(key, None)
         self._stamps.pop(key, None)
 
-    def _joined(self, key: SliceKey, mask: Mask, base: Mask | None) -> Mask:
-        """`mask` and what another program has written since."""
+    def _joined(
+        self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
+    ) -> tuple[Mask, LabelRecord | None, bool]:
+        """`mask` and what another program has written since, how that came to be, and whether all of it was `seen`."""
         path = self._path(key)
         now = stamp(path)
         is_news = now is not None and now != self._stamps.get(key)
@@ -338,11 +332,42 @@ class Labels:
             self._take_in(key, path)
         if now is None and base is not None:
             self._forget(key)
-        is_known = key in self._records and (is_news or base is not None)
-        return joined(mask, base, self.stored(key) if is_known else None)
+        before = self._records.get(key)
+        if before is None or not (is_news or base is not None):
+            return joined(mask, base, None), before, seen
+        is_new = not before.verified and (base is None or not before.is_of(base))
+        if is_new and seen and not before.painted:  # nobody has seen it, and nobody's work is in it
+            return joined(mask, base, None), None, seen
+        return joined(mask, base, self.stored(key)), before, seen and not is_new
 
     def _path(self, key: SliceKey) -> Path:
         return label_path(self._folder, key)
+
+
+def _news(
+    look: Look, stamps: Mapping[SliceKey, Stamp | None]
+) -> tuple[dict[SliceKey, tuple[LabelRecord, Stamp]], dict[SliceKey, tuple[ProjectError, Stamp]]]:
+    """Labels written since they had these stamps, each read by itself, and those that are damaged; with the stamps they have now."""
+    news, damaged = {}, {}
+    for key, path in look.files.items():
+        now = stamp(path)
+        if now is not None and now != stamps.get(key):
+            try:
+                news[key] = read_record(path), now
+            except ProjectError as error:
+                damaged[key] = error, now
+    return news, damaged
+
+
+@contextmanager
+def _telling(changed: Callable[[tuple[SliceKey, ...]], None]) -> Iterator[list[SliceKey]]:
+    """Tell in the end which slices were changed, all of a step or those before one that the disk refuses."""
+    kept: list[SliceKey] = []
+    try:
+        yield kept
+    finally:
+        if kept:
+            changed(tuple(kept))
 
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
@@ -351,10 +376,13 @@ def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
 
 def _standing(
     before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
-) -> tuple[Provenance, bool]:
-    """As what a mask is stored, and whether a model had a part in it; an unverified label out of view stays as it was."""
+) -> tuple[Provenance, bool, bool]:
+    """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
+    see all of, which stays one.
+    """
     if before is not None and not (seen or before.verified):
-        return before.provenance, before.proposed
+        return before.provenance, before.proposed or provenance is Provenance.ACCEPTED, True
     if provenance is Provenance.DRAWN:
-        return provenance, before is not None and before.proposed
-    return provenance, provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
+        return provenance, before is not None and before.proposed, False
+    had_model = provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
+    return provenance, had_model, False

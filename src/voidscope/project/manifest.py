@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voidscope.config import Config
 from voidscope.errors import ProjectError
-from voidscope.project.atomic import read_json, write_json
+from voidscope.project.atomic import explained, read_json, write_json
 from voidscope.project.scans import ScanRecord
 
 SCHEMA = 1
@@ -56,6 +56,18 @@ class Manifest(BaseModel):
     def write(self, folder: Path) -> None:
         """Replace ``project.json`` in one step."""
         write_json(folder / "project.json", self.model_dump(mode="json"))
+
+
+def still_there(folder: Path) -> Path:
+    """A project's folder that something is about to be written into; raises `ProjectError` where it was moved, renamed or deleted
+    since it was opened, for nobody would find what is written into a new one of its name.
+    """
+    with explained(folder):
+        if not (folder / "project.json").is_file():
+            raise ProjectError(
+                f"The project folder {folder} is not there any more; nothing was written. Bring it back, or open it where it is now."
+            )
+    return folder
 
 
 def package_version(name: str) -> str:

@@ -20,12 +20,15 @@ from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
-from voidscope.project.manifest import Manifest
+from voidscope.project.manifest import Manifest, still_there
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, check_spacing
+
+REPORT, PRETRAINED = "report", "pretrained/weights.safetensors"
+"""Where the last measurement and pretrained weights lie in the folder."""
 
 
 class ProjectEvents:
@@ -56,8 +59,7 @@ class ProjectEvents:
 class Project:
     """Scans, classes, labels, cycles and their results, kept in one folder.
 
-    Make one with `create` or `open`. Every change is on disk, durably, before the method returns and before the
-    event is emitted.
+    Make one with `create` or `open`. Every change is on disk, durably, before its method returns and its event is emitted.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -93,7 +95,8 @@ class Project:
 
     def catch_up(self) -> None:
         """Take in what another program (a terminal beside the window) has changed in this folder since."""
-        manifest, cycles = Manifest.read(self.path), Cycle.read_all(self.path / "cycles", self._cycles)
+        manifest = Manifest.read(still_there(self.path))
+        cycles = Cycle.read_all(self.path / "cycles", self._cycles)
         before, self._manifest = self._manifest, manifest
         if manifest.scans != before.scans:
             self._volumes.clear()
@@ -101,9 +104,9 @@ class Project:
         if manifest.config != before.config:
             self.events.config_changed.emit()
         self._follow(cycles)
-        self.labels.catch_up()
         self.queue.catch_up()
         self._tell_news()
+        self.labels.catch_up()
 
     # -- scans ----------------------------------------------------------------------------------------------
 
@@ -231,7 +234,7 @@ class Project:
 
     def current(self, model_id: str) -> Cycle:
         """The current cycle if it is the one named, else `StaleResult`; every commit of a model's result asks this."""
-        self._follow(Cycle.read_all(self.path / "cycles", self._cycles))
+        self._follow(Cycle.read_all(still_there(self.path) / "cycles", self._cycles))
         cycle = self.cycle
         if cycle is None or cycle.id != model_id:
             raise StaleResult(
@@ -299,11 +302,11 @@ class Project:
     @property
     def report_folder(self) -> Path:
         """Where the last report's HTML, JSON and CSV files lie."""
-        return self.path / "report"
+        return self.path / REPORT
 
     def set_report(self, report: Report, pictures: Mapping[str, bytes]) -> None:
         """Replace the last measurement."""
-        results.write_report(self.report_folder, report, pictures)
+        results.write_report(still_there(self.path) / REPORT, report, pictures)
         self.events.report_changed.emit()
 
     # -- pretraining ------------------------------------------------------------------------------------------
@@ -311,11 +314,11 @@ class Project:
     @property
     def pretrained_path(self) -> Path:
         """Weights of the contrastive pretraining; the file exists once it has run."""
-        return self.path / "pretrained" / "weights.safetensors"
+        return self.path / PRETRAINED
 
     def set_pretrained(self, weights: bytes, record: Mapping[str, object]) -> None:
         """Keep pretrained weights and what made them; no begun pretraining needs to go on any more."""
-        results.write_pretrained(self.pretrained_path, weights, record)
+        results.write_pretrained(still_there(self.path) / PRETRAINED, weights, record)
         self.events.pretrained_changed.emit()
 
     # -- inside -----------------------------------------------------------------------------------------------

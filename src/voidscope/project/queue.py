@@ -13,6 +13,7 @@ from voidscope.errors import ProjectError
 from voidscope.project.atomic import read_json, remove, write_json
 from voidscope.project.cycles import Cycle
 from voidscope.project.labels import Labels
+from voidscope.project.manifest import still_there
 from voidscope.vocabulary import SliceKey
 
 
@@ -81,6 +82,7 @@ class Queue:
 
     def put(self, suggestions: Sequence[Suggestion], grounds: Grounds | None = None) -> None:
         """Replace the suggestions of the current model."""
+        still_there(self._folder)
         tree: dict[str, object] = {
             "model": cycle.id if (cycle := self._current()) else "",
             "suggestions": [s.entry() for s in suggestions],
@@ -208,6 +210,7 @@ class Queue:
         return read_json(self._path) if self._path.is_file() else {}
 
     def _read_marks(self) -> None:
+        still_there(self._folder)
         path = self._marks_path
         self._marks, self._settled = _parsed(path) if path.is_file() else ({}, frozenset())
 

@@ -22,7 +22,7 @@ from voidscope.errors import ConfigError, NotReady, ProjectError, named
 from voidscope.metrology import GaugeStudy, Plan, Reading, Slot, gauge_study, verdict_agreement
 from voidscope.project.atomic import json_bytes, read_json, remove, write_bytes, write_folder, write_new
 from voidscope.project.label_files import now, user
-from voidscope.project.manifest import package_version
+from voidscope.project.manifest import package_version, still_there
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import Mask, Plane, SliceKey
 
@@ -172,6 +172,7 @@ class Study:
         ------
         ProjectError : the reading was made already, perhaps by another window at this moment, or the disk refuses; nothing is kept.
         """
+        still_there(self.folder.parent.parent)
         if not write_new(self._path(slot), _encoded(slot, drawing)):
             raise ProjectError(
                 f"Reading {slot.repeat} of this part by {slot.operator} was made already, perhaps in another window; it stays as it is. "
@@ -185,6 +186,7 @@ class Study:
 
     def keep_draft(self, slot: Slot, mask: Mask) -> None:
         """Write what is drawn of a reading so far, in place of what the operator drew of any before."""
+        still_there(self.folder.parent.parent)
         write_bytes(self._draft_path(slot.operator), _tiff(mask, asdict(slot)))
 
     def draft_file(self, operator: str) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.errors import VoidscopeError
+from voidscope.jobs import Job
 from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
@@ -200,12 +202,23 @@ class LabellingTools(QWidget):
         self._strokes.flush()
         key = self._layers.key
         if key is not None and not self.beside.busy:
-            self.beside.run(lambda: verb(self._project, key), self._tell_proposed)
+            self.beside.run(lambda: self._after_strokes(verb(self._project, key)), self._tell_proposed)
+
+    def _after_strokes(self, job: Job[Any, Any]) -> Job[Any, Any]:
+        """The same job, which saves what is painted meanwhile before it proposes: a slice with a stroke is labelled by then."""
+
+        def commit(found: Any) -> Any:
+            self._strokes.flush()
+            return job.commit(found)
+
+        return replace(job, commit=commit)
 
     def _tell_proposed(self, keys: tuple[SliceKey, ...]) -> None:
         if keys:
             where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
             self._told.emit(f"Proposed labels for {len(keys)} slices, {where}; look and accept each with A.")
+        else:
+            self._told.emit("Nothing was proposed: every slice there is labelled, or has a stroke in it.")
         self.refresh()
 
     def _predicted(self) -> tuple[SliceKey, Mask] | None:

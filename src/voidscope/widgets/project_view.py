@@ -223,7 +223,9 @@ class ProjectView(QTabWidget):
     def _labels_changed(self, keys: tuple[SliceKey, ...]) -> None:
         for key in keys:
             if not self.strokes.pending(key):
-                self.layers.show_label(key)
+                self._runner.at_once(
+                    partial(self.layers.show_label, key)
+                )  # one that is damaged hides no other
         self._refresh("Scans", "Label", "Train", "Measure")
         self.quick.labels_changed()
 

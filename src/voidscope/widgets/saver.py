@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 from voidscope.widgets.held_drawing import HeldDrawing
 from voidscope.widgets.strokes import Strokes
 
-UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space or make the folder writable first."
-LEFT = "The dock is closed, but the disk refuses some strokes. They are kept and tried again: free space or make the folder writable, and leave napari open."
+UNSAVED = "The disk refuses some strokes; they are kept in the viewer and tried again. Free space, make the folder writable or bring it back first."
+LEFT = "The dock is closed, but the disk refuses some strokes. They are kept and tried again: free space, make the folder writable or bring it back, and leave napari open."
 _AT_WORK: set[Saver] = set()
 """Nobody else holds them."""
 

@@ -208,15 +208,18 @@ def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Sug
     if cycle is not None:
         _keep_predictions(project, cycle, result.predictions)
     left_out = project.queue.left_out()
-    fresh = [s for s in result.suggestions if s.key not in project.labels and s.key not in left_out]
+    there = [s for s in result.suggestions if s.key.scan in project.scans]
+    fresh = [s for s in there if s.key not in project.labels and s.key not in left_out]
     project.queue.put(fresh, result.grounds)
     return project.suggestions
 
 
 def _keep_predictions(project: Project, cycle: Cycle, predictions: Mapping[str, ScanPrediction]) -> None:
+    """Keep what was found of each scan that the project still has."""
+    project.catch_up()
     project.current(cycle.id)
     for draft in (p.draft for p in predictions.values()):
-        if draft is not None:
+        if draft is not None and draft.record.name in project.scans:
             project.keep(draft)
     if predictions:
         project.events.findings_changed.emit()
@@ -253,7 +256,7 @@ def segment(
 
     def commit(predictions: dict[str, ScanPrediction]) -> tuple[str, ...]:
         _keep_predictions(project, cycle, predictions)
-        return tuple(names)
+        return tuple(n for n in names if n in project.scans)
 
     def steps() -> Steps[dict[str, ScanPrediction]]:
         keys = Nearest(everything, eye or (lambda: first))

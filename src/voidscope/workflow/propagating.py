@@ -8,7 +8,7 @@ from itertools import pairwise
 from voidscope.errors import NotReady, StaleResult
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.labelling import ShapeInterpolation
-from voidscope.project import Project
+from voidscope.project import Labels, Project
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
 Proposals = dict[SliceKey, Mask]
@@ -18,7 +18,8 @@ def interpolate(project: Project, key: SliceKey) -> Job[Proposals, tuple[SliceKe
     """Propose labels between the labelled slices around `key`: shapes move from one to the next; returns the slices.
 
     From a labelled slice it fills the gaps to the nearest labelled slices on both sides, from another one the gap it
-    lies in. Proposals are unverified; earlier ones in the gap are replaced, a person's labels never.
+    lies in. Proposals are unverified; earlier ones in the gap are replaced, a person's labels never,
+    nor a proposal that a person has painted on where they did not see it.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def _interpolating(
 def extrude(project: Project, key: SliceKey, n: int) -> Job[Proposals, tuple[SliceKey, ...]]:
     """Propose the label of `key` for the next n slices, or the -n before it where n is negative; returns them.
 
-    Slices that a person has labelled keep their label.
+    Slices that a person has labelled, or painted on, keep their label.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def extrude(project: Project, key: SliceKey, n: int) -> Job[Proposals, tuple[Sli
     step = 1 if n > 0 else -1
     wanted = range(key.index + step, key.index + n + step, step)
     there = [SliceKey(key.scan, k) for k in wanted if 0 <= k < project.scan(key.scan).n_slices]
-    free = [k for k in there if k not in project.labels]
+    free = [k for k in there if _is_free(project.labels, k)]
     if not free:
         raise NotReady(
             f"There is no unlabelled slice to copy {key} to; the scan ends there, or all are labelled."
@@ -115,12 +116,17 @@ def _proposing(
         project.labels.catch_up()
         if any(k not in project.labels or not r.says_as(project.labels.record(k)) for k, r in said.items()):
             raise StaleResult("The labels changed meanwhile; nothing was proposed. Try again.")
-        free = {k: mask for k, mask in found.items() if k not in project.labels}
+        free = {k: mask for k, mask in found.items() if _is_free(project.labels, k)}
         proposed = any(r.proposed for r in said.values())
         project.labels.put_all(free, Provenance.PROPAGATED, verb=verb, proposed=proposed)
         return tuple(sorted(k for k in free if project.labels.holds(k)))
 
     return Job(title, steps, commit)
+
+
+def _is_free(labels: Labels, key: SliceKey) -> bool:
+    """Whether a proposal may take the place of what is said of a slice: nothing, or a proposal with nobody's stroke in it."""
+    return not labels.holds(key) or not (labels.record(key).verified or labels.record(key).painted)
 
 
 def _gaps(project: Project, scan: str) -> list[tuple[int, int]]:
