@@ -46,7 +46,7 @@ class Runner(QObject):
     """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest.
 
     `failed` also carries what went wrong outside of jobs, `told` other news for the person, `asked` a `Question`, or None
-    when the last one is settled, `stands` what is wrong whatever else is told, or nothing once it is right again.
+    when the last one is settled, `awaits` one that is asked for as long as nobody has said, or None, `stands` what is wrong whatever else is told, or nothing once it is right again.
     """
 
     started = Signal(str)
@@ -56,6 +56,7 @@ class Runner(QObject):
     done = Signal(str)
     told = Signal(str)
     asked = Signal(object)
+    awaits = Signal(object)
     stands = Signal(str)
     ended = Signal()
 
