@@ -223,7 +223,7 @@ def test_a_drive_that_went_away_is_a_project_error(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("voidscope.project.labels.stamp", gone)
-    monkeypatch.setattr("voidscope.project.labels.remove", gone)
+    monkeypatch.setattr("voidscope.project.labels.keep_all", gone)
     arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
     with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
         getattr(project.labels, act)(*arguments)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import Draft, explained, keep_all, remove
+from voidscope.project.atomic import Draft, explained, keep_all
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
@@ -67,6 +67,7 @@ class Labels:
         self._records: dict[SliceKey, LabelRecord] = {}
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
+        self._fresh: Mapping[SliceKey, tuple[LabelRecord | None, Mask]] = {}
         for key, path in self._files(scan_folders(self._folder)):
             self._take_in(key, path)
 
@@ -108,6 +109,9 @@ class Labels:
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
+        record, mask = self._fresh.get(key, (None, None))
+        if record is not None and mask is not None and record is self._records.get(key):
+            return mask.copy()
         return self.stored(key).mask() if key in self._records else None
 
     def stored(self, key: SliceKey) -> StoredLabel:
@@ -252,22 +256,31 @@ class Labels:
             drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
             if changes:
                 self._journal.append(word, changes)
-            for key, (_, record) in wanted.items():
-                self._keep(key, record, drafts[key])
+            self._keep({key: (record, drafts[key]) for key, (_, record) in wanted.items()})
             self._journal.tidy()
-        self._changed(tuple(wanted))
+        self._tell({key: (record, mask) for key, (mask, record) in wanted.items()})
 
     def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
         """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
         return None if record is None else Draft.of(self._path(key), encode(key, mask, record))
 
-    def _keep(self, key: SliceKey, record: LabelRecord | None, draft: Draft | None) -> None:
-        if record is None or draft is None:
-            remove(self._path(key))
-            self._forget(key)
-        else:
-            keep_all([draft])
-            self._records[key], self._stamps[key] = record, stamp(self._path(key))
+    def _keep(self, step: Mapping[SliceKey, tuple[LabelRecord | None, Draft | None]]) -> None:
+        """Put the labels of a step in their places, or away where there is no record."""
+        gone = [self._path(key) for key, (record, _) in step.items() if record is None]
+        keep_all([draft for _, draft in step.values() if draft is not None], gone)
+        for key, (record, _) in step.items():
+            if record is None:
+                self._forget(key)
+            else:
+                self._records[key], self._stamps[key] = record, stamp(self._path(key))
+
+    def _tell(self, step: Mapping[SliceKey, tuple[LabelRecord | None, Mask]]) -> None:
+        """Tell what a step has changed; who listens and asks for a label gets it without a file being read back."""
+        self._fresh = step
+        try:
+            self._changed(tuple(step))
+        finally:
+            self._fresh = {}
 
     def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
         """Record and mask of a slice now; a file that cannot be read says nothing any more."""
@@ -299,31 +312,35 @@ class Labels:
     def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
         try:
-            states = {change.key: self._may_turn(change, back) for change in step.changes}
-            turning = [change for change in step.changes if states[change.key]]
+            states: dict[SliceKey, bool | None] = {}
+            turning, masks = [], []
+            for change in step.changes:
+                states[change.key], mask = self._may_turn(change, back)
+                if states[change.key]:
+                    turning.append(change)
+                    masks.append(change.apply(mask, back=back))
             targets = [change.before if back else change.after for change in turning]
-            masks = [change.apply(self._said(change.key)[1], back=back) for change in turning]
         except DamagedStep:
             self._journal.forget(path)
             raise
         drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        for change, record, draft in zip(turning, targets, drafts, strict=True):
-            self._keep(change.key, record, draft)
+        keys = [change.key for change in turning]
+        self._keep(dict(zip(keys, zip(targets, drafts, strict=True), strict=True)))
         if back:
             self._journal.turned(path, back=True)
         if turning:
-            self._changed(tuple(change.key for change in turning))
+            self._tell(dict(zip(keys, zip(targets, masks, strict=True), strict=True)))
         return states
 
-    def _may_turn(self, change: Change, back: bool) -> bool | None:
-        """Whether the label is to be changed (True), left to another program (False), or is there already (None)."""
+    def _may_turn(self, change: Change, back: bool) -> tuple[bool | None, Mask]:
+        """Whether the label is to be changed (True), left to another program (False), or is there already (None); and its mask now."""
         source, target = (change.after, change.before) if back else (change.before, change.after)
         if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
-            return False
-        record, _ = self._said(change.key)
-        return True if _alike(record, source) else None if _alike(record, target) else False
+            return False, change.was
+        record, mask = self._said(change.key)
+        return (True if _alike(record, source) else None if _alike(record, target) else False), mask
 
     def _forget(self, key: SliceKey) -> None:
         self._records.pop(key, None)
