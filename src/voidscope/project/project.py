@@ -67,6 +67,7 @@ class Project:
         self._manifest = manifest
         self._volumes: dict[str, Volume] = {}
         self._masks: dict[str, Mask] = {}
+        self._asked = ""
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -256,12 +257,17 @@ class Project:
         return tuple(s for s in picks if s.key.scan in known and s.key.index < known[s.key.scan].n_slices)
 
     def mask(self, scan: str) -> Mask | None:
-        """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
-        if scan not in self._masks and self.cycle is not None:
+        """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet.
+
+        Of all scans only the one asked for last, which is the one in view, and the last one before or since are held in memory.
+        """
+        mask = self._masks.get(scan)
+        if mask is None and self.cycle is not None:
             mask = results.read_mask(self.cycle.folder, scan, self.classes, self.scan(scan).shape)
             if mask is not None:
-                self._masks[scan] = mask
-        return self._masks.get(scan)
+                self._hold(scan, mask)
+        self._asked = scan
+        return mask
 
     def is_segmented(self, scan: str) -> bool:
         """Whether the current model's mask of a scan is there; reads none."""
@@ -278,7 +284,9 @@ class Project:
     def keep(self, draft: results.PredictionDraft) -> None:
         """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
         results.keep_prediction(self.current(draft.model_id).folder, draft, self.scan(draft.record.name))
-        self._masks[draft.record.name] = draft.mask
+        self._masks.pop(draft.record.name, None)
+        if draft.mask is not None:
+            self._hold(draft.record.name, draft.mask)
         self.events.masks_changed.emit(draft.record.name)
 
     def set_doubts(self, model_id: str, found: results.Doubts) -> None:
@@ -334,6 +342,10 @@ class Project:
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
         self._tell_news()
+
+    def _hold(self, scan: str, mask: Mask) -> None:
+        """Keep a mask in memory beside the one asked for last, and no others."""
+        self._masks = {n: m for n, m in self._masks.items() if n == self._asked} | {scan: mask}
 
     def _tell_news(self) -> None:
         """Tell of every result that was written or taken away since somebody last looked."""

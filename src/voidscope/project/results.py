@@ -71,11 +71,14 @@ def _read_survey(path: Path, changed: int, model_id: str) -> Survey | None:
 
 @dataclass(frozen=True)
 class PredictionDraft:
-    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it."""
+    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it.
+
+    It has no `mask` where that was let go of; the file has it.
+    """
 
     model_id: str
     record: ScanRecord
-    mask: Mask
+    mask: Mask | None
     files: tuple[Draft, ...]
 
 
