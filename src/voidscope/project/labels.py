@@ -253,25 +253,22 @@ class Labels:
                     changes.append(Change.between(key, before, was, record, mask))
             erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
             word = verb or ("erased" if erased else VERBS[provenance])
-            drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
+            drafts = {
+                key: _draft(self._path(key), key, mask, record) for key, (mask, record) in wanted.items()
+            }
             if changes:
                 self._journal.append(word, changes)
             self._keep({key: (record, drafts[key]) for key, (_, record) in wanted.items()})
             self._journal.tidy()
         self._tell({key: (record, mask) for key, (mask, record) in wanted.items()})
 
-    def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
-        """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
-        return None if record is None else Draft.of(self._path(key), encode(key, mask, record))
-
     def _keep(self, step: Mapping[SliceKey, tuple[LabelRecord | None, Draft | None]]) -> None:
         """Put the labels of a step in their places, or away where there is no record."""
         gone = [self._path(key) for key, (record, _) in step.items() if record is None]
         keep_all([draft for _, draft in step.values() if draft is not None], gone)
         for key, (record, _) in step.items():
-            if record is None:
-                self._forget(key)
-            else:
+            self._forget(key)
+            if record is not None:
                 self._records[key], self._stamps[key] = record, stamp(self._path(key))
 
     def _tell(self, step: Mapping[SliceKey, tuple[LabelRecord | None, Mask]]) -> None:
@@ -323,10 +320,10 @@ class Labels:
         except DamagedStep:
             self._journal.forget(path)
             raise
-        drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
+        keys = [change.key for change in turning]
+        drafts = list(map(_draft, map(self._path, keys), keys, masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        keys = [change.key for change in turning]
         self._keep(dict(zip(keys, zip(targets, drafts, strict=True), strict=True)))
         if back:
             self._journal.turned(path, back=True)
@@ -360,6 +357,11 @@ class Labels:
 
     def _path(self, key: SliceKey) -> Path:
         return label_path(self._folder, key)
+
+
+def _draft(path: Path, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
+    """A label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
+    return None if record is None else Draft.of(path, encode(key, mask, record))
 
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:

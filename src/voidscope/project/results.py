@@ -71,14 +71,11 @@ def _read_survey(path: Path, changed: int, model_id: str) -> Survey | None:
 
 @dataclass(frozen=True)
 class PredictionDraft:
-    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it.
-
-    It has no `mask` where that was let go of; the file has it.
-    """
+    """What a model said of a scan as it was then, on disk already but under temporary names; `Project.keep` keeps it."""
 
     model_id: str
     record: ScanRecord
-    mask: Mask | None
+    mask: Mask | None  # None where it was let go of; the file has it
     files: tuple[Draft, ...]
 
 
