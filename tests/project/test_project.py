@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from builders import SHAPE, add_scan, set_prediction, write_scan
+from builders import SHAPE, add_cycle, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult, VolumeError
@@ -255,3 +257,26 @@ def test_two_files_of_one_name_are_refused_and_both_are_named(project: Project, 
     assert "recon" not in project.scans
     project.add([records[0], records[0]])
     assert "recon" in project.scans
+
+
+def test_of_masks_only_the_one_asked_for_last_and_the_newest_are_held(tmp_path: Path) -> None:
+    made = Project.create(tmp_path / "many", ClassMap.hbm())
+    names = [f"s{n}" for n in range(5)]
+    for n, name in enumerate(names):
+        add_scan(made, write_scan(tmp_path / f"{name}.tif", n))
+    made.labels.put(SliceKey("s0", 0), np.ones(made.slice_shape(SliceKey("s0", 0)), np.uint8))
+    add_cycle(made)
+    shape = made.scan("s0").shape
+    masks = {
+        n: weakref.ref(_segmented(made, n, np.full(shape, k + 1, np.uint8))) for k, n in enumerate(names)
+    }
+    gc.collect()
+    assert [n for n in names if masks[n]() is not None] == ["s0", "s4"]
+    assert [int(made.mask(n).max()) for n in names] == [1, 2, 3, 4, 5]
+
+
+def _segmented(project: Project, scan: str, mask: np.ndarray) -> np.ndarray:
+    """Keep a mask while the first scan is in view, and let go of it."""
+    set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+    assert project.mask("s0") is not None
+    return mask

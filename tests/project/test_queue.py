@@ -68,6 +68,29 @@ def test_a_skip_belongs_to_the_model_and_is_back_where_that_is_gone_back_to(proj
         assert one.queue.left_out() == {KEY} and one.queue.state(KEY) is State.SKIPPED
 
 
+def test_a_slice_skipped_under_two_models_is_skipped_under_both_and_taken_back_under_one(
+    project: Project,
+) -> None:
+    next_cycle(project)
+    first = project.cycle
+    project.queue.mark(KEY, Mark.SKIPPED)
+    next_cycle(project)
+    second = project.cycle
+    project.queue.mark(KEY, Mark.SKIPPED)
+    next_cycle(project)
+    assert project.queue.state(KEY) is State.TODO
+    for before in (first, second, first):
+        project.add_cycle(replace(before, number=project.next_cycle), b"", same=before)
+        for one in (project, Project.open(project.path)):
+            assert one.queue.state(KEY) is State.SKIPPED
+    project.queue.mark(KEY, None)
+    assert project.queue.state(KEY) is State.TODO
+    project.add_cycle(replace(second, number=project.next_cycle), b"", same=second)
+    assert project.queue.state(KEY) is State.SKIPPED
+    project.queue.mark(KEY, None)
+    assert Project.open(project.path).queue.marked() == ()
+
+
 def test_skips_of_an_older_version_go_by_the_number_of_their_cycle(project: Project) -> None:
     next_cycle(project)
     project.queue.mark(KEY, Mark.SKIPPED)

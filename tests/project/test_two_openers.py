@@ -228,7 +228,9 @@ def test_only_the_folders_of_scans_that_changed_are_looked_into(
         os.utime(project.path / "labels" / key.scan, (1, 1))  # long ago
     project.labels.catch_up()
     looked: list[Path] = []
-    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: looked.append(path) or stamp(path))
+    monkeypatch.setattr(
+        "voidscope.project.label_folder.stamp", lambda path: looked.append(path) or stamp(path)
+    )
     project.labels.catch_up()
     assert looked == []
     other.labels.remove(KEY)
@@ -254,7 +256,7 @@ def test_a_file_that_goes_while_it_is_looked_for_is_no_label(
     project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other.labels.put(KEY, np.ones((6, 5), np.uint8))
-    monkeypatch.setattr("voidscope.project.labels.stamp", lambda path: other.labels.remove(KEY))
+    monkeypatch.setattr("voidscope.project.label_folder.stamp", lambda path: other.labels.remove(KEY))
     project.labels.catch_up()
     assert len(project.labels) == 0
 
@@ -268,8 +270,8 @@ def test_a_drive_that_went_away_is_a_project_error(
     def gone(*args: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("voidscope.project.labels.stamp", gone)
-    monkeypatch.setattr("voidscope.project.labels.remove", gone)
+    monkeypatch.setattr("voidscope.project.label_folder.stamp", gone)
+    monkeypatch.setattr("voidscope.project.label_folder.keep_all", gone)
     arguments = {"put": (KEY, np.full((6, 5), 2, np.uint8)), "catch_up": (), "remove": (KEY,)}[act]
     with pytest.raises(ProjectError, match=r"Cannot write .*Input/output error"):
         getattr(project.labels, act)(*arguments)

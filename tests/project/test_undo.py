@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from voidscope.errors import ProjectError
-from voidscope.project import LabelRecord, Project, import_labels, journal, labels
+from voidscope.project import LabelRecord, Project, atomic, import_labels, journal, label_folder, labels
 from voidscope.project.journal import Change, Journal
-from voidscope.project.label_files import encode
+from voidscope.project.label_files import PackedLabel, encode
 from voidscope.vocabulary import Provenance, SliceKey
 
 KEY, FAR = SliceKey("a", 2), SliceKey("b", 1)
@@ -317,7 +317,7 @@ def test_killed_between_step_and_label_the_next_undo_reaches_the_one_before(
     project.labels.put(KEY, some_mask(0))
     project.labels.put(FAR, some_mask(1))
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "keep_all", killed)
+        patch.setattr(label_folder, "keep_all", killed)
         with pytest.raises(Killed):
             project.labels.put(KEY, some_mask(2))
     again = Project.open(project.path)
@@ -343,7 +343,7 @@ def test_killed_between_label_and_mark_an_undo_is_done_once(
     assert (again.labels.get(KEY) == some_mask(1)).all()
 
 
-@pytest.mark.parametrize(("room", "write"), [(labels, "keep_all"), (Journal, "turned")])
+@pytest.mark.parametrize(("room", "write"), [(label_folder, "keep_all"), (Journal, "turned")])
 def test_killed_within_a_redo_the_history_still_leads_back(
     project: Project, monkeypatch: pytest.MonkeyPatch, room: Any, write: str
 ) -> None:
@@ -370,7 +370,7 @@ def test_killed_right_after_a_change_what_was_undone_before_it_does_not_come_bac
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "keep_all", killed)
+        patch.setattr(label_folder, "keep_all", killed)
         with pytest.raises(Killed):
             project.labels.put(FAR, some_mask(2))
     again = Project.open(project.path)
@@ -458,3 +458,33 @@ def test_killing_the_process_loses_no_acknowledged_step_and_leaves_a_history_tha
         while (done := turn()) is not None:
             assert done.kept == ()
     assert state(again) == {}
+
+
+def test_a_step_over_many_slices_syncs_their_folder_once_and_reads_each_label_at_most_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    read: list[SliceKey] = []
+    sync, unpack = atomic.sync_folder, PackedLabel.mask
+    monkeypatch.setattr(atomic, "sync_folder", lambda folder: (synced.append(folder), sync(folder)))
+    monkeypatch.setattr(PackedLabel, "mask", lambda label: (read.append(label.key), unpack(label))[1])
+    masks = {SliceKey("a", k): some_mask(k) for k in range(1, 4)}
+    heard: list[np.ndarray | None] = []
+    project.events.labels_changed.connect(lambda keys: heard.extend(project.labels.get(k) for k in keys))
+    for act, most in (
+        (lambda: project.labels.put_all(masks, Provenance.PROPAGATED), 0),
+        (project.labels.undo, 1),
+        (project.labels.redo, 0),
+    ):
+        for seen in (synced, read, heard):
+            seen.clear()
+        act()
+        assert synced.count(project.path / "labels" / "a") == 1
+        assert sorted(read) == sorted([*masks] * most)
+        there = [None if act == project.labels.undo else mask for mask in masks.values()]
+        assert all(
+            h is t is None or (h is not None and (h == t).all()) for h, t in zip(heard, there, strict=True)
+        )
+    heard[0][:] = 0  # a listener may paint on what it got
+    project.labels.catch_up()
+    assert all((project.labels.get(k) == mask).all() for k, mask in masks.items())

@@ -13,12 +13,12 @@ from bench import Bench, add_cycle, predict
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 
 from voidscope.errors import ProjectError
-from voidscope.jobs import Job, Steps
+from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Labels, Project
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.label_panel import LabelPanel
-from voidscope.widgets.labelling_tools import LabellingTools
+from voidscope.widgets.labelling_tools import PROPOSING, LabellingTools
 from voidscope.widgets.runner import Runner
 from voidscope.workflow import interpolate
 
@@ -339,6 +339,31 @@ def test_a_label_is_copied_on_to_as_many_slices_as_said(bench: Bench, panel: Lab
     with qtbot.waitSignal(panel.tools.beside.ended, timeout=60_000):
         panel.tools.copy_on()
     assert bench.project.labels.unverified == (SliceKey("a", 0), SliceKey("a", 1))
+
+
+def test_proposing_while_labels_are_being_proposed_says_so(
+    bench: Bench, panel: LabelPanel, qtbot: Any
+) -> None:
+    tools, go_on = panel.tools, threading.Event()
+    bench.project.labels.put(KEY, np.ones((24, 20), np.uint8))
+    panel.refresh()
+
+    def steps() -> Steps[None]:
+        yield Progress(0, 1)
+        go_on.wait(60)
+
+    buttons = (tools.interpolate, tools.extrude)
+    assert all(b.isEnabled() for b in buttons)
+    tools.beside.run(lambda: Job("Interpolating", steps, lambda _: None))
+    assert not any(b.isEnabled() for b in buttons)
+    assert {b.toolTip() for b in buttons} == {PROPOSING}
+    for act in (tools.fill_between, tools.copy_on):
+        bench.told.clear()
+        act()
+        assert bench.told == ["Interpolating is still running; wait for it or cancel it."]
+    go_on.set()
+    qtbot.waitUntil(lambda: not tools.beside.busy, timeout=60_000)
+    assert all(b.isEnabled() and PROPOSING not in b.toolTip() for b in buttons)
 
 
 class Event:

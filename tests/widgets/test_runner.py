@@ -215,3 +215,26 @@ def test_whatever_a_verb_or_a_commit_raises_is_told_and_the_next_job_runs(
     assert told[-1] == ("failed", "KeyError: 'scans'. The log has the details.")
     with qtbot.waitSignal(runner.done, timeout=60_000):
         runner.run(lambda: Job("Counting", counting(), lambda _: None))
+
+
+@pytest.mark.parametrize("stop", ["cancel", "give_way"])
+def test_a_job_stopped_when_its_steps_have_just_ended_keeps_nothing_and_nothing_follows(
+    runner: Runner, qtbot: Any, stop: str
+) -> None:
+    told, ran = ends_of(runner), []
+    runner.run(lambda: Job("Segmenting", counting(), ran.append), ran.append, yields=True)
+    assert QThreadPool.globalInstance().waitForDone(60_000)  # what it has told waits for this thread
+    getattr(runner, stop)()
+    with qtbot.waitSignal(runner.ended, timeout=60_000):
+        pass
+    assert ran == []
+    assert told == ([("cancelled", "Segmenting")] if stop == "cancel" else [])
+
+
+def test_nothing_follows_a_job_that_was_committed_while_its_project_is_closed(
+    runner: Runner, qtbot: Any
+) -> None:
+    told, ran = ends_of(runner), []
+    with qtbot.waitSignal(runner.ended, timeout=60_000):
+        runner.run(lambda: Job("Training", counting(), lambda _: runner.cancel()), ran.append)
+    assert (told, ran) == ([("done", "Training")], [])

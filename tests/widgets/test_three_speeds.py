@@ -304,6 +304,49 @@ def test_a_question_nobody_answered_is_asked_again_when_the_project_is_opened(
     assert question.isHidden() and len(project.cycles) == 2
 
 
+def test_which_model_to_keep_is_asked_again_once_something_else_is_answered(
+    seen: Any, qtbot: Any, project: Project, trainings: Trainings
+) -> None:
+    label(project)
+    question, panel = seen.jobs.question, seen.view.scans
+    trainings.worse = True
+    seen.view.train.start()
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=60_000)
+    asked = question.sentence.text()
+    seen.view.setCurrentIndex(0)
+    panel.table.selectRow(1)
+    panel.remove.click()
+    assert question.sentence.text().startswith("Remove b from the project?")
+    seen.view.train.choice.ask()  # whatever has changed, what a person is about to answer stays
+    assert question.sentence.text().startswith("Remove b from the project?")
+    question.buttons[1].click()
+    assert (question.sentence.text(), question.isHidden()) == (asked, False)
+    assert [b.text() for b in question.buttons] == ["Go back to cycle 1", "Keep cycle 2"]
+    question.buttons[1].click()
+    assert question.isHidden() and "b" in project.scans
+
+
+def test_a_scan_is_not_removed_while_a_job_runs_which_is_said(
+    seen: Any, qtbot: Any, project: Project
+) -> None:
+    question, go_on = seen.jobs.question, threading.Event()
+
+    def steps() -> Steps[None]:
+        yield Progress(0, 1)
+        go_on.wait(60)
+
+    seen.view.setCurrentIndex(0)
+    seen.view.scans.table.selectRow(1)
+    seen.view.scans.remove.click()
+    seen.runner.run(lambda: Job("Training", steps, lambda _: None))
+    question.buttons[0].click()
+    said = seen.jobs.message.text()
+    go_on.set()
+    qtbot.waitUntil(lambda: not seen.runner.busy, timeout=60_000)
+    assert said == "Training is still running; wait for it or cancel it."
+    assert "b" in project.scans
+
+
 @pytest.mark.parametrize("helps", [True, False])
 def test_where_only_what_both_learnt_speaks_for_a_model_cross_validating_is_offered_and_decides(
     seen: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch, helps: bool

@@ -18,7 +18,7 @@ from voidscope.jobs import Progress, Steps, execute
 from voidscope.model import backbone_bytes, build_segmenter, predict_slices, weights_bytes
 from voidscope.project import Cycle, Project, import_truth
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass, SliceKey, Split
-from voidscope.volume import Dataset
+from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import asking, segment, suggest
 
 STRATEGIES = get_args(SuggestConfig.model_fields["strategy"].annotation)
@@ -287,3 +287,22 @@ def test_a_project_without_training_scans_says_what_to_add(tmp_path: Any, datase
     empty = Project.create(tmp_path / "empty", dataset.classes, config=Config())
     with pytest.raises(NotReady, match="no training scan"):
         suggest(empty)
+
+
+def test_a_sweep_holds_the_masks_of_no_scan_that_is_on_disk(modelled: Project) -> None:
+    project, progress = modelled, []
+    job = suggest(project)
+    steps = job.steps()
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            progress.append(next(steps))
+    found = ended.value.value
+    assert list(found.predictions) == ["a", "b"]
+    for one in found.predictions.values():
+        assert (one.mask.nbytes, one.entropy.nbytes, one.draft.mask) == (0, 0, None)
+    seen = {p.partial[0]: p.partial[1].mask for p in progress if p.partial is not None}
+    job.commit(found)
+    for key, mask in seen.items():
+        whole = project.mask(key.scan)
+        assert whole is not None
+        assert (whole[slice_index(project.scan(key.scan).plane, key.index)] == mask).all()

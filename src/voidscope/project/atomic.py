@@ -40,8 +40,11 @@ class Draft:
         return draft
 
 
-def keep_all(drafts: Iterable[Draft]) -> None:
-    """Put drafts in their places, in order, each in one step; takes no time, for all of it is on disk already."""
+def keep_all(drafts: Iterable[Draft], gone: Iterable[Path] = ()) -> None:
+    """Put drafts in their places, in order, each in one step, and delete the files `gone`; each folder is synced once.
+
+    It takes no time, for all of it is on disk already.
+    """
     folders = {}
     for draft in drafts:
         with explained(draft.path):
@@ -50,6 +53,11 @@ def keep_all(drafts: Iterable[Draft]) -> None:
             finally:
                 _drop(draft.temporary)
         folders[draft.path.parent] = draft.path
+    for path in gone:
+        with explained(path):
+            path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            folders[path.parent] = path
     for folder, path in folders.items():
         with explained(path):
             sync_folder(folder)

@@ -13,23 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import Draft, explained, keep_all, remove
+from voidscope.project.atomic import Draft, explained
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
-    Look,
     PackedLabel,
-    Stamp,
     StoredLabel,
     encode,
     fitting,
     joined,
-    label_path,
     now,
-    read_record,
-    stamp,
     user,
 )
+from voidscope.project.label_folder import Kept, LabelFolder
 from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
@@ -58,17 +54,11 @@ class Labels:
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
         changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
-        self._folder = folder
-        self._journal = journal
-        self._n_classes = n_classes
-        self._shape_of = shape_of
-        self._changed = changed
-        self._records: dict[SliceKey, LabelRecord] = {}
-        self._stamps: dict[SliceKey, Stamp | None] = {}
-        self._settled: dict[str, int] = {}
-        self._damaged: dict[SliceKey, Stamp] = {}
-        for key, path in Look.into(self._folder, {}, self._is_known).files.items():
-            self._take_in(key, path)
+        self._folder, self._journal = folder, journal
+        self._n_classes, self._shape_of, self._changed = n_classes, shape_of, changed
+        self._files = LabelFolder(folder, self._is_known)
+        self._records = self._files.records
+        self._fresh: Mapping[SliceKey, tuple[LabelRecord | None, Mask]] = {}
 
     def __len__(self) -> int:
         return len(self.keys())
@@ -108,11 +98,14 @@ class Labels:
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
+        record, mask = self._fresh.get(key, (None, None))
+        if record is not None and mask is not None and record is self._records.get(key):
+            return mask.copy()
         return self.stored(key).mask() if key in self._records else None
 
     def stored(self, key: SliceKey) -> StoredLabel:
         """The label of a slice to be read later; raises `LabelError` for an unlabelled one."""
-        return StoredLabel(key, self._path(key), self.record(key))
+        return StoredLabel(key, self._files.path(key), self.record(key))
 
     def packed(self, keys: Iterable[SliceKey]) -> tuple[PackedLabel, ...]:
         """The labels of these slices as they are now, for a job that unpacks them; raises `LabelError` for an unlabelled one."""
@@ -143,7 +136,7 @@ class Labels:
         wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
-            with explained(self._path(key)):
+            with explained(self._files.path(key)):
                 whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
             how, had_model, painted = _standing(before, provenance, proposed, seen=seen)
             of = partial(LabelRecord.of, author=author, proposed=had_model, painted=painted)
@@ -195,20 +188,11 @@ class Labels:
         """
         with explained(self._folder):
             still_there(self._folder.parent)
-            look = Look.into(self._folder, self._settled, self._is_known)
-            gone = look.gone(self._records)
-            for key in gone:
-                self._forget(key)
-            news, damaged = _news(look, self._stamps)
-            self._records |= {key: record for key, (record, _) in news.items()}
-            self._stamps |= {key: now for key, (_, now) in news.items()}
-            self._settled = look.settled({k.scan for k in damaged})
-        if gone or news:
-            self._changed((*gone, *news))
-        untold = [error for k, (error, now) in damaged.items() if now != self._damaged.get(k)]
-        self._damaged = {key: now for key, (_, now) in damaged.items()}
-        if untold:
-            raise untold[0]
+            changed, damaged = self._files.look()
+        if changed:
+            self._changed(changed)
+        if damaged:
+            raise damaged[0]
 
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
@@ -229,11 +213,6 @@ class Labels:
         """Whether the project has the scan of a slice."""
         return self._is_known(SliceKey(key.scan, 0))
 
-    def _take_in(self, key: SliceKey, path: Path) -> None:
-        now = stamp(path)
-        self._records[key] = read_record(path)
-        self._stamps[key] = now  # of a damaged label none is noted: it stays news
-
     def _do(
         self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
     ) -> None:
@@ -246,26 +225,37 @@ class Labels:
                     changes.append(Change.between(key, before, was, record, mask))
             erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
             word = verb or ("erased" if erased else VERBS[provenance])
-            drafts = {key: self._draft(key, mask, record) for key, (mask, record) in wanted.items()}
+            drafts = {
+                key: _draft(self._files.path(key), key, mask, record)
+                for key, (mask, record) in wanted.items()
+            }
             if changes:
                 self._journal.append(word, changes)
-        with _telling(self._changed) as kept, explained(self._folder):
-            for key, (_, record) in wanted.items():
-                self._keep(key, record, drafts[key])
-                kept.append(key)
+        step = {key: (record, drafts[key], mask) for key, (mask, record) in wanted.items()}
+        with explained(self._folder), self._keeping(step):
             self._journal.tidy()
 
-    def _draft(self, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
-        """The label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
-        return None if record is None else Draft.of(self._path(key), encode(key, mask, record))
+    @contextmanager
+    def _keeping(self, step: Kept) -> Iterator[None]:
+        """Put the labels of a step in their places, or away, and tell it once, when what is done inside is done, too.
 
-    def _keep(self, key: SliceKey, record: LabelRecord | None, draft: Draft | None) -> None:
-        if record is None or draft is None:
-            remove(self._path(key))
-            self._forget(key)
-        else:
-            keep_all([draft])
-            self._records[key], self._stamps[key] = record, stamp(self._path(key))
+        Of a step that the disk refuses half way, what was done is told.
+        """
+        done: list[SliceKey] = []
+        try:
+            self._files.keep(step, done)
+            yield
+        finally:
+            if done:
+                self._tell({key: step[key] for key in done})
+
+    def _tell(self, step: Kept) -> None:
+        """Tell what a step has changed; who listens and asks for a label gets it without a file being read back."""
+        self._fresh = {key: (record, mask) for key, (record, _, mask) in step.items()}
+        try:
+            self._changed(tuple(step))
+        finally:
+            self._fresh = {}
 
     def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
         """Record and mask of a slice now; a file that cannot be read says nothing any more."""
@@ -291,47 +281,43 @@ class Labels:
     def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
         """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
         try:
-            states = {change.key: self._may_turn(change, back) for change in step.changes}
-            turning = [change for change in step.changes if states[change.key]]
+            states: dict[SliceKey, bool | None] = {}
+            turning, masks = [], []
+            for change in step.changes:
+                states[change.key], mask = self._may_turn(change, back)
+                if states[change.key]:
+                    turning.append(change)
+                    masks.append(change.apply(mask, back=back))
             targets = [change.before if back else change.after for change in turning]
-            masks = [change.apply(self._said(change.key)[1], back=back) for change in turning]
         except DamagedStep:
             self._journal.forget(path)
             raise
-        drafts = list(map(self._draft, (c.key for c in turning), masks, targets))
+        keys = [change.key for change in turning]
+        drafts = list(map(_draft, map(self._files.path, keys), keys, masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        with _telling(self._changed) as kept:
-            for change, record, draft in zip(turning, targets, drafts, strict=True):
-                self._keep(change.key, record, draft)
-                kept.append(change.key)
+        with self._keeping(dict(zip(keys, zip(targets, drafts, masks, strict=True), strict=True))):
             if back:
                 self._journal.turned(path, back=True)
         return states
 
-    def _may_turn(self, change: Change, back: bool) -> bool | None:
-        """Whether the label is to be changed (True), left to another program (False), or is there already (None)."""
+    def _may_turn(self, change: Change, back: bool) -> tuple[bool | None, Mask]:
+        """Whether the label is to be changed (True), left to another program (False), or is there already (None); and its mask now."""
         source, target = (change.after, change.before) if back else (change.before, change.after)
         if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
-            return False
-        record, _ = self._said(change.key)
-        return True if _alike(record, source) else None if _alike(record, target) else False
-
-    def _forget(self, key: SliceKey) -> None:
-        self._records.pop(key, None)
-        self._stamps.pop(key, None)
+            return False, change.was
+        record, mask = self._said(change.key)
+        return (True if _alike(record, source) else None if _alike(record, target) else False), mask
 
     def _joined(
         self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
     ) -> tuple[Mask, LabelRecord | None, bool]:
         """`mask` and what another program has written since, how that came to be, and whether all of it was `seen`."""
-        path = self._path(key)
-        now = stamp(path)
-        is_news = now is not None and now != self._stamps.get(key)
+        is_there, is_news = self._files.state(key)
         if is_news:
-            self._take_in(key, path)
-        if now is None and base is not None:
-            self._forget(key)
+            self._files.take_in(key)
+        if not is_there and base is not None:
+            self._files.forget(key)
         before = self._records.get(key)
         if before is None or not (is_news or base is not None):
             return joined(mask, base, None), before, seen
@@ -340,34 +326,10 @@ class Labels:
             return joined(mask, base, None), None, seen
         return joined(mask, base, self.stored(key)), before, seen and not is_new
 
-    def _path(self, key: SliceKey) -> Path:
-        return label_path(self._folder, key)
 
-
-def _news(
-    look: Look, stamps: Mapping[SliceKey, Stamp | None]
-) -> tuple[dict[SliceKey, tuple[LabelRecord, Stamp]], dict[SliceKey, tuple[ProjectError, Stamp]]]:
-    """Labels written since they had these stamps, each read by itself, and those that are damaged; with the stamps they have now."""
-    news, damaged = {}, {}
-    for key, path in look.files.items():
-        now = stamp(path)
-        if now is not None and now != stamps.get(key):
-            try:
-                news[key] = read_record(path), now
-            except ProjectError as error:
-                damaged[key] = error, now
-    return news, damaged
-
-
-@contextmanager
-def _telling(changed: Callable[[tuple[SliceKey, ...]], None]) -> Iterator[list[SliceKey]]:
-    """Tell in the end which slices were changed, all of a step or those before one that the disk refuses."""
-    kept: list[SliceKey] = []
-    try:
-        yield kept
-    finally:
-        if kept:
-            changed(tuple(kept))
+def _draft(path: Path, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
+    """A label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
+    return None if record is None else Draft.of(path, encode(key, mask, record))
 
 
 def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:

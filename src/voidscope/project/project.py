@@ -18,6 +18,7 @@ from voidscope.metrology import Report
 from voidscope.project import removing, results
 from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
+from voidscope.project.held_masks import HeldMasks
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
@@ -68,7 +69,7 @@ class Project:
         self.classes = ClassMap.from_entries(manifest.classes)
         self._manifest = manifest
         self._volumes: dict[str, Volume] = {}
-        self._masks: dict[str, Mask] = {}
+        self._masks = HeldMasks()
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -260,11 +261,8 @@ class Project:
 
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
-        if scan not in self._masks and self.cycle is not None:
-            mask = results.read_mask(self.cycle.folder, scan, self.classes, self.scan(scan).shape)
-            if mask is not None:
-                self._masks[scan] = mask
-        return self._masks.get(scan)
+        cycle, known = self.cycle, (scan, self.classes, self.scan(scan).shape)
+        return cycle and self._masks.asked(scan, lambda: results.read_mask(cycle.folder, *known))
 
     def is_segmented(self, scan: str) -> bool:
         """Whether the current model's mask of a scan is there; reads none."""
@@ -281,7 +279,9 @@ class Project:
     def keep(self, draft: results.PredictionDraft) -> None:
         """Keep what a job has written of a scan; raises `StaleResult` for another model's, or of another plane."""
         results.keep_prediction(self.current(draft.model_id).folder, draft, self.scan(draft.record.name))
-        self._masks[draft.record.name] = draft.mask
+        self._masks.pop(draft.record.name, None)
+        if draft.mask is not None:
+            self._masks.hold(draft.record.name, draft.mask)
         self.events.masks_changed.emit(draft.record.name)
 
     def set_doubts(self, model_id: str, found: results.Doubts) -> None:

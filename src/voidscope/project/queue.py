@@ -45,6 +45,16 @@ class _Marked(NamedTuple):
     time: str
     model: str | None = None
     """SHA-256 of that cycle's weights, empty before the first; None where an older version made the mark."""
+    also: tuple[str, ...] = ()
+    """Models (SHA-256) under which the slice was skipped before."""
+
+    def skipped_under(self) -> tuple[str, ...]:
+        """Every model under which the slice was skipped."""
+        return (
+            ()
+            if self.mark is not Mark.SKIPPED
+            else (*self.also, *(() if self.model is None else (self.model,)))
+        )
 
 
 class Queue:
@@ -108,13 +118,16 @@ class Queue:
         return frozenset(k for k in self._marks if self._mark_of(k) in (Mark.NEVER, Mark.SKIPPED))
 
     def mark(self, key: SliceKey, mark: Mark | None) -> None:
-        """Put a mark on a slice in place of the one it had; None takes it away."""
+        """Put a mark on a slice in place of the one it had; None takes it away. A skip leaves those of other models as they are."""
         self._read_marks()
-        if mark is None:
-            self._marks.pop(key, None)
-        else:
+        before = self._marks.pop(key, None)
+        others = tuple(m for m in before.skipped_under() if m != self._model) if before else ()
+        if mark is not None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._marks[key] = _Marked(mark, self._number, now, self._model)
+            also = others if mark is Mark.SKIPPED else ()
+            self._marks[key] = _Marked(mark, self._number, now, self._model, also)
+        elif before is not None and others:
+            self._marks[key] = before._replace(model=others[-1], also=others[:-1])
         self._write_marks()
         self._told(key)
 
@@ -183,8 +196,9 @@ class Queue:
         found = self._marks.get(key)
         if found is None:
             return None
-        same = found.cycle == self._number if found.model is None else found.model == self._model
-        return found.mark if same or found.mark is not Mark.SKIPPED else None
+        by_number = found.model is None and found.cycle == self._number
+        holds = found.mark is not Mark.SKIPPED or by_number or self._model in found.skipped_under()
+        return found.mark if holds else None
 
     @property
     def _model(self) -> str:
@@ -224,7 +238,13 @@ def _parsed(path: Path) -> tuple[dict[SliceKey, _Marked], frozenset[str]]:
     tree: Mapping[str, Any] = read_json(path)
     try:
         marks = {
-            SliceKey.parse(k): _Marked(Mark(m["mark"]), int(m["cycle"]), str(m["time"]), m.get("model"))
+            SliceKey.parse(k): _Marked(
+                Mark(m["mark"]),
+                int(m["cycle"]),
+                str(m["time"]),
+                m.get("model"),
+                tuple(map(str, m.get("also", ()))),
+            )
             for k, m in tree["marks"].items()
         }
         return marks, frozenset(str(s) for s in tree["settled"])

@@ -75,7 +75,7 @@ class PredictionDraft:
 
     model_id: str
     record: ScanRecord
-    mask: Mask
+    mask: Mask | None  # None where it was let go of; the file has it
     files: tuple[Draft, ...]
 
 

@@ -23,11 +23,11 @@ class Filled:
         """The stored label (h, w) of a slice to fill the layer with, all 0 where it is unlabelled; raises `ProjectError` for a
         damaged one.
         """
-        stored = labels.stored(key) if labels.holds(key) else None
-        if stored is None:
+        label = labels.get(key)
+        if label is None:
             self._labels.pop(key.index, None)
         else:
-            self.note(key.index, stored.mask(), stored.record.sha256)
+            self.note(key.index, label, labels.record(key).sha256)
         return self.mask(key.index)
 
     def note(self, index: int, label: Mask, sha256: str | None) -> None:

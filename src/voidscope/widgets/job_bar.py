@@ -17,7 +17,10 @@ MOMENT_MS = 300
 
 
 class QuestionBox(QFrame):
-    """Shows a `Question` with a button per answer, and goes when it is answered."""
+    """Shows a `Question` with a button per answer, and goes when it is answered.
+
+    One that `awaits` an answer makes way for what is asked meanwhile, and is shown again once that is settled.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,10 +33,30 @@ class QuestionBox(QFrame):
         layout.setContentsMargins(6, 4, 6, 4)
         layout.addWidget(self.sentence)
         layout.addLayout(self._row)
-        self.ask(None)
+        self._asked: Question | None = None
+        self._awaits: Question | None = None
+        self._show()
 
     def ask(self, question: Question | None) -> None:
-        """Ask in place of what was asked before; None asks nothing."""
+        """Ask in place of what was asked before; None asks nothing but what awaits an answer."""
+        self._asked = question
+        self._show()
+
+    def await_answer(self, question: Question | None) -> None:
+        """Ask whenever nothing else is asked, in place of what awaited an answer before; None lets nothing await one."""
+        self._awaits = question
+        if self._asked is None:
+            self._show()
+
+    def settle(self) -> None:
+        """Take away what is shown: it is being answered."""
+        if self._asked is not None:
+            self.ask(None)
+        else:
+            self.await_answer(None)
+
+    def _show(self) -> None:
+        question = self._asked or self._awaits
         for button in self.buttons:
             button.setParent(None)
             button.deleteLater()
@@ -52,7 +75,7 @@ def _answering(box: QuestionBox, act: Callable[[], object]) -> Callable[[bool], 
     """Take the question away, then do what was answered, which may ask the next."""
 
     def answered(checked: bool) -> None:
-        box.ask(None)
+        box.settle()
         act()
 
     return answered
@@ -141,6 +164,7 @@ class JobBar(QWidget):
         runner.failed.connect(self.tell_problem)
         runner.told.connect(self.tell)
         runner.asked.connect(self.question.ask)
+        runner.awaits.connect(self.question.await_answer)
         runner.stands.connect(self.stand)
         self.tell("")
 

@@ -34,6 +34,9 @@ NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment 
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
 UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
 NOTE = "proposed, not verified: A accepts, R drops"
+INTERPOLATE_TIP = "Propose labels between the labelled slices around this one, on both sides (I)."
+EXTRUDE_TIP = "Propose this slice's label for as many slices after it; before it where negative (Shift+I)."
+PROPOSING = "Labels are being proposed already: wait for it, or cancel it."
 
 
 class LabellingTools(QWidget):
@@ -81,16 +84,18 @@ class LabellingTools(QWidget):
         )
         self.interpolate = push_button(
             "I  Interpolate",
-            "Propose labels between the labelled slices around this one, on both sides (I).",
+            INTERPOLATE_TIP,
             self.fill_between,
         )
         self.extrude = push_button(
             "⇧I  Copy on to",
-            "Propose this slice's label for as many slices after it; before it where negative (Shift+I).",
+            EXTRUDE_TIP,
             self.copy_on,
         )
         self.reach = QSpinBox()
         self.brush = BrushRange(project, layers, self)
+        for signal in (self.beside.started, self.beside.ended):
+            signal.connect(self._enable)
         self._lay_out()
 
     def keys(self) -> dict[str, Callable[[], object]]:
@@ -114,8 +119,15 @@ class LabellingTools(QWidget):
         is_rejected = key is not None and key in self._layers.rejections
         self.reject.setText("R  Bring back" if is_rejected and not is_proposed else "R  Reject")
         self.reject.setEnabled(predicted or is_rejected or is_proposed)
-        self.interpolate.setEnabled(key is not None)
-        self.extrude.setEnabled(key is not None and key in labels)
+        self._enable()
+
+    def _enable(self, *_: object) -> None:
+        """Let labels be proposed where no proposing is running yet; a key then says what is."""
+        key, free = self._layers.key, not self.beside.busy
+        self.interpolate.setEnabled(free and key is not None)
+        self.extrude.setEnabled(free and key is not None and key in self._project.labels)
+        for button, tip in ((self.interpolate, INTERPOLATE_TIP), (self.extrude, EXTRUDE_TIP)):
+            button.setToolTip(tip if free else PROPOSING)
 
     def release(self) -> None:
         """Leave viewer and layers as they were."""
@@ -201,7 +213,7 @@ class LabellingTools(QWidget):
     def _propose(self, verb: Callable[[Project, SliceKey], Any]) -> None:
         self._strokes.flush()
         key = self._layers.key
-        if key is not None and not self.beside.busy:
+        if key is not None:
             self.beside.run(lambda: self._after_strokes(verb(self._project, key)), self._tell_proposed)
 
     def _after_strokes(self, job: Job[Any, Any]) -> Job[Any, Any]:

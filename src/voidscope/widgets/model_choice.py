@@ -42,17 +42,13 @@ class ModelChoice(QObject):
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._show = project, runner, show
-        self._asks = False
         for signal in (runner.started, runner.ended):
             signal.connect(self.ask)
         self.ask()
 
     def ask(self, *_: object) -> None:
         """Ask what is to be asked now; nothing while a job runs, for its end may depend on which model is the current one."""
-        question = None if self._runner.busy else self._question()
-        if question is not None or self._asks:
-            self._runner.asked.emit(question)
-        self._asks = question is not None
+        self._runner.awaits.emit(None if self._runner.busy else self._question())
 
     def compare(self) -> None:
         """Before anything is shown of a new model: is it worse than the one before?"""
@@ -87,6 +83,7 @@ class ModelChoice(QObject):
         """Ask nothing any more: the project is closed."""
         for signal in (self._runner.started, self._runner.ended):
             signal.disconnect(self.ask)
+        self._runner.awaits.emit(None)
 
     def _compared(self, found: Comparison | None) -> None:
         """Show the new model where it is not worse; else it is in question, and asked about."""

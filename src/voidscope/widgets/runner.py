@@ -46,7 +46,7 @@ class Runner(QObject):
     """Runs one job at a time; `started(title)`, `progressed(Progress, time left)`, then `ended()` and one of the rest.
 
     `failed` also carries what went wrong outside of jobs, `told` other news for the person, `asked` a `Question`, or None
-    when the last one is settled, `stands` what is wrong whatever else is told, or nothing once it is right again.
+    when the last one is settled, `awaits` one that is asked for as long as nobody has said, or None, `stands` what is wrong whatever else is told, or nothing once it is right again.
     """
 
     started = Signal(str)
@@ -56,6 +56,7 @@ class Runner(QObject):
     done = Signal(str)
     told = Signal(str)
     asked = Signal(object)
+    awaits = Signal(object)
     stands = Signal(str)
     ended = Signal()
 
@@ -66,9 +67,10 @@ class Runner(QObject):
         self._steps: Steps[Any] | None = None
         self._then: Callable[[Any], object] | None = None
         self._end: Callable[[], object] | None = None
+        self._follow: Callable[[], object] | None = None
         self._began = 0.0
         self._yields = False
-        self._hushed = False
+        self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
 
     def at_once(self, act: Callable[[], object]) -> bool:
@@ -128,9 +130,13 @@ class Runner(QObject):
         self._worker.start()
 
     def cancel(self) -> None:
-        """Stop the running job at its next step; nothing of it is kept that was not kept on the way."""
-        self._next = None
+        """Stop the running job at its next step; nothing of it is kept that was not kept on the way, and nothing follows it.
+
+        A job whose steps have just ended is cancelled all the same; one that is committed by now is only followed by nothing.
+        """
+        self._next = self._then = self._follow = None
         if self._worker is not None:
+            self._dropped = True
             self._worker.quit()
 
     def give_way(self) -> None:
@@ -149,11 +155,15 @@ class Runner(QObject):
     def _commit(self, result: object) -> None:
         if self._job is None:
             return
+        if self._dropped or self._hushed:
+            self._abort()
+            return
         outcome, problem = attempt(partial(self._job.commit, result))
         if problem is not None:
             self._fail(problem)
             return
-        self._end = partial(self._tell_done, self._job.title, self._then, outcome)
+        self._end = partial(self.done.emit, self._job.title)
+        self._follow = None if self._then is None else partial(self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
         self._end = partial(self.failed.emit, _sentence(error))
@@ -164,22 +174,16 @@ class Runner(QObject):
 
     def _finish(self) -> None:
         """Free the runner, then tell how the job ended, so that whoever is told can start the next one."""
-        steps, end = self._steps, self._end
-        following = self._next
-        self._worker, self._job, self._steps, self._then, self._end = None, None, None, None, None
-        self._next, self._yields, self._hushed = None, False, False
+        steps, calls = self._steps, (self._end, self._follow, self._next)
+        self._worker, self._job, self._steps, self._then = None, None, None, None
+        self._end, self._follow, self._next = None, None, None
+        self._yields, self._hushed, self._dropped = False, False, False
         if steps is not None:
             _close(steps)
         self.ended.emit()
-        if end is not None:
-            end()
-        if following is not None:
-            following()
-
-    def _tell_done(self, title: str, then: Callable[[Any], object] | None, outcome: object) -> None:
-        self.done.emit(title)
-        if then is not None:
-            then(outcome)
+        for call in calls:
+            if call is not None:
+                call()
 
 
 def _sentence(error: BaseException | None) -> str:

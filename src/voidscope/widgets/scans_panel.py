@@ -175,7 +175,7 @@ class ScansPanel(QWidget):
 
     def _remove(self, name: str) -> None:
         """Take a scan out; the strokes on it are saved first."""
-        if self._runner.busy or not self._strokes.ready("Removing"):
+        if not self._runner.is_free() or not self._strokes.ready("Removing"):
             return
         self._runner.give_way()  # what is segmented meanwhile may be this scan
         if self._runner.at_once(lambda: self._project.remove(name)):

@@ -55,7 +55,8 @@ class ScanPrediction:
 
     `views` are what each mirror image alone says otherwise, where the model looks at more than one; until the scan is whole its blocks
     lie as its slices do, slices first.
-    Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write.
+    Once all slices are there it lies on disk as `draft`, so that a commit has nothing left to compress or to write. A sweep over all
+    scans then lets go of its arrays, which are (0, 0, 0) from there on.
     """
 
     mask: Mask
@@ -63,6 +64,12 @@ class ScanPrediction:
     found: ScanFindings | None = None
     views: Views | None = None
     draft: PredictionDraft | None = None
+
+    def let_go(self) -> ScanPrediction:
+        """What is left to keep of a drafted one: its draft; the arrays lie on disk."""
+        nothing = np.zeros((0, 0, 0))
+        draft = None if self.draft is None else replace(self.draft, mask=None)
+        return ScanPrediction(nothing.astype(np.uint8), nothing.astype(np.float16), draft=draft)
 
 
 @dataclass(frozen=True)
@@ -269,7 +276,7 @@ def _segmenting(
     cycle: Cycle, reader: SliceReader, keys: Sequence[SliceKey] | Nearest, classes: ClassMap, settings: Config,
     rows: list[SurveyRow] | None,
 ) -> Steps[dict[str, ScanPrediction]]:  # fmt: skip
-    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice.
+    """Predict `keys`; `rows`, when given, collects what a survey keeps of each slice, and each scan is let go of once it is on disk.
 
     As soon as all slices of a scan are there, its findings are worked out and its suspects let go.
     """
@@ -301,7 +308,8 @@ def _segmenting(
         if len(suspects[key.scan]) == record.n_slices:
             mask = np.moveaxis(found[key.scan].mask, record.plane.axis, 0)
             findings = _findings(key.scan, suspects.pop(key.scan), mask, void_ids)
-            found[key.scan] = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
+            drafted = _drafted(cycle, record, classes, replace(found[key.scan], found=findings))
+            found[key.scan] = drafted if rows is None else drafted.let_go()
         yield Progress(done, len(keys), f"segmenting {key.scan}{told[-1]}", (key, prediction, cycle.id))
     return found
 
