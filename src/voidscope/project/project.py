@@ -262,7 +262,11 @@ class Project:
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
         cycle, known = self.cycle, (scan, self.classes, self.scan(scan).shape)
-        return cycle and self._masks.asked(scan, lambda: results.read_mask(cycle.folder, *known))
+        return (
+            cycle
+            if cycle is None
+            else self._masks.asked(scan, lambda: results.read_mask(cycle.folder, *known))
+        )
 
     def is_segmented(self, scan: str) -> bool:
         """Whether the current model's mask of a scan is there; reads none."""
