@@ -254,6 +254,8 @@ class MeasurePanel(QWidget):
             self._runner.told.emit(spacing_told(scan, spacing_um))
 
     def _turn_solid(self) -> None:
+        if self._layers.previewing:
+            self._layers.show_results()  # what was measured, not a quick look
         if not self._layers.solid.turn() and self._layers.find("prediction") is None:
             self._runner.told.emit(
                 "There is no prediction of this scan to see in 3-D; segment it first (Shift+P)."
