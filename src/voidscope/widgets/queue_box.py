@@ -92,8 +92,7 @@ class QueueBox(QWidget):
         )
         self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
         self._picks: tuple[Suggestion, ...] = ()
-        self._grounds = Grounds()
-        self._review = Review()
+        self._grounds, self._review = Grounds(), Review()
         self._lay_out()
         self._connect()
 
