@@ -153,3 +153,19 @@ def test_the_map_says_what_its_colours_mean(panel: Any) -> None:
     assert "red FAIL" in panel.map.key.text()
     panel.map.colour.setCurrentIndex(1)
     assert panel.map.key.text().startswith("0 <span") and "limit 5 %" in panel.map.key.text()
+
+
+def test_no_panel_is_cut_off_on_a_small_screen(measured: Project, dock: Any, qtbot: Any) -> None:
+    window, view = dock.window(), dock.view
+    with qtbot.waitExposed(window):
+        window.resize(1366, 768)
+        window.show()
+    measured.set_config(measured.config.with_changes(["measure.limit=0.5"]))  # the report is outdated
+    view.setCurrentIndex(3)
+    view.measure.scans.setCurrentIndex(2)
+    assert view.measure.verdict.text() == "(REVIEW)"  # the widest badge
+    for k in range(view.count()):
+        view.setCurrentIndex(k)
+        qtbot.wait(50)
+        area = view.widget(k)
+        assert area.widget().width() <= area.viewport().width(), view.tabText(k)

@@ -243,3 +243,34 @@ def test_a_sample_that_was_cancelled_half_way_is_made_whole_the_next_time(tmp_pa
     assert again.labels.keys() == (SliceKey("c", 0), SliceKey("c", 4))
     assert again.image(SliceKey("a", 0)).shape == (24, 20)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["project", "scans"]
+
+
+def test_a_prediction_taken_out_is_not_accepted_and_comes_back(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    key, view, layers = SliceKey("a", 3), dock.view, dock._viewer.layers
+    add_cycle(project)
+    predict(project, "a")
+    view.layers.jump(key)
+    view.setCurrentIndex(1)
+    assert view.label.accept.isEnabled()
+
+    def take_out() -> None:
+        layers.remove(view.layers.find("prediction"))
+        qtbot.waitUntil(lambda: not view.label.accept.isEnabled(), timeout=5_000)
+        view.shortcuts()["A"](dock._viewer)
+        assert not project.labels.holds(key)
+
+    for brings_back in (
+        lambda: view.shortcuts()["D"](dock._viewer),
+        lambda: view.layers.jump(SliceKey("a", 3)),
+        lambda: view.layers.show("a"),
+        view.train.segment_view,
+    ):
+        take_out()
+        brings_back()
+        qtbot.waitUntil(
+            lambda: view.layers.find("prediction") is not None and not dock.runner.busy, timeout=60_000
+        )
+        qtbot.waitUntil(view.label.accept.isEnabled, timeout=5_000)
+        assert view.layers.find("prediction").visible

@@ -411,6 +411,20 @@ def test_a_limited_brush_paints_only_what_looks_like_the_pixel_pressed(
     assert len(split.project.labels) == 0
 
 
+def test_a_range_of_integer_intensities_is_told_in_integers(
+    panel: LabelPanel, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brush, record = panel.tools.brush, bench.layers.record
+    monkeypatch.setattr(type(bench.layers), "record", record.model_copy(update={"dtype": "float32"}))
+    brush._brush.limits_changed.emit(0.12345678, 0.5)
+    assert brush.words.text() == "0.1235 to 0.5"
+    monkeypatch.setattr(type(bench.layers), "record", record.model_copy(update={"dtype": "uint16"}))
+    brush._brush.limits_changed.emit(20_230.4, 25_017.2)
+    assert brush.words.text() == "20230 to 25017"
+    brush._brush.limits_changed.emit(20_230.4, np.inf)
+    assert brush.words.text() == "20230 to highest"
+
+
 def test_without_the_limit_the_brush_paints_both_sides(split: Bench, panel: LabelPanel) -> None:
     drag(split, (8, 8), (12, 8))
     split.strokes.flush()

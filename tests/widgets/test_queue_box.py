@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bench import add_cycle
+from qtpy.QtCore import Qt
 
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
@@ -384,3 +385,71 @@ def test_a_stroke_just_painted_outlives_the_acceptance_of_a_finding(reviewed: An
     label = project.labels.get(SliceKey("a", 2))
     assert (label[15:18, 15:18] == SOLDER).all()
     assert (label[9:11, 6:9] == VOID).all()
+
+
+def test_no_doubt_is_denied_before_the_labels_were_compared(
+    reviewed: Any, qtbot: Any, project: Project
+) -> None:
+    view, box = reviewed.view, reviewed.view.label.queue
+    project.labels.put(SliceKey("a", 0), np.full((24, 20), SOLDER, np.uint8))
+    view.setCurrentIndex(1)
+    box.tabs.setCurrentIndex(2)
+    assert box.card.text().startswith("1 labelled slice is not compared")
+    assert f"Press {box.compare.text()}" in box.card.text()
+    box.compare.click()
+    qtbot.waitUntil(lambda: not reviewed.runner.busy, timeout=60_000)
+    assert box.card.text().startswith("No label is in doubt")
+    project.labels.put(SliceKey("a", 1), np.full((24, 20), SOLDER, np.uint8))
+    assert box.card.text().startswith("1 labelled slice is not compared")
+
+
+@pytest.fixture
+def small(dock: Any, qtbot: Any) -> Any:
+    """The dock in a window of a small screen, with its Label panel in view."""
+    with qtbot.waitExposed(dock.window()):
+        dock.window().resize(1366, 768)
+        dock.window().show()
+    dock.view.setCurrentIndex(1)
+    qtbot.wait(100)
+    return dock
+
+
+def test_what_accept_takes_over_can_be_read_on_the_button(small: Any, qtbot: Any, reviewed: Any) -> None:
+    panel = small.view.label
+    for k in range(panel.queue.tabs.count()):
+        panel.queue.tabs.setCurrentIndex(k)
+        qtbot.wait(20)
+        assert panel.accept.width() >= panel.accept.sizeHint().width(), panel.accept.text()
+
+
+def test_the_row_gone_to_stays_in_sight_when_its_card_is_a_long_one(
+    small: Any, qtbot: Any, project: Project
+) -> None:
+    picks = [
+        Suggestion(SliceKey("ab"[k % 2], k // 2), k + 1, None, None, None, None, None, "random")
+        for k in range(12)
+    ]
+    project.queue.put(picks)
+    box, canvas = small.view.label.queue, small._viewer.window._qt_viewer.canvas.native
+    listed, high = box.list, []
+    for _ in picks:
+        qtbot.keyClick(canvas, Qt.Key.Key_N)
+        for words in ("a short card", "a long card " * 60):
+            box.card.setText(words)
+            qtbot.wait(60)
+            high.append(listed.viewport().height())
+            row = listed.visualRect(listed.currentIndex())
+            assert listed.viewport().rect().contains(row), (listed.row(), row, high[-1])
+        project.labels.put(box._shown[listed.row()][0], np.ones((24, 20), np.uint8))
+    assert high[0] > high[1]
+
+
+def test_the_row_selected_is_that_of_the_slice_in_view(dock: Any, project: Project) -> None:
+    project.queue.put(PICKS)
+    press(dock, "N")
+    box, dims = dock.view.label.queue, dock._viewer.dims
+    assert box.list.row() == 0
+    dims.set_current_step(1, 5)
+    assert (dock.view.layers.key, box.list.row()) == (SliceKey("a", 5), -1)
+    dims.set_current_step(1, 3)
+    assert (dock.view.layers.key, box.list.row()) == (SliceKey("a", 3), 2)

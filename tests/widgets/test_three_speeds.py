@@ -82,6 +82,21 @@ def test_a_label_brings_a_preview_that_is_said_to_be_one_and_touches_no_mask(
     assert (project.mask("a") == before).all() and path.read_bytes() == written
 
 
+def test_the_body_in_3d_is_what_was_measured_and_stays_so(seen: Any, qtbot: Any, project: Project) -> None:
+    view, dims = seen.view, seen._viewer.dims
+    label(project)
+    qtbot.waitUntil(lambda: view.layers.previewing, timeout=60_000)
+    view.measure.solid.click()
+    body = view.layers.find("prediction").data
+    assert dims.ndisplay == 3 and (body == project.mask("a")).all()
+    label(project, SliceKey("a", 1))
+    qtbot.wait(200)
+    qtbot.waitUntil(lambda: not view.quick.busy, timeout=60_000)
+    assert (body == project.mask("a")).all() and not view.layers.previewing
+    view.quick_bar.switch.setChecked(False)
+    assert dims.ndisplay == 3
+
+
 def test_what_is_accepted_is_what_is_in_view(seen: Any, qtbot: Any, project: Project) -> None:
     other = SliceKey("a", 1)
     label(project, other)

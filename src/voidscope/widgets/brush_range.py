@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 from superqt import QElidingLabel, QRangeSlider
@@ -107,9 +108,11 @@ class BrushRange(QWidget):
         self.valueChanged.emit(*self.value())
 
     def _say(self, low: float, high: float) -> None:
+        record = self._layers.record
+        digits = ".0f" if record is not None and np.dtype(record.dtype).kind in "iu" else ".4g"
         ends = (
-            "lowest" if math.isinf(low) else f"{low:.4g}",
-            "highest" if math.isinf(high) else f"{high:.4g}",
+            "lowest" if math.isinf(low) else f"{low:{digits}}",
+            "highest" if math.isinf(high) else f"{high:{digits}}",
         )
         self.words.setText(f"{ends[0]} to {ends[1]}")
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -97,6 +98,11 @@ class Voidscope(QWidget):
         self.panel.again.connect(self._look_at_machine)
         self.examine.clicked.connect(self.show_doctor)
         self.help.clicked.connect(self.sheet.toggle)
+        asked = QShortcut(self)
+        asked.setKeys([QKeySequence(SHEET), QKeySequence(f"Shift+{SHEET}")])  # as keyboards differ
+        asked.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        for pressed in (asked.activated, asked.activatedAmbiguously):  # by both, or in two viewers
+            pressed.connect(self.sheet.toggle)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.runner.cancel)
@@ -129,7 +135,7 @@ class Voidscope(QWidget):
         self._beside = self.jobs.beside(self.view.label.tools.beside)
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
-        self.keys.bind({**self.view.shortcuts(), SHEET: self._turn_sheet})
+        self.keys.bind(self.view.shortcuts())
         for event in (
             project.events.scans_changed,
             project.events.labels_changed,
@@ -147,9 +153,6 @@ class Voidscope(QWidget):
         self.panel.show()
         self.panel.raise_()
         self.panel.look_again()
-
-    def _turn_sheet(self, viewer: Any) -> None:
-        self.sheet.toggle()
 
     def _prefer(self, event: Any = None) -> None:
         """Follow a change in napari's Preferences."""

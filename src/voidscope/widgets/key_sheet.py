@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from voidscope.widgets.keys import CLASSES, KEYS, painting_keys, printed
@@ -36,13 +35,6 @@ class KeySheet(QDialog):
             return
         self.show()
         self.raise_()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """The key that opens the sheet closes it, too."""
-        if event.text() == "?":
-            self.close()
-        else:
-            super().keyPressEvent(event)
 
     def _lay_out(self) -> None:
         groups = [(title, [(printed(k), w) for k, w in keys.items()]) for title, keys in KEYS.items()]

@@ -18,8 +18,8 @@ DONE = "Shift-D"
 """Finishes a reading of a gauge study."""
 CLASSES = tuple(f"{'Meta' if sys.platform == 'darwin' else 'Control'}-{k}" for k in range(1, 10))
 """Choose the first nine classes to paint with. With Alt, a brush of napari's changes its size while the mouse moves."""
-SHEET = "Shift-/"
-"""The question mark in napari's words."""
+SHEET = "?"
+"""Bound by Qt and not by napari, which knows no key that is typed with Shift but letters: it drops the Shift and then the key."""
 PRINTED = {"Shift": "⇧", "Control": "Ctrl+", "Meta": "⌘"}
 
 KEYS: Mapping[str, Mapping[str, str]] = {
@@ -67,8 +67,6 @@ class Clash:
 
 def printed(key: str) -> str:
     """A key as the buttons print it, e.g. ``⇧N`` or ``Ctrl+⇧Z``."""
-    if key == SHEET:
-        return "?"
     *held, last = key.split("-")
     return "".join(PRINTED[word] for word in sorted(held)) + last
 

@@ -31,7 +31,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.workflow import reranks, suggest
 
-NO_PREDICTION = "This slice has no prediction to accept yet; retrain, or segment this scan (Shift+P)."
+NO_PREDICTION = "This slice has no prediction in view to accept; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
 FIELDS = (
     "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
 )  # fmt: skip

@@ -51,7 +51,7 @@ class ScanLayers(QObject):
     def __init__(self, viewer: Any, project: Project, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._view = SliceView(viewer)
+        self._view, self.listed = SliceView(viewer), viewer.layers.events
         self._project = project
         self._scan: str | None = None
         self._plane: Plane | None = None
@@ -100,8 +100,10 @@ class ScanLayers(QObject):
         return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
 
     def show(self, scan: str) -> None:
-        """Bring a scan into view with everything known about it; nothing happens when it is there already."""
+        """Bring a scan into view with everything known about it; where it is there already, only what was taken out comes back."""
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
+            if self.find("prediction") is None and _mask(self._project, scan) is not None:
+                self.show_results()
             return
         self.solid.leave()
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
@@ -171,9 +173,10 @@ class ScanLayers(QObject):
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
         """Put what a quick look saw into the prediction of the scan in view, in place of what the model said of that slice.
 
-        The project is not touched. Returns False when another scan has come into view, or a person has rejected the slice.
+        The project is not touched. Returns False when another scan has come into view, a person has rejected the slice, or what is in
+        view is the body in 3-D, which is what was measured.
         """
-        if key in self.rejections or not self._put_slice(key, mask):
+        if key in self.rejections or self.solid.on or not self._put_slice(key, mask):
             return False
         self.results.preview(key, mask)
         self.looked.emit(key)
@@ -202,11 +205,8 @@ class ScanLayers(QObject):
         self._refresh(layer, key)
 
     def prediction(self, key: SliceKey) -> Mask | None:
-        """What is in view of a slice: a quick look, or what the current model says, also while it is segmenting; or None.
-
-        What a person has rejected is not in view, whichever of them it was.
-        """
-        if key in self.rejections:
+        """What is in view of a slice: a quick look, or what the current model says; None where it was rejected or its layer taken out."""
+        if key in self.rejections or (key.scan == self._scan and self.find("prediction") is None):
             return None
         return self.results.previews[key].copy() if key in self.results.previews else self._predicted(key)
 
@@ -247,10 +247,7 @@ class ScanLayers(QObject):
         return None if record is None or layer is None else self._view.under_cursor(record, layer)
 
     def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
-        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there.
-
-        Contrast, tool and class stay as they are.
-        """
+        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are."""
         self.solid.leave()
         self.show(key.scan)
         record = self._project.scan(key.scan)
@@ -271,10 +268,12 @@ class ScanLayers(QObject):
         self._viewer.layers.selection.active = layer
 
     def toggle(self, role: str) -> None:
-        """Show or hide a layer."""
+        """Show or hide a layer; one that a person has taken out comes back."""
         layer = self.find(role)
         if layer is not None:
             layer.visible = not layer.visible
+        elif self._scan is not None:
+            self.show(self._scan)
 
     def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:
         """Add a layer in its scan's place, with the look a person gave the one before it."""

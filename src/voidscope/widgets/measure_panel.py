@@ -81,7 +81,7 @@ class MeasurePanel(QWidget):
         self.solid.setToolTip("The voids of the scan in view in 3-D, or slices again.")
         self.scans = QComboBox()
         self.scans.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.scans.setMinimumContentsLength(12)
+        self.scans.setMinimumContentsLength(6)
         self.scans.setToolTip("Scans of the last measurement, with their verdicts; choosing one shows it.")
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
@@ -209,7 +209,9 @@ class MeasurePanel(QWidget):
             old = self._outdated(found)
             report = self._project.report
             sight = " ".join(report.sight() if report is not None else ())
-            self.reason.setText(f"{found.reason}. {len(voids)} voids counted. {sight}{old}")
+            self.reason.setText(
+                f"{found.reason}. {len(voids)} void{'' if len(voids) == 1 else 's'} counted. {sight}{old}"
+            )
             self.verdict.setText(f"({found.verdict.value})" if old else found.verdict.value)
             self.verdict.setToolTip(
                 "As it was measured; the sentence says what has changed since." if old else ""
@@ -252,6 +254,8 @@ class MeasurePanel(QWidget):
             self._runner.told.emit(spacing_told(scan, spacing_um))
 
     def _turn_solid(self) -> None:
+        if self._layers.previewing:
+            self._layers.show_results()  # what was measured, not a quick look
         if not self._layers.solid.turn() and self._layers.find("prediction") is None:
             self._runner.told.emit(
                 "There is no prediction of this scan to see in 3-D; segment it first (Shift+P)."

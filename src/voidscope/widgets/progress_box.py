@@ -301,7 +301,7 @@ def _outlook(found: ProjectProgress) -> str:
     """Forecast and readiness, and how much time labelling took."""
     ready = escape(found.readiness.sentence()).replace("to stop:", "to stop:</b>", 1)
     time = (
-        f" {_minutes(found.labelling_s)} of labelling so far (pauses over {PAUSE_S / 60:.0f} min left out)."
+        f" Labelling took {_minutes(found.labelling_s)} so far (pauses over {PAUSE_S / 60:.0f} min left out)."
         if found.labelling_s
         else ""
     )

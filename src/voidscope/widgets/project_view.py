@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
 from superqt import QCollapsible
 
@@ -168,6 +168,8 @@ class ProjectView(QTabWidget):
             (events.survey_changed, self._survey_changed),
             (events.evaluation_changed, self._evaluation_changed),
             (events.pretrained_changed, self._evaluation_changed),
+            (self.layers.listed.removed, self._layers_listed),
+            (self.layers.listed.inserted, self._layers_listed),
         ]
         for event, listener in listeners:
             event.connect(listener)
@@ -265,6 +267,10 @@ class ProjectView(QTabWidget):
 
     def _shown(self, scan: str) -> None:
         self._refresh("Scans", "Label", "Train", "Measure")
+
+    def _layers_listed(self, event: Any = None) -> None:
+        """There may be nothing left to accept, or something again; asked once whoever changed the layers is through."""
+        QTimer.singleShot(0, self.label.refresh_card)
 
     def _step_changed(self, event: Any = None) -> None:
         self.label.refresh_card()

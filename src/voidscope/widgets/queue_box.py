@@ -42,12 +42,13 @@ TIPS = {
 }
 NOTHING = {
     "missed": "No missed void is known. Segment a scan (Shift+P) or press Suggest: both look for them.",
-    "doubt": "No label is in doubt. Press Compare labels after labelling or segmenting.",
+    "doubt": "No label is in doubt.",
     "flicker": "No prediction flickers. Segment a scan (Shift+P) or press Suggest: both look for it.",
 }
+UNCOMPARED = "{} not compared with the model yet. Press Compare; it needs the scan segmented (Shift+P)."
 NONE_SETTLED = "Nothing is settled here: S leaves a finding as it is. Settled again shows the open ones."
 ACCEPTS = {
-    "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  Take the neighbours' class",
+    "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  As its neighbours",
 }  # fmt: skip
 
 WHAT = {
@@ -91,8 +92,7 @@ class QueueBox(QWidget):
         )
         self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
         self._picks: tuple[Suggestion, ...] = ()
-        self._grounds = Grounds()
-        self._review = Review()
+        self._grounds, self._review = Grounds(), Review()
         self._lay_out()
         self._connect()
 
@@ -124,6 +124,8 @@ class QueueBox(QWidget):
     def refresh_card(self) -> None:
         """Bring card, bars and buttons in line with the slice in view."""
         queue = self.kind == "queue"
+        if queue and (at := self._at()) != self.list.row():
+            self.list.select(at)
         here = next((s for s in self._picks if s.key == self._layers.key), None)
         self.bars.setValue(bars_of(here, self._grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
@@ -317,7 +319,7 @@ class QueueBox(QWidget):
         if found is not None:
             return f"{found.key}: {describe(found, self._project.classes)}."
         if not self.list.rows():
-            return NONE_SETTLED if self.settled.isChecked() else NOTHING[self.kind]
+            return NONE_SETTLED if self.settled.isChecked() else _nothing(self.kind, self._review)
         return TIPS[self.kind]
 
     def _turn(self, *_: object) -> None:
@@ -364,6 +366,14 @@ class QueueBox(QWidget):
         layout.addWidget(self.card)
         layout.addWidget(self.grounds)
         layout.addLayout(marks)
+
+
+def _nothing(kind: str, review: Review) -> str:
+    """Why a list of findings is empty; that no label is in doubt is said only where all were compared."""
+    left = len(review.uncompared)
+    if kind == "doubt" and left:
+        return UNCOMPARED.format("1 labelled slice is" if left == 1 else f"{left} labelled slices are")
+    return NOTHING[kind]
 
 
 def _without_terms(suggestion: Suggestion | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter
+from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from qtpy.QtWidgets import QListView, QSizePolicy, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from voidscope.vocabulary import SliceKey
@@ -147,10 +147,15 @@ class RowList(QListView):
         return int(self.currentIndex().row())
 
     def select(self, row: int) -> None:
-        """Select a row without telling anyone."""
+        """Select a row, or none (-1), without telling anyone."""
         index = self._model.index(row)
         self.setCurrentIndex(index)
         self.scrollTo(index)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The selected row stays in sight, whatever room a long card below leaves the list."""
+        super().resizeEvent(event)
+        self.scrollTo(self.currentIndex())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Letters are the viewer's shortcuts; arrows and the like move between rows and pick."""

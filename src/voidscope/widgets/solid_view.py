@@ -18,6 +18,11 @@ class SolidView:
         self._viewer, self._find, self._void = viewer, find, void
         self._before: list[tuple[Any, str, Any]] = []
 
+    @property
+    def on(self) -> bool:
+        """Whether it is 3-D now."""
+        return bool(self._before)
+
     def turn(self) -> bool:
         """To 3-D, or back to slices; whether it is 3-D now. Without a prediction there is nothing to see in 3-D."""
         if self._before:

@@ -130,6 +130,7 @@ class TrainPanel(QWidget):
         self.look()
         key = self._seen
         if key is not None:
+            self._layers.show(key.scan)
             self._runner.run(lambda: self._segmenting(key.scan), lambda _: self._segment_rest())
 
     def _segmenting(self, scan: str) -> Job[Any, Any]:

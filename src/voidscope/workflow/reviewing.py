@@ -30,6 +30,7 @@ class Review:
     missed, doubts, flicker : findings of each kind, of all segmented scans, without settled ones
     unseen : scans whose masks say nothing of missed voids, as no sweep of this version made them
     settled : findings of all kinds that a person left as they are, which can be taken back
+    uncompared : labelled slices that were not compared with this model's masks as they are labelled now, so nothing says whether they are in doubt
     """
 
     missed: tuple[Finding, ...] = ()
@@ -37,6 +38,7 @@ class Review:
     flicker: tuple[Finding, ...] = ()
     unseen: tuple[str, ...] = ()
     settled: tuple[Finding, ...] = ()
+    uncompared: tuple[SliceKey, ...] = ()
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind."""
@@ -99,8 +101,9 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     """
     cycle = project.cycle
     names = list(project.scans if scans is None else scans)
+    labels = project.labels
     if cycle is None:
-        return Review()
+        return Review(uncompared=tuple(k for k in labels if k.scan in names))
     seen, asked = {n: cycle.findings(n) for n in names if project.is_segmented(n)}, _asked(cycle.folder)
     open_ = [
         f
@@ -109,9 +112,11 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
         for f in (*s.missed, *s.flicker)
         if _said(project, f, asked) == UNLABELLED
     ]
+    compared = cycle.doubts
+    uncompared = (k for k in labels if k.scan in names and (str(k), labels.record(k).sha256) not in compared)
     open_ += [
         f
-        for (_, sha256), found in cycle.doubts.items()
+        for (_, sha256), found in compared.items()
         for f in found
         if f.key.scan in names and _stands(project, f, sha256, asked)
     ]
@@ -119,7 +124,8 @@ def findings(project: Project, scans: Sequence[str] | None = None) -> Review:
     settled = tuple(f for f in ranked if project.queue.is_settled(f))
     ranked = [f for f in ranked if f not in settled]
     missed, doubts_, flickers = (tuple(f for f in ranked if f.kind == kind) for kind in KINDS)
-    return Review(missed, doubts_, flickers, tuple(n for n, s in seen.items() if s is None), settled)
+    unseen = tuple(n for n, s in seen.items() if s is None)
+    return Review(missed, doubts_, flickers, unseen, settled, tuple(uncompared))
 
 
 def brief(finding: Finding, classes: ClassMap) -> str:
