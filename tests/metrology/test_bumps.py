@@ -348,3 +348,40 @@ def test_a_piece_that_stands_head_down_never_passes() -> None:
     pair = measure_scan(mask[..., :40], HBM, (1, 1, 1), RECIPE, "a")
     both = [b.measured.verdict for b in pair.bumps]
     assert both == [Verdict.REVIEW] * 2  # which of two is right nobody knows
+
+
+def under_filled(speck: int) -> np.ndarray:
+    """A bump whose solder lacks twelve voxels along x, and a speck of some class on that side, too small to be a bump."""
+    mask = np.full((60, 120, 120), BACKGROUND, np.uint8)
+    mask[10:30, 40:80, 40:80], mask[30:45, 40:80, 40:68] = PILLAR, SOLDER
+    mask[30:45, 55:62, 95:104] = speck
+    return mask
+
+
+@pytest.mark.parametrize("speck", [SOLDER, PILLAR])
+@pytest.mark.parametrize("unit", ["scan", "bump"])
+def test_a_scan_of_one_bump_has_its_lengths_whatever_lies_beside_it(unit: str, speck: int) -> None:
+    criteria = [
+        Criterion(measure=m, at_most=n) for m, n in (("solder_underfill_um", 5), ("pillar_width_um", 45))
+    ]
+    recipe = MeasureConfig(unit=unit, criteria=tuple(criteria))
+    found = measure_scan(under_filled(speck), HBM, (1, 1, 1), recipe, "a")
+    (bump,) = (b.measured for b in found.bumps)
+    assert found.stray.pieces == 1 and found.verdict is Verdict.FAIL
+    assert found.outcomes[1:] == bump.outcomes[1:]
+    assert [o.value for o in found.outcomes[1:]] == [12, 40]
+    assert (found.dimensions, found.boxed) == (bump.dimensions, bump.boxed)
+    lengths = [q for q in found.quantities if q.startswith(("blt", "pillar", "pad", "solder"))]
+    assert len(lengths) == 9
+    for name in lengths:
+        assert found.quantities[name] == bump.quantities[name]
+        assert found.undefined.get(name) == bump.undefined.get(name)
+
+
+def test_a_bump_without_a_pillar_gets_none_from_a_speck_beside_it() -> None:
+    mask = under_filled(PILLAR)
+    mask[10:30, 40:80, 40:80] = SOLDER
+    recipe = MeasureConfig(unit="scan", criteria=(Criterion(measure="pillar_width_um", at_most=45),))
+    found = measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is Verdict.REVIEW and found.dimensions == Dimensions()
+    assert found.undefined["pillar_width_um"] == "no voxel is copper_pillar"
