@@ -3,7 +3,8 @@
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
 A criterion on a length is one on bumps whatever the unit: of a scan of several it comes out as of the bump where it is worst.
-A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS.
+A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS,
+and so is a scan by a length of it, whatever the unit.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
 
@@ -260,9 +261,9 @@ def not_turned(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
     for bump in bumps:
         size = bump.measured.dimensions
         turned = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
-        if bump.measured.verdict is Verdict.PASS and (turned or size.blt_um == 0):
+        if turned or size.blt_um == 0:
             reason = f"it stands along {size.build_axis}, bond line {size.blt_um:g} um, other than the bumps beside it: look at it"
-            bump = replace(bump, measured=doubted(bump.measured, reason))
+            bump = replace(bump, measured=_suspected(bump.measured, reason))
         told.append(bump)
     return tuple(told)
 
@@ -274,10 +275,22 @@ def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
         for name, n in most.items()
         if n and has[name] < DUST * n
     ]
-    if bump.measured.verdict is not Verdict.PASS or not lacks:
+    if not lacks:
         return bump
     reason = f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
-    return replace(bump, measured=doubted(bump.measured, reason))
+    return replace(bump, measured=_suspected(bump.measured, reason))
+
+
+def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
+    """A structure that may be no whole bump: for REVIEW instead of PASS, and so are the criteria on its lengths, whatever its verdict."""
+    outcomes = tuple(
+        replace(o, verdict=Verdict.REVIEW, reason=f"{o.reason}, but {reason}")
+        if o.measure in OF_BUMP and o.verdict is Verdict.PASS
+        else o
+        for o in found.outcomes
+    )
+    passed = found.verdict is Verdict.PASS
+    return replace(doubted(found, reason) if passed else found, outcomes=outcomes)
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
