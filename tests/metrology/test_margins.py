@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Dimensions, Margins, ScanMeasurement, dimensions, measure_scan
+from voidscope.metrology import Dimensions, Margins, Report, ScanMeasurement, dimensions, measure_scan
 from voidscope.metrology.margins import (
     ROWS,
     STEPS,
@@ -250,3 +250,17 @@ def test_a_lone_bump_is_measured_alike_whether_there_is_dust_beside_it_or_not() 
     for size in (found.dimensions, found.bumps[0].measured.dimensions):
         assert size.interpolated and size.blt_um == alone.dimensions.blt_um
         assert size.extrusion_um == pytest.approx(alone.dimensions.extrusion_um)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_the_page_says_how_fine_the_edges_are_of_the_bumps_that_have_lengths(sure: bool) -> None:
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6)
+    made.mask[(made.truth == 1) & (made.mask == SOLDER)] = BACKGROUND  # the first is open and has no lengths
+    odds = np.random.default_rng(0).integers(1, 256, made.mask.shape, dtype=np.uint8)
+    margins = Margins(made.mask, odds) if sure else None
+    found = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a", None, margins)
+    assert [b.measured.dimensions.interpolated for b in found.bumps] == [False, *[sure] * 5]
+    said = ["edges to the voxel", "edges interpolated from the model's probabilities"]
+    for page in (Report((found,)).html(), Report((found,)).print_html()):
+        text = page.replace("&#39;", "'")
+        assert [words in text for words in said] == [not sure, sure]

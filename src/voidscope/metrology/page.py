@@ -89,9 +89,11 @@ def page_of(
     )  # fmt: skip
 
 
-def edges_in_words(found: Dimensions) -> str:
-    """How fine the edges are that lengths were read off."""
-    return "edges interpolated from the model's probabilities" if found.interpolated else "edges to the voxel"
+def edges_in_words(scan: ScanMeasurement) -> str:
+    """How fine the edges are that a scan's lengths, or those of its bumps that have any, were read off."""
+    sizes = [scan.dimensions, *(b.measured.dimensions for b in scan.bumps)]
+    finer = any(size.interpolated for size in sizes)
+    return "edges interpolated from the model's probabilities" if finer else "edges to the voxel"
 
 
 def _um(found: Dimensions, name: str) -> str:
