@@ -14,7 +14,7 @@ from voidscope.metrology.budget import Contribution, area_budget, combined, rati
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
-from voidscope.metrology.margins import Odds
+from voidscope.metrology.margins import Known
 from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
@@ -252,10 +252,10 @@ def measure_mask(
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Odds | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
+    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
 ) -> ScanMeasurement:  # fmt: skip
     """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them,
-    `odds` (z, y, x) how sure a model was of each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
+    `odds` how sure a model was of each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
     """
     counts = count_classes(mask, len(classes))
     size, boxed = sizes or both_ways(mask, classes, spacing, recipe, odds)
