@@ -137,7 +137,7 @@ class MeasureConfig(Section):
     unit: Literal["bump", "scan"] = setting(
         "bump", "Decided by",
         "bump decides each bump by itself: a scan fails when one of its bumps fails, and is for REVIEW when one is and none fails. "
-        "scan decides by the ratio of all bumps together.",
+        "scan decides by the ratio of all bumps together, and by each length where a bump is worst in it.",
     )  # fmt: skip
     least_structure: float = setting(
         0.05, "Least bump", "Pieces of less than this share of the largest bump are no bumps; they are counted and said.", ge=0, le=1

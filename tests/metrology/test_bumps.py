@@ -348,3 +348,68 @@ def test_a_piece_that_stands_head_down_never_passes() -> None:
     pair = measure_scan(mask[..., :40], HBM, (1, 1, 1), RECIPE, "a")
     both = [b.measured.verdict for b in pair.bumps]
     assert both == [Verdict.REVIEW] * 2  # which of two is right nobody knows
+
+
+def under_filled(speck: int) -> np.ndarray:
+    """A bump whose solder lacks twelve voxels along x, and a speck of some class on that side, too small to be a bump."""
+    mask = np.full((60, 120, 120), BACKGROUND, np.uint8)
+    mask[10:30, 40:80, 40:80], mask[30:45, 40:80, 40:68] = PILLAR, SOLDER
+    mask[30:45, 55:62, 95:104] = speck
+    return mask
+
+
+@pytest.mark.parametrize("speck", [SOLDER, PILLAR])
+@pytest.mark.parametrize("unit", ["scan", "bump"])
+def test_a_scan_of_one_bump_has_its_lengths_whatever_lies_beside_it(unit: str, speck: int) -> None:
+    criteria = [
+        Criterion(measure=m, at_most=n) for m, n in (("solder_underfill_um", 5), ("pillar_width_um", 45))
+    ]
+    recipe = MeasureConfig(unit=unit, criteria=tuple(criteria))
+    found = measure_scan(under_filled(speck), HBM, (1, 1, 1), recipe, "a")
+    (bump,) = (b.measured for b in found.bumps)
+    assert found.stray.pieces == 1 and found.verdict is Verdict.FAIL
+    assert found.outcomes[1:] == bump.outcomes[1:]
+    assert [o.value for o in found.outcomes[1:]] == [12, 40]
+    assert (found.dimensions, found.boxed) == (bump.dimensions, bump.boxed)
+    lengths = [q for q in found.quantities if q.startswith(("blt", "pillar", "pad", "solder"))]
+    assert len(lengths) == 9
+    for name in lengths:
+        assert found.quantities[name] == bump.quantities[name]
+        assert found.undefined.get(name) == bump.undefined.get(name)
+
+
+def test_a_bump_without_a_pillar_gets_none_from_a_speck_beside_it() -> None:
+    mask = under_filled(PILLAR)
+    mask[10:30, 40:80, 40:80] = SOLDER
+    recipe = MeasureConfig(unit="scan", criteria=(Criterion(measure="pillar_width_um", at_most=45),))
+    found = measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is Verdict.REVIEW and found.dimensions == Dimensions()
+    assert found.undefined["pillar_width_um"] == "no voxel is copper_pillar"
+
+
+def head_down(void: bool = False) -> np.ndarray:
+    """Four bumps, the last of them head down; with a void in it if asked."""
+    mask = np.full((60, 100, 100), BACKGROUND, np.uint8)
+    for y, x in ((10, 10), (10, 60), (60, 10), (60, 60)):
+        mask[10:30, y : y + 20, x : x + 20], mask[30:45, y : y + 20, x : x + 20] = PILLAR, SOLDER
+    mask[10:25, 60:80, 60:80], mask[25:45, 60:80, 60:80] = SOLDER, PILLAR
+    if void:
+        mask[12:22, 62:78, 62:78] = VOID
+    return mask
+
+
+@pytest.mark.parametrize("void", [False, True])
+def test_a_length_of_a_doubtful_bump_never_passes_a_scan_judged_whole(void: bool) -> None:
+    recipe = MeasureConfig(limit=0.1, unit="scan", criteria=(Criterion(measure="blt_um", at_most=40),))
+    found = measure_scan(head_down(void), HBM, (1, 1, 1), recipe, "a")
+    (odd,) = (b for b in found.bumps if b.measured.dimensions.build_axis == "-z")
+    assert odd.measured.verdict is (Verdict.FAIL if void else Verdict.REVIEW)  # by its own ratio
+    assert found.outcomes[0].verdict is Verdict.PASS
+    assert (found.verdict, found.outcomes[1].verdict) == (Verdict.REVIEW, Verdict.REVIEW)
+    assert "it stands along -z" in found.outcomes[1].reason and odd.name in found.reason
+    one = recipe.model_copy(update={"criteria": (Criterion(measure="blt_um", at_most=30),)})
+    assert measure_scan(head_down(void), HBM, (1, 1, 1), one, "a").verdict is Verdict.FAIL
+    ratio = recipe.model_copy(update={"criteria": ()})
+    assert measure_scan(head_down(void), HBM, (1, 1, 1), ratio, "a").verdict is Verdict.PASS
+    either = recipe.model_copy(update={"limit": 0.0, "pass_when": "any criterion passes"})
+    assert measure_scan(head_down(True), HBM, (1, 1, 1), either, "a").verdict is Verdict.REVIEW

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import tracemalloc
+from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
@@ -12,14 +15,13 @@ from hypothesis import strategies as st
 
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Dimensions, Margins, ScanMeasurement, dimensions, measure_scan
+from voidscope.metrology import Dimensions, Margins, Report, ScanMeasurement, dimensions, measure_scan
 from voidscope.metrology.margins import (
     ROWS,
     STEPS,
     UNKNOWN,
     Odds,
-    around,
-    ends_along,
+    ends_of,
     odds_of,
     outermost,
 )
@@ -27,8 +29,8 @@ from voidscope.vocabulary import ClassMap, Mask
 
 HBM = ClassMap.hbm()
 RECIPE = MeasureConfig()
-BACKGROUND, PILLAR, SOLDER, PAD = (
-    HBM.id_of(n) for n in ("background", "copper_pillar", "solder", "copper_pad")
+BACKGROUND, PILLAR, SOLDER, VOID, PAD = (
+    HBM.id_of(n) for n in ("background", "copper_pillar", "solder", "void", "copper_pad")
 )
 Fields = npt.NDArray[np.float64]
 
@@ -53,8 +55,20 @@ def soft_bump(lean: float = 0.02, blur: float = 0.35) -> tuple[Mask, Fields]:
     return np.array([BACKGROUND, PILLAR, SOLDER, PAD], np.uint8)[inside.argmax(axis=0)], entropy
 
 
-def measured(mask: Mask, odds: Odds | None = None, up: str = "auto") -> Dimensions:
-    return dimensions(mask, HBM, (1.0, 1.0, 1.0), RECIPE, odds)
+def margins_of(mask: Mask, odds: Odds) -> Margins:
+    return Margins.by_planes(mask, odds, [VOID])
+
+
+def measured(mask: Mask, odds: Odds | None = None) -> Dimensions:
+    known = None if odds is None else margins_of(mask, odds).within((0, 0, 0), mask)
+    return dimensions(mask, HBM, (1.0, 1.0, 1.0), RECIPE, known)
+
+
+def around(odds: Odds, first: tuple[int, ...], shape: tuple[int, ...]) -> Callable[[int], Odds]:
+    """Log-odds of a box and of one voxel around it, plane by plane; not known beyond the array."""
+    z, y, x = (slice(a + 1, a + n + 3) for a, n in zip(first, shape, strict=True))
+    wide = np.pad(odds, 2, constant_values=UNKNOWN)[z, y, x]
+    return lambda k: wide[k + 1]
 
 
 @given(st.floats(0.2, 12))
@@ -96,7 +110,7 @@ def test_a_plane_is_found_wherever_it_lies_between_two_voxels(shift: float) -> N
     entropy = -chance * np.log(chance) - (1 - chance) * np.log1p(-chance)
     body = np.broadcast_to((at > 0)[:, None, None], (12, 3, 3))
     odds = np.broadcast_to(odds_of(entropy[None])[0][:, None, None], (12, 3, 3))
-    near, far = ends_along(body, around(odds, (0, 0, 0), (12, 3, 3)), 0)
+    near, far = ends_of(body, around(odds, (0, 0, 0), (12, 3, 3)))[0]
     assert near == pytest.approx(5.8 + shift, abs=0.03)
     assert (far == 12).all()  # nobody knows what is beyond the scan
 
@@ -134,9 +148,7 @@ def test_ends_are_those_of_a_loop_over_lines_and_never_farther_than_half_a_voxel
     odds = rng.integers(0, 256, (6, 7, 8), dtype=np.uint8)
     first, shape = (1, 0, 2), (4, 7, 5)
     body = rng.random(shape) < rng.choice([0.1, 0.6])
-    wide = around(odds, first, shape)
-    for axis in range(3):
-        near, far = ends_along(body, wide, axis)
+    for axis, (near, far) in enumerate(ends_of(body, around(odds, first, shape))):
         lines = np.moveaxis(body, axis, 2)
         for at in np.ndindex(lines.shape[:2]):
             there = np.flatnonzero(lines[at]).tolist()
@@ -201,33 +213,85 @@ def test_only_planes_with_something_and_those_next_to_them_are_read() -> None:
     margins = Margins.of(mask, source, HBM)
     there = np.flatnonzero((mask != BACKGROUND).any(axis=(1, 2)))
     assert source.read == list(range(there[0] - 1, there[-1] + 2)) and len(source.read) < len(mask)
-    assert measured(mask, margins.odds) == measured(mask, odds_of(entropy))
+    assert dimensions(mask, HBM, (1, 1, 1), RECIPE, margins.within((0, 0, 0), mask)) == measured(
+        mask, odds_of(entropy)
+    )
+    unread = [z for z in range(len(mask)) if z not in source.read]
+    whole = odds_of(entropy)
+    whole[unread] = UNKNOWN
+    assert margins.sha256 == hashlib.sha256(whole.tobytes()).hexdigest()
     empty = np.full_like(mask, BACKGROUND)
-    assert not Margins.of(empty, Entropy(entropy), HBM).odds.any()
+    assert not any(len(plane.odds) for plane in Margins.of(empty, Entropy(entropy), HBM).planes)
+
+
+@pytest.mark.parametrize("shape", [(9, 10, 11), (1, 5, 6)])
+def test_only_void_and_voxels_beside_another_class_are_kept(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(3)
+    mask = rng.choice(np.array([BACKGROUND, VOID, SOLDER], np.uint8), shape, p=[0.05, 0.05, 0.9])
+    odds = rng.integers(0, 256, shape, dtype=np.uint8)
+    kept = np.zeros(shape, np.uint8)
+    for plane, told in zip(kept, margins_of(mask, odds).planes, strict=True):
+        plane[:] = told.rows(0, shape[1], shape[2])
+        assert (told.rows(2, 4, shape[2]) == plane[2:4]).all()
+    assert (kept == np.where(at_edges(mask), odds, UNKNOWN)).all() and not at_edges(mask).all()
+
+
+def at_edges(mask: Mask) -> npt.NDArray[np.bool_]:
+    """Voxel by voxel: void, or with a neighbour of another class."""
+    found = mask == VOID
+    for at in np.ndindex(mask.shape):
+        for step in (*np.eye(3, dtype=int), *-np.eye(3, dtype=int)):
+            beside = tuple((at + step).tolist())
+            if all(0 <= i < n for i, n in zip(beside, mask.shape, strict=True)):
+                found[at] |= mask[beside] != mask[at]
+    return found
+
+
+def test_margins_cost_little_memory_beside_the_mask() -> None:
+    mask, entropy = np.full((96, 96, 96), BACKGROUND, np.uint8), np.full((96, 96, 96), 0.3, np.float16)
+    mask[5:45, 10:86, 10:86], mask[45:90, 10:86, 10:86] = PILLAR, SOLDER
+
+    def peak(work: Callable[[], object]) -> float:
+        tracemalloc.start()
+        work()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most / mask.nbytes
+
+    margins = Margins.of(mask, Entropy(entropy), HBM)
+    known = margins.within((0, 0, 0), mask)
+    assert peak(lambda: Margins.of(mask, Entropy(entropy), HBM)) < 0.5
+    plain, finer = (peak(lambda k=k: dimensions(mask, HBM, (1, 1, 1), RECIPE, k)) for k in (None, known))
+    assert finer < plain + 0.3
 
 
 def test_nothing_is_known_of_voxels_that_are_no_longer_what_the_model_said() -> None:
     mask, entropy = soft_bump()
-    margins = Margins(mask, odds_of(entropy))
-    assert margins.within((0, 0, 0), mask) is margins.odds
+    odds = odds_of(entropy)
+    known = margins_of(mask, odds)
     cut = mask[4:30, 2:30, 3:33].copy()
     cut[10, 10] = PAD
     before = cut.copy()
-    found = margins.within((4, 2, 3), cut)
+    box = known.within((4, 2, 3), cut)
+    found = np.stack([box.around(z, (0, 0), cut.shape[1:]) for z in range(-1, len(cut) + 1)])
     same = cut == mask[4:30, 2:30, 3:33]
-    assert (found == np.where(same, margins.odds[4:30, 2:30, 3:33], UNKNOWN)).all() and not same.all()
-    assert (cut == before).all() and margins.odds[14, 12].all()
+    there = np.where(at_edges(mask), odds, UNKNOWN)[4:30, 2:30, 3:33]
+    true = np.pad(np.where(same, there, UNKNOWN), 1, constant_values=UNKNOWN)
+    assert (found == true).all() and not same.all() and true.any()
+    part = np.stack([box.around(z, (5, 0), (9, 30)) for z in range(-1, len(cut) + 1)])
+    assert (part[..., 1:-1] == true[:, 5:16, 1:-1]).all()
+    assert (cut == before).all()
 
 
 def test_a_scan_without_margins_is_measured_as_ever_and_each_bump_of_one_with_them_as_it_is_alone() -> None:
     made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6)
     odds = np.random.default_rng(0).integers(1, 256, made.mask.shape, dtype=np.uint8)
-    margins = Margins(made.mask, odds)
+    margins = margins_of(made.mask, odds)
     found, whole = (measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a", None, m) for m in (margins, None))
     assert len(found.bumps) == 6 and not any(b.measured.dimensions.interpolated for b in whole.bumps)
     for bump, plain in zip(found.bumps, whole.bumps, strict=True):
         box = tuple(slice(a - 1, b + 1) for a, b in bump.structure.box)
-        alone = dimensions(made.mask[box], HBM, (1, 1, 1), RECIPE, odds[box])
+        alone = measured(made.mask[box], odds[box])
         assert bump.measured.dimensions == alone != plain.measured.dimensions
         assert bump.measured.n_voxels == plain.measured.n_voxels
         assert bump.measured.boxed == plain.measured.boxed
@@ -242,11 +306,25 @@ def test_a_scan_without_margins_is_measured_as_ever_and_each_bump_of_one_with_th
 def test_a_lone_bump_is_measured_alike_whether_there_is_dust_beside_it_or_not() -> None:
     mask, entropy = soft_bump()
     odds = odds_of(entropy)
-    alone = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a", None, Margins(mask, odds))
+    alone = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a", None, margins_of(mask, odds))
     assert alone.dimensions == measured(mask, odds)
     mask[36, 2, 2] = SOLDER
-    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a", None, Margins(mask, odds))
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a", None, margins_of(mask, odds))
     assert found.stray.pieces == 1
     for size in (found.dimensions, found.bumps[0].measured.dimensions):
         assert size.interpolated and size.blt_um == alone.dimensions.blt_um
         assert size.extrusion_um == pytest.approx(alone.dimensions.extrusion_um)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_the_page_says_how_fine_the_edges_are_of_the_bumps_that_have_lengths(sure: bool) -> None:
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6)
+    made.mask[(made.truth == 1) & (made.mask == SOLDER)] = BACKGROUND  # the first is open and has no lengths
+    odds = np.random.default_rng(0).integers(1, 256, made.mask.shape, dtype=np.uint8)
+    margins = margins_of(made.mask, odds) if sure else None
+    found = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a", None, margins)
+    assert [b.measured.dimensions.interpolated for b in found.bumps] == [False, *[sure] * 5]
+    said = ["edges to the voxel", "edges interpolated from the model's probabilities"]
+    for page in (Report((found,)).html(), Report((found,)).print_html()):
+        text = page.replace("&#39;", "'")
+        assert [words in text for words in said] == [not sure, sure]

@@ -400,3 +400,29 @@ def test_a_package_is_told_bump_by_bump_with_volumes_areas_and_intervals() -> No
     for html in (report.html(), paper):
         assert "some_scan" in html and "some scan" not in html and "True" not in html
     assert "6 PASS" in paper
+
+
+@pytest.mark.parametrize(
+    ("ratio", "measures", "said"),
+    [
+        ("void/solder", (), "times two thirds of the voids' voxel faces, and"),
+        ("projected area", (), "times π/4 of the pixel edges of their outline in the projection, and"),
+        ("worst slice", (), "times π/4 of the pixel edges of their outline in the worst slice, and"),
+        ("interface band, pad side", (), "times two thirds of the voxel faces of void in the band, and"),
+        (
+            "void/foreground",
+            ("projected area", "void/solder", "blt_um"),
+            "times two thirds of the voids' voxel faces (of projected area: π/4 of the pixel edges of their outline in the projection), and",
+        ),
+    ],
+)  # fmt: skip
+def test_the_page_says_what_the_edges_do_to_each_ratio_that_decides(
+    ratio: str, measures: tuple[str, ...], said: str
+) -> None:
+    criteria = tuple(Criterion(measure=m, at_most=1) for m in measures)
+    recipe = MeasureConfig(ratio=ratio, criteria=criteria, build_axis="z")
+    made = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 3.0})
+    made.mask[17:19, 10:20, 10:20] = HBM.id_of("copper_pad")
+    found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+    assert found.uncertainty
+    assert said in Page(Report((found,)).html()).text

@@ -54,9 +54,11 @@ def test_slices_of_a_test_scan_calibrate_where_it_is_not_labelled_whole(judged: 
     assert (told["sigma"], told["of"], told["held"]) == (found.sigma, found.of, found.held)
 
 
-def test_what_no_edge_makes_an_interval_of_is_refused(judged: Project) -> None:
-    with pytest.raises(ConfigError, match="for which no interval is made from edges"):
+def test_a_ratio_of_areas_is_refused_and_the_one_to_calibrate_by_is_named(judged: Project) -> None:
+    with pytest.raises(ConfigError, match="What it finds holds for areas") as refused:
         calibrate(judged, config=judged.config.with_changes(['measure.ratio="projected area"']))
+    assert "measure.ratio is 'projected area'" in str(refused.value)
+    assert str(refused.value).endswith("set measure.ratio=void/foreground for it.")
     for key in list(judged.labels):
         judged.labels.remove(key)
     with pytest.raises(NotReady, match="has labels to judge by"):

@@ -3,7 +3,8 @@
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
 A criterion on a length is one on bumps whatever the unit: of a scan of several it comes out as of the bump where it is worst.
-A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS.
+A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS,
+and so is a scan by a length of it, whatever the unit.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
 
@@ -23,6 +24,7 @@ from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
+from voidscope.metrology.dimensions import Dimensions, both_ways, standing
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
@@ -70,10 +72,9 @@ def measure_scan(
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
         seen = views or Views.none(len(classes))
-        several = len(found.structures) > 1
-        odds = None if several or margins is None else margins.within((0, 0, 0), mask)
+        sizes = _sizes(found, mask, classes, spacing, recipe, margins)
         whole = measure_clean(
-            mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds, several
+            mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
         )
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
@@ -81,9 +82,26 @@ def measure_scan(
             whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
         bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
-    whole = over_bumps(whole, bumps) if several else whole
+    whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
+
+
+def _sizes(
+    found: Split,
+    mask: Mask,
+    classes: ClassMap,
+    spacing: Spacing,
+    recipe: MeasureConfig,
+    margins: Margins | None,
+) -> tuple[Dimensions, Dimensions]:
+    """The lengths of a scan by columns and by boxes: those of its bump, whatever lies beside it, and of several nothing but the build axis."""
+    if len(found.structures) > 1:
+        return (size := standing(mask, classes, spacing, recipe)), size
+    first, cut = (0, 0, 0), mask
+    if found.structures and found.stray.pieces:
+        ((_, first, cut),) = found.blanked()
+    return both_ways(cut, classes, spacing, recipe, margins.within(first, cut) if margins else None)
 
 
 def _load_libraries() -> None:
@@ -104,6 +122,7 @@ def _each(
     seen = {_key(v): v.shape for v in (*whole.voids, *whole.small_voids)}
     spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
     void_ids = classes.ids_with_role(Role.VOID)
+    sizes = (whole.dimensions, whole.boxed) if len(found.structures) == 1 else None
 
     def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
         def known(void: Void) -> Shape | None:
@@ -119,7 +138,8 @@ def _each(
             whole.scan,
             views.within(edges, void_ids),
             lambda: voids_of(cut, classes, spacing, recipe, known),
-            margins.within(first, cut) if margins else None,
+            margins.within(first, cut) if margins and not sizes else None,
+            sizes,
         )
         alone = cut_off(not_filled(replace(alone, closed_in=n), n), found.structures[k])
         return Bump(found.structures[k], _moved(alone, first))
@@ -136,14 +156,21 @@ def _each(
 
 
 def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
-    """A scan of several bumps, which has no lengths of its own, with each criterion on one as it came out of the bump where it is worst."""
+    """The scan with each criterion on a length, of which one of several bumps has none of its own, as it came out of the bump where it is worst.
+
+    One of a single bump and of pieces that are none has that bump's, and lacks what it lacks.
+    """
+    if len(bumps) == 1:
+        others = {k: v for k, v in whole.undefined.items() if k not in OF_BUMP}
+        lacking = {k: v for k, v in bumps[0].measured.undefined.items() if k in OF_BUMP}
+        whole = replace(whole, undefined=others | lacking)
     outcomes = list(whole.outcomes)
     for k, outcome in enumerate(whole.outcomes):
         if outcome.measure in OF_BUMP:
             worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
             of_it = worst.measured.outcomes[k]
-            whose = f"{worst.name}, the worst of {len(bumps)} bumps"
-            outcomes[k] = replace(of_it, reason=f"{of_it.reason} ({whose})")
+            whose = f" ({worst.name}, the worst of {len(bumps)} bumps)" if len(bumps) > 1 else ""
+            outcomes[k] = replace(of_it, reason=f"{of_it.reason}{whose}")
     if outcomes == list(whole.outcomes):
         return whole
     verdict, reason = joined(outcomes, whole.recipe.pass_when)
@@ -234,9 +261,9 @@ def not_turned(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
     for bump in bumps:
         size = bump.measured.dimensions
         turned = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
-        if bump.measured.verdict is Verdict.PASS and (turned or size.blt_um == 0):
+        if turned or size.blt_um == 0:
             reason = f"it stands along {size.build_axis}, bond line {size.blt_um:g} um, other than the bumps beside it: look at it"
-            bump = replace(bump, measured=doubted(bump.measured, reason))
+            bump = replace(bump, measured=_suspected(bump.measured, reason))
         told.append(bump)
     return tuple(told)
 
@@ -248,10 +275,22 @@ def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
         for name, n in most.items()
         if n and has[name] < DUST * n
     ]
-    if bump.measured.verdict is not Verdict.PASS or not lacks:
+    if not lacks:
         return bump
     reason = f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
-    return replace(bump, measured=doubted(bump.measured, reason))
+    return replace(bump, measured=_suspected(bump.measured, reason))
+
+
+def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
+    """A structure that may be no whole bump: for REVIEW instead of PASS, and so are the criteria on its lengths, whatever its verdict."""
+    outcomes = tuple(
+        replace(o, verdict=Verdict.REVIEW, reason=f"{o.reason}, but {reason}")
+        if o.measure in OF_BUMP and o.verdict is Verdict.PASS
+        else o
+        for o in found.outcomes
+    )
+    passed = found.verdict is Verdict.PASS
+    return replace(doubted(found, reason) if passed else found, outcomes=outcomes)
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:

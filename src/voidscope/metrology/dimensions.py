@@ -19,7 +19,7 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.bodies import BumpParts, ClassBox
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
-from voidscope.metrology.margins import Odds, around, ends_along, outermost
+from voidscope.metrology.margins import Known, ends_of, outermost
 from voidscope.metrology.pieces import Part
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -72,7 +72,7 @@ class Dimensions:
 
 
 def dimensions(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Odds | None = None
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Known | None = None
 ) -> Dimensions:
     """Measure the bump in a mask (z, y, x) of class ids by columns and levels, without parts below `DUST` of their class's largest.
 
@@ -81,7 +81,7 @@ def dimensions(
 
     Heights are medians over the columns (along the build axis) of the pillar, widths and the pillar's edges medians over the
     levels (across it), the solder's edges the `BULGE` percentile of its levels. All are whole voxels wide at each column or
-    level, so a body of straight walls is measured to the voxel, but where `odds` (z, y, x) say how sure a model was of each voxel:
+    level, so a body of straight walls is measured to the voxel, but where `odds` say how sure a model was of each voxel:
     then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
     return _by_columns(BumpParts.of(mask, classes, recipe), mask, classes, spacing_um, recipe, odds)
@@ -93,7 +93,7 @@ def _by_columns(
     classes: ClassMap,
     spacing_um: Spacing,
     recipe: MeasureConfig,
-    odds: Odds | None,
+    odds: Known | None,
 ) -> Dimensions:
     posed = _Posed.of(parts.without_dust(), spacing_um, recipe)
     if posed is None:
@@ -124,7 +124,7 @@ def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
 
 
 def both_ways(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Odds | None = None
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Known | None = None
 ) -> tuple[Dimensions, Dimensions]:
     """`dimensions` and `by_boxes` of a mask whose classes are counted once."""
     parts = BumpParts.of(mask, classes, recipe)
@@ -168,7 +168,7 @@ def stands_along(size: Dimensions, recipe: MeasureConfig) -> str | None:
 class _Posed:
     """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`.
 
-    Where the box they lie in is part of a mask, `corner` is its first voxel; `odds` are of the whole mask.
+    Where the box they lie in is part of a mask, `corner` is its first voxel; `odds` are known of the whole mask.
     """
 
     pillar: ClassBox
@@ -180,7 +180,7 @@ class _Posed:
     spacing: tuple[float, float, float]
     shape: tuple[int, ...]
     corner: tuple[int, ...] = (0, 0, 0)
-    odds: Odds | None = None
+    odds: Known | None = None
 
     @classmethod
     def of(cls, parts: BumpParts, spacing_um: Spacing, recipe: MeasureConfig) -> _Posed | None:
@@ -227,9 +227,10 @@ class _Posed:
 
     def sides_of(self, part: ClassBox) -> _Sides:
         """Where a class begins and ends in each column and at each level."""
-        body = np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0))
-        odds = self.odds
-        near, far, across = _whole(body) if odds is None else _finer(body, self._around(odds, part))
+        if self.odds is None:
+            near, far, across = _whole(np.ascontiguousarray(np.moveaxis(part.body(), self.up, 0)))
+        else:
+            near, far, across = self._finer(part, self.odds)
         low, n = part.first[self.up], self.shape[self.up]
         ends = (n - low - far, n - low - near) if self.turned else (near + low, far + low)
         edges = [e + part.first[a] for e, a in zip(across, self.across, strict=True)]
@@ -241,10 +242,15 @@ class _Posed:
             full[there] = np.where(far > 0, found, 0)
         return _Sides(wide[0], wide[1], (edges[0], edges[1]))
 
-    def _around(self, odds: Odds, part: ClassBox) -> Odds:
-        """Log-odds of a class's box and of one voxel around it, the build axis first."""
-        first = [a + b for a, b in zip(part.first, self.corner, strict=True)]
-        return np.moveaxis(around(odds, first, part.mask.shape), self.up, 0)
+    def _finer(self, part: ClassBox, odds: Known) -> tuple[Ends, Ends, list[Lengths]]:
+        """What `_whole` tells, between voxels; infinity and its negative in a column without any."""
+        (up, *corner), (_, *shape) = np.add(part.first, self.corner).tolist(), part.mask.shape
+        ends = ends_of(part.body(), lambda z: odds.around(z + up, corner, shape))
+        across = [
+            outermost(*(e if self.up < other else e.T for e in ends[a]))
+            for a, other in zip(self.across, self.across[::-1], strict=True)
+        ]
+        return *ends[self.up], across
 
 
 @dataclass(frozen=True)
@@ -267,11 +273,6 @@ def _whole(body: Part) -> tuple[Ends, Ends, list[Lengths]]:
     for level in reversed(levels):
         np.copyto(near, level, where=body[level])
     return near, far, [_edges(np.asarray(body.any(axis=2 - k))) for k in range(2)]
-
-
-def _finer(body: Part, odds: Odds) -> tuple[Ends, Ends, list[Lengths]]:
-    """The same between voxels, by the log-odds `around` the body; infinity and its negative in a column without any."""
-    return *ends_along(body, odds, 0), [outermost(*ends_along(body, odds, k)) for k in (1, 2)]
 
 
 def _apart(a: list[float], b: list[float], across: tuple[float, ...]) -> float:

@@ -9,7 +9,7 @@ entropy makes either look less sure than it was, and the edge still lies between
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.components import chunks, of_classes
+from voidscope.metrology.components import of_classes
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import VoxelSource
 
@@ -32,39 +32,122 @@ Odds = npt.NDArray[np.uint8]
 """Log-odds of the class of each voxel against all others, `STEPS` to 1, `UNKNOWN` where not known."""
 Part = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.float64]
+Ends = tuple[Lengths, Lengths]
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A plane (h, w) of log-odds, of which most are not known: an eighth of a byte for each voxel and one for each that is.
+
+    Attributes
+    ----------
+    bits : (h, w / 8) which are known
+    odds : (N,) those, row after row
+    starts : (h + 1,) where each row begins among them
+    """
+
+    bits: Odds
+    odds: Odds
+    starts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, plane: Odds) -> Self:
+        """Of a plane (h, w)."""
+        known = plane != UNKNOWN
+        starts = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
+        return cls(np.packbits(known, axis=1), plane[known], starts)
+
+    def rows(self, top: int, bottom: int, width: int) -> Odds:
+        """Some rows of it."""
+        known = np.unpackbits(self.bits[top:bottom], axis=1, count=width)
+        found = np.full(known.shape, UNKNOWN, np.uint8)
+        found[known.view(bool)] = self.odds[self.starts[top] : self.starts[bottom]]
+        return found
 
 
 @dataclass(frozen=True)
 class Margins:
-    """How sure a model was of each voxel of its mask (z, y, x)."""
+    """How sure a model was of its mask (z, y, x), where an edge may be read off: next to another class, and in void.
+
+    Attributes
+    ----------
+    planes : the log-odds, plane by plane
+    sha256 : of the log-odds of all voxels
+    """
 
     mask: Mask
-    odds: Odds
+    planes: tuple[Sparse, ...]
+    sha256: str
 
     @classmethod
     def of(cls, mask: Mask, entropy: VoxelSource, classes: ClassMap) -> Self:
         """From the entropy (z, y, x) in nats, which is read plane by plane, as far as the mask shows anything but background."""
-        solid = [k for role in (Role.FOREGROUND, Role.VOID) for k in classes.ids_with_role(role)]
+        void = classes.ids_with_role(Role.VOID)
+        solid = [*classes.ids_with_role(Role.FOREGROUND), *void]
         there = [z for z in range(len(mask)) if of_classes(mask[z : z + 1], solid).any()]
-        odds = np.zeros(mask.shape, np.uint8)  # planes that nobody writes to take no memory
-        for z in range(max(0, there[0] - 1), min(len(mask), there[-1] + 2)) if there else ():
-            odds[z] = odds_of(entropy[z])
-        return cls(mask, odds)
+        read = range(max(0, there[0] - 1), min(len(mask), there[-1] + 2)) if there else range(0)
+        blank = np.full(mask.shape[1:], UNKNOWN, np.uint8)
+        return cls.by_planes(
+            mask, (odds_of(entropy[z]) if z in read else blank for z in range(len(mask))), void
+        )
 
-    def within(self, first: Sequence[int], cut: Mask) -> Odds:
-        """Log-odds of a box whose mask reads `cut` now; not known where that is not what the model said."""
-        if cut is self.mask:
-            return self.odds
-        here = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        said, odds = self.mask[here], self.odds[here].copy()
-        for chunk in chunks(cut):
-            odds[chunk][cut[chunk] != said[chunk]] = UNKNOWN
-        return odds
+    @classmethod
+    def by_planes(cls, mask: Mask, odds: Iterable[Odds], void_ids: Sequence[int]) -> Self:
+        """From the log-odds (h, w) of each plane of a mask."""
+        kept, digest = [], hashlib.sha256()
+        for z, plane in enumerate(odds):
+            digest.update(np.ascontiguousarray(plane).data)
+            kept.append(Sparse.of(np.where(_at_edges(mask, z, void_ids), plane, UNKNOWN).astype(np.uint8)))
+        return cls(mask, tuple(kept), digest.hexdigest())
 
-    @property
-    def sha256(self) -> str:
-        """Of the log-odds."""
-        return hashlib.sha256(np.ascontiguousarray(self.odds).data).hexdigest()
+    def within(self, first: Sequence[int], cut: Mask) -> Known:
+        """What is known in a box whose mask reads `cut` now."""
+        return Known(self, tuple(first), cut)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a box of a mask, its first voxel being `first`, that reads `cut` now: nothing where that is not what the model said."""
+
+    margins: Margins
+    first: tuple[int, ...]
+    cut: Mask
+
+    def around(self, z: int, corner: Sequence[int], shape: Sequence[int]) -> Odds:
+        """Log-odds (h + 2, w + 2) in plane z of the box, of (h, w) voxels from `corner` (y, x) on and of those next to them; not known beyond the box."""
+        wide = np.full([n + 2 for n in shape], UNKNOWN, np.uint8)
+        low = [max(0, a - 1) for a in corner]
+        high = [min(m, a + n + 1) for m, a, n in zip(self.cut.shape[1:], corner, shape, strict=True)]
+        if not 0 <= z < len(self.cut):
+            return wide
+        into = tuple(slice(a - c + 1, b - c + 1) for a, b, c in zip(low, high, corner, strict=True))
+        wide[into] = self._read(z, low, high)
+        return wide
+
+    def _read(self, z: int, low: Sequence[int], high: Sequence[int]) -> Odds:
+        """Log-odds of a plane of the box from one corner (y, x) to before another."""
+        up, *across = self.first
+        (top, left), (bottom, right) = (np.add(corner, across).tolist() for corner in (low, high))
+        mask = self.margins.mask
+        found = self.margins.planes[z + up].rows(top, bottom, mask.shape[2])[:, left:right]
+        if self.cut is not mask:
+            now = self.cut[z, low[0] : high[0], low[1] : high[1]]
+            found[now != mask[z + up, top:bottom, left:right]] = UNKNOWN
+        return found
+
+
+def _at_edges(mask: Mask, z: int, void_ids: Sequence[int]) -> Part:
+    """Which voxels of a plane are void, whosever body that turns out to be, or have a neighbour of another class."""
+    plane = mask[z]
+    found: Part = of_classes(mask[z : z + 1], void_ids)[0]
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differ = plane[one] != plane[other]
+        found[one] |= differ
+        found[other] |= differ
+    for beside in (z - 1, z + 1):
+        if 0 <= beside < len(mask):
+            found |= plane != mask[beside]
+    return found
 
 
 def odds_of(entropy: npt.NDArray[np.floating]) -> Odds:
@@ -86,32 +169,53 @@ def _table() -> Odds:
     return odds
 
 
-def around(odds: Odds, first: Sequence[int], shape: Sequence[int]) -> Odds:
-    """Log-odds of a box and of the voxels next to it, one more on either side of each axis; not known beyond the array."""
-    low = [max(0, a - 1) for a in first]
-    high = [min(m, a + n + 1) for m, a, n in zip(odds.shape, first, shape, strict=True)]
-    wide = np.full([n + 2 for n in shape], UNKNOWN, np.uint8)
-    into = tuple(slice(a - f + 1, b - f + 1) for a, b, f in zip(low, high, first, strict=True))
-    wide[into] = odds[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    return wide
+def ends_of(body: Part, plane: Callable[[int], Odds]) -> tuple[Ends, Ends, Ends]:
+    """Where each line of a body (z, y, x) along z, y and x begins and ends, voxel k being from k to k + 1; infinity and its negative where it
+    has none.
 
-
-def ends_along(body: Part, odds: Odds, axis: int) -> tuple[Lengths, Lengths]:
-    """Where each line of a body along an axis begins and ends, voxel k being from k to k + 1; infinity and its negative where it has none.
-
-    `odds` are those `around` the body.
+    `plane` gives the log-odds in and around a plane, from the one before the body to the one after it, as `Known.around` does.
     """
-    lines = np.moveaxis(body, axis, 0)
-    sure = np.moveaxis(odds, axis, 0)[:, 1:-1, 1:-1]
+    rows = [_ends_along(body[z], plane(z), axis) for z in range(len(body)) for axis in range(2)]
+    y, x = ((np.stack([r[0] for r in rows[k::2]]), np.stack([r[1] for r in rows[k::2]])) for k in range(2))
+    return _ends_across(body, plane), y, x
+
+
+def _ends_across(body: Part, plane: Callable[[int], Odds]) -> Ends:
+    """The ends of the lines across the planes of a body, read plane after plane."""
+    first, last = np.zeros((2, *body.shape[1:]), np.int32)
+    inner, outer, inmost, utmost = np.full((4, *body.shape[1:]), UNKNOWN, np.uint8)
+    seen = np.zeros(body.shape[1:], bool)
+    before = plane(-1)[1:-1, 1:-1]
+    for z, now in enumerate(body):
+        sure = plane(z)[1:-1, 1:-1]
+        new = now & ~seen
+        for kept, value in ((first, z), (inner, sure), (outer, before)):
+            np.copyto(kept, value, where=new)
+        if z:
+            np.copyto(utmost, sure, where=body[z - 1])
+        for kept, value in ((last, z), (inmost, sure)):
+            np.copyto(kept, value, where=now)
+        seen |= now
+        before = sure
+    np.copyto(utmost, plane(len(body))[1:-1, 1:-1], where=body[-1])
+    near, far = first - _beyond(inner, outer), last + 1 + _beyond(inmost, utmost)
+    return np.where(seen, near, np.inf), np.where(seen, far, -np.inf)
+
+
+def _ends_along(body: Part, odds: Odds, axis: int) -> Ends:
+    """The ends of the lines of one plane (h, w) along an axis of it; `odds` (h + 2, w + 2) are of those voxels and around."""
+    lines, sure = (body, odds[:, 1:-1]) if axis == 0 else (body.T, odds[1:-1].T)
     first, last = lines.argmax(axis=0), len(lines) - 1 - lines[::-1].argmax(axis=0)
-    near, far = first - _beyond(sure, first + 1, first), last + 1 + _beyond(sure, last + 1, last + 2)
+    at = np.arange(lines.shape[1])
+    near = first - _beyond(sure[first + 1, at], sure[first, at])
+    far = last + 1 + _beyond(sure[last + 1, at], sure[last + 2, at])
     there = lines.any(axis=0)
     return np.where(there, near, np.inf), np.where(there, far, -np.inf)
 
 
-def _beyond(odds: Odds, inside: npt.NDArray[np.intp], outside: npt.NDArray[np.intp]) -> Lengths:
-    """How far beyond half way from one voxel of each line to its neighbour the edge lies, in voxels; 0 where either is not known."""
-    a, b = (np.take_along_axis(odds, k[None], axis=0)[0].astype(np.float64) for k in (inside, outside))
+def _beyond(inside: Odds, outside: Odds) -> Lengths:
+    """How far beyond half way from a voxel to its neighbour the edge lies, in voxels; 0 where either is not known."""
+    a, b = inside.astype(np.float64), outside.astype(np.float64)
     known = (a > UNKNOWN) & (b > UNKNOWN)
     return np.where(known, a / np.where(known, a + b, 1), 0.5) - 0.5
 

@@ -13,8 +13,8 @@ from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, area_budget, combined, ratio_budget, volume_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
-from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, standing, stands_along
-from voidscope.metrology.margins import Odds
+from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
+from voidscope.metrology.margins import Known
 from voidscope.metrology.nearness import shaped
 from voidscope.metrology.quantities import quantities
 from voidscope.metrology.ratios import (
@@ -86,8 +86,8 @@ class ScanMeasurement:
     uncertainty : expanded uncertainty U of the ratio the verdict looks at, None where that is undefined
     budget : what `uncertainty` is made of, empty where that is None; it is k times the root sum of squares
     volume_budget : the same of the volume of all void, in um3
-    dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison; of a scan of several bumps nothing
-        but the build axis, since each bump has its own
+    dimensions, boxed : of the bump, by columns and levels, and by the public formulas for comparison; of a scan of one bump that bump's,
+        whatever lies beside it; of several nothing but the build axis, since each has its own
     bumps : one row each, in the order of their places; none in what was measured of one bump
     stray : foreground that belongs to no bump
     closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
@@ -252,18 +252,13 @@ def measure_mask(
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Odds | None = None, several: bool = False,
+    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
 ) -> ScanMeasurement:  # fmt: skip
     """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them,
-    `odds` (z, y, x) how sure a model was of each voxel.
-
-    One that shows `several` bumps has a build axis, and no lengths of its own.
+    `odds` how sure a model was of each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
     """
     counts = count_classes(mask, len(classes))
-    if several:
-        size = boxed = standing(mask, classes, spacing, recipe)
-    else:
-        size, boxed = both_ways(mask, classes, spacing, recipe, odds)
+    size, boxed = sizes or both_ways(mask, classes, spacing, recipe, odds)
     parts = ratio_parts(mask, counts, classes, recipe, size)
     void_ids = classes.ids_with_role(Role.VOID)
     faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)

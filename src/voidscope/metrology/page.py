@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from voidscope.config import MeasureConfig
+from voidscope.metrology.area_edges import PAD_SIDE, PILLAR_SIDE, PROJECTED, WORST
 from voidscope.metrology.bumps import worst
 from voidscope.metrology.changes import Changes
 from voidscope.metrology.charts import (
@@ -26,7 +28,7 @@ from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.lot import Lot, percentiles
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import QUANTITIES
-from voidscope.metrology.ratios import DEFINITIONS
+from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, limits_in_words
@@ -52,6 +54,14 @@ SPREAD_IN_WORDS = LENGTHS_IN_WORDS | {
 }
 MEANINGS = {**DEFINITIONS, **QUANTITIES}
 """What each measure is, in words."""
+IN_BAND = "two thirds of the voxel faces of void in the band"
+MOVED_IN_WORDS = dict.fromkeys(VOLUMES, "two thirds of the voids' voxel faces") | {
+    PROJECTED: "π/4 of the pixel edges of their outline in the projection",
+    WORST: "π/4 of the pixel edges of their outline in the worst slice",
+    PILLAR_SIDE: IN_BAND,
+    PAD_SIDE: IN_BAND,
+}
+"""What the doubt of edges counts times, for each ratio."""
 COMPARED_IN_WORDS = {
     "blt_um": "bond line",
     "pad_misalignment_um": "pad misalignment",
@@ -78,6 +88,7 @@ def page_of(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
+        moved=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage, _moved(s.recipe)) for s in scans if s.uncertainty is not None)),
         criteria=list(dict.fromkeys((tuple(map(limits_in_words, s.recipe.criteria)), s.recipe.pass_when) for s in scans if s.recipe.criteria)),
         rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
@@ -89,9 +100,18 @@ def page_of(
     )  # fmt: skip
 
 
-def edges_in_words(found: Dimensions) -> str:
-    """How fine the edges are that lengths were read off."""
-    return "edges interpolated from the model's probabilities" if found.interpolated else "edges to the voxel"
+def edges_in_words(scan: ScanMeasurement) -> str:
+    """How fine the edges are that a scan's lengths, or those of its bumps that have any, were read off."""
+    sizes = [scan.dimensions, *(b.measured.dimensions for b in scan.bumps)]
+    finer = any(size.interpolated for size in sizes)
+    return "edges interpolated from the model's probabilities" if finer else "edges to the voxel"
+
+
+def _moved(recipe: MeasureConfig) -> str:
+    """What the doubt of edges counts times in the ratio that decides, and in criteria on others where it is something else."""
+    first = MOVED_IN_WORDS[recipe.ratio]
+    others = {w: c.measure for c in recipe.criteria if (w := MOVED_IN_WORDS.get(c.measure, first)) != first}
+    return first + "".join(f" (of {name}: {words})" for words, name in others.items())
 
 
 def _um(found: Dimensions, name: str) -> str:

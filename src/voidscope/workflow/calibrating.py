@@ -30,14 +30,15 @@ def calibrate(
 
     Raises
     ------
-    ConfigError : the recipe's ratio is none of volumes, so that edges make no interval of it.
+    ConfigError : the recipe's ratio is none of volumes; a slice, which has no height, tells no ratio of areas.
     NotReady : there is no model, no test scan has truth that it has not learnt from, or too few show void.
     """
     settings = config or project.config
     recipe = settings.measure
     if recipe.ratio not in VOLUMES:
         raise ConfigError(
-            f"measure.ratio is {recipe.ratio!r}, for which no interval is made from edges; ratios of volumes are {', '.join(VOLUMES)}."
+            "The doubt of edges, in voxels, is fitted by a ratio of volumes, which a single slice tells too; "
+            f"measure.ratio is {recipe.ratio!r}. What it finds holds for areas as well: set measure.ratio={VOLUMES[0]} for it."
         )
     cycle, known = current_cycle(project), with_truth(project, dataset)
     names = unseen(project, known, [cycle])

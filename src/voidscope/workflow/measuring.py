@@ -108,7 +108,7 @@ def measuring(
             measured.append(
                 measured_scan(cycle, record, mask, classes, settings.measure, doubt, now, margins)
             )
-            del margins  # as large as the mask
+            del margins
             pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
         yield Progress(len(names), len(names), "taking pictures")
         for row, bump in worst(measured, GALLERY):
