@@ -21,7 +21,7 @@ from voidscope.project.margins import read_margins
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
-from voidscope.workflow.doubting import doubt_of, measured_scan
+from voidscope.workflow.doubting import Standing, doubt_of, measured_scan
 from voidscope.workflow.measuring import MARGIN, across
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, cycle_of
@@ -72,7 +72,7 @@ def changes(
             f"with restore, segment, and compare then."
         )
     reader, classes, folder = project.reader(names), project.classes, project.path
-    doubts = [doubt_of(project, cycle, how) for _, cycle, how in sides]
+    doubts = [doubt_of(c, classes, how, Standing.now(project, c)) for _, c, how in sides]
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
 
     def steps() -> Steps[tuple[Changes, Pictures]]:
