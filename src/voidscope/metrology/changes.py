@@ -6,6 +6,7 @@ when the centre of one lies in the box of the other; each is paired once, the ne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,10 @@ FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
 STILL = 1e-12
 """Changes of a ratio below this are rounding."""
+STILL_VOXELS, UNLIKE_VOXELS = 0.1, 1.0
+"""Bond lines that change by less than this many voxels have not moved: the first where both were read off edges of one kind, which
+other probabilities of the same mask shift a little; the second where one was read off whole voxels, half a voxel off at either end.
+"""
 COMPARED = (*LENGTHS, "largest_extrusion_um")
 """Lengths whose changes stand beside."""
 
@@ -77,6 +82,26 @@ class Change:
         return {n: _less(getattr(two, n), getattr(one, n)) for n in COMPARED}
 
     @property
+    def edges(self) -> tuple[str, str]:
+        """Kinds of the edges that lengths were read off before and after, as `Dimensions.edges` calls them; empty where there is none."""
+        one, two = ("" if b is None else b.measured.dimensions.edges for b in (self.before, self.after))
+        return one, two
+
+    @property
+    def unlike(self) -> bool:
+        """Whether lengths before and after were read off edges of different kinds."""
+        return all(self.edges) and self.edges[0] != self.edges[1]
+
+    @property
+    def bond_line_moved(self) -> bool:
+        """Whether the bond line changed by more than comes of how it was read."""
+        if self.after is None or self.blt_um is None:
+            return False
+        found = self.after.measured
+        side_um = found.spacing_um["zyx".index((found.dimensions.build_axis or "z")[-1])]
+        return abs(self.blt_um) > (UNLIKE_VOXELS if self.unlike else STILL_VOXELS) * side_um
+
+    @property
     def criteria(self) -> dict[str, tuple[str, str]]:
         """Criteria of the recipe that came out otherwise: measure -> outcome before, after.
 
@@ -101,8 +126,11 @@ class Change:
     def moved(self) -> bool:
         """Whether anything of it is worth a row."""
         return (
-            self.flipped or bool(self.flags or self.criteria) or abs(self.ratio or 0) > STILL or abs(self.blt_um or 0) > STILL
-        )  # fmt: skip
+            self.flipped
+            or bool(self.flags or self.criteria)
+            or abs(self.ratio or 0) > STILL
+            or self.bond_line_moved
+        )
 
     def entry(self) -> dict[str, Any]:
         """The change as JSON has it."""
@@ -165,7 +193,26 @@ class Changes:
             "criterion_flips": {n: turned.count(n) for n in sorted(set(turned))},
             "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
             "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in COMPARED},
+            "edges": {
+                "before": dict(Counter(r.edges[0] for r in both if r.edges[0])), "after": dict(Counter(r.edges[1] for r in both if r.edges[1])),
+                "unlike": sum(r.unlike for r in both),
+            },
         }  # fmt: skip
+
+    def edges_in_words(self) -> str:
+        """That lengths of different kinds are compared, and what comes of it; empty where they are not."""
+        kinds = Counter(r.edges for r in self.rows if r.unlike)
+        words = {"voxel": "to the voxel", "interpolated": "interpolated"}
+        said = [
+            f"{n} bump{'' if n == 1 else 's'} with edges {words[one]} before and {words[two]} after"
+            for (one, two), n in kinds.items()
+        ]
+        return (
+            f"Lengths of different kinds are compared: {', '.join(said)}. Up to a voxel of each change comes of that alone, so a bond "
+            "line has moved only where it changed by more."
+            if said
+            else ""
+        )
 
     def entry(self) -> dict[str, Any]:
         """All of it as one JSON object."""
@@ -183,6 +230,7 @@ class Changes:
             *(f"criterion flips: {n} {name}" for name, n in found["criterion_flips"].items()),
             *(f"flag flips: {n} {name}" for name, n in found["flag_flips"].items()),
         ]
+        lines += [said] if (said := self.edges_in_words()) else []
         return "\n".join(lines + [_line(r) for r in self.moved])
 
 
@@ -260,7 +308,7 @@ def _side(bump: Bump) -> dict[str, Any]:
     return {
         "bump": bump.name, "verdict": found.verdict.value, "reason": found.reason, "ratio": found.formula, "ratio_value": found.ratio,
         "limit": found.limit, "n_voids": len(found.voids), "blt_um": found.dimensions.blt_um, "flags": flags(found),
-        "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
+        "edges": found.dimensions.edges, "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
     }  # fmt: skip
 
 
