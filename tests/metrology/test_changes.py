@@ -11,7 +11,7 @@ import pytest
 from metrology.masks import BACKGROUND, HBM, SOLDER, VOID
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Changes, Report, ScanMeasurement, changes_page, measure_scan
+from voidscope.metrology import Changes, Report, ScanMeasurement, changes_page, doubted, measure_scan
 from voidscope.metrology.changes import flags, paired
 
 
@@ -222,3 +222,26 @@ def test_tables_and_the_lot_name_the_kind_of_edges() -> None:
     assert [line[scans_at] for line in lines] == ["", ""]  # of several bumps a scan has no lengths
     assert report.lot.summary()["blt_edges"] == {"voxel": 6, "interpolated": 6}
     assert "6 bond lines with edges to the voxel, 6 with interpolated ones" in report.html_lot()
+
+
+def test_flips_that_come_of_judging_the_models_alone_are_told_from_those_of_the_parts() -> None:
+    one, two = scan({0: 4.5}), scan({0: 4.5, 4: 4.5})
+    doubt = "cycle 1 was judged on nothing"
+    left = doubted(one, doubt, of_pass=True)
+    found = Changes.of(
+        [left], [two], ("cycle 1", "cycle 2"), doubts={"cycle 1": doubt}, undoubted=([one], [two])
+    )
+    by_name = {r.name: (r.verdicts, r.by_doubt) for r in found.rows}
+    assert by_name["r1c2"] == (("REVIEW", "PASS"), True)
+    assert by_name["r2c2"] == (("REVIEW", "FAIL"), False)  # this one did change
+    assert by_name["r1c1"] == (("FAIL", "FAIL"), False)
+    summary = found.summary()
+    assert summary["verdict_flips"] == {"REVIEW -> PASS": 4, "REVIEW -> FAIL": 1}
+    assert summary["flips_by_doubt"] == 4
+    assert found.entry()["doubts"] == {"cycle 1": doubt}
+    assert [r["by_doubt"] for r in found.entry()["bumps"]].count(True) == 4
+    assert found.rows[0].name == "r2c2"  # what changed on the part comes first
+    for said in (found.text(), changes_page(found, "t", {})):
+        assert (
+            "4 of the flips come of what is known of the models, not of the parts" in said and doubt in said
+        )

@@ -18,7 +18,7 @@ from voidscope.project import Project, export_report, import_truth, project_trut
 from voidscope.project.results import read_pictures, write_evaluation
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
-from voidscope.workflow import evaluate, measure, promote, verify
+from voidscope.workflow import changes, evaluate, measure, promote, verify
 from voidscope.workflow.recording import report_id
 
 
@@ -149,3 +149,17 @@ def test_a_report_verifies_after_its_model_was_judged_by_more_labels(
     later()
     execute(evaluate(project))
     assert execute(verify(project)) == ()
+
+
+def test_changes_from_a_model_that_nobody_judged_say_so(project: Project, dataset: Dataset) -> None:
+    with_model(project, dataset)
+    with_model(project, dataset)
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    execute(evaluate(project))
+    found = execute(changes(project, cycles=(1, 2)))
+    assert (
+        found.summary()["verdict_flips"] == {"REVIEW -> PASS": 3} and found.summary()["flips_by_doubt"] == 3
+    )
+    assert list(found.doubts) == ["cycle 1"]
+    page = (project.path / "changes" / "changes.html").read_text()
+    assert "nobody knows what it misses" in page and "not of the parts" in page

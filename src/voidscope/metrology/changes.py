@@ -34,11 +34,15 @@ COMPARED = (*LENGTHS, "largest_extrusion_um")
 
 @dataclass(frozen=True)
 class Change:
-    """One bump before and after; None where it was, or is, not there."""
+    """One bump before and after; None where it was, or is, not there.
+
+    `undoubted` are its verdicts whatever is known of the models, None where these are not doubted.
+    """
 
     scan: str
     before: Bump | None
     after: Bump | None
+    undoubted: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +60,11 @@ class Change:
     def flipped(self) -> bool:
         """Whether the verdict is another one."""
         return self.verdicts[0] != self.verdicts[1]
+
+    @property
+    def by_doubt(self) -> bool:
+        """Whether the verdict flips by what is known of the models alone: without their doubts it is the same."""
+        return self.flipped and self.undoubted is not None and self.undoubted[0] == self.undoubted[1]
 
     @property
     def ratio(self) -> float | None:
@@ -141,7 +150,7 @@ class Change:
         return {
             "scan": self.scan, "bump": self.name, **sides, "ratio_change": self.ratio, "blt_change_um": self.blt_um,
             "lengths_change_um": self.lengths_um, "flags": changed, "criteria": {n: list(v) for n, v in self.criteria.items()},
-            "moved": self.moved,
+            "moved": self.moved, "by_doubt": self.by_doubt,
         }  # fmt: skip
 
 
@@ -154,25 +163,31 @@ class Changes:
     before, after : what they were measured by, in words
     rows : what moved most first
     scores : side -> held-out figures of its model, e.g. mIoU; None where unknown
+    doubts : side -> why no verdict, or no PASS, comes of its model; sides that nobody doubts are left out
     """
 
     before: str
     after: str
     rows: tuple[Change, ...]
     scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, before: Sequence[ScanMeasurement], after: Sequence[ScanMeasurement], names: tuple[str, str],
         scores: Mapping[str, Mapping[str, float | None]] | None = None,
+        doubts: Mapping[str, str] | None = None,
+        undoubted: tuple[Sequence[ScanMeasurement], Sequence[ScanMeasurement]] | None = None,
     ) -> Changes:  # fmt: skip
-        """Pair the bumps of scans of the same name."""
+        """Pair the bumps of scans of the same name; `undoubted` are the same measurements without the `doubts` of the models."""
         later = {s.scan: s for s in after}
+        sure = None if undoubted is None else tuple(_verdicts(side) for side in undoubted)
         rows = [
-            Change(s.scan, one, two) for s in before if s.scan in later
+            Change(s.scan, one, two, None if sure is None else (_of(sure[0], s.scan, one), _of(sure[1], s.scan, two)))
+            for s in before if s.scan in later
             for one, two in paired(s.bumps, later[s.scan].bumps)
         ]  # fmt: skip
-        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {})
+        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {}, doubts or {})
 
     @property
     def moved(self) -> tuple[Change, ...]:
@@ -189,7 +204,8 @@ class Changes:
         flipped, turned = ([name for r in both for name in getattr(r, of)] for of in ("flags", "criteria"))
         return {
             "bumps": len(both), "appeared": sum(r.before is None for r in self.rows), "vanished": sum(r.after is None for r in self.rows),
-            "moved": len(self.moved), "verdict_flips": verdicts, "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
+            "moved": len(self.moved), "verdict_flips": verdicts,
+            "flips_by_doubt": sum(r.by_doubt for r in self.rows), "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
             "criterion_flips": {n: turned.count(n) for n in sorted(set(turned))},
             "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
             "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in COMPARED},
@@ -198,6 +214,13 @@ class Changes:
                 "unlike": sum(r.unlike for r in both),
             },
         }  # fmt: skip
+
+    def doubt_in_words(self) -> str:
+        """How many flips come of the judging of models alone."""
+        n = sum(r.by_doubt for r in self.rows)
+        return (
+            f"{n} of the flips come{'s' if n == 1 else ''} of what is known of the models, not of the parts."
+        )
 
     def edges_in_words(self) -> str:
         """That lengths of different kinds are compared, and what comes of it; empty where they are not."""
@@ -218,6 +241,7 @@ class Changes:
         """All of it as one JSON object."""
         return {
             "before": self.before, "after": self.after, "summary": self.summary(), "scores": {k: dict(v) for k, v in self.scores.items()},
+            "doubts": dict(self.doubts),
             "bumps": [r.entry() for r in self.rows],
         }  # fmt: skip
 
@@ -227,6 +251,8 @@ class Changes:
         flips = ", ".join(f"{n} {how}" for how, n in found["verdict_flips"].items()) or "none"
         lines = [
             f"{self.before} -> {self.after}: {found['bumps']} bumps, {found['moved']} moved; verdict flips: {flips}",
+            *([self.doubt_in_words()] if found["flips_by_doubt"] else []),
+            *(f"{side}: {reason}" for side, reason in self.doubts.items()),
             *(f"criterion flips: {n} {name}" for name, n in found["criterion_flips"].items()),
             *(f"flag flips: {n} {name}" for name, n in found["flag_flips"].items()),
         ]
@@ -283,17 +309,27 @@ def _holds(bump: Bump, voxel: Sequence[float]) -> bool:
     return all(a <= v < b for v, (a, b) in zip(voxel, bump.structure.box, strict=True))
 
 
+def _verdicts(scans: Sequence[ScanMeasurement]) -> dict[tuple[str, str], str]:
+    """Verdict of each bump by scan and name."""
+    return {(s.scan, b.name): b.measured.verdict.value for s in scans for b in s.bumps}
+
+
+def _of(verdicts: Mapping[tuple[str, str], str], scan: str, bump: Bump | None) -> str:
+    return "none" if bump is None else verdicts[scan, bump.name]
+
+
 def _less(new: float | None, old: float | None) -> float | None:
     return None if new is None or old is None else new - old
 
 
 def _weight(row: Change) -> tuple[Any, ...]:
-    """Flips first, those to a graver verdict before the others; then criteria that turned; then by how far the ratio moved."""
+    """Flips first, those of the parts and those to a graver verdict before the others; then criteria that turned; then by how far the ratio moved."""
     order = [v.value for v in GRAVITY]
     after = order.index(row.verdicts[1]) if row.verdicts[1] in order else len(order)
     turned = row.flipped or bool(row.criteria)
     return (
         not row.flipped,
+        row.by_doubt,
         not turned,
         after,
         -abs(row.ratio or 0.0),
@@ -327,4 +363,5 @@ def _line(row: Change) -> str:
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
     turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
     turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
-    return f"{row.scan} {row.name}  {one + ' -> ' + two if row.flipped else two}{ratio}{blt}{turned}"
+    flip = f"{one} -> {two}{' (by the model)' if row.by_doubt else ''}" if row.flipped else two
+    return f"{row.scan} {row.name}  {flip}{ratio}{blt}{turned}"
