@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from metrology.masks import BACKGROUND, HBM, SOLDER, VOID
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Changes, ScanMeasurement, changes_page, measure_scan
+from voidscope.metrology import Changes, Report, ScanMeasurement, changes_page, doubted, measure_scan
 from voidscope.metrology.changes import flags, paired
 
 
@@ -173,3 +174,74 @@ def test_every_length_has_its_change_beside() -> None:
     assert row.entry()["lengths_change_um"] == said
     assert found.summary()["lengths_um"]["largest_extrusion_um"]["largest"] == said["largest_extrusion_um"]
     assert "extrusion" in changes_page(found, "t", {})
+
+
+def with_bond_lines(found: ScanMeasurement, more_um: float, interpolated: bool = False) -> ScanMeasurement:
+    """The scan as if every bond line had been read off otherwise."""
+
+    def read(one: ScanMeasurement) -> ScanMeasurement:
+        size = one.dimensions
+        blt_um = None if size.blt_um is None else size.blt_um + more_um
+        return replace(one, dimensions=replace(size, blt_um=blt_um, interpolated=interpolated))
+
+    return replace(found, bumps=tuple(replace(b, measured=read(b.measured)) for b in found.bumps))
+
+
+def test_a_bond_line_that_changes_by_less_than_a_tenth_of_a_voxel_has_not_moved() -> None:
+    one = with_bond_lines(scan({0: 4.5}), 0, interpolated=True)
+    for more_um, moved in ((0.09, 0), (-0.09, 0), (0.11, 6), (-0.11, 6)):
+        found = Changes.of([one], [with_bond_lines(one, more_um, interpolated=True)], ("one", "two"))
+        assert len(found.moved) == moved
+        assert found.summary()["blt_um"]["mean"] == pytest.approx(more_um)
+
+
+def test_lengths_with_edges_of_another_kind_are_told_apart_and_move_by_more_than_a_voxel() -> None:
+    one = scan({0: 4.5})
+    two = with_bond_lines(one, 0.9, interpolated=True)
+    found = Changes.of([one], [two], ("one", "two"))
+    assert (
+        found.moved == () and len(Changes.of([one], [with_bond_lines(one, 1.1, True)], ("1", "2")).moved) == 6
+    )
+    assert found.summary()["edges"] == {"before": {"voxel": 6}, "after": {"interpolated": 6}, "unlike": 6}
+    row = found.rows[0].entry()
+    assert (row["before"]["edges"], row["after"]["edges"]) == ("voxel", "interpolated")
+    for said in (found.text(), changes_page(found, "t", {})):
+        assert "edges to the voxel before and interpolated after" in said and "6 bumps" in said
+    alike = Changes.of([two], [two], ("two", "two"))
+    assert "edges" not in alike.text() and "to the voxel before" not in changes_page(alike, "t", {})
+
+
+def test_tables_and_the_lot_name_the_kind_of_edges() -> None:
+    one, two = scan({0: 4.5}), with_bond_lines(scan({}, name="b"), 0, interpolated=True)
+    report = Report((one, two))
+    header, *lines = (line.split(",") for line in report.csv_bumps().splitlines())
+    at, scans_at = header.index("length_edges"), 0
+    assert [line[at - len(header)] for line in lines] == ["voxel"] * 6 + ["interpolated"] * 6
+    header, *lines = (line.split(",") for line in report.csv_scans().splitlines())
+    scans_at = header.index("length_edges") - len(header)
+    assert [line[scans_at] for line in lines] == ["", ""]  # of several bumps a scan has no lengths
+    assert report.lot.summary()["blt_edges"] == {"voxel": 6, "interpolated": 6}
+    assert "6 bond lines with edges to the voxel, 6 with interpolated ones" in report.html_lot()
+
+
+def test_flips_that_come_of_judging_the_models_alone_are_told_from_those_of_the_parts() -> None:
+    one, two = scan({0: 4.5}), scan({0: 4.5, 4: 4.5})
+    doubt = "cycle 1 was judged on nothing"
+    left = doubted(one, doubt, of_pass=True)
+    found = Changes.of(
+        [left], [two], ("cycle 1", "cycle 2"), doubts={"cycle 1": doubt}, undoubted=([one], [two])
+    )
+    by_name = {r.name: (r.verdicts, r.by_doubt) for r in found.rows}
+    assert by_name["r1c2"] == (("REVIEW", "PASS"), True)
+    assert by_name["r2c2"] == (("REVIEW", "FAIL"), False)  # this one did change
+    assert by_name["r1c1"] == (("FAIL", "FAIL"), False)
+    summary = found.summary()
+    assert summary["verdict_flips"] == {"REVIEW -> PASS": 4, "REVIEW -> FAIL": 1}
+    assert summary["flips_by_doubt"] == 4
+    assert found.entry()["doubts"] == {"cycle 1": doubt}
+    assert [r["by_doubt"] for r in found.entry()["bumps"]].count(True) == 4
+    assert found.rows[0].name == "r2c2"  # what changed on the part comes first
+    for said in (found.text(), changes_page(found, "t", {})):
+        assert (
+            "4 of the flips come of what is known of the models, not of the parts" in said and doubt in said
+        )

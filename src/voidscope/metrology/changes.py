@@ -6,6 +6,7 @@ when the centre of one lies in the box of the other; each is paired once, the ne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,17 +24,25 @@ FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
 STILL = 1e-12
 """Changes of a ratio below this are rounding."""
+STILL_VOXELS, UNLIKE_VOXELS = 0.1, 1.0
+"""Bond lines that change by less than this many voxels have not moved: the first where both were read off edges of one kind, which
+other probabilities of the same mask shift a little; the second where one was read off whole voxels, half a voxel off at either end.
+"""
 COMPARED = (*LENGTHS, "largest_extrusion_um")
 """Lengths whose changes stand beside."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One bump before and after; None where it was, or is, not there."""
+    """One bump before and after; None where it was, or is, not there.
+
+    `undoubted` are its verdicts whatever is known of the models, None where these are not doubted.
+    """
 
     scan: str
     before: Bump | None
     after: Bump | None
+    undoubted: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +60,11 @@ class Change:
     def flipped(self) -> bool:
         """Whether the verdict is another one."""
         return self.verdicts[0] != self.verdicts[1]
+
+    @property
+    def by_doubt(self) -> bool:
+        """Whether the verdict flips by what is known of the models alone: without their doubts it is the same."""
+        return self.flipped and self.undoubted is not None and self.undoubted[0] == self.undoubted[1]
 
     @property
     def ratio(self) -> float | None:
@@ -77,6 +91,26 @@ class Change:
         return {n: _less(getattr(two, n), getattr(one, n)) for n in COMPARED}
 
     @property
+    def edges(self) -> tuple[str, str]:
+        """Kinds of the edges that lengths were read off before and after, as `Dimensions.edges` calls them; empty where there is none."""
+        one, two = ("" if b is None else b.measured.dimensions.edges for b in (self.before, self.after))
+        return one, two
+
+    @property
+    def unlike(self) -> bool:
+        """Whether lengths before and after were read off edges of different kinds."""
+        return all(self.edges) and self.edges[0] != self.edges[1]
+
+    @property
+    def bond_line_moved(self) -> bool:
+        """Whether the bond line changed by more than comes of how it was read."""
+        if self.after is None or self.blt_um is None:
+            return False
+        found = self.after.measured
+        side_um = found.spacing_um["zyx".index((found.dimensions.build_axis or "z")[-1])]
+        return abs(self.blt_um) > (UNLIKE_VOXELS if self.unlike else STILL_VOXELS) * side_um
+
+    @property
     def criteria(self) -> dict[str, tuple[str, str]]:
         """Criteria of the recipe that came out otherwise: measure -> outcome before, after.
 
@@ -101,8 +135,11 @@ class Change:
     def moved(self) -> bool:
         """Whether anything of it is worth a row."""
         return (
-            self.flipped or bool(self.flags or self.criteria) or abs(self.ratio or 0) > STILL or abs(self.blt_um or 0) > STILL
-        )  # fmt: skip
+            self.flipped
+            or bool(self.flags or self.criteria)
+            or abs(self.ratio or 0) > STILL
+            or self.bond_line_moved
+        )
 
     def entry(self) -> dict[str, Any]:
         """The change as JSON has it."""
@@ -113,7 +150,7 @@ class Change:
         return {
             "scan": self.scan, "bump": self.name, **sides, "ratio_change": self.ratio, "blt_change_um": self.blt_um,
             "lengths_change_um": self.lengths_um, "flags": changed, "criteria": {n: list(v) for n, v in self.criteria.items()},
-            "moved": self.moved,
+            "moved": self.moved, "by_doubt": self.by_doubt,
         }  # fmt: skip
 
 
@@ -126,25 +163,31 @@ class Changes:
     before, after : what they were measured by, in words
     rows : what moved most first
     scores : side -> held-out figures of its model, e.g. mIoU; None where unknown
+    doubts : side -> why no verdict, or no PASS, comes of its model; sides that nobody doubts are left out
     """
 
     before: str
     after: str
     rows: tuple[Change, ...]
     scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, before: Sequence[ScanMeasurement], after: Sequence[ScanMeasurement], names: tuple[str, str],
         scores: Mapping[str, Mapping[str, float | None]] | None = None,
+        doubts: Mapping[str, str] | None = None,
+        undoubted: tuple[Sequence[ScanMeasurement], Sequence[ScanMeasurement]] | None = None,
     ) -> Changes:  # fmt: skip
-        """Pair the bumps of scans of the same name."""
+        """Pair the bumps of scans of the same name; `undoubted` are the same measurements without the `doubts` of the models."""
         later = {s.scan: s for s in after}
+        sure = None if undoubted is None else tuple(_verdicts(side) for side in undoubted)
         rows = [
-            Change(s.scan, one, two) for s in before if s.scan in later
+            Change(s.scan, one, two, None if sure is None else (_of(sure[0], s.scan, one), _of(sure[1], s.scan, two)))
+            for s in before if s.scan in later
             for one, two in paired(s.bumps, later[s.scan].bumps)
         ]  # fmt: skip
-        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {})
+        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {}, doubts or {})
 
     @property
     def moved(self) -> tuple[Change, ...]:
@@ -161,16 +204,44 @@ class Changes:
         flipped, turned = ([name for r in both for name in getattr(r, of)] for of in ("flags", "criteria"))
         return {
             "bumps": len(both), "appeared": sum(r.before is None for r in self.rows), "vanished": sum(r.after is None for r in self.rows),
-            "moved": len(self.moved), "verdict_flips": verdicts, "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
+            "moved": len(self.moved), "verdict_flips": verdicts,
+            "flips_by_doubt": sum(r.by_doubt for r in self.rows), "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
             "criterion_flips": {n: turned.count(n) for n in sorted(set(turned))},
             "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
             "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in COMPARED},
+            "edges": {
+                "before": dict(Counter(r.edges[0] for r in both if r.edges[0])), "after": dict(Counter(r.edges[1] for r in both if r.edges[1])),
+                "unlike": sum(r.unlike for r in both),
+            },
         }  # fmt: skip
+
+    def doubt_in_words(self) -> str:
+        """How many flips come of the judging of models alone."""
+        n = sum(r.by_doubt for r in self.rows)
+        return (
+            f"{n} of the flips come{'s' if n == 1 else ''} of what is known of the models, not of the parts."
+        )
+
+    def edges_in_words(self) -> str:
+        """That lengths of different kinds are compared, and what comes of it; empty where they are not."""
+        kinds = Counter(r.edges for r in self.rows if r.unlike)
+        words = {"voxel": "to the voxel", "interpolated": "interpolated"}
+        said = [
+            f"{n} bump{'' if n == 1 else 's'} with edges {words[one]} before and {words[two]} after"
+            for (one, two), n in kinds.items()
+        ]
+        return (
+            f"Lengths of different kinds are compared: {', '.join(said)}. Up to a voxel of each change comes of that alone, so a bond "
+            "line has moved only where it changed by more."
+            if said
+            else ""
+        )
 
     def entry(self) -> dict[str, Any]:
         """All of it as one JSON object."""
         return {
             "before": self.before, "after": self.after, "summary": self.summary(), "scores": {k: dict(v) for k, v in self.scores.items()},
+            "doubts": dict(self.doubts),
             "bumps": [r.entry() for r in self.rows],
         }  # fmt: skip
 
@@ -180,9 +251,12 @@ class Changes:
         flips = ", ".join(f"{n} {how}" for how, n in found["verdict_flips"].items()) or "none"
         lines = [
             f"{self.before} -> {self.after}: {found['bumps']} bumps, {found['moved']} moved; verdict flips: {flips}",
+            *([self.doubt_in_words()] if found["flips_by_doubt"] else []),
+            *(f"{side}: {reason}" for side, reason in self.doubts.items()),
             *(f"criterion flips: {n} {name}" for name, n in found["criterion_flips"].items()),
             *(f"flag flips: {n} {name}" for name, n in found["flag_flips"].items()),
         ]
+        lines += [said] if (said := self.edges_in_words()) else []
         return "\n".join(lines + [_line(r) for r in self.moved])
 
 
@@ -235,17 +309,27 @@ def _holds(bump: Bump, voxel: Sequence[float]) -> bool:
     return all(a <= v < b for v, (a, b) in zip(voxel, bump.structure.box, strict=True))
 
 
+def _verdicts(scans: Sequence[ScanMeasurement]) -> dict[tuple[str, str], str]:
+    """Verdict of each bump by scan and name."""
+    return {(s.scan, b.name): b.measured.verdict.value for s in scans for b in s.bumps}
+
+
+def _of(verdicts: Mapping[tuple[str, str], str], scan: str, bump: Bump | None) -> str:
+    return "none" if bump is None else verdicts[scan, bump.name]
+
+
 def _less(new: float | None, old: float | None) -> float | None:
     return None if new is None or old is None else new - old
 
 
 def _weight(row: Change) -> tuple[Any, ...]:
-    """Flips first, those to a graver verdict before the others; then criteria that turned; then by how far the ratio moved."""
+    """Flips first, those of the parts and those to a graver verdict before the others; then criteria that turned; then by how far the ratio moved."""
     order = [v.value for v in GRAVITY]
     after = order.index(row.verdicts[1]) if row.verdicts[1] in order else len(order)
     turned = row.flipped or bool(row.criteria)
     return (
         not row.flipped,
+        row.by_doubt,
         not turned,
         after,
         -abs(row.ratio or 0.0),
@@ -260,7 +344,7 @@ def _side(bump: Bump) -> dict[str, Any]:
     return {
         "bump": bump.name, "verdict": found.verdict.value, "reason": found.reason, "ratio": found.formula, "ratio_value": found.ratio,
         "limit": found.limit, "n_voids": len(found.voids), "blt_um": found.dimensions.blt_um, "flags": flags(found),
-        "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
+        "edges": found.dimensions.edges, "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
     }  # fmt: skip
 
 
@@ -279,4 +363,5 @@ def _line(row: Change) -> str:
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
     turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
     turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
-    return f"{row.scan} {row.name}  {one + ' -> ' + two if row.flipped else two}{ratio}{blt}{turned}"
+    flip = f"{one} -> {two}{' (by the model)' if row.by_doubt else ''}" if row.flipped else two
+    return f"{row.scan} {row.name}  {flip}{ratio}{blt}{turned}"

@@ -66,6 +66,13 @@ class Dimensions:
         return asdict(self)
 
     @property
+    def edges(self) -> str:
+        """How fine the edges are that lengths were read off: ``interpolated`` or ``voxel``; empty where there is no length."""
+        if all(getattr(self, name) is None for name in LENGTHS):
+            return ""
+        return "interpolated" if self.interpolated else "voxel"
+
+    @property
     def largest_extrusion_um(self) -> float | None:
         """How far the solder protrudes where it protrudes most; negative where it nowhere does."""
         return max(self.extrusion_um.values()) if self.extrusion_um else None

@@ -48,6 +48,19 @@ class Lot:
             b.measured.dimensions.blt_um for _, b in self.bumps() if b.measured.dimensions.blt_um is not None
         ]
 
+    def edges(self) -> dict[str, int]:
+        """How many bond lines were read off edges of which kind, as `Dimensions.edges` calls it."""
+        sizes = [b.measured.dimensions for _, b in self.bumps()]
+        return dict(Counter(size.edges for size in sizes if size.blt_um is not None))
+
+    def edges_in_words(self) -> str:
+        """The same in a sentence."""
+        found = self.edges()
+        voxel, fine = found.get("voxel", 0), found.get("interpolated", 0)
+        if voxel and fine:
+            return f"{voxel} bond lines with edges to the voxel, {fine} with interpolated ones: they differ by up to a voxel for that alone."
+        return "Edges are interpolated from the model's probabilities." if fine else "Edges are to the voxel."
+
     def trend(self, of: str) -> list[tuple[str, list[tuple[str, float, Verdict]]]]:
         """(scan, points (bump, value, verdict)) in order; `of` is ``ratio`` (in percent) or ``blt``."""
         return [
@@ -106,6 +119,7 @@ class Lot:
             "verdicts": {v.value: sum(b.measured.verdict is v for _, b in self.bumps()) for v in Verdict},
             "ratio_percent": percentiles(self.ratios()),
             "blt_um": percentiles(self.bond_lines()),
+            "blt_edges": self.edges(),
             "recurring": [{"bump": n, "failed": k, "scans": of} for n, k, of in self.recurring()],
             "left_out_of_recurring": [{"scan": n, "reason": why} for n, why in self.left_out()],
         }

@@ -153,8 +153,8 @@ def _colour(text: str) -> str:
 def lot_page(lot: Lot, title: str) -> str:
     """The page of a lot: how its bumps are spread, how scans drift, which places fail again."""
     views = [
-        ("Void ratio", "%", lot.ratios(), lot.trend("ratio"), lot.limit),
-        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None),
+        ("Void ratio", "%", lot.ratios(), lot.trend("ratio"), lot.limit, ""),
+        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None, lot.edges_in_words()),
     ]
     return template("lot.html").render(
         lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],

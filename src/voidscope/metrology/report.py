@@ -84,33 +84,35 @@ class Report:
         return _csv(header, rows)
 
     def csv_scans(self) -> str:
-        """A row per scan; what is undefined is an empty cell. Lengths ``by_boxes_`` are by the public formulas, and each criterion has its columns."""
+        """A row per scan; what is undefined is an empty cell. `length_edges` is how fine the edges of lengths are;
+        those ``by_boxes_`` are by the public formulas, to the voxel. Each criterion has its columns."""
         classes = list(dict.fromkeys(name for s in self.scans for name in s.n_voxels))
         criteria = list(dict.fromkeys(name for s in self.scans for name in _criteria(s)))
         header = (
             "scan", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS, "n_voids", "n_small_voids",
             "largest_void_diameter_um", "void_volume_um3", *(f"volume_{name}_um3" for name in classes),
-            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", *_SIZES, *_BOXED, *criteria,
+            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", "length_edges", *_SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
                 s.scan, s.verdict.value, s.reason, s.formula, s.ratio, s.uncertainty, s.limit, *(s.ratios[f] for f in RATIOS.values()),
                 len(s.voids), len(s.small_voids), s.voids[0].diameter_um if s.voids else None, s.void_volume_um3,
                 *(s.class_volume_um3.get(name) for name in classes), s.n_unlabelled, *s.spacing_um,
-                s.dimensions.build_axis, *_sizes(s), *map(_criteria(s).get, criteria),
+                s.dimensions.build_axis, s.dimensions.edges, *_sizes(s), *map(_criteria(s).get, criteria),
             )
             for s in self.scans
         )  # fmt: skip
         return _csv(header, rows)
 
     def csv_bumps(self) -> str:
-        """A row per bump; what is undefined is an empty cell. Lengths ``by_boxes_`` are by the public formulas, and each criterion has its columns."""
+        """A row per bump; what is undefined is an empty cell. `length_edges` is how fine the edges of lengths are;
+        those ``by_boxes_`` are by the public formulas, to the voxel. Each criterion has its columns."""
         criteria = list(dict.fromkeys(name for s in self.scans for name in _criteria(s)))
         header = (
             "scan", "bump", "row", "column", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS,
             "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "void_volume_expanded_uncertainty_um3", "size_voxels",
             "bump_volume_um3", "spacing_z_um", "spacing_y_um", "spacing_x_um", "centroid_z_um", "centroid_y_um",
-            "centroid_x_um", "touches_border", "build_axis", *_SIZES, *_BOXED, *criteria,
+            "centroid_x_um", "touches_border", "build_axis", "length_edges", *_SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
@@ -118,7 +120,7 @@ class Report:
                 m.limit, *(m.ratios[f] for f in RATIOS.values()), len(m.voids), len(m.small_voids),
                 m.voids[0].diameter_um if m.voids else None, m.void_volume_um3, m.volume_uncertainty_um3,
                 b.structure.size_voxels, b.structure.size_voxels * s.voxel_um3, *s.spacing_um, *b.structure.centroid_um,
-                b.structure.touches_border, m.dimensions.build_axis, *_sizes(m), *map(_criteria(m).get, criteria),
+                b.structure.touches_border, m.dimensions.build_axis, m.dimensions.edges, *_sizes(m), *map(_criteria(m).get, criteria),
             )
             for s in self.scans
             for b in s.bumps

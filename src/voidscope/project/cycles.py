@@ -13,6 +13,7 @@ from voidscope.acquisition import ScanFindings
 from voidscope.errors import ProjectError
 from voidscope.project import results
 from voidscope.project.atomic import read_json, write_folder
+from voidscope.project.history import read_history
 from voidscope.vocabulary import SliceKey
 
 
@@ -64,11 +65,16 @@ class Cycle:
 
         One by scans that it had learnt from, as an older version made, is none.
         """
-        path = self.folder / "evaluation.json"
-        found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-        if not found or not {"iou", "miou", "scans"} <= found.keys():
-            return None
-        return found if self.learnt_from.isdisjoint(found["scans"]) else None
+        newest = read_history(self.folder / "evaluation.json")[-1:]
+        return newest[0] if newest and self._is_evaluation(newest[0]) else None
+
+    @property
+    def evaluations(self) -> tuple[dict[str, Any], ...]:
+        """All its evaluations, oldest first."""
+        return tuple(e for e in read_history(self.folder / "evaluation.json") if self._is_evaluation(e))
+
+    def _is_evaluation(self, found: Mapping[str, Any]) -> bool:
+        return {"iou", "miou", "scans"} <= found.keys() and self.learnt_from.isdisjoint(found["scans"])
 
     def findings(self, scan: str) -> ScanFindings | None:
         """Voids it may have missed in a scan, and where its prediction flickers; None where they were not looked for."""
@@ -82,8 +88,12 @@ class Cycle:
     @property
     def promotion(self) -> dict[str, Any] | None:
         """When, by whom and against what it was put in force, and the note where that was insisted on; None where it was not."""
-        path = self.folder / "promotion.json"
-        return read_json(path) if path.is_file() else None
+        return next(reversed(self.promotions), None)
+
+    @property
+    def promotions(self) -> tuple[dict[str, Any], ...]:
+        """How it was put in force each time, oldest first."""
+        return read_history(self.folder / "promotion.json")
 
     @property
     def decisions(self) -> tuple[str, Mapping[str, str]]:

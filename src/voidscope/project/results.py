@@ -30,6 +30,7 @@ from voidscope.project.atomic import (
     write_json,
 )
 from voidscope.project.exporting import with_sums
+from voidscope.project.history import append_record
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes, with_spacing
@@ -324,13 +325,13 @@ def bump_picture(report_folder: Path, scan: str, bump: str) -> Path | None:
 
 
 def write_promotion(folder: Path, record: Mapping[str, object]) -> None:
-    """Keep in a cycle folder how its model was put in force."""
-    write_json(folder / "promotion.json", record)
+    """Keep in a cycle folder how its model was put in force, after how it was before."""
+    append_record(folder / "promotion.json", record)
 
 
 def write_evaluation(folder: Path, metrics: Mapping[str, object]) -> None:
-    """Keep in a cycle folder how its model agrees with held-out truth."""
-    write_json(folder / "evaluation.json", metrics)
+    """Keep in a cycle folder how its model agrees with held-out truth, after what was found before."""
+    append_record(folder / "evaluation.json", metrics)
 
 
 def write_comparison(folder: Path, entry: Mapping[str, object]) -> None:

@@ -21,7 +21,7 @@ from voidscope.project.margins import read_margins
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
-from voidscope.workflow.doubting import doubt_of, measured_scan
+from voidscope.workflow.doubting import Doubt, Standing, doubt_of, measured_scan
 from voidscope.workflow.measuring import MARGIN, across
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, cycle_of
@@ -43,7 +43,8 @@ def changes(
     """Measure the same scans before and after and say what moved; also kept in the project, as ``changes/changes.html``.
 
     Give `cycles`, two numbers measured by one recipe, or `recipes`, two names and recipes for the current model's masks. Scans
-    that one side has no mask of are left out. A verdict is what a report would say: REVIEW of a model that is not in force or blind.
+    that one side has no mask of are left out. A verdict is what a report would say: REVIEW of a model that is not in force or blind;
+    which flips come of that alone is said.
 
     Raises
     ------
@@ -72,21 +73,24 @@ def changes(
             f"with restore, segment, and compare then."
         )
     reader, classes, folder = project.reader(names), project.classes, project.path
-    doubts = [doubt_of(project, cycle, how) for _, cycle, how in sides]
+    doubts = [doubt_of(c, classes, how, Standing.now(project, c)) for _, c, how in sides]
+    said = {name: doubt.reason for (name, _, _), doubt in zip(sides, doubts, strict=True) if doubt.reason}
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
 
     def steps() -> Steps[tuple[Changes, Pictures]]:
         one: list[ScanMeasurement] = []
         two: list[ScanMeasurement] = []
+        sure: tuple[list[ScanMeasurement], list[ScanMeasurement]] = ([], [])
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"measuring {name} before and after")
             record = reader.records[name]
             now = fingerprint(record.place(folder))
-            for side, (_, cycle, how), doubt in zip((one, two), sides, doubts, strict=True):
+            for side, bare, (_, cycle, how), doubt in zip((one, two), sure, sides, doubts, strict=True):
                 mask = _mask(cycle, name, classes, reader)
                 margins = read_margins(cycle.folder, name, mask, classes)
-                side.append(measured_scan(cycle, record, mask, classes, how, doubt, now, margins))
-        found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores)
+                bare.append(measured_scan(cycle, record, mask, classes, how, Doubt(), now, margins))
+                side.append(doubt.falls_on(bare[-1]))
+        found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores, said, sure)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])
         return found, {(r.scan, r.name): _pictures(r, pair, classes, reader) for r in found.moved[:PICTURED]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from voidscope.metrology.quantities import classes_read
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
-from voidscope.workflow.evaluating import judgement
+from voidscope.workflow.evaluating import by_labels_of_now, judgement
+from voidscope.workflow.facts import judges_moved
 from voidscope.workflow.promoting import not_in_force
-from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.recording import UNKNOWN
+from voidscope.workflow.restoring import void_iou_of
+from voidscope.workflow.snapshot import seconds
 
 
 @dataclass(frozen=True)
@@ -60,32 +63,68 @@ def measured_scan(
     return doubt.falls_on(doubted(found, _unfit(record, fingerprint_now)))
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What was known of a model at a time, by which it is doubted or not.
+
+    Attributes
+    ----------
+    evaluation : its agreement with held-out truth; None where nobody judged it by the labels that test scans had, or a dataset's truth
+    promotion : how it was put in force; None where it was not
+    not_in_force : why no verdict comes of it, for another model is in force; empty where it is itself, or none is
+    """
+
+    evaluation: Mapping[str, Any] | None
+    promotion: Mapping[str, Any] | None
+    not_in_force: str
+
+    @classmethod
+    def now(cls, project: Project, cycle: Cycle) -> Standing:
+        """What is known of a cycle's model."""
+        return cls(judgement(project, cycle), cycle.promotion, not_in_force(project, cycle))
+
+    @classmethod
+    def then(cls, project: Project, cycle: Cycle, told: Mapping[str, Any]) -> Standing:
+        """What was known when a report was made, whose provenance is `told`; nothing that was found later counts.
+
+        Whether the evaluation was by the labels that test scans had then, those of now tell. Where these were changed since, the
+        report tells, which can but leave out the evaluation that there was.
+        """
+        created = str(told.get("created"))
+        found = _last_until(created, cycle.evaluations, "created")
+        if found is not None:
+            moved = judges_moved(project, found["scans"], created)
+            counts = _tells_figures(told) if moved else by_labels_of_now(project, found)
+            found = found if counts else None
+        promotion = _last_until(created, cycle.promotions, "time")
+        return cls(found, promotion, not_in_force(project, cycle, until=created))
+
+
+def _last_until(time: str, records: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    """The last of some records, oldest first, whose time of this `name` is not after `time`."""
+    return next((r for r in reversed(records) if seconds(r.get(name)) <= seconds(time)), None)
+
+
+def _tells_figures(told: Mapping[str, Any]) -> bool:
+    """Whether a report says as what its model was judged."""
+    record = told.get("model_record")
+    judged = isinstance(record, Mapping) and record.get("validation scans", UNKNOWN) != UNKNOWN
+    return judged or told.get("held_out_void_iou") is not None
+
+
 def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
     """Void IoU of a cycle by the labels that test scans have now, or by a dataset's truth; None where it is not known."""
-    return None if judgement(project, cycle) is None else void_iou(cycle, project.classes)
+    return void_iou_of(judgement(project, cycle), project.classes)
 
 
-def doubt_of(project: Project, cycle: Cycle, recipe: MeasureConfig) -> Doubt:
-    """Why no verdict by this recipe comes of a model now; empty where one does."""
-    found = held_out_void_iou(project, cycle)
-    judged = {} if cycle.evaluation is None or found is None else cycle.evaluation["iou"]
-    return _doubt(not_in_force(project, cycle), cycle, project.classes, recipe, found, judged)
+def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Standing) -> Doubt:
+    """Why no verdict by this recipe comes of a model of which that is `known`; empty where one does.
 
-
-def doubt_then(project: Project, cycle: Cycle, recipe: MeasureConfig, told: Mapping[str, Any]) -> Doubt:
-    """`doubt_of` when a report was made, as its provenance has `told` it; which model was in force then, the project says."""
-    found, record = told.get("held_out_void_iou"), told.get("model_record")
-    judged = record.get("validation IoU") if isinstance(record, Mapping) else None
-    judged = judged if isinstance(judged, Mapping) and found is not None else {}
-    by_force = not_in_force(project, cycle, until=str(told.get("created")))
-    return _doubt(by_force, cycle, project.classes, recipe, found, judged)
-
-
-def _doubt(
-    by_force: str, cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, found: float | None, judged: Mapping[str, Any]
-) -> Doubt:  # fmt: skip
-    """The first reason there is; that nobody judged the model comes last, for it lets a FAIL stand."""
-    reason = by_force or _blind(cycle, classes, recipe, found, judged)
+    That nobody judged the model comes last, for it lets a FAIL stand.
+    """
+    found = void_iou_of(known.evaluation, classes)
+    judged = {} if known.evaluation is None or found is None else known.evaluation["iou"]
+    reason = known.not_in_force or _blind(cycle, classes, recipe, found, judged)
     if not reason and found is None and not recipe.unjudged_accepted:
         return Doubt(
             f"cycle {cycle.number} was judged on no labelled void that it had not learnt from, so nobody knows what it misses; label slices "

@@ -112,12 +112,16 @@ def judged(project: Project) -> tuple[str, ...]:
 def judgement(project: Project, cycle: Cycle) -> dict[str, Any] | None:
     """What a cycle was judged as, None where that was by other labels than the test scans have now: it says nothing of them."""
     found = cycle.evaluation
-    if found is None or found.get("truth", "labels") != "labels":
-        return found
+    return found if found is not None and by_labels_of_now(project, found) else None
+
+
+def by_labels_of_now(project: Project, found: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is by the labels that the test scans have now, or by a dataset's truth."""
+    if found.get("truth", "labels") != "labels":
+        return True
     among = set(found["scans"]) <= set(project.scans)
     later = set(unseen(project, with_truth(project, None), project.cycles)) - set(found["scans"])
-    alike = among and not later and found.get("truth_sha256") == truth_hash(project, found["scans"])
-    return found if alike else None
+    return among and not later and found.get("truth_sha256") == truth_hash(project, found["scans"])
 
 
 def to_judge(project: Project) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voidscope.project import Cycle, Project
+from voidscope.vocabulary import Split
 from voidscope.workflow.recording import report_id
 from voidscope.workflow.snapshot import seconds
 
@@ -16,13 +17,15 @@ OF_THE_DAY = frozenset(
     {"report_id", "created", "python", "platform", "versions", "git_commit", "project", "project_folder"}
 )
 """When, where and with what it was made, which nobody can measure again; the report ID is a hash of them too."""
-LABELS, AUTHORS, JUDGEMENT, SCANS = "labels", "authors", "judgement", "scans"
-"""What people go on changing after a report: labels, who made those of a model that does not say so itself, how the model is judged
-by them, and which scans the project has.
+LABELS, AUTHORS, SCANS = "labels", "authors", "scans"
+"""What people go on changing after a report: labels, who made those of a model that does not say so itself, and which scans the
+project has.
 """
+MODEL = "model"
+"""What goes by the number of a model's cycle: differs where another cycle stands for it."""
 LATER = {
-    "labels_of_scans": LABELS, "edits_after_training": LABELS, "held_out_void_iou": JUDGEMENT, "warnings": JUDGEMENT,
-    "promotion": JUDGEMENT, "not_measured": SCANS,
+    "labels_of_scans": LABELS, "edits_after_training": LABELS, "held_out_void_iou": MODEL, "warnings": MODEL, "promotion": MODEL,
+    "not_measured": SCANS,
 }  # fmt: skip
 """Facts as they were on the day, by what changes them."""
 
@@ -30,17 +33,19 @@ LATER = {
 def moved_on(project: Project, cycle: Cycle, told: Mapping[str, Any]) -> frozenset[str]:
     """What of `LABELS` and the others has changed since a report was made, so that its facts of that need not be those of now."""
     created = seconds(told.get("created"))
-    times = [_changed(p) for p in (project.path / "labels", *(project.path / "labels").glob("*/"))]
-    labels = any(t > created for t in times)
-    when = [
-        (cycle.evaluation or {}).get("created"),
-        *((c.promotion or {}).get("time") for c in project.cycles),
-    ]
-    judged = labels or any(seconds(t) > created for t in when if t is not None)
+    labels = project.path / "labels"
+    painted = any(_changed(p) > created for p in (labels, *labels.glob("*/")))
     silent = not isinstance(cycle.provenance.get("labels_by"), Mapping)
     scans = _changed(project.path / "project.json") > created
-    found = {LABELS: labels, AUTHORS: labels and silent, JUDGEMENT: judged, SCANS: scans}
+    found = {LABELS: painted, AUTHORS: painted and silent, SCANS: scans}
     return frozenset(name for name, yes in found.items() if yes)
+
+
+def judges_moved(project: Project, scans: Iterable[str], since: str) -> bool:
+    """Whether labels of test scans, or of `scans` that once were, or the list of scans have changed since a time (ISO 8601)."""
+    tests = {s.name for s in project.scans.values() if s.split is Split.TEST} | set(scans)
+    places = (project.path / "project.json", *(project.path / "labels" / name for name in tests))
+    return any(_changed(p) > seconds(since) for p in places)
 
 
 def facts_apart(
@@ -54,7 +59,7 @@ def facts_apart(
     if told.get("model") != found.get(
         "model"
     ):  # told by itself; its warnings and figures go by the number of its cycle
-        moved = {*moved, JUDGEMENT}
+        moved = {*moved, MODEL}
     told, found = (_comparable(side, frozenset(moved)) for side in (told, found))
     for name in (*told, *(n for n in found if n not in told)):
         one, two = told.get(name), found.get(name)
@@ -73,7 +78,7 @@ def _comparable(facts: Mapping[str, Any], moved: frozenset[str]) -> dict[str, An
         left["command"] = _placeless_command(facts.get("command"))
     if AUTHORS in moved:
         left["people"] = {n: v for n, v in _mapping(facts, "people").items() if n != "labelled by"}
-    if JUDGEMENT in moved and "model_record" in left:
+    if MODEL in moved and "model_record" in left:
         record = _mapping(facts, "model_record")
         left["model_record"] = {n: v for n, v in record.items() if not n.startswith("validation ")}
     return left

@@ -25,8 +25,9 @@ from voidscope.project.results import mask_path, read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
-from voidscope.workflow.doubting import Doubt, doubt_of, held_out_void_iou, measured_scan
+from voidscope.workflow.doubting import Standing, doubt_of, measured_scan
 from voidscope.workflow.recording import Occasion, command_of, identified, record_of
+from voidscope.workflow.restoring import void_iou_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
 GALLERY = 8
@@ -57,8 +58,8 @@ def measure(
     settings = config or project.config
     cycle = current_cycle(project)
     names = project.scans if scans is None else scans
-    doubt = doubt_of(project, cycle, settings.measure)
-    steps = measuring(project, cycle, names, settings, occasion or Occasion(), doubt)
+    known = Standing.now(project, cycle)
+    steps = measuring(project, cycle, names, settings, occasion or Occasion(), known)
 
     def commit(result: Measured) -> Report:
         project.current(cycle.id)
@@ -71,24 +72,25 @@ def measure(
 
 
 def measuring(
-    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, doubt: Doubt
+    project: Project, cycle: Cycle, scans: Iterable[str], settings: Config, told: Occasion, known: Standing
 ) -> Callable[[], Steps[Measured]]:
     """The steps of measuring the masks of any cycle, which write nothing; raises as `measure` does.
 
-    No verdict that `doubt` of the model falls on is given.
+    What is `known` of the model stands among the facts, and no verdict is given that the doubt which it leaves falls on.
     """
     names = [project.scan(n).name for n in scans]
     _check_ready(project, cycle, names)
     check_names(project.classes, settings.measure, project.name)
     reader, classes, folder = project.reader(names), project.classes, project.path
-    found_voids = held_out_void_iou(project, cycle)
+    found_voids = void_iou_of(known.evaluation, classes)
+    doubt = doubt_of(cycle, classes, settings.measure, known)
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": found_voids, "promotion": cycle.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
+        "held_out_void_iou": found_voids, "promotion": known.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
         "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder.resolve()), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
-    provenance |= record_of(project, cycle, reader, settings, told)
+    provenance |= record_of(project, cycle, reader, settings, told, known.evaluation)
 
     def steps() -> Steps[Measured]:
         measured: list[ScanMeasurement] = []
@@ -153,8 +155,11 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
     if found.recipe != project.config.measure:
         return "Measured with other settings"
     judged_as = told.get("held_out_void_iou"), told.get("promotion")
-    doubt = doubt_of(project, cycle, project.config.measure)
-    if judged_as != (held_out_void_iou(project, cycle), cycle.promotion) or doubt.overturns(found):
+    known = Standing.now(project, cycle)
+    doubt = doubt_of(cycle, project.classes, project.config.measure, known)
+    if judged_as != (void_iou_of(known.evaluation, project.classes), known.promotion) or doubt.overturns(
+        found
+    ):
         return "The model was judged or put in force since, or the labels that judge it have changed"
     later = [
         n

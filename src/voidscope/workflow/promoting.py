@@ -108,8 +108,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
 def in_force(project: Project, until: str | None = None) -> Cycle | None:
     """The newest promoted cycle, now or `until` a time (ISO 8601); None where none was promoted. A cycle with its weights is its model, too."""
     for cycle in reversed(project.cycles):
-        promotion = cycle.promotion
-        if promotion is not None and (until is None or seconds(promotion.get("time")) <= seconds(until)):
+        if any(until is None or seconds(p.get("time")) <= seconds(until) for p in cycle.promotions):
             return cycle
     return None
 

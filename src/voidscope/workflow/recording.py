@@ -16,7 +16,6 @@ import voidscope
 from voidscope.config import Config, MeasureConfig
 from voidscope.metrology import plain, recipe_settings, recipe_sha256
 from voidscope.project import Cycle, Project, SliceReader
-from voidscope.workflow.evaluating import judgement
 from voidscope.workflow.snapshot import fingerprint_of
 
 UNKNOWN = "not recorded"
@@ -63,16 +62,21 @@ class Occasion:
 
 
 def record_of(
-    project: Project, cycle: Cycle, reader: SliceReader, settings: Config, occasion: Occasion
+    project: Project,
+    cycle: Cycle,
+    reader: SliceReader,
+    settings: Config,
+    occasion: Occasion,
+    judged: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Groups of facts for a report's provenance; JSON's types only."""
+    """Groups of facts for a report's provenance, of a model that was `judged` so; JSON's types only."""
     told = occasion.entry()
     return told | recipe_facts(settings.measure) | {
         "project_folder": str(project.path.resolve()),
         "git_commit": commit_of_now() or UNKNOWN,
         "people": told["people"] | {"labelled by": authors(project, cycle)},
         "labels_of_scans": _labels(project, cycle, reader),
-        "model_record": _model(cycle, judgement(project, cycle)),
+        "model_record": _model(cycle, judged),
         "inference": {
             "flips": "mean of four mirror images" if _was(cycle, "model", "flips") else "none",
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",

@@ -26,7 +26,7 @@ Found = dict[str, Mapping[str, object]]
 def judge_all(project: Project) -> Job[Found, int]:
     """Judge all cycles by what is labelled of the test scans now, each on the labelled slices alone; returns how many.
 
-    A model that was gone back to keeps the figures it brought along. Figures that cycles had before are replaced.
+    A model that was gone back to keeps the figures it brought along. Figures that cycles had before stay in their histories.
 
     Raises
     ------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Role
@@ -48,8 +50,13 @@ def _truth(cycle: Cycle) -> tuple[object, ...]:
 
 def void_iou(cycle: Cycle, classes: ClassMap) -> float | None:
     """Void IoU of an evaluated cycle, the mean where there are several void classes; None where it is not known."""
-    if cycle.evaluation is None:
+    return void_iou_of(cycle.evaluation, classes)
+
+
+def void_iou_of(evaluation: Mapping[str, Any] | None, classes: ClassMap) -> float | None:
+    """`void_iou` of one evaluation of a cycle, None of none."""
+    if evaluation is None:
         return None
     names = [c.name for c in classes.classes if c.role is Role.VOID]
-    found = [v for n in names if (v := cycle.evaluation["iou"].get(n)) is not None]
+    found = [v for n in names if (v := evaluation["iou"].get(n)) is not None]
     return sum(found) / len(found) if found else None

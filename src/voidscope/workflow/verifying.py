@@ -12,8 +12,8 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report
 from voidscope.project import Cycle, Project, changed_files, package_version, report_files
 from voidscope.project.atomic import read_json
-from voidscope.workflow.doubting import doubt_of, doubt_then
-from voidscope.workflow.facts import JUDGEMENT, facts_apart, moved_on, short
+from voidscope.workflow.doubting import Standing
+from voidscope.workflow.facts import facts_apart, moved_on, short
 from voidscope.workflow.mask_files import mask_file_of, measure_file
 from voidscope.workflow.measuring import Measured, measuring
 from voidscope.workflow.recording import UNKNOWN, Occasion, commit_of_now
@@ -29,7 +29,8 @@ def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[
     Scan files are compared by their fingerprints, the model and its masks by their hashes, every other fact with what the project
     says, every number of every scan exactly, and every other file of the report with what its JSON twin makes. Facts that only a
     person knows (operator, lot, date) are held to the report ID, a hash of all facts. The report stays as it is, and so does the
-    project, whichever model is the current one; how the model was judged since is not held against the report.
+    project, whichever model is the current one. The report is held to what the model was judged as, and put in force as, when it was
+    made: what came later is not held against it, and what was never found does not back it.
 
     Parameters
     ----------
@@ -48,12 +49,8 @@ def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[
     settings = project.config.model_copy(update={"measure": recipe})
     cycle = _cycle_named(project, report.provenance)
     moved = moved_on(project, cycle, report.provenance)
-    doubt = (
-        doubt_then(project, cycle, recipe, report.provenance)
-        if JUDGEMENT in moved
-        else doubt_of(project, cycle, recipe)
-    )
-    steps = measuring(project, cycle, names, settings, Occasion.told(report.provenance), doubt)
+    known = Standing.then(project, cycle, report.provenance)
+    steps = measuring(project, cycle, names, settings, Occasion.told(report.provenance), known)
 
     def commit(again: Measured) -> tuple[str, ...]:
         return _all_apart(place, told, report, again, moved)

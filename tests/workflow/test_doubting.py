@@ -1,0 +1,165 @@
+"""A report is held to what its model was judged as, and put in force as, when it was made: nothing later, nothing that was never found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builders import add_cycle, set_prediction
+from voidscope.jobs import execute
+from voidscope.metrology import Report, Verdict
+from voidscope.project import Project, export_report, import_truth, project_truth, report_files
+from voidscope.project.results import read_pictures, write_evaluation
+from voidscope.vocabulary import SliceKey
+from voidscope.volume import Dataset
+from voidscope.workflow import changes, evaluate, measure, promote, verify
+from voidscope.workflow.recording import report_id
+
+
+def later() -> None:
+    """Wait for a later second: what is kept tells no smaller time."""
+    time.sleep(1.1)
+
+
+def with_model(project: Project, dataset: Dataset) -> None:
+    """A new cycle that has segmented all scans as they are."""
+    add_cycle(project)
+    for scan in project.scans:
+        mask = project_truth(project, dataset, scan)
+        set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
+
+
+def test_a_report_verifies_after_its_model_was_put_in_force_again(project: Project, dataset: Dataset) -> None:
+    with_model(project, dataset)
+    execute(promote(project, dataset, note="first"))
+    with_model(project, dataset)
+    execute(evaluate(project, dataset))
+    execute(promote(project, dataset, note="second"))
+    execute(measure(project))
+    assert execute(verify(project)) == ()
+    later()
+    execute(promote(project, dataset, note="again, on more labels"))
+    again = Project.open(project.path)
+    assert execute(verify(again)) == ()
+    assert [p["note"] for p in again.cycle.promotions] == ["second", "again, on more labels"]
+    assert again.cycle.promotion["note"] == "again, on more labels"
+
+
+def test_what_an_older_version_kept_alone_is_the_first_of_its_history(
+    project: Project, dataset: Dataset
+) -> None:
+    with_model(project, dataset)
+    execute(evaluate(project, dataset))
+    execute(promote(project, dataset, note="old"))
+    for name in ("evaluation.json", "promotion.json"):
+        path = project.cycle.folder / name
+        tree = json.loads(path.read_text())
+        assert tree.pop("before") == []
+        path.write_text(json.dumps(tree))
+    old = project.cycle.evaluation
+    assert project.cycle.evaluations == (old,) and "before" not in old
+    execute(evaluate(project, dataset))
+    execute(promote(project, dataset, note="new"))
+    assert project.cycle.evaluations == (old, project.cycle.evaluation)
+    assert [p["note"] for p in project.cycle.promotions] == ["old", "new"]
+
+
+def claiming(project: Project, folder: Path, evaluation: Mapping[str, Any]) -> Path:
+    """The last report as if its model had been judged so: its facts, its verdicts, its pages, its hashes and its ID."""
+    told = json.loads(project.report.json())
+    facts = told["provenance"]
+    facts["held_out_void_iou"] = evaluation["iou"]["void"]
+    named = {"mIoU": "miou", "void recall": "void_recall", "IoU": "iou", "scans": "scans", "date": "created"}
+    facts["model_record"].update({f"validation {said}": evaluation[n] for said, n in named.items()})
+    facts["warnings"] = [w for w in facts["warnings"] if "was not evaluated" not in w]
+    for scan in told["scans"]:
+        for one in (scan, *scan["bumps"]):
+            one["verdict"], one["reason"] = "PASS", one["reason"].split("; cycle 1 was judged")[0]
+    facts["report_id"] = report_id(facts)
+    pictures = read_pictures(project.report_folder, Report.from_entry(told))
+    export_report(folder, report_files(Report.from_entry(told), pictures))
+    return folder
+
+
+GOOD: Mapping[str, Any] = {
+    "miou": 0.95, "miou_foreground": 0.95, "void_recall": 0.97, "scans": ["c"], "truth": "labels", "truth_sha256": "0" * 64,
+    "iou": {"background": 0.99, "copper_pillar": 0.95, "solder": 0.94, "void": 0.93, "copper_pad": None}, "created": "2020-01-01T00:00:00+00:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("afterwards", ["a training label", "a test label", "an evaluation"])
+def test_a_figure_that_was_never_found_is_told_whatever_came_later(
+    project: Project, dataset: Dataset, tmp_path: Path, afterwards: str
+) -> None:
+    with_model(project, dataset)
+    report = execute(measure(project))
+    assert Verdict.PASS not in {s.verdict for s in report.scans}
+    claim = claiming(project, tmp_path / "out", GOOD)
+    later()
+    import_truth(project, dataset, [SliceKey("a" if afterwards == "a training label" else "c", 0)])
+    if afterwards == "an evaluation":
+        execute(evaluate(project))
+        claim = claiming(project, tmp_path / "again", project.cycle.evaluation)
+    found = execute(verify(project, claim))
+    assert any(line.startswith("held_out_void_iou was") for line in found), found
+    assert any(": verdict is PASS in the report, measured anew REVIEW" in line for line in found), found
+
+
+def test_of_two_evaluations_the_newest_before_the_report_counts(
+    project: Project, dataset: Dataset, tmp_path: Path
+) -> None:
+    with_model(project, dataset)
+    write_evaluation(project.cycle.folder, GOOD)
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    execute(evaluate(project))
+    now = project.cycle.evaluation
+    execute(measure(project))
+    later()
+    import_truth(project, dataset, [SliceKey("c", 2)])
+    assert execute(verify(project)) == ()
+    assert execute(verify(project, claiming(project, tmp_path / "same", now))) == ()
+    found = execute(verify(project, claiming(project, tmp_path / "out", GOOD)))
+    assert {"held_out_void_iou", "model_record"} <= {line.split(" ")[0] for line in found}
+
+
+def test_a_report_verifies_after_its_model_was_judged_by_more_labels(
+    project: Project, dataset: Dataset
+) -> None:
+    with_model(project, dataset)
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    execute(measure(project))  # judged by nobody yet
+    assert execute(verify(project)) == ()
+    later()
+    execute(evaluate(project))
+    assert execute(verify(project)) == ()
+    report = execute(measure(project))
+    assert report.provenance["held_out_void_iou"] == 1
+    later()
+    import_truth(project, dataset, [SliceKey("c", 2)])
+    execute(evaluate(project))
+    assert execute(verify(Project.open(project.path))) == ()
+    import_truth(project, dataset, [SliceKey("c", 1)])
+    execute(measure(project))  # the evaluation is by fewer labels
+    later()
+    execute(evaluate(project))
+    assert execute(verify(project)) == ()
+
+
+def test_changes_from_a_model_that_nobody_judged_say_so(project: Project, dataset: Dataset) -> None:
+    with_model(project, dataset)
+    with_model(project, dataset)
+    import_truth(project, dataset, [SliceKey("c", 0)])
+    execute(evaluate(project))
+    found = execute(changes(project, cycles=(1, 2)))
+    assert (
+        found.summary()["verdict_flips"] == {"REVIEW -> PASS": 3} and found.summary()["flips_by_doubt"] == 3
+    )
+    assert list(found.doubts) == ["cycle 1"]
+    page = (project.path / "changes" / "changes.html").read_text()
+    assert "nobody knows what it misses" in page and "not of the parts" in page
