@@ -20,6 +20,8 @@ from voidscope.volume import Spacing
 
 SLAB_VOXELS = 2**24
 """Voxels closed at once."""
+FACES = 6
+"""Connectivity of background: what a wall of foreground, connected over corners (26), parts is apart."""
 
 Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
@@ -139,10 +141,10 @@ def _grown(part: Part) -> Part:
 
 
 def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
-    """Background that nowhere reaches the edge of the mask made void; it may connect over corners and over what is unlabelled."""
+    """Background that nowhere reaches the edge of the mask made void; it connects over faces, and over what is unlabelled."""
     background, void = classes.ids_with_role(Role.BACKGROUND), min(classes.ids_with_role(Role.VOID))
     filled = mask.copy()
-    pieces = Pieces.of(mask, (*background, UNLABELLED))
+    pieces = _air(mask, classes)
     for k in _inside(pieces):
         crop = filled[pieces.box(k)]
         crop[pieces.own(k) & np.isin(crop, background)] = void
@@ -151,8 +153,13 @@ def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
 
 def closed_in(mask: Mask, classes: ClassMap) -> list[tuple[Box, int]]:
     """Where what is background or unlabelled nowhere reaches the edge of a mask (z, y, x), and how many voxels each such hole has."""
-    pieces = Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED))
+    pieces = _air(mask, classes)
     return [(pieces.box(k), int(pieces.found.n_voxels[k])) for k in _inside(pieces)]
+
+
+def _air(mask: Mask, classes: ClassMap) -> Pieces:
+    """Pieces of what is background or unlabelled, connected over faces alone: a wall of foreground, which connects over corners, parts them."""
+    return Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED), connectivity=FACES)
 
 
 def _inside(pieces: Pieces) -> list[int]:
