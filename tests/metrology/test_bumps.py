@@ -272,6 +272,22 @@ def test_what_is_closed_in_is_judged_by_the_rule_as_void_would_be(closed_in: int
     assert measure_scan(void, HBM, (1, 1, 1), recipe, "a").verdict is Verdict.REVIEW
 
 
+@pytest.mark.parametrize("ball", [False, True])
+@pytest.mark.parametrize("margin", [-0.1, -0.001, 0.001, 0.1])
+def test_a_hole_has_the_uncertainty_of_as_much_void_with_its_faces(margin: float, ball: bool) -> None:
+    mask = block((24, 24, 24))
+    mask[5:8, 5:8, 5:8] = VOID if ball else SOLDER
+    void, hole = mask.copy(), mask.copy()
+    void[8:13, 5:9, 5:9], hole[8:13, 5:9, 5:9] = VOID, BACKGROUND  # beside the ball, where there is one
+    filled = measure_scan(void, HBM, (1, 1, 1), MeasureConfig(rule="guard band"), "a")
+    top = filled.ratio + filled.uncertainty
+    recipe = MeasureConfig(rule="guard band", limit=top + margin * filled.uncertainty)
+    found = measure_scan(hole, HBM, (1, 1, 1), recipe, "a")
+    as_void = measure_scan(void, HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is as_void.verdict is (Verdict.PASS if margin > 0 else Verdict.REVIEW)
+    assert margin > 0 or f"{100 * filled.ratio:.4g} % ± {100 * filled.uncertainty:.2g}" in found.reason
+
+
 def test_a_bump_that_the_edge_of_the_scan_cuts_says_so_beside_its_verdict() -> None:
     made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
     whole = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a")

@@ -21,13 +21,15 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
+from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
-from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
+from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, Structure, split
+from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Shape, Void
@@ -76,13 +78,13 @@ def measure_scan(
             mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, odds, several
         )
         holes = closed.result()
-        whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
+        whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
+            whole = cut_off(not_filled(whole, holes), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
         bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
     whole = over_bumps(whole, bumps) if several else whole
-    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
+    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
 
@@ -95,7 +97,7 @@ def _load_libraries() -> None:
 def _each(
     found: Split,
     whole: ScanMeasurement,
-    holes: Sequence[tuple[Sequence[slice], int]],
+    holes: Sequence[Hole],
     views: Views,
     margins: Margins | None,
     pool: Executor,
@@ -110,7 +112,7 @@ def _each(
             return seen.get(_key(_moved_void(void, first, spacing)))
 
         edges = found.structures[k].box
-        n = sum(n for box, n in holes if _meets(box, edges))
+        own = [h for h in holes if _meets(h.box, edges)]
         alone = measure_clean(
             cut,
             classes,
@@ -121,7 +123,9 @@ def _each(
             lambda: voids_of(cut, classes, spacing, recipe, known),
             margins.within(first, cut) if margins else None,
         )
-        alone = cut_off(not_filled(replace(alone, closed_in=n), n), found.structures[k])
+        alone = cut_off(
+            not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own), found.structures[k]
+        )
         return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}
@@ -169,27 +173,37 @@ def _beyond(outcome: Outcome) -> float:
     return max(past, default=0.0)
 
 
-def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:
+def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement:
     """For REVIEW instead of PASS, where background that is closed in would, counted as the void it can only be, put it beyond the limit.
 
-    Where the recipe looks at more than a ratio of volumes, nobody worked out what it would come to.
+    Its uncertainty is then that of as much void with as many more faces. Where the recipe looks at more than a ratio of volumes,
+    nobody worked out what it would come to.
     """
-    recipe = found.recipe
-    if found.verdict is not Verdict.PASS or holes < recipe.min_voxels:
+    recipe, n = found.recipe, sum(h.n_voxels for h in holes)
+    if found.verdict is not Verdict.PASS or n < recipe.min_voxels:
         return found
     void, air = (min(found.classes.ids_with_role(role)) for role in (Role.VOID, Role.BACKGROUND))
     counts = [found.n_unlabelled, *found.n_voxels.values()]
-    counts[void], counts[air] = counts[void] + holes, counts[air] - holes
-    ratio = values_of(volume_parts(counts, found.classes, recipe.solder_class)).get(recipe.ratio)
-    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=found.uncertainty)
+    counts[void], counts[air] = counts[void] + n, counts[air] - n
+    parts = volume_parts(counts, found.classes, recipe.solder_class)
+    ratio = values_of(parts).get(recipe.ratio)
+    faces = _edge_faces(found) + sum(h.faces for h in holes)
+    budget = (*ratio_budget(recipe.ratio, parts, faces, recipe)[:1], *found.budget[1:])
+    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=combined(budget, recipe.coverage))
     if as_void.verdict is Verdict.PASS and not recipe.criteria:
         return found
-    would_be = "nobody knows what it comes to" if ratio is None else f"{recipe.ratio} is {100 * ratio:.4g} %"
+    would_be = "nobody knows what it comes to" if ratio is None else as_void.reason
     reason = (
-        f"{holes:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
+        f"{n:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
         "measure.fill_holes=true, or label there and train again"
     )
     return replace(found, verdict=Verdict.REVIEW, reason=reason)
+
+
+def _edge_faces(found: ScanMeasurement) -> int:
+    """Voxel faces of the void of a measurement, out of the budget of its volume; none where the edges are taken to be certain."""
+    sigma, edges = found.recipe.edge_sigma, found.volume_budget[0].value or 0.0
+    return round(edges / (found.voxel_um3 * SMOOTH * sigma)) if sigma else 0
 
 
 def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:

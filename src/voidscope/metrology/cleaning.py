@@ -7,14 +7,17 @@ any class but solder, pillar, pad and background.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import mean_index, plane_counts
+from voidscope.metrology.components import mean_index, of_classes, plane_counts
 from voidscope.metrology.pieces import Box, Pieces
 from voidscope.metrology.ratios import count_classes
+from voidscope.metrology.uncertainty import void_faces
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -151,10 +154,36 @@ def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
     return filled
 
 
-def closed_in(mask: Mask, classes: ClassMap) -> list[tuple[Box, int]]:
-    """Where what is background or unlabelled nowhere reaches the edge of a mask (z, y, x), and how many voxels each such hole has."""
-    pieces = _air(mask, classes)
-    return [(pieces.box(k), int(pieces.found.n_voxels[k])) for k in _inside(pieces)]
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """What is closed in: its box, its voxels, and the voxel faces that the mask's void would gain were it void."""
+
+    box: Box
+    n_voxels: int
+    faces: int
+
+
+def closed_in(mask: Mask, classes: ClassMap) -> list[Hole]:
+    """What is background or unlabelled and nowhere reaches the edge of a mask (z, y, x).
+
+    The faces of a hole of fewer than `COUNTABLE_VOXELS` voxels are the most that as many voxels can have.
+    """
+    pieces, void = _air(mask, classes), classes.ids_with_role(Role.VOID)
+    found = []
+    for k in _inside(pieces):
+        n = int(pieces.found.n_voxels[k])
+        faces = 4 * n + 2 if n < COUNTABLE_VOXELS else _faces_gained(pieces, k, void)
+        found.append(Hole(pieces.box(k), n, faces))
+    return found
+
+
+def _faces_gained(pieces: Pieces, k: int, void_ids: Sequence[int]) -> int:
+    """Faces of void with piece k, which nowhere reaches the edge of the mask, less those without."""
+    wide = tuple(slice(s.start - 1, s.stop + 1) for s in pieces.box(k))
+    void = of_classes(pieces.mask[wide], void_ids).view(np.uint8)
+    before = void_faces(void, (1,))
+    void[1:-1, 1:-1, 1:-1] |= pieces.own(k)
+    return void_faces(void, (1,)) - before
 
 
 def _air(mask: Mask, classes: ClassMap) -> Pieces:
