@@ -132,7 +132,7 @@ class MeasureConfig(Section):
     min_voxels: int = setting(
         8, "Smallest void",
         "Voids of fewer voxels are detected and listed apart, not counted: below 8, the random error of a volume is the volume itself "
-        "(Lin et al. 2015).", ge=1, unit="voxels",
+        "(Lin et al. 2015). No limit on the largest void is kept by leaving out one of 8 voxels or more: such a PASS is REVIEW.", ge=1, unit="voxels",
     )  # fmt: skip
     unit: Literal["bump", "scan"] = setting(
         "bump", "Decided by",

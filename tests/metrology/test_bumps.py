@@ -84,18 +84,49 @@ def test_all_bumps_pass_or_one_is_for_review() -> None:
     assert near.reason.startswith("1 of 6 bumps are for review (r1c2)")
 
 
-@pytest.mark.parametrize(("smallest", "verdict"), [(1, Verdict.REVIEW), (28, Verdict.PASS)])
-def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize("smallest", [1, 8, 28])
+def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int) -> None:
     made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
     made.mask[12:15, 1:4, 20:23] = VOID
     found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=smallest), "a")
     assert found.stray.void_voxels == 27
     assert {b.measured.verdict for b in found.bumps} == {Verdict.PASS}
-    assert found.verdict is verdict
-    if verdict is Verdict.REVIEW:
-        assert found.reason.startswith(
-            "all bumps pass without it, but the void among it may be one's: 1 piece of 27 "
+    assert found.verdict is Verdict.REVIEW
+    assert found.reason.startswith(
+        "all bumps pass without it, but the void among it may be one's: 1 piece of 27 "
+    )
+
+
+@pytest.mark.parametrize("least", [1, 8, 260])
+def test_the_smallest_void_counted_hides_no_hole(least: int) -> None:
+    found = measure_scan(hollow(4, 20), HBM, (1, 1, 1), MeasureConfig(limit=0.04, min_voxels=least), "a")
+    assert found.verdict is Verdict.REVIEW and "closed in" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("largest_void_diameter_um", (6 * 32 / np.pi) ** (1 / 3)), ("largest_void_feret_um", 6.0), ("largest_void_share", 32 / 512),
+        ("largest_void_diameter_share", (6 * 32 / np.pi) ** (1 / 3) / (256 / np.pi) ** 0.5),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("hiding", [{"min_voxels": 260}, {"min_um3": 100.0}])
+def test_no_limit_on_single_voids_is_kept_by_hiding_one(
+    hiding: dict[str, float], measure: str, value: float
+) -> None:
+    mask = block()
+    mask[4:8, 4:8, 4:6], mask[9, 9, 8:10] = VOID, VOID
+
+    def by(at_most: float) -> ScanMeasurement:
+        recipe = MeasureConfig(
+            limit=1, build_axis="z", criteria=(Criterion(measure=measure, at_most=at_most),), **hiding
         )
+        return measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+
+    found = by(value - 1e-6)
+    assert found.verdict is found.outcomes[1].verdict is Verdict.REVIEW
+    assert "set measure.min_voxels=8 and min_um3=0" in found.reason
+    assert by(value + 1e-6).verdict is Verdict.PASS
 
 
 def test_bumps_together_hold_all_void_and_all_foreground() -> None:

@@ -288,8 +288,12 @@ def test_a_long_void_too_small_to_have_a_shape_leaves_the_criterion_to_review() 
     thread = (slice(17, 18), slice(6, 8), slice(6, 26))
     found = feret(cube(22, 10, 10), thread)
     assert found.verdict is Verdict.REVIEW
-    assert "a void of 40 voxels is 20 um long" in found.reason and "measure.min_voxels = 260" in found.reason
-    assert feret(cube(22, 10, 10), thread, min_voxels=260).verdict is Verdict.PASS
+    assert "a void of 40 voxels is 20 um long" in found.reason and "look at it" in found.reason
+    assert "min_voxels" not in found.reason  # it would only hide it
+    hidden = feret(cube(22, 10, 10), thread, min_voxels=260)
+    assert hidden.verdict is hidden.outcomes[1].verdict is Verdict.REVIEW
+    assert f"may be {math.hypot(1, 2, 20):.4g} um with voids of 8 voxels or more, 1 in all" in hidden.reason
+    assert feret(cube(22, 10, 10), thread, min_voxels=260, limit=20.2).verdict is Verdict.PASS
     assert feret(cube(22, 10, 10), cube(17, 6, 6, 4)).verdict is Verdict.PASS
 
 

@@ -32,7 +32,7 @@ from voidscope.metrology.structures import Split, Structure, split
 from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.views import Views
-from voidscope.metrology.voids import Box, Shape, Void
+from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -180,7 +180,7 @@ def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement
     nobody worked out what it would come to.
     """
     recipe, n = found.recipe, sum(h.n_voxels for h in holes)
-    if found.verdict is not Verdict.PASS or n < recipe.min_voxels:
+    if found.verdict is not Verdict.PASS or n < min(recipe.min_voxels, COUNTABLE_VOXELS):
         return found
     void, air = (min(found.classes.ids_with_role(role)) for role in (Role.VOID, Role.BACKGROUND))
     counts = [found.n_unlabelled, *found.n_voxels.values()]
@@ -273,7 +273,7 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     if found.recipe.unit == "scan" or not found.bumps:
         return found
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
-    if verdict is Verdict.PASS and found.stray.void_voxels >= found.recipe.min_voxels:
+    if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"
         return replace(found, verdict=Verdict.REVIEW, reason=whose)
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)

@@ -14,9 +14,10 @@ from voidscope.metrology.budget import Contribution, area_budget, combined, rati
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, standing, stands_along
+from voidscope.metrology.hidden import hidden, not_hidden
 from voidscope.metrology.margins import Odds
 from voidscope.metrology.nearness import shaped
-from voidscope.metrology.quantities import quantities
+from voidscope.metrology.quantities import at_most_of, quantities
 from voidscope.metrology.ratios import (
     DEFINITIONS,
     RATIOS,
@@ -289,6 +290,12 @@ def measure_clean(
         )
         for criterion in (limit_of(recipe), *recipe.criteria)
     ]  # fmt: skip
+    left = hidden(small)
+    most = at_most_of(left, size, parts, spacing, recipe)
+    criteria = (limit_of(recipe), *recipe.criteria)
+    outcomes = [
+        not_hidden(o, c, recipe.rule, most, len(left)) for o, c in zip(outcomes, criteria, strict=True)
+    ]
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
