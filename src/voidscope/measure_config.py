@@ -158,7 +158,8 @@ class MeasureConfig(Section):
         "auto", "Build axis", "The axis a bump stands along; auto takes the one on which solder and pillar lie farthest apart."
     )  # fmt: skip
     closing_voxels: int = setting(
-        0, "Closing", "Binary closing of solder, pillar and pad by this many steps before measuring; 0 leaves the mask as it is.",
+        0, "Closing", "Binary closing of solder, pillar and pad by this many steps before measuring; 0 leaves the mask as it is. "
+        "What is closed in stays a hole, and a bump that closing joins out of several pieces never passes.",
         ge=0, le=10, unit="voxels",
     )  # fmt: skip
     far_um: float = setting(

@@ -28,7 +28,9 @@ ONE = (1.0, 1.0, 1.0)
 
 def slowly_closed(mask: np.ndarray, steps: int) -> np.ndarray:
     """Each class closed by scipy in a wide field, then laid over one another."""
-    closed, free = mask.copy(), ~np.isin(mask, [0, VOID])
+    open_ = np.isin(mask, [0, BACKGROUND])
+    holes = ndimage.binary_fill_holes(~open_) & open_
+    closed, free = mask.copy(), ~np.isin(mask, [0, VOID]) & ~holes
     for k in (SOLDER, PILLAR, PAD):
         wide = ndimage.binary_closing(np.pad(mask == k, 3 * steps), iterations=steps)
         closed[wide[(slice(3 * steps, -3 * steps),) * 3] & free] = k
@@ -98,6 +100,31 @@ def test_a_crack_is_closed_and_a_void_in_it_is_kept() -> None:
     found = measure_mask(mask, HBM, ONE, MeasureConfig(closing_voxels=1, min_voxels=1), "a")
     assert found.cleaned == {"closing": {"background": -35, "solder": 35}}  # all but its rim
     assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / (512 - 28), [1])
+
+
+@pytest.mark.parametrize("high", [2, 4])
+def test_closing_hides_no_closed_in_crack_and_filling_finds_all_of_it(high: int) -> None:
+    mask = block((16, 16, 16))
+    mask[6 : 6 + high, 3:13, 3:13] = BACKGROUND
+    closed = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert (closed.closed_in, closed.verdict) == (100 * high, Verdict.REVIEW)
+    both = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2, fill_holes=True), "a")
+    assert (both.verdict, both.ratio) == (Verdict.FAIL, 100 * high / 12**3)
+    assert both.cleaned == {"closing": {}, "holes": {"background": -100 * high, "void": 100 * high}}
+
+
+def test_a_joint_that_closing_joins_never_passes() -> None:
+    mask = two_bumps()
+    mask[36, 5, 6] = BACKGROUND
+    sound = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert sound.verdict is Verdict.PASS
+    mask[10:12, :, :20] = BACKGROUND
+    found = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert [b.measured.verdict for b in found.bumps] == [Verdict.REVIEW, Verdict.PASS]
+    assert "closing by 2 voxels joined 2 pieces of it to 1" in found.reason
+    alone = measure_scan(mask[..., :20], HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert alone.verdict is alone.bumps[0].measured.verdict is Verdict.REVIEW
+    assert "measure.closing_voxels=0" in alone.reason
 
 
 def test_where_two_classes_close_over_one_voxel_the_pillar_goes_before_solder() -> None:

@@ -24,6 +24,7 @@ from voidscope.metrology.bodies import DUST
 from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
+from voidscope.metrology.joints import not_joined
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
@@ -60,7 +61,7 @@ def measure_scan(
     surface to it. Raises what `measure_mask` does.
     """
     spacing = checked(mask, classes, spacing_um, recipe, scan)
-    mask, changed = mend(mask, classes, recipe)
+    raw, (mask, changed) = mask, mend(mask, classes, recipe)
     if recipe.far_um:
         found = split(mask, classes, spacing, recipe)
         centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
@@ -80,9 +81,9 @@ def measure_scan(
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = cut_off(not_filled(whole, holes), found.structures[0])
+            whole = cut_off(not_joined(not_filled(whole, holes), raw, mask), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
+        bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, raw, pool)))
     whole = over_bumps(whole, bumps) if several else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
@@ -100,6 +101,7 @@ def _each(
     holes: Sequence[Hole],
     views: Views,
     margins: Margins | None,
+    raw: Mask,
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
@@ -123,9 +125,9 @@ def _each(
             lambda: voids_of(cut, classes, spacing, recipe, known),
             margins.within(first, cut) if margins else None,
         )
-        alone = cut_off(
-            not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own), found.structures[k]
-        )
+        alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
+        there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        alone = cut_off(not_joined(alone, raw[there], cut), found.structures[k])
         return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}

@@ -43,7 +43,10 @@ def clean(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
 
 
 def mend(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> tuple[Mask, Changed]:
-    """The mask with its gaps closed and its holes made void, as far as the recipe asks for it; the mask itself where it does not."""
+    """The mask with its gaps closed and its holes made void, as far as the recipe asks for it; the mask itself where it does not.
+
+    Closing leaves what is closed in as it is; what it closes in itself is a hole too.
+    """
     changed: dict[str, Mapping[str, int]] = {}
     for name, wanted, step in (
         ("closing", recipe.closing_voxels, _closed),
@@ -103,8 +106,12 @@ def _parts(classes: ClassMap, recipe: MeasureConfig) -> list[int]:
 
 
 def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
-    """Solder, pillar and pad closed class by class; where they then meet, pad goes before pillar and pillar before solder."""
+    """Solder, pillar and pad closed class by class; where they then meet, pad goes before pillar and pillar before solder.
+
+    Background that is closed in is no gap but a hole, and stays one.
+    """
     ids, steps = _parts(classes, recipe), recipe.closing_voxels
+    kept, mask = mask, _holes_made(mask, classes, UNLABELLED)
     open_to = np.isin(np.arange(256), [*ids, *classes.ids_with_role(Role.BACKGROUND)])
     closed, halo = mask.copy(), 2 * steps
     length = max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
@@ -115,6 +122,7 @@ def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
         target = closed[start : start + length]
         for k in ids:
             target[closing(block == k, steps)[own] & open_to[block[own]]] = k
+    np.copyto(closed, kept, where=mask != kept)
     return closed
 
 
@@ -144,13 +152,17 @@ def _grown(part: Part) -> Part:
 
 
 def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
-    """Background that nowhere reaches the edge of the mask made void; it connects over faces, and over what is unlabelled."""
-    background, void = classes.ids_with_role(Role.BACKGROUND), min(classes.ids_with_role(Role.VOID))
-    filled = mask.copy()
+    """Background that nowhere reaches the edge of the mask made void."""
+    return _holes_made(mask, classes, min(classes.ids_with_role(Role.VOID)))
+
+
+def _holes_made(mask: Mask, classes: ClassMap, class_id: int) -> Mask:
+    """Background that nowhere reaches the edge of the mask made of a class; it connects over faces, and over what is unlabelled."""
+    background, filled = classes.ids_with_role(Role.BACKGROUND), mask.copy()
     pieces = _air(mask, classes)
     for k in _inside(pieces):
         crop = filled[pieces.box(k)]
-        crop[pieces.own(k) & np.isin(crop, background)] = void
+        crop[pieces.own(k) & np.isin(crop, background)] = class_id
     return filled
 
 
