@@ -24,12 +24,13 @@ from voidscope.metrology.bodies import DUST
 from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
+from voidscope.metrology.cuts import cut_off, key_of, not_cut
 from voidscope.metrology.joints import not_joined
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
 from voidscope.metrology.ratios import values_of, volume_parts
-from voidscope.metrology.structures import Split, Structure, split
+from voidscope.metrology.structures import Split, split
 from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.views import Views
@@ -83,7 +84,8 @@ def measure_scan(
         if len(found.structures) == 1 and not found.stray.pieces:
             whole = cut_off(not_joined(not_filled(whole, holes), raw, mask), found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, raw, pool)))
+        bumps = _each(found, whole, holes, seen, margins, raw, pool)
+        bumps = not_turned(not_open(not_cut(whole, bumps)))
     whole = over_bumps(whole, bumps) if several else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
@@ -105,13 +107,13 @@ def _each(
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
-    seen = {_key(v): v.shape for v in (*whole.voids, *whole.small_voids)}
+    seen = {key_of(v): v.shape for v in (*whole.voids, *whole.small_voids)}
     spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
     void_ids = classes.ids_with_role(Role.VOID)
 
     def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
         def known(void: Void) -> Shape | None:
-            return seen.get(_key(_moved_void(void, first, spacing)))
+            return seen.get(key_of(_moved_void(void, first, spacing)))
 
         edges = found.structures[k].box
         own = [h for h in holes if _meets(h.box, edges)]
@@ -206,15 +208,6 @@ def _edge_faces(found: ScanMeasurement) -> int:
     """Voxel faces of the void of a measurement, out of the budget of its volume; none where the edges are taken to be certain."""
     sigma, edges = found.recipe.edge_sigma, found.volume_budget[0].value or 0.0
     return round(edges / (found.voxel_um3 * SMOOTH * sigma)) if sigma else 0
-
-
-def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
-    """With a word in the sentence of its verdict where the edge of the scan may have cut off a part."""
-    if not structure.touches_border:
-        return found
-    return replace(
-        found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
-    )
 
 
 def _meets(box: Sequence[slice], edges: Box) -> bool:
@@ -344,11 +337,6 @@ def _moved_void(void: Void, first: Sequence[int], spacing_um: Spacing) -> Void:
     z, y, x = (c + f for c, f in zip(void.centroid_voxel, first, strict=True))
     um = (z * spacing_um[0], y * spacing_um[1], x * spacing_um[2])
     return replace(void, centroid_voxel=(z, y, x), centroid_um=um, box=_moved_box(void, first))
-
-
-def _key(void: Void) -> tuple[Box, int, tuple[int, ...]]:
-    """What tells a void from all others of its scan: box, voxels, and the sums of their indices along z, y, x."""
-    return void.box, void.n_voxels, tuple(round(c * void.n_voxels) for c in void.centroid_voxel)
 
 
 def _moved_box(void: Void, first: Sequence[int]) -> Box:
