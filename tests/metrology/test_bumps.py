@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import numpy as np
@@ -13,6 +15,7 @@ from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.metrology import (
     Dimensions,
+    Report,
     ScanMeasurement,
     Verdict,
     doubted,
@@ -65,6 +68,23 @@ def test_a_length_is_judged_bump_by_bump_whatever_the_unit(
     assert (found.dimensions, found.quantities["blt_um"]) == (Dimensions(build_axis="z"), None)
     again = ScanMeasurement.from_entry(json.loads(json.dumps(found.entry())))
     assert again == found
+
+
+def test_a_scan_decided_by_bumps_has_each_criterion_as_of_its_worst_bump() -> None:
+    made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3, voids={0: 2.0, 1: 2.5, 2: 2.0})
+    count = Criterion(measure="void_count", at_most=2)
+    found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.5, criteria=(count,)), "a")
+    assert (found.verdict, found.quantities["void_count"]) == (Verdict.PASS, 3)
+    row = next(csv.DictReader(io.StringIO(Report((found,)).csv_scans())))
+    assert (row["criterion_2_void_count_value"], row["criterion_2_void_count_verdict"]) == ("1.0", "PASS")
+    middle = found.bumps[1].measured
+    assert (found.outcomes[0].value, found.outcomes[0].uncertainty) == (middle.ratio, middle.uncertainty)
+    assert found.outcomes[0].reason.endswith("(r1c2, the worst of 3 bumps)")
+    together = measure_scan(
+        made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.5, unit="scan", criteria=(count,)), "a"
+    )
+    assert (together.verdict, together.outcomes[1].value) == (Verdict.FAIL, 3)
+    assert together.outcomes[0].value == found.ratio == together.ratio
 
 
 def test_a_bump_without_a_length_leaves_a_scan_judged_whole_to_review() -> None:

@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
-A criterion on a length is one on bumps whatever the unit: of a scan of several it comes out as of the bump where it is worst.
+Of a scan of several bumps each criterion then comes out as of the bump where it is worst; one on a length does whatever the unit.
 A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
 """
@@ -144,10 +144,10 @@ def _each(
 
 
 def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
-    """A scan of several bumps, which has no lengths of its own, with each criterion on one as it came out of the bump where it is worst."""
+    """A scan of several bumps with criteria as they came out of the bump where each is worst: all with the unit bump, else those on lengths."""
     outcomes = list(whole.outcomes)
     for k, outcome in enumerate(whole.outcomes):
-        if outcome.measure in OF_BUMP:
+        if outcome.measure in OF_BUMP or whole.recipe.unit == "bump":
             worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
             of_it = worst.measured.outcomes[k]
             whose = f"{worst.name}, the worst of {len(bumps)} bumps"

@@ -93,9 +93,9 @@ class ScanMeasurement:
     stray : foreground that belongs to no bump
     closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
-    outcomes : what became of each criterion, the ratio's limit first
-    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why. A criterion on a length of
-        a scan of several bumps has the outcome of the bump where it is worst
+    outcomes : what became of each criterion, the ratio's limit first; of a scan of several bumps with the unit bump, and of one on a
+        length whatever the unit, as of the bump where it is worst
+    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
 
     scan: str
