@@ -347,6 +347,26 @@ def test_a_bump_that_the_edge_of_the_scan_cuts_says_so_beside_its_verdict() -> N
     assert ["edge of the scan" in b.measured.reason for b in cut.bumps] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("seen_from", "verdicts"),
+    [(0, ["PASS", "FAIL"]), (9, ["REVIEW", "FAIL"]), (32, ["REVIEW"]), (None, ["PASS", "PASS"])],
+)
+def test_a_bump_beside_unlabelled_voxels_never_passes(seen_from: int | None, verdicts: list[str]) -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2, voids={} if seen_from is None else {1: 5.0})
+    mask = made.mask.copy()
+    mask[..., : seen_from or 0] = 0
+    if seen_from is None:
+        mask[0], mask[8, 12, 12] = 0, 0  # away from the bumps, and a voxel closed in
+    if seen_from == 32:
+        mask[mask == VOID] = SOLDER
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert [b.measured.verdict.value for b in found.bumps] == verdicts
+    assert all(
+        ("unlabelled voxels lie beside it" in b.measured.reason) is (v == "REVIEW")
+        for b, v in zip(found.bumps, verdicts, strict=True)
+    )
+
+
 def pair(solder: int) -> np.ndarray:
     """Two bumps of pillar, solder and pad; of the second one's solder voxels so many levels of twelve are left, the rest is air."""
     mask = np.full((34, 24, 44), BACKGROUND, np.uint8)

@@ -24,7 +24,7 @@ from voidscope.metrology.bodies import DUST
 from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
-from voidscope.metrology.cuts import cut_off, key_of, not_cut
+from voidscope.metrology.cuts import cut_off, key_of, not_cut, not_unlabelled, unlabelled_beside
 from voidscope.metrology.joints import not_joined
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
@@ -81,11 +81,16 @@ def measure_scan(
         )
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+        beside = unlabelled_beside(found, mask, classes) if whole.n_unlabelled else {}
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = cut_off(not_joined(not_filled(whole, holes), raw, mask), found.structures[0])
+            whole = not_unlabelled(not_joined(not_filled(whole, holes), raw, mask), beside.get(0, 0))
+            whole = cut_off(whole, found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
         bumps = _each(found, whole, holes, seen, margins, raw, pool)
         bumps = not_turned(not_open(not_cut(whole, bumps)))
+        bumps = tuple(
+            replace(b, measured=not_unlabelled(b.measured, beside.get(k, 0))) for k, b in enumerate(bumps)
+        )
     whole = over_bumps(whole, bumps) if several else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))

@@ -128,27 +128,27 @@ def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
 
 def closing(part: Part, steps: int) -> Part:
     """Binary closing of a part (z, y, x) by so many steps to face neighbours; outside the array there is nothing of the part."""
-    grown = np.pad(part, steps)
+    wider = np.pad(part, steps)
     for _ in range(steps):
-        grown = _grown(grown)
-    outside = ~grown
+        wider = grown(wider)
+    outside = ~wider
     for _ in range(steps):
-        outside = _grown(outside)
+        outside = grown(outside)
     inner = slice(steps, -steps)
     return ~outside[inner, inner, inner]
 
 
-def _grown(part: Part) -> Part:
+def grown(part: Part) -> Part:
     """The part and its face neighbours."""
-    grown = part.copy()
+    more = part.copy()
     for axis in range(3):
         low, high = (
             tuple(s if a == axis else slice(None) for a in range(3))
             for s in (slice(None, -1), slice(1, None))
         )
-        grown[high] |= part[low]
-        grown[low] |= part[high]
-    return grown
+        more[high] |= part[low]
+        more[low] |= part[high]
+    return more
 
 
 def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
@@ -187,6 +187,15 @@ def closed_in(mask: Mask, classes: ClassMap) -> list[Hole]:
         faces = 4 * n + 2 if n < COUNTABLE_VOXELS else _faces_gained(pieces, k, void)
         found.append(Hole(pieces.box(k), n, faces))
     return found
+
+
+def open_unlabelled(mask: Mask, classes: ClassMap) -> Part:
+    """Which voxels of a mask (z, y, x) are unlabelled and not closed in."""
+    there: Part = mask == UNLABELLED
+    pieces = _air(mask, classes)
+    for k in _inside(pieces):
+        there[pieces.box(k)] &= ~pieces.own(k)
+    return there
 
 
 def _faces_gained(pieces: Pieces, k: int, void_ids: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""Bumps that the edge of the scan cuts, and voids that the wall between touching bumps cuts.
+"""Bumps that the edge of the scan or unlabelled voxels cut, and voids that the wall between touching bumps cuts.
 
 A void cut in two is measured as it is cut, but no limit on single voids is kept by cutting: each bump that it reaches into is held
 against the whole of it.
@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from voidscope.config import Criterion
+from voidscope.metrology.cleaning import grown, open_unlabelled
+from voidscope.metrology.components import of_classes
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.quantities import reach_um
-from voidscope.metrology.structures import Structure
+from voidscope.metrology.structures import Split, Structure
 from voidscope.metrology.verdict import Outcome, Verdict, in_words, joined, judge, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
-from voidscope.vocabulary import Role
+from voidscope.vocabulary import ClassMap, Mask, Role
 
 
 def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
@@ -25,6 +29,27 @@ def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
     return replace(
         found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
     )
+
+
+def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> dict[int, int]:
+    """How many unlabelled voxels of a mask (z, y, x) share a face with each of its structures, by index; those closed in are holes."""
+    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+    there, beside = open_unlabelled(mask, classes), {}
+    for k, first, cut in found.blanked():
+        box = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        beside[k] = int(np.count_nonzero(grown(of_classes(cut, body)) & there[box]))
+    return beside
+
+
+def not_unlabelled(found: ScanMeasurement, beside: int) -> ScanMeasurement:
+    """For REVIEW instead of PASS, a bump with so many unlabelled voxels beside it that a void may lie behind them."""
+    if found.verdict is not Verdict.PASS or beside < COUNTABLE_VOXELS:
+        return found
+    reason = (
+        f"{beside:,} unlabelled voxels lie beside it, so part of it, and void in that, may be missing: label them, as background where "
+        "they are"
+    )
+    return replace(found, verdict=Verdict.REVIEW, reason=reason)
 
 
 def key_of(void: Void) -> tuple[Box, int, tuple[int, ...]]:
