@@ -132,7 +132,7 @@ class MeasureConfig(Section):
     min_voxels: int = setting(
         8, "Smallest void",
         "Voids of fewer voxels are detected and listed apart, not counted: below 8, the random error of a volume is the volume itself "
-        "(Lin et al. 2015).", ge=1, unit="voxels",
+        "(Lin et al. 2015). No limit on the largest void is kept by leaving out one of 8 voxels or more: such a PASS is REVIEW.", ge=1, unit="voxels",
     )  # fmt: skip
     unit: Literal["bump", "scan"] = setting(
         "bump", "Decided by",
@@ -158,7 +158,8 @@ class MeasureConfig(Section):
         "auto", "Build axis", "The axis a bump stands along; auto takes the one on which solder and pillar lie farthest apart."
     )  # fmt: skip
     closing_voxels: int = setting(
-        0, "Closing", "Binary closing of solder, pillar and pad by this many steps before measuring; 0 leaves the mask as it is.",
+        0, "Closing", "Binary closing of solder, pillar and pad by this many steps before measuring; 0 leaves the mask as it is. "
+        "What is closed in stays a hole, and a bump that closing joins out of several pieces never passes.",
         ge=0, le=10, unit="voxels",
     )  # fmt: skip
     far_um: float = setting(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import numpy as np
@@ -13,6 +15,7 @@ from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.metrology import (
     Dimensions,
+    Report,
     ScanMeasurement,
     Verdict,
     doubted,
@@ -67,6 +70,23 @@ def test_a_length_is_judged_bump_by_bump_whatever_the_unit(
     assert again == found
 
 
+def test_a_scan_decided_by_bumps_has_each_criterion_as_of_its_worst_bump() -> None:
+    made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3, voids={0: 2.0, 1: 2.5, 2: 2.0})
+    count = Criterion(measure="void_count", at_most=2)
+    found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.5, criteria=(count,)), "a")
+    assert (found.verdict, found.quantities["void_count"]) == (Verdict.PASS, 3)
+    row = next(csv.DictReader(io.StringIO(Report((found,)).csv_scans())))
+    assert (row["criterion_2_void_count_value"], row["criterion_2_void_count_verdict"]) == ("1.0", "PASS")
+    middle = found.bumps[1].measured
+    assert (found.outcomes[0].value, found.outcomes[0].uncertainty) == (middle.ratio, middle.uncertainty)
+    assert found.outcomes[0].reason.endswith("(r1c2, the worst of 3 bumps)")
+    together = measure_scan(
+        made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.5, unit="scan", criteria=(count,)), "a"
+    )
+    assert (together.verdict, together.outcomes[1].value) == (Verdict.FAIL, 3)
+    assert together.outcomes[0].value == found.ratio == together.ratio
+
+
 def test_a_bump_without_a_length_leaves_a_scan_judged_whole_to_review() -> None:
     made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3)
     made.mask[(made.truth == 3) & (made.mask == PILLAR)] = SOLDER
@@ -84,18 +104,49 @@ def test_all_bumps_pass_or_one_is_for_review() -> None:
     assert near.reason.startswith("1 of 6 bumps are for review (r1c2)")
 
 
-@pytest.mark.parametrize(("smallest", "verdict"), [(1, Verdict.REVIEW), (28, Verdict.PASS)])
-def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize("smallest", [1, 8, 28])
+def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int) -> None:
     made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
     made.mask[12:15, 1:4, 20:23] = VOID
     found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=smallest), "a")
     assert found.stray.void_voxels == 27
     assert {b.measured.verdict for b in found.bumps} == {Verdict.PASS}
-    assert found.verdict is verdict
-    if verdict is Verdict.REVIEW:
-        assert found.reason.startswith(
-            "all bumps pass without it, but the void among it may be one's: 1 piece of 27 "
+    assert found.verdict is Verdict.REVIEW
+    assert found.reason.startswith(
+        "all bumps pass without it, but the void among it may be one's: 1 piece of 27 "
+    )
+
+
+@pytest.mark.parametrize("least", [1, 8, 260])
+def test_the_smallest_void_counted_hides_no_hole(least: int) -> None:
+    found = measure_scan(hollow(4, 20), HBM, (1, 1, 1), MeasureConfig(limit=0.04, min_voxels=least), "a")
+    assert found.verdict is Verdict.REVIEW and "closed in" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("largest_void_diameter_um", (6 * 32 / np.pi) ** (1 / 3)), ("largest_void_feret_um", 6.0), ("largest_void_share", 32 / 512),
+        ("largest_void_diameter_share", (6 * 32 / np.pi) ** (1 / 3) / (256 / np.pi) ** 0.5),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("hiding", [{"min_voxels": 260}, {"min_um3": 100.0}])
+def test_no_limit_on_single_voids_is_kept_by_hiding_one(
+    hiding: dict[str, float], measure: str, value: float
+) -> None:
+    mask = block()
+    mask[4:8, 4:8, 4:6], mask[9, 9, 8:10] = VOID, VOID
+
+    def by(at_most: float) -> ScanMeasurement:
+        recipe = MeasureConfig(
+            limit=1, build_axis="z", criteria=(Criterion(measure=measure, at_most=at_most),), **hiding
         )
+        return measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+
+    found = by(value - 1e-6)
+    assert found.verdict is found.outcomes[1].verdict is Verdict.REVIEW
+    assert "set measure.min_voxels=8 and min_um3=0" in found.reason
+    assert by(value + 1e-6).verdict is Verdict.PASS
 
 
 def test_bumps_together_hold_all_void_and_all_foreground() -> None:
@@ -272,12 +323,48 @@ def test_what_is_closed_in_is_judged_by_the_rule_as_void_would_be(closed_in: int
     assert measure_scan(void, HBM, (1, 1, 1), recipe, "a").verdict is Verdict.REVIEW
 
 
+@pytest.mark.parametrize("ball", [False, True])
+@pytest.mark.parametrize("margin", [-0.1, -0.001, 0.001, 0.1])
+def test_a_hole_has_the_uncertainty_of_as_much_void_with_its_faces(margin: float, ball: bool) -> None:
+    mask = block((24, 24, 24))
+    mask[5:8, 5:8, 5:8] = VOID if ball else SOLDER
+    void, hole = mask.copy(), mask.copy()
+    void[8:13, 5:9, 5:9], hole[8:13, 5:9, 5:9] = VOID, BACKGROUND  # beside the ball, where there is one
+    filled = measure_scan(void, HBM, (1, 1, 1), MeasureConfig(rule="guard band"), "a")
+    top = filled.ratio + filled.uncertainty
+    recipe = MeasureConfig(rule="guard band", limit=top + margin * filled.uncertainty)
+    found = measure_scan(hole, HBM, (1, 1, 1), recipe, "a")
+    as_void = measure_scan(void, HBM, (1, 1, 1), recipe, "a")
+    assert found.verdict is as_void.verdict is (Verdict.PASS if margin > 0 else Verdict.REVIEW)
+    assert margin > 0 or f"{100 * filled.ratio:.4g} % ± {100 * filled.uncertainty:.2g}" in found.reason
+
+
 def test_a_bump_that_the_edge_of_the_scan_cuts_says_so_beside_its_verdict() -> None:
     made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
     whole = measure_scan(made.mask, HBM, (1, 1, 1), RECIPE, "a")
     cut = measure_scan(made.mask[..., 6:], HBM, (1, 1, 1), RECIPE, "a")
     assert not any("edge of the scan" in b.measured.reason for b in whole.bumps)
     assert ["edge of the scan" in b.measured.reason for b in cut.bumps] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("seen_from", "verdicts"),
+    [(0, ["PASS", "FAIL"]), (9, ["REVIEW", "FAIL"]), (32, ["REVIEW"]), (None, ["PASS", "PASS"])],
+)
+def test_a_bump_beside_unlabelled_voxels_never_passes(seen_from: int | None, verdicts: list[str]) -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2, voids={} if seen_from is None else {1: 5.0})
+    mask = made.mask.copy()
+    mask[..., : seen_from or 0] = 0
+    if seen_from is None:
+        mask[0], mask[8, 12, 12] = 0, 0  # away from the bumps, and a voxel closed in
+    if seen_from == 32:
+        mask[mask == VOID] = SOLDER
+    found = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    assert [b.measured.verdict.value for b in found.bumps] == verdicts
+    assert all(
+        ("unlabelled voxels lie beside it" in b.measured.reason) is (v == "REVIEW")
+        for b, v in zip(found.bumps, verdicts, strict=True)
+    )
 
 
 def pair(solder: int) -> np.ndarray:

@@ -12,7 +12,15 @@ from scipy import ndimage
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Report, ScanMeasurement, cleaning, measure_mask, measure_scan, measured_ratio
+from voidscope.metrology import (
+    Report,
+    ScanMeasurement,
+    Verdict,
+    cleaning,
+    measure_mask,
+    measure_scan,
+    measured_ratio,
+)
 from voidscope.metrology.cleaning import clean, mend
 
 ONE = (1.0, 1.0, 1.0)
@@ -20,7 +28,9 @@ ONE = (1.0, 1.0, 1.0)
 
 def slowly_closed(mask: np.ndarray, steps: int) -> np.ndarray:
     """Each class closed by scipy in a wide field, then laid over one another."""
-    closed, free = mask.copy(), ~np.isin(mask, [0, VOID])
+    open_ = np.isin(mask, [0, BACKGROUND])
+    holes = ndimage.binary_fill_holes(~open_) & open_
+    closed, free = mask.copy(), ~np.isin(mask, [0, VOID]) & ~holes
     for k in (SOLDER, PILLAR, PAD):
         wide = ndimage.binary_closing(np.pad(mask == k, 3 * steps), iterations=steps)
         closed[wide[(slice(3 * steps, -3 * steps),) * 3] & free] = k
@@ -42,7 +52,7 @@ def test_closing_is_scipy_s_class_by_class_whatever_the_slabs(
 @given(masks)
 def test_holes_are_what_scipy_would_fill(mask: np.ndarray) -> None:
     open_ = np.isin(mask, [0, BACKGROUND])
-    filled = ndimage.binary_fill_holes(~open_, structure=np.ones((3, 3, 3)))
+    filled = ndimage.binary_fill_holes(~open_)  # air goes on over faces, as its walls do over corners
     expected = np.where(filled & (mask == BACKGROUND), VOID, mask)
     assert (mend(mask, HBM, MeasureConfig(fill_holes=True))[0] == expected).all()
 
@@ -92,6 +102,31 @@ def test_a_crack_is_closed_and_a_void_in_it_is_kept() -> None:
     assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / (512 - 28), [1])
 
 
+@pytest.mark.parametrize("high", [2, 4])
+def test_closing_hides_no_closed_in_crack_and_filling_finds_all_of_it(high: int) -> None:
+    mask = block((16, 16, 16))
+    mask[6 : 6 + high, 3:13, 3:13] = BACKGROUND
+    closed = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert (closed.closed_in, closed.verdict) == (100 * high, Verdict.REVIEW)
+    both = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2, fill_holes=True), "a")
+    assert (both.verdict, both.ratio) == (Verdict.FAIL, 100 * high / 12**3)
+    assert both.cleaned == {"closing": {}, "holes": {"background": -100 * high, "void": 100 * high}}
+
+
+def test_a_joint_that_closing_joins_never_passes() -> None:
+    mask = two_bumps()
+    mask[36, 5, 6] = BACKGROUND
+    sound = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert sound.verdict is Verdict.PASS
+    mask[10:12, :, :20] = BACKGROUND
+    found = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert [b.measured.verdict for b in found.bumps] == [Verdict.REVIEW, Verdict.PASS]
+    assert "closing by 2 voxels joined 2 pieces of it to 1" in found.reason
+    alone = measure_scan(mask[..., :20], HBM, ONE, MeasureConfig(closing_voxels=2), "a")
+    assert alone.verdict is alone.bumps[0].measured.verdict is Verdict.REVIEW
+    assert "measure.closing_voxels=0" in alone.reason
+
+
 def test_where_two_classes_close_over_one_voxel_the_pillar_goes_before_solder() -> None:
     mask = np.full((7, 7, 7), BACKGROUND, np.uint8)
     for side, k in ((-1, SOLDER), (1, PILLAR)):  # around (3, 3, 3), as few voxels as close it
@@ -111,6 +146,23 @@ def test_a_hole_counts_as_void_and_an_open_one_does_not() -> None:
     assert measured_ratio(mask, HBM, recipe) == found.ratio
     mask[:5, 5, 5] = BACKGROUND
     assert measure_mask(mask, HBM, ONE, recipe, "a").cleaned == {"holes": {}}
+
+
+def tilted_wall() -> np.ndarray:
+    """Air in an octahedron of solder, whose wall is a voxel thick and holds over edges alone."""
+    mask = np.full((25, 25, 25), BACKGROUND, np.uint8)
+    away = sum(abs(g - 12) for g in np.indices(mask.shape))
+    mask[away == 9] = SOLDER
+    return mask
+
+
+def test_a_wall_that_holds_over_corners_closes_air_in() -> None:
+    mask = tilted_wall()
+    holes = 1 + sum(4 * n * n + 2 for n in range(1, 9))  # shells of an octahedron
+    found = measure_scan(mask, HBM, ONE, RECIPE, "a")
+    assert (found.closed_in, found.verdict) == (holes, Verdict.REVIEW)
+    filled = measure_scan(mask, HBM, ONE, MeasureConfig(fill_holes=True), "a")
+    assert (filled.n_voxels["void"], filled.verdict) == (holes, Verdict.FAIL)
 
 
 def two_bumps() -> np.ndarray:

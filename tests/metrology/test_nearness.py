@@ -267,6 +267,35 @@ def test_a_void_cut_by_the_wall_between_touching_bumps_is_measured_as_cut() -> N
     assert all(v.shape is not None and v.shape.feret_um < whole.shape.feret_um for v in halves)
 
 
+@pytest.mark.parametrize(
+    "measure",
+    [
+        "largest_void_diameter_um",
+        "largest_void_feret_um",
+        "largest_void_share",
+        "largest_void_diameter_share",
+    ],
+)
+def test_no_limit_on_single_voids_is_kept_by_the_wall_that_cuts_one(measure: str) -> None:
+    made = package((30, 30, 44), rows(1, 2, 14, 15), [7.2, 7.2])
+    mask = made.mask.copy()
+    mask[18:24, 10:20, 16:28][mask[18:24, 10:20, 16:28] == SOLDER] = VOID
+    cut = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
+    most = max(b.measured.quantities[measure] for b in cut.bumps)
+
+    def by(at_most: float) -> ScanMeasurement:
+        recipe = MeasureConfig(limit=1, criteria=(Criterion(measure=measure, at_most=at_most),))
+        return measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+
+    found = by(1.01 * most)
+    outcomes = [b.measured.outcomes[1] for b in found.bumps]
+    assert [o.value for o in outcomes] == [b.measured.quantities[measure] for b in cut.bumps]
+    assert {o.verdict for o in outcomes} == {b.measured.verdict for b in found.bumps} == {Verdict.REVIEW}
+    assert found.verdict is Verdict.REVIEW
+    assert "with the whole of a void that the wall to the next bump cuts" in found.reason
+    assert by(min(2.1 * most, 1.0) if measure.endswith("share") else 2.1 * most).verdict is Verdict.PASS
+
+
 def feret(*boxes: tuple[slice, slice, slice], limit: float = 13.0, **settings: object) -> ScanMeasurement:
     recipe = MeasureConfig(
         limit=1, criteria=(Criterion(measure="largest_void_feret_um", at_most=limit, source="drawing 4711"),), **settings
@@ -288,8 +317,12 @@ def test_a_long_void_too_small_to_have_a_shape_leaves_the_criterion_to_review() 
     thread = (slice(17, 18), slice(6, 8), slice(6, 26))
     found = feret(cube(22, 10, 10), thread)
     assert found.verdict is Verdict.REVIEW
-    assert "a void of 40 voxels is 20 um long" in found.reason and "measure.min_voxels = 260" in found.reason
-    assert feret(cube(22, 10, 10), thread, min_voxels=260).verdict is Verdict.PASS
+    assert "a void of 40 voxels is 20 um long" in found.reason and "look at it" in found.reason
+    assert "min_voxels" not in found.reason  # it would only hide it
+    hidden = feret(cube(22, 10, 10), thread, min_voxels=260)
+    assert hidden.verdict is hidden.outcomes[1].verdict is Verdict.REVIEW
+    assert f"may be {math.hypot(1, 2, 20):.4g} um with voids of 8 voxels or more, 1 in all" in hidden.reason
+    assert feret(cube(22, 10, 10), thread, min_voxels=260, limit=20.2).verdict is Verdict.PASS
     assert feret(cube(22, 10, 10), cube(17, 6, 6, 4)).verdict is Verdict.PASS
 
 

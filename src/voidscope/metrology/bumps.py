@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
-A criterion on a length is one on bumps whatever the unit: of a scan of several it comes out as of the bump where it is worst.
+Of a scan of several bumps each criterion then comes out as of the bump where it is worst; one on a length does whatever the unit.
 A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS,
 and so is a scan by a length of it, whatever the unit.
 Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
@@ -22,17 +22,21 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
+from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
-from voidscope.metrology.cleaning import centres_of, closed_in, drop_far, mend
+from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
+from voidscope.metrology.cuts import cut_off, key_of, not_cut, not_unlabelled, unlabelled_beside
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
+from voidscope.metrology.joints import not_joined
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
 from voidscope.metrology.ratios import values_of, volume_parts
-from voidscope.metrology.structures import Split, Structure, split
+from voidscope.metrology.structures import Split, split
+from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
 from voidscope.metrology.views import Views
-from voidscope.metrology.voids import Box, Shape, Void
+from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -60,7 +64,7 @@ def measure_scan(
     surface to it. Raises what `measure_mask` does.
     """
     spacing = checked(mask, classes, spacing_um, recipe, scan)
-    mask, changed = mend(mask, classes, recipe)
+    raw, (mask, changed) = mask, mend(mask, classes, recipe)
     if recipe.far_um:
         found = split(mask, classes, spacing, recipe)
         centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
@@ -77,13 +81,19 @@ def measure_scan(
             mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
         )
         holes = closed.result()
-        whole = replace(whole, cleaned=changed, closed_in=sum(n for _, n in holes))
+        whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+        beside = unlabelled_beside(found, mask, classes) if whole.n_unlabelled else {}
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = cut_off(not_filled(whole, whole.closed_in), found.structures[0])
+            whole = not_unlabelled(not_joined(not_filled(whole, holes), raw, mask), beside.get(0, 0))
+            whole = cut_off(whole, found.structures[0])
             return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = not_turned(not_open(_each(found, whole, holes, seen, margins, pool)))
+        bumps = _each(found, whole, holes, seen, margins, raw, pool)
+        bumps = not_turned(not_open(not_cut(whole, bumps)))
+        bumps = tuple(
+            replace(b, measured=not_unlabelled(b.measured, beside.get(k, 0))) for k, b in enumerate(bumps)
+        )
     whole = over_bumps(whole, bumps) if bumps else whole
-    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, whole.closed_in)
+    whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
 
@@ -113,23 +123,24 @@ def _load_libraries() -> None:
 def _each(
     found: Split,
     whole: ScanMeasurement,
-    holes: Sequence[tuple[Sequence[slice], int]],
+    holes: Sequence[Hole],
     views: Views,
     margins: Margins | None,
+    raw: Mask,
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
-    seen = {_key(v): v.shape for v in (*whole.voids, *whole.small_voids)}
+    seen = {key_of(v): v.shape for v in (*whole.voids, *whole.small_voids)}
     spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
     void_ids = classes.ids_with_role(Role.VOID)
     sizes = (whole.dimensions, whole.boxed) if len(found.structures) == 1 else None
 
     def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
         def known(void: Void) -> Shape | None:
-            return seen.get(_key(_moved_void(void, first, spacing)))
+            return seen.get(key_of(_moved_void(void, first, spacing)))
 
         edges = found.structures[k].box
-        n = sum(n for box, n in holes if _meets(box, edges))
+        own = [h for h in holes if _meets(h.box, edges)]
         alone = measure_clean(
             cut,
             classes,
@@ -141,7 +152,9 @@ def _each(
             margins.within(first, cut) if margins and not sizes else None,
             sizes,
         )
-        alone = cut_off(not_filled(replace(alone, closed_in=n), n), found.structures[k])
+        alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
+        there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        alone = cut_off(not_joined(alone, raw[there], cut), found.structures[k])
         return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}
@@ -156,9 +169,9 @@ def _each(
 
 
 def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
-    """The scan with each criterion on a length, of which one of several bumps has none of its own, as it came out of the bump where it is worst.
+    """A scan with criteria as they came out of the bump where each is worst: all with the unit bump, else those on lengths.
 
-    One of a single bump and of pieces that are none has that bump's, and lacks what it lacks.
+    One of a single bump and of pieces that are none has that bump's lengths, and lacks what it lacks.
     """
     if len(bumps) == 1:
         others = {k: v for k, v in whole.undefined.items() if k not in OF_BUMP}
@@ -166,7 +179,7 @@ def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement
         whole = replace(whole, undefined=others | lacking)
     outcomes = list(whole.outcomes)
     for k, outcome in enumerate(whole.outcomes):
-        if outcome.measure in OF_BUMP:
+        if outcome.measure in OF_BUMP or whole.recipe.unit == "bump":
             worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
             of_it = worst.measured.outcomes[k]
             whose = f" ({worst.name}, the worst of {len(bumps)} bumps)" if len(bumps) > 1 else ""
@@ -196,36 +209,37 @@ def _beyond(outcome: Outcome) -> float:
     return max(past, default=0.0)
 
 
-def not_filled(found: ScanMeasurement, holes: int) -> ScanMeasurement:
+def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement:
     """For REVIEW instead of PASS, where background that is closed in would, counted as the void it can only be, put it beyond the limit.
 
-    Where the recipe looks at more than a ratio of volumes, nobody worked out what it would come to.
+    Its uncertainty is then that of as much void with as many more faces. Where the recipe looks at more than a ratio of volumes,
+    nobody worked out what it would come to.
     """
-    recipe = found.recipe
-    if found.verdict is not Verdict.PASS or holes < recipe.min_voxels:
+    recipe, n = found.recipe, sum(h.n_voxels for h in holes)
+    if found.verdict is not Verdict.PASS or n < min(recipe.min_voxels, COUNTABLE_VOXELS):
         return found
     void, air = (min(found.classes.ids_with_role(role)) for role in (Role.VOID, Role.BACKGROUND))
     counts = [found.n_unlabelled, *found.n_voxels.values()]
-    counts[void], counts[air] = counts[void] + holes, counts[air] - holes
-    ratio = values_of(volume_parts(counts, found.classes, recipe.solder_class)).get(recipe.ratio)
-    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=found.uncertainty)
+    counts[void], counts[air] = counts[void] + n, counts[air] - n
+    parts = volume_parts(counts, found.classes, recipe.solder_class)
+    ratio = values_of(parts).get(recipe.ratio)
+    faces = _edge_faces(found) + sum(h.faces for h in holes)
+    budget = (*ratio_budget(recipe.ratio, parts, faces, recipe)[:1], *found.budget[1:])
+    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=combined(budget, recipe.coverage))
     if as_void.verdict is Verdict.PASS and not recipe.criteria:
         return found
-    would_be = "nobody knows what it comes to" if ratio is None else f"{recipe.ratio} is {100 * ratio:.4g} %"
+    would_be = "nobody knows what it comes to" if ratio is None else as_void.reason
     reason = (
-        f"{holes:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
+        f"{n:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
         "measure.fill_holes=true, or label there and train again"
     )
     return replace(found, verdict=Verdict.REVIEW, reason=reason)
 
 
-def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
-    """With a word in the sentence of its verdict where the edge of the scan may have cut off a part."""
-    if not structure.touches_border:
-        return found
-    return replace(
-        found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
-    )
+def _edge_faces(found: ScanMeasurement) -> int:
+    """Voxel faces of the void of a measurement, out of the budget of its volume; none where the edges are taken to be certain."""
+    sigma, edges = found.recipe.edge_sigma, found.volume_budget[0].value or 0.0
+    return round(edges / (found.voxel_um3 * SMOOTH * sigma)) if sigma else 0
 
 
 def _meets(box: Sequence[slice], edges: Box) -> bool:
@@ -298,7 +312,7 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     if found.recipe.unit == "scan" or not found.bumps:
         return found
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
-    if verdict is Verdict.PASS and found.stray.void_voxels >= found.recipe.min_voxels:
+    if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"
         return replace(found, verdict=Verdict.REVIEW, reason=whose)
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
@@ -367,11 +381,6 @@ def _moved_void(void: Void, first: Sequence[int], spacing_um: Spacing) -> Void:
     z, y, x = (c + f for c, f in zip(void.centroid_voxel, first, strict=True))
     um = (z * spacing_um[0], y * spacing_um[1], x * spacing_um[2])
     return replace(void, centroid_voxel=(z, y, x), centroid_um=um, box=_moved_box(void, first))
-
-
-def _key(void: Void) -> tuple[Box, int, tuple[int, ...]]:
-    """What tells a void from all others of its scan: box, voxels, and the sums of their indices along z, y, x."""
-    return void.box, void.n_voxels, tuple(round(c * void.n_voxels) for c in void.centroid_voxel)
 
 
 def _moved_box(void: Void, first: Sequence[int]) -> Box:

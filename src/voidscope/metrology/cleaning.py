@@ -7,19 +7,24 @@ any class but solder, pillar, pad and background.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import mean_index, plane_counts
+from voidscope.metrology.components import mean_index, of_classes, plane_counts
 from voidscope.metrology.pieces import Box, Pieces
 from voidscope.metrology.ratios import count_classes
+from voidscope.metrology.uncertainty import void_faces
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
 SLAB_VOXELS = 2**24
 """Voxels closed at once."""
+FACES = 6
+"""Connectivity of background: what a wall of foreground, connected over corners (26), parts is apart."""
 
 Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
@@ -38,7 +43,10 @@ def clean(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
 
 
 def mend(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> tuple[Mask, Changed]:
-    """The mask with its gaps closed and its holes made void, as far as the recipe asks for it; the mask itself where it does not."""
+    """The mask with its gaps closed and its holes made void, as far as the recipe asks for it; the mask itself where it does not.
+
+    Closing leaves what is closed in as it is; what it closes in itself is a hole too.
+    """
     changed: dict[str, Mapping[str, int]] = {}
     for name, wanted, step in (
         ("closing", recipe.closing_voxels, _closed),
@@ -98,8 +106,12 @@ def _parts(classes: ClassMap, recipe: MeasureConfig) -> list[int]:
 
 
 def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
-    """Solder, pillar and pad closed class by class; where they then meet, pad goes before pillar and pillar before solder."""
+    """Solder, pillar and pad closed class by class; where they then meet, pad goes before pillar and pillar before solder.
+
+    Background that is closed in is no gap but a hole, and stays one.
+    """
     ids, steps = _parts(classes, recipe), recipe.closing_voxels
+    kept, mask = mask, _holes_made(mask, classes, UNLABELLED)
     open_to = np.isin(np.arange(256), [*ids, *classes.ids_with_role(Role.BACKGROUND)])
     closed, halo = mask.copy(), 2 * steps
     length = max(1, SLAB_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
@@ -110,49 +122,94 @@ def _closed(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
         target = closed[start : start + length]
         for k in ids:
             target[closing(block == k, steps)[own] & open_to[block[own]]] = k
+    np.copyto(closed, kept, where=mask != kept)
     return closed
 
 
 def closing(part: Part, steps: int) -> Part:
     """Binary closing of a part (z, y, x) by so many steps to face neighbours; outside the array there is nothing of the part."""
-    grown = np.pad(part, steps)
+    wider = np.pad(part, steps)
     for _ in range(steps):
-        grown = _grown(grown)
-    outside = ~grown
+        wider = grown(wider)
+    outside = ~wider
     for _ in range(steps):
-        outside = _grown(outside)
+        outside = grown(outside)
     inner = slice(steps, -steps)
     return ~outside[inner, inner, inner]
 
 
-def _grown(part: Part) -> Part:
+def grown(part: Part) -> Part:
     """The part and its face neighbours."""
-    grown = part.copy()
+    more = part.copy()
     for axis in range(3):
         low, high = (
             tuple(s if a == axis else slice(None) for a in range(3))
             for s in (slice(None, -1), slice(1, None))
         )
-        grown[high] |= part[low]
-        grown[low] |= part[high]
-    return grown
+        more[high] |= part[low]
+        more[low] |= part[high]
+    return more
 
 
 def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
-    """Background that nowhere reaches the edge of the mask made void; it may connect over corners and over what is unlabelled."""
-    background, void = classes.ids_with_role(Role.BACKGROUND), min(classes.ids_with_role(Role.VOID))
-    filled = mask.copy()
-    pieces = Pieces.of(mask, (*background, UNLABELLED))
+    """Background that nowhere reaches the edge of the mask made void."""
+    return _holes_made(mask, classes, min(classes.ids_with_role(Role.VOID)))
+
+
+def _holes_made(mask: Mask, classes: ClassMap, class_id: int) -> Mask:
+    """Background that nowhere reaches the edge of the mask made of a class; it connects over faces, and over what is unlabelled."""
+    background, filled = classes.ids_with_role(Role.BACKGROUND), mask.copy()
+    pieces = _air(mask, classes)
     for k in _inside(pieces):
         crop = filled[pieces.box(k)]
-        crop[pieces.own(k) & np.isin(crop, background)] = void
+        crop[pieces.own(k) & np.isin(crop, background)] = class_id
     return filled
 
 
-def closed_in(mask: Mask, classes: ClassMap) -> list[tuple[Box, int]]:
-    """Where what is background or unlabelled nowhere reaches the edge of a mask (z, y, x), and how many voxels each such hole has."""
-    pieces = Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED))
-    return [(pieces.box(k), int(pieces.found.n_voxels[k])) for k in _inside(pieces)]
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """What is closed in: its box, its voxels, and the voxel faces that the mask's void would gain were it void."""
+
+    box: Box
+    n_voxels: int
+    faces: int
+
+
+def closed_in(mask: Mask, classes: ClassMap) -> list[Hole]:
+    """What is background or unlabelled and nowhere reaches the edge of a mask (z, y, x).
+
+    The faces of a hole of fewer than `COUNTABLE_VOXELS` voxels are the most that as many voxels can have.
+    """
+    pieces, void = _air(mask, classes), classes.ids_with_role(Role.VOID)
+    found = []
+    for k in _inside(pieces):
+        n = int(pieces.found.n_voxels[k])
+        faces = 4 * n + 2 if n < COUNTABLE_VOXELS else _faces_gained(pieces, k, void)
+        found.append(Hole(pieces.box(k), n, faces))
+    return found
+
+
+def open_unlabelled(mask: Mask, classes: ClassMap) -> Part:
+    """Which voxels of a mask (z, y, x) are unlabelled and not closed in."""
+    there: Part = mask == UNLABELLED
+    pieces = _air(mask, classes)
+    for k in _inside(pieces):
+        there[pieces.box(k)] &= ~pieces.own(k)
+    return there
+
+
+def _faces_gained(pieces: Pieces, k: int, void_ids: Sequence[int]) -> int:
+    """Faces of void with piece k, which nowhere reaches the edge of the mask, less those without."""
+    wide = tuple(slice(s.start - 1, s.stop + 1) for s in pieces.box(k))
+    void = of_classes(pieces.mask[wide], void_ids).view(np.uint8)
+    before = void_faces(void, (1,))
+    void[1:-1, 1:-1, 1:-1] |= pieces.own(k)
+    return void_faces(void, (1,)) - before
+
+
+def _air(mask: Mask, classes: ClassMap) -> Pieces:
+    """Pieces of what is background or unlabelled, connected over faces alone: a wall of foreground, which connects over corners, parts them."""
+    return Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED), connectivity=FACES)
 
 
 def _inside(pieces: Pieces) -> list[int]:

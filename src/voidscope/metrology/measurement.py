@@ -14,9 +14,10 @@ from voidscope.metrology.budget import Contribution, area_budget, combined, rati
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
+from voidscope.metrology.hidden import hidden, not_hidden
 from voidscope.metrology.margins import Known
 from voidscope.metrology.nearness import shaped
-from voidscope.metrology.quantities import quantities
+from voidscope.metrology.quantities import at_most_of, quantities
 from voidscope.metrology.ratios import (
     DEFINITIONS,
     RATIOS,
@@ -92,9 +93,9 @@ class ScanMeasurement:
     stray : foreground that belongs to no bump
     closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
-    outcomes : what became of each criterion, the ratio's limit first
-    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why. A criterion on a length of
-        a scan of several bumps has the outcome of the bump where it is worst
+    outcomes : what became of each criterion, the ratio's limit first; of a scan of several bumps with the unit bump, and of one on a
+        length whatever the unit, as of the bump where it is worst
+    quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
 
     scan: str
@@ -284,6 +285,12 @@ def measure_clean(
         )
         for criterion in (limit_of(recipe), *recipe.criteria)
     ]  # fmt: skip
+    left = hidden(small)
+    most = at_most_of(left, size, parts, spacing, recipe)
+    criteria = (limit_of(recipe), *recipe.criteria)
+    outcomes = [
+        not_hidden(o, c, recipe.rule, most, len(left)) for o, c in zip(outcomes, criteria, strict=True)
+    ]
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],

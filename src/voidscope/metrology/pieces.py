@@ -33,9 +33,16 @@ class Pieces:
     connectivity: int = CONNECTIVITY
 
     @classmethod
-    def of(cls, mask: Mask, ids: Sequence[int], slab_voxels: int = SLAB_VOXELS) -> Self:
-        """The pieces of the classes with these ids."""
-        return cls(mask, tuple(ids), find_components(mask, ids, slab_voxels), slab_voxels)
+    def of(
+        cls,
+        mask: Mask,
+        ids: Sequence[int],
+        slab_voxels: int = SLAB_VOXELS,
+        connectivity: int = CONNECTIVITY,
+    ) -> Self:
+        """The pieces of the classes with these ids; `connectivity` is that of `find_components`."""
+        found = find_components(mask, ids, slab_voxels, connectivity)
+        return cls(mask, tuple(ids), found, slab_voxels, connectivity)
 
     def __len__(self) -> int:
         return len(self.found.n_voxels)

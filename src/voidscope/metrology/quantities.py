@@ -62,6 +62,23 @@ def quantities(
     return {**_of_voids(voids, axis, parts, spacing_um), **_of_bump(size, counts, classes, recipe)}
 
 
+def at_most_of(
+    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], spacing_um: Spacing, recipe: MeasureConfig
+) -> dict[str, float | str]:  # fmt: skip
+    """Every quantity of the largest of some voids, largest first; the Feret diameter of one without a shape is that of its box."""
+    axis = (stands_along(size, recipe) or AXES[0])[-1]
+    found = _of_voids(voids, axis, parts, spacing_um)
+    longest = max((reach_um(v, spacing_um) for v in voids), default=0.0)
+    return {**{k: v for k, v in found.items() if k != "void_count"}, "largest_void_feret_um": longest}
+
+
+def reach_um(void: Void, spacing_um: Spacing) -> float:
+    """Its Feret diameter, or the diagonal of its box, which that cannot exceed, where it is too small to have one."""
+    if void.shape:
+        return void.shape.feret_um
+    return math.hypot(*((b - a) * s for (a, b), s in zip(void.box, spacing_um, strict=True)))
+
+
 def _of_voids(
     voids: Sequence[Void], axis: str, parts: Mapping[str, Parts | str], spacing_um: Spacing
 ) -> dict[str, float | str]:
@@ -85,7 +102,7 @@ def _longest(voids: Sequence[Void], spacing_um: Spacing) -> float | str:
         if void.shape is None and reach > longest:
             return (
                 f"a void of {void.n_voxels} voxels is {reach:.4g} um long, and below {QUANTIFIABLE_VOXELS} voxels none has a Feret diameter; "
-                f"count only larger ones with measure.min_voxels = {QUANTIFIABLE_VOXELS}"
+                "look at it, or limit largest_void_diameter_um, which every void has"
             )
     return longest
 

@@ -18,10 +18,10 @@ class HeldMasks(dict[str, Mask]):
             del self[other]
         self[scan] = mask
 
-    def asked(self, scan: str, read: Callable[[], Mask | None]) -> Mask | None:
+    def asked(self, scan: str, read: Callable[[str], Mask | None]) -> Mask | None:
         """The mask of a scan, from memory or as it is `read`; None where there is none."""
         mask = self.get(scan)
-        if mask is None and (mask := read()) is not None:
+        if mask is None and (mask := read(scan)) is not None:
             self.hold(scan, mask)
         self._asked = scan
         return mask

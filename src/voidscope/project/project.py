@@ -261,12 +261,7 @@ class Project:
 
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
-        cycle, known = self.cycle, (scan, self.classes, self.scan(scan).shape)
-        return (
-            cycle
-            if cycle is None
-            else self._masks.asked(scan, lambda: results.read_mask(cycle.folder, *known))
-        )
+        return self._masks.asked(scan, self._read_mask) if self.cycle else None
 
     def is_segmented(self, scan: str) -> bool:
         """Whether the current model's mask of a scan is there; reads none."""
@@ -341,6 +336,10 @@ class Project:
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
         self._tell_news()
+
+    def _read_mask(self, scan: str) -> Mask | None:
+        folder = self.mask_path(scan).parent.parent
+        return results.read_mask(folder, scan, self.classes, self.scan(scan).shape)
 
     def _tell_news(self) -> None:
         """Tell of every result that was written or taken away since somebody last looked."""

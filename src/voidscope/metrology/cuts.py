@@ -1,0 +1,126 @@
+"""Bumps that the edge of the scan or unlabelled voxels cut, and voids that the wall between touching bumps cuts.
+
+A void cut in two is measured as it is cut, but no limit on single voids is kept by cutting: each bump that it reaches into is held
+against the whole of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from voidscope.config import Criterion
+from voidscope.metrology.cleaning import grown, open_unlabelled
+from voidscope.metrology.components import of_classes
+from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.quantities import reach_um
+from voidscope.metrology.structures import Split, Structure
+from voidscope.metrology.verdict import Outcome, Verdict, in_words, joined, judge, limit_of
+from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
+from voidscope.vocabulary import ClassMap, Mask, Role
+
+
+def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
+    """With a word in the sentence of its verdict where the edge of the scan may have cut off a part."""
+    if not structure.touches_border:
+        return found
+    return replace(
+        found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
+    )
+
+
+def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> dict[int, int]:
+    """How many unlabelled voxels of a mask (z, y, x) share a face with each of its structures, by index; those closed in are holes."""
+    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+    there, beside = open_unlabelled(mask, classes), {}
+    for k, first, cut in found.blanked():
+        box = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        beside[k] = int(np.count_nonzero(grown(of_classes(cut, body)) & there[box]))
+    return beside
+
+
+def not_unlabelled(found: ScanMeasurement, beside: int) -> ScanMeasurement:
+    """For REVIEW instead of PASS, a bump with so many unlabelled voxels beside it that a void may lie behind them."""
+    if found.verdict is not Verdict.PASS or beside < COUNTABLE_VOXELS:
+        return found
+    reason = (
+        f"{beside:,} unlabelled voxels lie beside it, so part of it, and void in that, may be missing: label them, as background where "
+        "they are"
+    )
+    return replace(found, verdict=Verdict.REVIEW, reason=reason)
+
+
+def key_of(void: Void) -> tuple[Box, int, tuple[int, ...]]:
+    """What tells a void from all others of its scan: box, voxels, and the sums of their indices along z, y, x."""
+    return void.box, void.n_voxels, tuple(round(c * void.n_voxels) for c in void.centroid_voxel)
+
+
+def not_cut(whole: ScanMeasurement, bumps: Sequence[Bump]) -> tuple[Bump, ...]:
+    """For REVIEW instead of PASS, bumps that keep a limit on single voids by a part of a void, and would not by the whole of it.
+
+    A part lies in the box of the void it is of; where it lies in several, it is taken to be of each.
+    """
+    known = {key_of(v) for v in _all(whole)}
+    parts = [[v for v in _all(b.measured) if key_of(v) not in known] for b in bumps]
+    seen = {key_of(v) for b in bumps for v in _all(b.measured)} if any(parts) else set()
+    cut = [v for v in _all(whole) if v.n_voxels >= COUNTABLE_VOXELS and key_of(v) not in seen]
+    return tuple(
+        _held_against(bump, [v for v in cut if any(_lies_in(p, v) for p in own)])
+        for bump, own in zip(bumps, parts, strict=True)
+    )
+
+
+def _all(found: ScanMeasurement) -> tuple[Void, ...]:
+    return *found.voids, *found.small_voids
+
+
+def _lies_in(part: Void, void: Void) -> bool:
+    edges = zip(part.box, void.box, strict=True)
+    return part.n_voxels < void.n_voxels and all(c <= a and b <= d for (a, b), (c, d) in edges)
+
+
+def _held_against(bump: Bump, voids: Sequence[Void]) -> Bump:
+    """A bump with its criteria on single voids held against some of which it has a part alone."""
+    found, recipe = bump.measured, bump.measured.recipe
+    criteria = (limit_of(recipe), *recipe.criteria)
+    outcomes = tuple(_whole(o, c, found, voids) for o, c in zip(found.outcomes, criteria, strict=True))
+    if outcomes == found.outcomes or found.verdict is not Verdict.PASS:
+        return replace(bump, measured=replace(found, outcomes=outcomes))
+    verdict, reason = joined(outcomes, recipe.pass_when)
+    left = cut_off(replace(found, outcomes=outcomes, verdict=verdict, reason=reason), bump.structure)
+    return replace(bump, measured=left)
+
+
+def _whole(outcome: Outcome, criterion: Criterion, found: ScanMeasurement, voids: Sequence[Void]) -> Outcome:
+    """For REVIEW instead of PASS, an outcome that the whole of some voids would make another."""
+    if outcome.verdict is not Verdict.PASS or not voids or not criterion.measure.startswith("largest_void_"):
+        return outcome
+    value = max(_taken_whole(v, criterion.measure, found) for v in voids)
+    if (
+        judge(
+            criterion, max(value, outcome.value or 0.0), found.recipe.rule, uncertainty=outcome.uncertainty
+        ).verdict
+        is Verdict.PASS
+    ):
+        return outcome
+    reason = (
+        f"{outcome.reason}, but is {in_words(criterion.measure, value)} with the whole of a void that the wall to the next bump cuts: "
+        "look at it, and decide both by the whole of it"
+    )
+    return replace(outcome, verdict=Verdict.REVIEW, reason=reason)
+
+
+def _taken_whole(void: Void, measure: str, found: ScanMeasurement) -> float:
+    """A criterion's quantity of a bump whose largest void is this; infinite where the bump has no counted void to tell the size of its shadow by."""
+    if measure == "largest_void_feret_um":
+        return reach_um(void, found.spacing_um)
+    if measure == "largest_void_diameter_um":
+        return void.diameter_um
+    if measure == "largest_void_share":
+        names, classes = found.classes.names, found.classes
+        ids = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+        return void.n_voxels / sum(found.n_voxels[names[k - 1]] for k in ids)
+    own = found.quantities[measure]
+    return own * void.diameter_um / found.voids[0].diameter_um if own else float("inf")
