@@ -68,8 +68,7 @@ class Project:
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)
         self._manifest = manifest
-        self._volumes: dict[str, Volume] = {}
-        self._masks = HeldMasks()
+        self._volumes, self._masks = dict[str, Volume](), HeldMasks()
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -96,9 +95,9 @@ class Project:
 
     def catch_up(self) -> None:
         """Take in what another program (a terminal beside the window) has changed in this folder since."""
-        manifest = Manifest.read(still_there(self.path))
+        manifest, before = Manifest.read(still_there(self.path)), self._manifest
         cycles = Cycle.read_all(self.path / "cycles", self._cycles)
-        before, self._manifest = self._manifest, manifest
+        self._manifest = manifest
         if manifest.scans != before.scans:
             self._volumes.clear()
             self.events.scans_changed.emit()
@@ -308,8 +307,6 @@ class Project:
         results.write_report(still_there(self.path) / REPORT, report, pictures)
         self.events.report_changed.emit()
 
-    # -- pretraining ------------------------------------------------------------------------------------------
-
     @property
     def pretrained_path(self) -> Path:
         """Weights of the contrastive pretraining; the file exists once it has run."""
@@ -338,8 +335,8 @@ class Project:
         self._tell_news()
 
     def _read_mask(self, scan: str) -> Mask | None:
-        folder = self.mask_path(scan).parent.parent
-        return results.read_mask(folder, scan, self.classes, self.scan(scan).shape)
+        place = self.mask_path(scan).parent.parent
+        return results.read_mask(place, scan, self.classes, self.scan(scan).shape)
 
     def _tell_news(self) -> None:
         """Tell of every result that was written or taken away since somebody last looked."""
