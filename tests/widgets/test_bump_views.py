@@ -23,6 +23,7 @@ from widgets.bench import add_cycle
 def measured(project: Project) -> Project:
     """Scans a, b and c of two bumps each; in a and b the right one has a void of a fifth, at slice 3."""
     add_cycle(project)
+    project.set_config(project.config.with_changes(["measure.unjudged_accepted=this test"]))
     background, pillar, solder, void = (
         project.classes.id_of(n) for n in ("background", "copper_pillar", "solder", "void")
     )

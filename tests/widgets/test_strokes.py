@@ -205,7 +205,7 @@ def test_a_drive_that_went_away_is_told_and_strokes_are_tried_again(
 
     bench.paint(2, VOID)
     with monkeypatch.context() as patch:
-        patch.setattr("voidscope.project.labels.stamp", gone)
+        patch.setattr("voidscope.project.label_folder.stamp", gone)
         bench.strokes.flush()
     assert bench.strokes.unsaved and "Input/output error" in bench.told[0]
     bench.strokes.flush()
