@@ -161,6 +161,8 @@ def test_no_panel_is_cut_off_on_a_small_screen(measured: Project, dock: Any, qtb
     with qtbot.waitExposed(window):
         window.resize(1366, 768)
         window.show()
+    measured.set_config(measured.config.with_changes(["measure.unjudged_accepted="]))
+    execute(measure(measured))
     measured.set_config(measured.config.with_changes(["measure.limit=0.5"]))  # the report is outdated
     view.setCurrentIndex(3)
     view.measure.scans.setCurrentIndex(2)
