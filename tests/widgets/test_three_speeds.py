@@ -367,7 +367,13 @@ def test_where_only_what_both_learnt_speaks_for_a_model_cross_validating_is_offe
     seen: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch, helps: bool
 ) -> None:
     found = Comparison(
-        4, 3, CROSS_VALIDATED, 7, (0.7, 0.6) if helps else (0.5, 0.6), (0.8, 0.8), ((0.7, 0.6),)
+        4,
+        3,
+        CROSS_VALIDATED,
+        7,
+        (0.7, 0.6) if helps else (0.5, 0.6),
+        (0.8, 0.8),
+        ((0.7, 0.6) if helps else (0.5, 0.6),),
     )
     asked: list[bool] = []
 
