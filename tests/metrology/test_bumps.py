@@ -385,6 +385,13 @@ def test_an_open_bump_whose_halves_have_no_void_is_never_passed() -> None:
     assert said[1].startswith("it lacks solder (0 voxels, others up to 3,072): it may be an open bump")
 
 
+def test_an_open_bump_leaves_a_scan_judged_whole_to_review() -> None:
+    whole = RECIPE.model_copy(update={"unit": "scan"})
+    found = measure_scan(pair(0), HBM, (1, 1, 1), whole, "a")
+    assert found.verdict is Verdict.REVIEW and "it lacks" in found.reason
+    assert measure_scan(pair(12), HBM, (1, 1, 1), whole, "a").verdict is Verdict.PASS
+
+
 def test_structures_that_all_lack_the_same_keep_their_verdicts() -> None:
     mask = pair(12)
     assert measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a").verdict is Verdict.PASS
@@ -497,6 +504,9 @@ def test_a_length_of_a_doubtful_bump_never_passes_a_scan_judged_whole(void: bool
     one = recipe.model_copy(update={"criteria": (Criterion(measure="blt_um", at_most=30),)})
     assert measure_scan(head_down(void), HBM, (1, 1, 1), one, "a").verdict is Verdict.FAIL
     ratio = recipe.model_copy(update={"criteria": ()})
-    assert measure_scan(head_down(void), HBM, (1, 1, 1), ratio, "a").verdict is Verdict.PASS
+    said = measure_scan(head_down(void), HBM, (1, 1, 1), ratio, "a").verdict
+    assert said is (
+        Verdict.PASS if void else Verdict.REVIEW
+    )  # of a bump that fails by itself nothing else is doubted
     either = recipe.model_copy(update={"limit": 0.0, "pass_when": "any criterion passes"})
     assert measure_scan(head_down(True), HBM, (1, 1, 1), either, "a").verdict is Verdict.REVIEW

@@ -308,9 +308,20 @@ def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
-    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one."""
-    if found.recipe.unit == "scan" or not found.bumps:
+    """The scan with the verdict its bumps give it, where the unit is the bump; with the unit scan a PASS left to REVIEW by what is
+    doubted of a bump whose criteria pass (it may be open, cut, head down)."""
+    if not found.bumps:
         return found
+    if found.recipe.unit == "scan":
+        passing = (
+            b
+            for b in found.bumps
+            if joined(b.measured.outcomes, b.measured.recipe.pass_when)[0] is Verdict.PASS
+        )
+        doubtful = next((b for b in passing if b.measured.verdict is Verdict.REVIEW), None)
+        if found.verdict is not Verdict.PASS or doubtful is None:
+            return found
+        return replace(found, verdict=Verdict.REVIEW, reason=f"{doubtful.name}: {doubtful.measured.reason}")
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
     if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"
