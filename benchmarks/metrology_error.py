@@ -211,7 +211,7 @@ def page(cells: Sequence[Cell], command: str, machine: str) -> str:
         "*false PASS* is a scan that truly fails. *Guarded*: the same limit with a guard band (PASS or FAIL only where the whole interval is on one side, else REVIEW), worked out from ratio and U of the whole scan, while the verdicts are the product's, by the worst bump."), "",
         "## Lengths", "",
         table(cells, LENGTH_COLUMNS), "",
-        "Mean absolute error in um over the scans where truth and mask both have the length (largest in brackets); a voxel is 0.7 um. *Pads invented*: scans without a pad in whose mask some voxels are pad, so that the bond line is read to there and a misalignment is reported. Lengths are of the whole scan, where a neighbour that the field cuts off counts too.", "",
+        "Mean absolute error in um over the scans where truth and mask both have the length (largest in brackets); a voxel is 0.7 um. *Pads invented*: scans without a pad in whose mask some voxels are pad, so that the bond line is read to there and a misalignment is reported. Lengths are of the scan's largest bump, interpolated by the model's probabilities in its mask; in the truth they are whole voxels, whose own error of up to half a voxel is in these figures.", "",
         "## Where void is lost and gained", "",
         table(cells, FAULT_COLUMNS), "",
         "Voxels of void in per cent of all true void, all test scans and seeds together. *Missed whole*: true voids that no found void touches; *missed part*: the rest of what was not found; *invented* likewise.",
