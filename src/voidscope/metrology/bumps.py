@@ -308,16 +308,15 @@ def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
-    """The scan with the verdict its bumps give it, where the unit is the bump; with the unit scan a PASS left to REVIEW by what is
-    doubted of a bump whose criteria pass (it may be open, cut, head down)."""
+    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one.
+
+    With the unit scan, a PASS is REVIEW where a bump is though its criteria pass: it may be open, cut or head down.
+    """
     if not found.bumps:
         return found
     if found.recipe.unit == "scan":
-        passing = (
-            b
-            for b in found.bumps
-            if joined(b.measured.outcomes, b.measured.recipe.pass_when)[0] is Verdict.PASS
-        )
+        how = found.recipe.pass_when
+        passing = (b for b in found.bumps if joined(b.measured.outcomes, how)[0] is Verdict.PASS)
         doubtful = next((b for b in passing if b.measured.verdict is Verdict.REVIEW), None)
         if found.verdict is not Verdict.PASS or doubtful is None:
             return found

@@ -273,31 +273,26 @@ def measure_clean(
     seen = [tuple(n + int(d) for n, d in zip(counts[1:], row, strict=True)) for row in views]
     looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in seen]
     void_views = [sum(row[k - 1] for k in void_ids) for row in seen]
-    axis = stands_along(size, recipe)
-
-    def budget(measure: str) -> tuple[Contribution, ...]:
-        return _budget(measure, mask, classes, recipe, parts, axis, faces, looks, void_views)
-
-    outcomes = [
-        judge(
-            criterion, {**ratios, **values}[criterion.measure], recipe.rule, undefined.get(criterion.measure, ""),
-            combined(budget(criterion.measure), recipe.coverage),
-        )
-        for criterion in (limit_of(recipe), *recipe.criteria)
-    ]  # fmt: skip
+    axis, criteria = stands_along(size, recipe), (limit_of(recipe), *recipe.criteria)
+    budgets = {
+        name: _budget(name, mask, classes, recipe, parts, axis, faces, looks, void_views)
+        for name in dict.fromkeys(c.measure for c in criteria)
+    }
     left = hidden(small)
     most = at_most_of(left, size, parts, spacing, recipe)
-    criteria = (limit_of(recipe), *recipe.criteria)
-    outcomes = [
-        not_hidden(o, c, recipe.rule, most, len(left)) for o, c in zip(outcomes, criteria, strict=True)
-    ]
+    outcomes = []
+    for criterion in criteria:
+        name = criterion.measure
+        u = combined(budgets[name], recipe.coverage)
+        outcome = judge(criterion, {**ratios, **values}[name], recipe.rule, undefined.get(name, ""), u)
+        outcomes.append(not_hidden(outcome, criterion, recipe.rule, most, len(left)))
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
         dimensions=size, boxed=boxed, outcomes=tuple(outcomes), quantities=values,
-        budget=budget(recipe.ratio),
+        budget=budgets[recipe.ratio],
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
 
