@@ -116,6 +116,15 @@ class TrainConfig(_Section):
         longer: float = max(1.0, n_labelled / FEW_SLICES) ** self.growth
         return round(self.steps * longer)
 
+    def shortened(self, share: float) -> TrainConfig:
+        """The same recipe, a `share` of it long (0 to 1): epochs, steps and the epoch at which the learning rate drops."""
+        changes = {
+            "epochs": max(1, round(self.epochs * share)),
+            "steps": self.steps and max(1, round(self.steps * share)),
+            "drop_epoch": round(self.drop_epoch * share),
+        }
+        return self.model_copy(update=changes)
+
 
 class PretrainConfig(_Section):
     """Contrastive pretraining of encoder and decoder on unlabelled slices (paper 3.1, Eq. 1)."""

@@ -23,14 +23,9 @@ GENTLE = 0.3
 
 def warm_recipe(config: Config) -> Config:
     """The settings of a warm training by those of a full one: a sixth of its length at a lower learning rate."""
-    full = config.train
-    changes = {
-        "epochs": max(1, round(full.epochs * SHARE)),
-        "steps": full.steps and max(1, round(full.steps * SHARE)),
-        "drop_epoch": round(full.drop_epoch * SHARE),
-        "learning_rate": full.learning_rate * GENTLE,
-    }
-    return config.model_copy(update={"train": full.model_copy(update=changes)})
+    brief = config.train.shortened(SHARE)
+    gentle = brief.model_copy(update={"learning_rate": brief.learning_rate * GENTLE})
+    return config.model_copy(update={"train": gentle})
 
 
 def welcome(segmenter: Segmenter, present: npt.NDArray[np.bool_]) -> None:

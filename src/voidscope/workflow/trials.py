@@ -21,13 +21,7 @@ SHARE = 1 / 3
 
 def shortened(settings: Config) -> Config:
     """The settings of a trial's training by those of a full one: a third of its length, the same rates."""
-    full = settings.train
-    changes = {
-        "epochs": max(1, round(full.epochs * SHARE)),
-        "steps": full.steps and max(1, round(full.steps * SHARE)),
-        "drop_epoch": round(full.drop_epoch * SHARE),
-    }
-    return settings.model_copy(update={"train": full.model_copy(update=changes)})
+    return settings.model_copy(update={"train": settings.train.shortened(SHARE)})
 
 
 @dataclass(frozen=True)
