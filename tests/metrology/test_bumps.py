@@ -392,6 +392,17 @@ def test_an_open_bump_leaves_a_scan_judged_whole_to_review() -> None:
     assert measure_scan(pair(12), HBM, (1, 1, 1), whole, "a").verdict is Verdict.PASS
 
 
+def test_no_uncertainty_of_its_own_hides_from_a_scan_that_a_bump_is_open() -> None:
+    how = RECIPE.model_copy(update={"unit": "scan", "rule": "guard band", "limit": 0.02})
+    mask = pair(0)
+    mask[mask == PAD] = BACKGROUND  # so that nothing else is odd
+    mask[4:10, 8:12, 30:33] = VOID
+    found = measure_scan(mask, HBM, (1, 1, 1), how, "a")
+    (odd,) = (b.measured for b in found.bumps if b.measured.suspicion)
+    assert "too near the limit" in odd.reason and "it lacks solder" in odd.suspicion
+    assert found.verdict is Verdict.REVIEW and "it lacks solder" in found.reason
+
+
 def test_structures_that_all_lack_the_same_keep_their_verdicts() -> None:
     mask = pair(12)
     assert measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a").verdict is Verdict.PASS
@@ -504,9 +515,6 @@ def test_a_length_of_a_doubtful_bump_never_passes_a_scan_judged_whole(void: bool
     one = recipe.model_copy(update={"criteria": (Criterion(measure="blt_um", at_most=30),)})
     assert measure_scan(head_down(void), HBM, (1, 1, 1), one, "a").verdict is Verdict.FAIL
     ratio = recipe.model_copy(update={"criteria": ()})
-    said = measure_scan(head_down(void), HBM, (1, 1, 1), ratio, "a").verdict
-    assert said is (
-        Verdict.PASS if void else Verdict.REVIEW
-    )  # of a bump that fails by itself nothing else is doubted
+    assert measure_scan(head_down(void), HBM, (1, 1, 1), ratio, "a").verdict is Verdict.REVIEW
     either = recipe.model_copy(update={"limit": 0.0, "pass_when": "any criterion passes"})
     assert measure_scan(head_down(True), HBM, (1, 1, 1), either, "a").verdict is Verdict.REVIEW

@@ -29,7 +29,7 @@ from voidscope.metrology.cuts import cut_off, key_of, not_cut, not_unlabelled, u
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
 from voidscope.metrology.joints import not_joined
 from voidscope.metrology.margins import Margins
-from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, voids_of
+from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, suspected, voids_of
 from voidscope.metrology.quantities import OF_BUMP
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, split
@@ -303,24 +303,21 @@ def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
         else o
         for o in found.outcomes
     )
-    passed = found.verdict is Verdict.PASS
-    return replace(doubted(found, reason) if passed else found, outcomes=outcomes)
+    return suspected(replace(found, outcomes=outcomes), reason)
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
     """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one.
 
-    With the unit scan, a PASS is REVIEW where a bump is though its criteria pass: it may be open, cut or head down.
+    With the unit scan, a PASS is REVIEW where a bump may be no whole one: open, head down, joined by closing, beside unlabelled voxels.
     """
     if not found.bumps:
         return found
     if found.recipe.unit == "scan":
-        how = found.recipe.pass_when
-        passing = (b for b in found.bumps if joined(b.measured.outcomes, how)[0] is Verdict.PASS)
-        doubtful = next((b for b in passing if b.measured.verdict is Verdict.REVIEW), None)
-        if found.verdict is not Verdict.PASS or doubtful is None:
+        odd = next((b for b in found.bumps if b.measured.suspicion), None)
+        if found.verdict is not Verdict.PASS or odd is None:
             return found
-        return replace(found, verdict=Verdict.REVIEW, reason=f"{doubtful.name}: {doubtful.measured.reason}")
+        return replace(found, verdict=Verdict.REVIEW, reason=f"{odd.name}: {odd.measured.suspicion}")
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
     if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"

@@ -14,7 +14,7 @@ import numpy as np
 from voidscope.config import Criterion
 from voidscope.metrology.cleaning import grown, open_unlabelled
 from voidscope.metrology.components import of_classes
-from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.measurement import Bump, ScanMeasurement, suspected
 from voidscope.metrology.quantities import reach_um
 from voidscope.metrology.structures import Split, Structure
 from voidscope.metrology.verdict import Outcome, Verdict, in_words, joined, judge, limit_of
@@ -43,13 +43,13 @@ def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> dict[int, 
 
 def not_unlabelled(found: ScanMeasurement, beside: int) -> ScanMeasurement:
     """For REVIEW instead of PASS, a bump with so many unlabelled voxels beside it that a void may lie behind them."""
-    if found.verdict is not Verdict.PASS or beside < COUNTABLE_VOXELS:
+    if beside < COUNTABLE_VOXELS:
         return found
     reason = (
         f"{beside:,} unlabelled voxels lie beside it, so part of it, and void in that, may be missing: label them, as background where "
         "they are"
     )
-    return replace(found, verdict=Verdict.REVIEW, reason=reason)
+    return suspected(found, reason)
 
 
 def key_of(void: Void) -> tuple[Box, int, tuple[int, ...]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from voidscope.metrology.bodies import DUST
 from voidscope.metrology.components import find_components, of_classes
-from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.measurement import ScanMeasurement, suspected
 from voidscope.vocabulary import UNLABELLED, Mask, Role
 
 
@@ -19,7 +16,7 @@ def not_joined(found: ScanMeasurement, before: Mask, closed: Mask) -> ScanMeasur
     Pieces of less than a share `DUST` of all of it are left out.
     """
     steps, roles = found.recipe.closing_voxels, (Role.FOREGROUND, Role.VOID)
-    if not steps or found.verdict is not Verdict.PASS:
+    if not steps:
         return found
     body = [k for role in roles for k in found.classes.ids_with_role(role)]
     open_ = np.where(of_classes(closed, body), before, UNLABELLED)
@@ -30,7 +27,7 @@ def not_joined(found: ScanMeasurement, before: Mask, closed: Mask) -> ScanMeasur
         f"closing by {steps} voxels joined {was} pieces of it to {now}, so it may be an open joint; look at it, or measure it with "
         "measure.closing_voxels=0"
     )
-    return replace(found, verdict=Verdict.REVIEW, reason=reason)
+    return suspected(found, reason)
 
 
 def _pieces(mask: Mask, ids: list[int]) -> int:

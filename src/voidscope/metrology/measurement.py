@@ -95,6 +95,7 @@ class ScanMeasurement:
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first; of a scan of several bumps with the unit bump, and of one on a
         length whatever the unit, as of the bump where it is worst
+    suspicion : why a bump may be no whole one, whatever its verdict; it is no part of a report, whose reasons say what comes of it
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
 
@@ -122,6 +123,7 @@ class ScanMeasurement:
     cleaned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
+    suspicion: str = field(default="", compare=False)
 
     @property
     def formula(self) -> str:
@@ -295,6 +297,12 @@ def measure_clean(
         budget=budgets[recipe.ratio],
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
+
+
+def suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
+    """A bump that may be no whole one: for REVIEW instead of PASS, and remembered whatever its verdict, for the scan it is of."""
+    found = replace(found, suspicion=found.suspicion or reason)
+    return replace(found, verdict=Verdict.REVIEW, reason=reason) if found.verdict is Verdict.PASS else found
 
 
 def voids_of(
