@@ -2,7 +2,7 @@
 
 from voidscope.metrology.blind import Plan, Slot, choose_parts
 from voidscope.metrology.budget import Contribution
-from voidscope.metrology.bumps import decided, doubted, measure_scan, spot, worst
+from voidscope.metrology.bumps import doubted, measure_scan, spot, worst
 from voidscope.metrology.calibration import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.checks import check_names
@@ -68,7 +68,6 @@ __all__ = [
     "choose_parts",
     "count_classes",
     "decide",
-    "decided",
     "dimensions",
     "doubted",
     "find_voids",

@@ -1,18 +1,16 @@
 """A whole scan measured, and each of its bumps by itself; the verdict by the unit that the recipe names.
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
-outside any bump, which may be one's; else it PASSes. Background that is closed in turns a PASS into REVIEW where it would matter.
-Of a scan of several bumps each criterion then comes out as of the bump where it is worst; one on a length does whatever the unit.
-A bump without the pillar or the solder that others have, or that stands another way than they do, is for REVIEW instead of PASS,
-and so is a scan by a length of it, whatever the unit.
-Other pieces that are no bump (dust) decide nothing then, and are said. With the unit scan, the ratio over all of it decides.
+outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
+it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) decide nothing then, and are said.
+With the unit scan, the ratio over all of it decides. Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
@@ -21,20 +19,17 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
-from voidscope.metrology.bodies import DUST
-from voidscope.metrology.budget import combined, ratio_budget
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
-from voidscope.metrology.cuts import cut_off, key_of, not_cut, not_unlabelled, unlabelled_beside
+from voidscope.metrology.closed import not_filled
+from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
-from voidscope.metrology.joints import not_joined
+from voidscope.metrology.doubts import bridged, joined_by_closing, lacking, turned, unlabelled_beside
 from voidscope.metrology.margins import Margins
-from voidscope.metrology.measurement import Bump, ScanMeasurement, measure_clean, suspected, voids_of
+from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
-from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.structures import Split, split
-from voidscope.metrology.uncertainty import SMOOTH
-from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
+from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -82,19 +77,36 @@ def measure_scan(
         )
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
-        beside = unlabelled_beside(found, mask, classes) if whole.n_unlabelled else {}
         if len(found.structures) == 1 and not found.stray.pieces:
-            whole = not_unlabelled(not_joined(not_filled(whole, holes), raw, mask), beside.get(0, 0))
-            whole = cut_off(whole, found.structures[0])
-            return replace(whole, bumps=(Bump(found.structures[0], whole),))
-        bumps = _each(found, whole, holes, seen, margins, raw, pool)
-        bumps = not_turned(not_open(not_cut(whole, bumps)))
-        bumps = tuple(
-            replace(b, measured=not_unlabelled(b.measured, beside.get(k, 0))) for k, b in enumerate(bumps)
-        )
+            own = _joint(not_filled(whole, holes), raw, mask)
+            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask)
+            return replace(bump.measured, bumps=(bump,))
+        bumps = _concluded(not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool)), found, mask)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
+
+
+def _joint(found: ScanMeasurement, raw: Mask, closed: Mask) -> ScanMeasurement:
+    """A bump, alone in `closed`, with its doubt where closing joined it out of several pieces of the mask as it was."""
+    doubt = joined_by_closing(found, raw, closed)
+    return replace(found, doubts=(doubt,)) if doubt else found
+
+
+def _concluded(bumps: Sequence[Bump], found: Split, mask: Mask) -> tuple[Bump, ...]:
+    """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
+    if not bumps:
+        return ()
+    each = [b.measured for b in bumps]
+    classes, recipe = each[0].classes, each[0].recipe
+    told = zip(
+        lacking(each), turned(each), bridged(found, classes, recipe), unlabelled_beside(found, mask, classes), strict=True,
+    )  # fmt: skip
+    doubted_of = (replace(m, doubts=(*m.doubts, *filter(None, t))) for m, t in zip(each, told, strict=True))
+    return tuple(
+        replace(b, measured=concluded(m, b.structure.touches_border))
+        for b, m in zip(bumps, doubted_of, strict=True)
+    )
 
 
 def _sizes(
@@ -154,8 +166,7 @@ def _each(
         )
         alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        alone = cut_off(not_joined(alone, raw[there], cut), found.structures[k])
-        return Bump(found.structures[k], _moved(alone, first))
+        return Bump(found.structures[k], _moved(_joint(alone, raw[there], cut), first))
 
     bumps: dict[int, Bump] = {}
     waiting: deque[tuple[int, Future[Bump]]] = deque()
@@ -186,8 +197,7 @@ def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement
             outcomes[k] = replace(of_it, reason=f"{of_it.reason}{whose}")
     if outcomes == list(whole.outcomes):
         return whole
-    verdict, reason = joined(outcomes, whole.recipe.pass_when)
-    return replace(whole, outcomes=tuple(outcomes), verdict=verdict, reason=reason)
+    return concluded(replace(whole, outcomes=tuple(outcomes)))
 
 
 def gravest(outcomes: Sequence[Outcome]) -> int:
@@ -209,115 +219,16 @@ def _beyond(outcome: Outcome) -> float:
     return max(past, default=0.0)
 
 
-def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement:
-    """For REVIEW instead of PASS, where background that is closed in would, counted as the void it can only be, put it beyond the limit.
-
-    Its uncertainty is then that of as much void with as many more faces. Where the recipe looks at more than a ratio of volumes,
-    nobody worked out what it would come to.
-    """
-    recipe, n = found.recipe, sum(h.n_voxels for h in holes)
-    if found.verdict is not Verdict.PASS or n < min(recipe.min_voxels, COUNTABLE_VOXELS):
-        return found
-    void, air = (min(found.classes.ids_with_role(role)) for role in (Role.VOID, Role.BACKGROUND))
-    counts = [found.n_unlabelled, *found.n_voxels.values()]
-    counts[void], counts[air] = counts[void] + n, counts[air] - n
-    parts = volume_parts(counts, found.classes, recipe.solder_class)
-    ratio = values_of(parts).get(recipe.ratio)
-    faces = _edge_faces(found) + sum(h.faces for h in holes)
-    budget = (*ratio_budget(recipe.ratio, parts, faces, recipe)[:1], *found.budget[1:])
-    as_void = judge(limit_of(recipe), ratio, recipe.rule, uncertainty=combined(budget, recipe.coverage))
-    if as_void.verdict is Verdict.PASS and not recipe.criteria:
-        return found
-    would_be = "nobody knows what it comes to" if ratio is None else as_void.reason
-    reason = (
-        f"{n:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
-        "measure.fill_holes=true, or label there and train again"
-    )
-    return replace(found, verdict=Verdict.REVIEW, reason=reason)
-
-
-def _edge_faces(found: ScanMeasurement) -> int:
-    """Voxel faces of the void of a measurement, out of the budget of its volume; none where the edges are taken to be certain."""
-    sigma, edges = found.recipe.edge_sigma, found.volume_budget[0].value or 0.0
-    return round(edges / (found.voxel_um3 * SMOOTH * sigma)) if sigma else 0
-
-
 def _meets(box: Sequence[slice], edges: Box) -> bool:
     """Whether two boxes share a voxel; a hole across the wall between bumps is each one's whole."""
     return all(s.start < b and a < s.stop for s, (a, b) in zip(box, edges, strict=True))
 
 
-def not_open(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
-    """For REVIEW instead of PASS, a structure with less than `DUST` of the pillar or the solder that the fullest one has.
-
-    Where the solder is gone and pillar and pad stand apart, each half has no void and would pass. Structures that all lack the same
-    are what such a scan shows.
-    """
-    if not bumps:
-        return ()
-    recipe = bumps[0].measured.recipe
-    most = {
-        name: max(b.measured.n_voxels.get(name, 0) for b in bumps)
-        for name in (recipe.pillar_class, recipe.solder_class)
-    }
-    return tuple(_whole_or_open(b, most) for b in bumps)
-
-
-def not_turned(bumps: Sequence[Bump]) -> tuple[Bump, ...]:
-    """For REVIEW instead of PASS, structures that stand another way than most, or all of them where no way is the commonest.
-
-    All bumps of a die stand alike; what stands head down, or has no bond line, is a piece of one that a wrong class splits off.
-    """
-    ways = Counter(b.measured.dimensions.build_axis for b in bumps if b.measured.dimensions.build_axis)
-    usual = ways.most_common(2)
-    odd = len(usual) > 1 and usual[0][1] == usual[1][1]
-    told = []
-    for bump in bumps:
-        size = bump.measured.dimensions
-        turned = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
-        if turned or size.blt_um == 0:
-            reason = f"it stands along {size.build_axis}, bond line {size.blt_um:g} um, other than the bumps beside it: look at it"
-            bump = replace(bump, measured=_suspected(bump.measured, reason))
-        told.append(bump)
-    return tuple(told)
-
-
-def _whole_or_open(bump: Bump, most: Mapping[str, int]) -> Bump:
-    has = bump.measured.n_voxels
-    lacks = [
-        f"{name} ({has[name]:,} voxels, others up to {n:,})"
-        for name, n in most.items()
-        if n and has[name] < DUST * n
-    ]
-    if not lacks:
-        return bump
-    reason = f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
-    return replace(bump, measured=_suspected(bump.measured, reason))
-
-
-def _suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
-    """A structure that may be no whole bump: for REVIEW instead of PASS, and so are the criteria on its lengths, whatever its verdict."""
-    outcomes = tuple(
-        replace(o, verdict=Verdict.REVIEW, reason=f"{o.reason}, but {reason}")
-        if o.measure in OF_BUMP and o.verdict is Verdict.PASS
-        else o
-        for o in found.outcomes
-    )
-    return suspected(replace(found, outcomes=outcomes), reason)
-
-
 def decided(found: ScanMeasurement) -> ScanMeasurement:
-    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one.
-
-    With the unit scan, a PASS is REVIEW where a bump may be no whole one: open, head down, joined by closing, beside unlabelled voxels.
-    """
-    if not found.bumps:
-        return found
-    if found.recipe.unit == "scan":
-        odd = next((b for b in found.bumps if b.measured.suspicion), None)
-        if found.verdict is not Verdict.PASS or odd is None:
-            return found
-        return replace(found, verdict=Verdict.REVIEW, reason=f"{odd.name}: {odd.measured.suspicion}")
+    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one; else with their doubts and its own."""
+    if found.recipe.unit == "scan" or not found.bumps:
+        told = tuple(f"{b.name}: {doubt}" for b in found.bumps for doubt in b.measured.doubts)
+        return concluded(replace(found, doubts=told))
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
     if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"

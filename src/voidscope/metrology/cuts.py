@@ -1,4 +1,4 @@
-"""Bumps that the edge of the scan or unlabelled voxels cut, and voids that the wall between touching bumps cuts.
+"""Voids that the wall between touching bumps cuts.
 
 A void cut in two is measured as it is cut, but no limit on single voids is kept by cutting: each bump that it reaches into is held
 against the whole of it.
@@ -9,47 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from voidscope.config import Criterion
-from voidscope.metrology.cleaning import grown, open_unlabelled
-from voidscope.metrology.components import of_classes
-from voidscope.metrology.measurement import Bump, ScanMeasurement, suspected
+from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.quantities import reach_um
-from voidscope.metrology.structures import Split, Structure
-from voidscope.metrology.verdict import Outcome, Verdict, in_words, joined, judge, limit_of
+from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
-from voidscope.vocabulary import ClassMap, Mask, Role
-
-
-def cut_off(found: ScanMeasurement, structure: Structure) -> ScanMeasurement:
-    """With a word in the sentence of its verdict where the edge of the scan may have cut off a part."""
-    if not structure.touches_border:
-        return found
-    return replace(
-        found, reason=f"{found.reason}; it reaches the edge of the scan, so part of it may be missing"
-    )
-
-
-def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> dict[int, int]:
-    """How many unlabelled voxels of a mask (z, y, x) share a face with each of its structures, by index; those closed in are holes."""
-    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
-    there, beside = open_unlabelled(mask, classes), {}
-    for k, first, cut in found.blanked():
-        box = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        beside[k] = int(np.count_nonzero(grown(of_classes(cut, body)) & there[box]))
-    return beside
-
-
-def not_unlabelled(found: ScanMeasurement, beside: int) -> ScanMeasurement:
-    """For REVIEW instead of PASS, a bump with so many unlabelled voxels beside it that a void may lie behind them."""
-    if beside < COUNTABLE_VOXELS:
-        return found
-    reason = (
-        f"{beside:,} unlabelled voxels lie beside it, so part of it, and void in that, may be missing: label them, as background where "
-        "they are"
-    )
-    return suspected(found, reason)
+from voidscope.vocabulary import Role
 
 
 def key_of(void: Void) -> tuple[Box, int, tuple[int, ...]]:
@@ -86,11 +51,7 @@ def _held_against(bump: Bump, voids: Sequence[Void]) -> Bump:
     found, recipe = bump.measured, bump.measured.recipe
     criteria = (limit_of(recipe), *recipe.criteria)
     outcomes = tuple(_whole(o, c, found, voids) for o, c in zip(found.outcomes, criteria, strict=True))
-    if outcomes == found.outcomes or found.verdict is not Verdict.PASS:
-        return replace(bump, measured=replace(found, outcomes=outcomes))
-    verdict, reason = joined(outcomes, recipe.pass_when)
-    left = cut_off(replace(found, outcomes=outcomes, verdict=verdict, reason=reason), bump.structure)
-    return replace(bump, measured=left)
+    return replace(bump, measured=replace(found, outcomes=outcomes))
 
 
 def _whole(outcome: Outcome, criterion: Criterion, found: ScanMeasurement, voids: Sequence[Void]) -> Outcome:

@@ -95,7 +95,7 @@ class ScanMeasurement:
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first; of a scan of several bumps with the unit bump, and of one on a
         length whatever the unit, as of the bump where it is worst
-    suspicion : why a bump may be no whole one, whatever its verdict; it is no part of a report, whose reasons say what comes of it
+    doubts : why a bump may be no whole one, whatever its verdict; of a scan that is judged whole those of its bumps
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
     """
 
@@ -123,7 +123,7 @@ class ScanMeasurement:
     cleaned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
-    suspicion: str = field(default="", compare=False)
+    doubts: tuple[str, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -188,6 +188,7 @@ class ScanMeasurement:
             "undefined": dict(self.undefined),
             "criteria": [o.entry() for o in self.outcomes],
             "pass_when": self.recipe.pass_when,
+            "doubts": list(self.doubts),
             "quantities": dict(self.quantities),
             "n_voids": len(self.voids),
             "n_small_voids": len(self.small_voids),
@@ -221,7 +222,7 @@ class ScanMeasurement:
             uncertainty=entry.get("uncertainty"), budget=_budget_from(entry, "budget"), volume_budget=_budget_from(entry, "volume_budget"),
             dimensions=Dimensions(**entry.get("dimensions", {})), boxed=Dimensions(**entry.get("dimensions_by_boxes", {})),
             bumps=tuple(Bump.from_entry(e, entry) for e in entry.get("bumps", ())), stray=Stray(**entry.get("stray", {})), closed_in=entry.get("closed_in", 0), cleaned=entry.get("cleaned", {}),
-            outcomes=tuple(Outcome.from_entry(e) for e in entry.get("criteria", ())), quantities=entry.get("quantities", {}),
+            outcomes=tuple(Outcome.from_entry(e) for e in entry.get("criteria", ())), quantities=entry.get("quantities", {}), doubts=tuple(entry.get("doubts", ())),
         )  # fmt: skip
 
 
@@ -299,10 +300,17 @@ def measure_clean(
     )  # fmt: skip
 
 
-def suspected(found: ScanMeasurement, reason: str) -> ScanMeasurement:
-    """A bump that may be no whole one: for REVIEW instead of PASS, and remembered whatever its verdict, for the scan it is of."""
-    found = replace(found, suspicion=found.suspicion or reason)
-    return replace(found, verdict=Verdict.REVIEW, reason=reason) if found.verdict is Verdict.PASS else found
+def concluded(found: ScanMeasurement, at_edge: bool = False) -> ScanMeasurement:
+    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts.
+
+    `at_edge` has a word in the sentence where the edge of the scan may have cut off a part.
+    """
+    verdict, reason = joined(found.outcomes, found.recipe.pass_when)
+    if verdict is Verdict.PASS and found.doubts:
+        more = f" (and {len(found.doubts) - 2} more doubts)" if len(found.doubts) > 2 else ""
+        verdict, reason = Verdict.REVIEW, "; ".join(found.doubts[:2]) + more
+    edge = "; it reaches the edge of the scan, so part of it may be missing" if at_edge else ""
+    return replace(found, verdict=verdict, reason=f"{reason}{edge}")
 
 
 def voids_of(

@@ -7,6 +7,7 @@ bump, and pieces of void alone, are no structures: they are counted, and said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -113,6 +114,17 @@ class Split:
                 numbers = self._bodies.numbers(piece)
             yield k, *self._bodies.cut(piece, numbers, self._parts[k][1], self.structures[k].box)
 
+    def touching(self, class_id: int, least: int) -> list[dict[int, int]]:
+        """Over how many voxel faces a class of each structure meets that of others, by index of these, where that is `least` or more."""
+        found = [dict[int, int]() for _ in self.structures]
+        index = {part: k for k, part in enumerate(self._parts)}
+        for piece in sorted({piece for piece, _ in self._parts}):
+            for (one, other), n in self._bodies.meetings(piece, class_id).items():
+                a, b = index[piece, one], index[piece, other]
+                if n >= least:
+                    found[a][b] = found[b][a] = n
+        return found
+
 
 def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Split:
     """Tell the structures of a mask (z, y, x) of class ids apart.
@@ -182,6 +194,28 @@ class _Bodies:
                     seen.first[part] + corner,
                     seen.last[part] + corner,
                 )
+
+    def meetings(self, k: int, class_id: int) -> Counter[tuple[int, int]]:
+        """Voxel faces over which a class of two structures of piece k meets, by their numbers, the smaller one first."""
+        found, last = Counter[tuple[int, int]](), None
+        if len(self.stands[k]) < 2:
+            return found
+        for own, plane in zip(self.numbers(k), self.pieces.mask[self.pieces.box(k)], strict=True):
+            here = np.where(plane == class_id, own, 0)
+            sides = [
+                (here[1:], here[:-1]),
+                (here[:, 1:], here[:, :-1]),
+                *([] if last is None else [(here, last)]),
+            ]
+            for a, b in sides:
+                meets = (a != b) & (a > 0) & (b > 0)
+                if meets.any():
+                    found.update(
+                        (min(pair), max(pair))
+                        for pair in zip(a[meets].tolist(), b[meets].tolist(), strict=True)
+                    )
+            last = here
+        return found
 
     def cut(
         self, k: int, numbers: npt.NDArray[Any], part: int, box: Edges

@@ -119,7 +119,7 @@ def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
     if pass_when == "any criterion passes":
         order = order[::-1]
     verdict = next((v for v in order if any(o.verdict is v for o in outcomes)), Verdict.REVIEW)
-    said = "; ".join(o.reason for o in outcomes if o.verdict is verdict)
+    said = "; ".join(dict.fromkeys(o.reason for o in outcomes if o.verdict is verdict))
     if len(outcomes) < 2:
         return verdict, said
     passed = sum(o.verdict is Verdict.PASS for o in outcomes)
