@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from voidscope.errors import ProjectError
-from voidscope.project import LabelRecord, Project, atomic, import_labels, journal, label_folder, labels
+from voidscope.project import LabelRecord, Project, atomic, drafting, import_labels, journal, label_folder
 from voidscope.project.journal import Change, Journal
 from voidscope.project.label_files import PackedLabel, encode
 from voidscope.vocabulary import Provenance, SliceKey
@@ -268,7 +268,7 @@ def test_what_the_disk_refuses_changes_nothing_and_is_no_step(
         raise ProjectError("Cannot write: No space left on device.")
 
     with monkeypatch.context() as patch:
-        patch.setattr({"journal": journal, "label": labels}[refused], "Draft", SimpleNamespace(of=full))
+        patch.setattr({"journal": journal, "label": drafting}[refused], "Draft", SimpleNamespace(of=full))
         with pytest.raises(ProjectError, match="No space left"):
             project.labels.put(KEY, some_mask(2))
     assert (Project.open(project.path).labels.get(KEY) == some_mask(0)).all()
@@ -391,7 +391,7 @@ def test_a_redo_that_the_disk_refuses_can_be_done_again(
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "Draft", SimpleNamespace(of=refused))
+        patch.setattr(drafting, "Draft", SimpleNamespace(of=refused))
         with pytest.raises(ProjectError, match="full"):
             project.labels.redo()
     assert (project.labels.get(KEY) == some_mask(0)).all()

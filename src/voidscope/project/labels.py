@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import Draft, explained
+from voidscope.errors import LabelError, ProjectError, StaleResult
+from voidscope.project.atomic import explained
+from voidscope.project.drafting import Desk, Made, Standing, Turning
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
     PackedLabel,
     StoredLabel,
-    encode,
     fitting,
     joined,
     now,
     user,
 )
-from voidscope.project.label_folder import Kept, LabelFolder
+from voidscope.project.label_folder import LabelFolder
 from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
@@ -58,7 +57,8 @@ class Labels:
         self._n_classes, self._shape_of, self._changed = n_classes, shape_of, changed
         self._files = LabelFolder(folder, self._is_known)
         self._records = self._files.records
-        self._fresh: Mapping[SliceKey, tuple[LabelRecord | None, Mask]] = {}
+        self._fresh: Mapping[SliceKey, Made] = {}
+        self._desk = Desk(folder, self._records, n_classes)
 
     def __len__(self) -> int:
         return len(self.keys())
@@ -98,9 +98,9 @@ class Labels:
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
-        record, mask = self._fresh.get(key, (None, None))
-        if record is not None and mask is not None and record is self._records.get(key):
-            return mask.copy()
+        made = self._fresh.get(key)
+        if made is not None and made.record is not None and made.record is self._records.get(key):
+            return made.mask.copy()
         return self.stored(key).mask() if key in self._records else None
 
     def stored(self, key: SliceKey) -> StoredLabel:
@@ -125,22 +125,25 @@ class Labels:
         self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
         author: str = "", *, verb: str = "", proposed: bool = False,
         bases: Mapping[SliceKey, Mask] = MappingProxyType({}), unseen: Collection[SliceKey] = (),
+        ahead: Mapping[SliceKey, Made] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
         over one stored since, only the pixels painted since win, and nothing stays of an unverified one, for nobody saw it. The label of
         a slice that was `unseen`, or that somebody has painted on unseen meanwhile, stays unverified, with all that was painted in it.
+        What was made `ahead` at a `desk` for such a mask is taken where it is still what would be made now.
         """
         still_there(self._folder.parent)
-        wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
+        wanted: dict[SliceKey, Made] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._files.path(key)):
                 whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
-            how, had_model, painted = _standing(before, provenance, proposed, seen=seen)
-            of = partial(LabelRecord.of, author=author, proposed=had_model, painted=painted)
-            wanted[key] = (whole, of(whole, self._n_classes, how) if whole.any() else None)
+            standing, made = _standing(before, provenance, proposed, seen=seen), ahead.get(key)
+            if made is None or not made.is_for(whole, self._records.get(key), standing, author):
+                made = self._desk.labelled(key, whole, standing, author)
+            wanted[key] = made
         self._do(verb, provenance, wanted)
 
     def accept(self, key: SliceKey) -> None:
@@ -150,13 +153,14 @@ class Labels:
         if mask is None or key in self:
             raise LabelError(f"{key} has no propagated label to accept.")
         record = replace(self._records[key], provenance=Provenance.ACCEPTED, author=user(), time=now())
-        self._do("", Provenance.ACCEPTED, {key: (mask, record)})
+        self._do("", Provenance.ACCEPTED, {key: self._desk.changed(key, mask, record)})
 
     def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
         still_there(self._folder.parent)
         if key in self._records:
-            self._do(verb, Provenance.DRAWN, {key: (np.zeros(self._shape_of(key), np.uint8), None)})
+            nothing = np.zeros(self._shape_of(key), np.uint8)
+            self._do(verb, Provenance.DRAWN, {key: self._desk.changed(key, nothing, None)})
 
     def undo(self) -> Turned | None:
         """Take back the newest step that is not undone yet, whoever made it and whenever; None when there is none.
@@ -170,6 +174,21 @@ class Labels:
     def redo(self) -> Turned | None:
         """Do the step undone last again; as `undo` otherwise."""
         return self._turn(back=False)
+
+    def turning(self, *, back: bool) -> Turning | None:
+        """The step that `undo` (`back`) or `redo` would turn now, for a job that makes its labels ready; None when there is none."""
+        self.catch_up()
+        return self._next(back)
+
+    def turn(self, turning: Turning, ahead: Mapping[SliceKey, Made]) -> Turned | None:
+        """Undo or redo a step with what was made `ahead` of its labels, where that is still what would be made now.
+
+        Raises `StaleResult` where another step would be turned by now; else as `undo`.
+        """
+        self.catch_up()
+        if self._journal.next(back=turning.back, without=turning.passed) != turning.path:
+            raise StaleResult("The labels changed meanwhile; nothing was undone or redone. Try again.")
+        return self._turned(turning, ahead)
 
     @property
     def can_undo(self) -> bool:
@@ -194,6 +213,10 @@ class Labels:
         if damaged:
             raise damaged[0]
 
+    def desk(self) -> Desk:
+        """Where a job makes labels ready, on any thread, as what is said of them now."""
+        return Desk(self._folder, MappingProxyType(dict(self._records)), self._n_classes)
+
     def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
         """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
         total = np.zeros(self._n_classes, dtype=np.int64)
@@ -213,30 +236,18 @@ class Labels:
         """Whether the project has the scan of a slice."""
         return self._is_known(SliceKey(key.scan, 0))
 
-    def _do(
-        self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
-    ) -> None:
-        """Write the step down, then the labels it is about."""
+    def _do(self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, Made]) -> None:
+        """Write the step down, then put the labels it is about in their places."""
+        changes = [made.change for made in wanted.values() if made.change is not None]
+        erased = provenance is Provenance.DRAWN and all(m.erases for m in wanted.values() if m.change)
         with explained(self._folder):
-            changes = []
-            for key, (mask, record) in wanted.items():
-                before, was = self._said(key)
-                if not _alike(before, record):
-                    changes.append(Change.between(key, before, was, record, mask))
-            erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
-            word = verb or ("erased" if erased else VERBS[provenance])
-            drafts = {
-                key: _draft(self._files.path(key), key, mask, record)
-                for key, (mask, record) in wanted.items()
-            }
             if changes:
-                self._journal.append(word, changes)
-        step = {key: (record, drafts[key], mask) for key, (mask, record) in wanted.items()}
-        with explained(self._folder), self._keeping(step):
+                self._journal.append(verb or ("erased" if erased else VERBS[provenance]), changes)
+        with explained(self._folder), self._keeping(wanted):
             self._journal.tidy()
 
     @contextmanager
-    def _keeping(self, step: Kept) -> Iterator[None]:
+    def _keeping(self, step: Mapping[SliceKey, Made]) -> Iterator[None]:
         """Put the labels of a step in their places, or away, and tell it once, when what is done inside is done, too.
 
         Of a step that the disk refuses half way, what was done is told.
@@ -249,65 +260,67 @@ class Labels:
             if done:
                 self._tell({key: step[key] for key in done})
 
-    def _tell(self, step: Kept) -> None:
+    def _tell(self, step: Mapping[SliceKey, Made]) -> None:
         """Tell what a step has changed; who listens and asks for a label gets it without a file being read back."""
-        self._fresh = {key: (record, mask) for key, (record, _, mask) in step.items()}
+        self._fresh = step
         try:
             self._changed(tuple(step))
         finally:
             self._fresh = {}
 
-    def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
-        """Record and mask of a slice now; a file that cannot be read says nothing any more."""
-        with suppress(ProjectError):
-            if (mask := self.get(key)) is not None:
-                return self._records[key], mask
-        return None, np.zeros(self._shape_of(key), np.uint8)
-
     def _turn(self, *, back: bool) -> Turned | None:
-        self.catch_up()
+        turning = self.turning(back=back)
+        return None if turning is None else self._turned(turning, {})
+
+    def _next(self, back: bool) -> Turning | None:
         passed: dict[Path, Step] = {}
         while (path := self._journal.next(back=back, without=passed)) is not None:
             step = self._journal.read(path)
-            if not any(self._has(change.key) for change in step.changes):
-                passed[path] = step
-                continue
-            states = self._turn_step(path, step, back)
-            if any(state is not None for state in states.values()):
-                return Turned.of(step, states, self._has, back, [*passed.values()])
-        steps = [*passed.values()]
-        return Turned.of(steps[0], {}, self._has, back, steps) if steps else None
+            if any(self._has(change.key) for change in step.changes):
+                return Turning(back, path, step, passed, self.desk())
+            passed[path] = step
+        return Turning(back, None, next(iter(passed.values())), passed, self.desk()) if passed else None
 
-    def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
-        """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
+    def _turned(self, turning: Turning, ahead: Mapping[SliceKey, Made]) -> Turned | None:
+        back, passed = turning.back, [*turning.passed.values()]
+        if turning.path is None:
+            return Turned.of(turning.step, {}, self._has, back, passed)
+        states = self._turn_step(turning.path, turning.step, back, ahead)
+        if all(state is None for state in states.values()):
+            return self._turn(back=back)
+        return Turned.of(turning.step, states, self._has, back, passed)
+
+    def _turn_step(
+        self, path: Path, step: Step, back: bool, ahead: Mapping[SliceKey, Made]
+    ) -> dict[SliceKey, bool | None]:
+        """Undo or redo a step; it counts as done for as long as any label may be as it made it.
+
+        Says of each label whether it changed (True), is left to another program (False), or was there already (None).
+        """
+        states: dict[SliceKey, bool | None] = {}
+        turning: dict[SliceKey, Made] = {}
         try:
-            states: dict[SliceKey, bool | None] = {}
-            turning, masks = [], []
             for change in step.changes:
-                states[change.key], mask = self._may_turn(change, back)
-                if states[change.key]:
-                    turning.append(change)
-                    masks.append(change.apply(mask, back=back))
-            targets = [change.before if back else change.after for change in turning]
+                states[change.key], made = self._turned_slice(change, back, ahead.get(change.key))
+                if made is not None:
+                    turning[change.key] = made
         except DamagedStep:
             self._journal.forget(path)
             raise
-        keys = [change.key for change in turning]
-        drafts = list(map(_draft, map(self._files.path, keys), keys, masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        with self._keeping(dict(zip(keys, zip(targets, drafts, masks, strict=True), strict=True))):
+        with self._keeping(turning):
             if back:
                 self._journal.turned(path, back=True)
         return states
 
-    def _may_turn(self, change: Change, back: bool) -> tuple[bool | None, Mask]:
-        """Whether the label is to be changed (True), left to another program (False), or is there already (None); and its mask now."""
-        source, target = (change.after, change.before) if back else (change.before, change.after)
+    def _turned_slice(self, change: Change, back: bool, made: Made | None) -> tuple[bool | None, Made | None]:
+        """What becomes of one slice of a step (`Desk.turned`): as `made` ahead, where nothing else was said of it since."""
         if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
-            return False, change.was
-        record, mask = self._said(change.key)
-        return (True if _alike(record, source) else None if _alike(record, target) else False), mask
+            return False, None
+        if made is not None and made.seen is self._records.get(change.key):
+            return True, made
+        return self._desk.turned(change, back)
 
     def _joined(
         self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
@@ -327,18 +340,7 @@ class Labels:
         return joined(mask, base, self.stored(key)), before, seen and not is_new
 
 
-def _draft(path: Path, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
-    """A label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
-    return None if record is None else Draft.of(path, encode(key, mask, record))
-
-
-def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
-    return one is other is None or (one is not None and one.says_as(other))
-
-
-def _standing(
-    before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
-) -> tuple[Provenance, bool, bool]:
+def _standing(before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool) -> Standing:
     """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
     see all of, which stays one.
     """

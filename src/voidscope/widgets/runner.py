@@ -87,6 +87,11 @@ class Runner(QObject):
         """Whether a job is running that does not give way to another."""
         return self._worker is not None and (not self._yields or self._next is not None)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job is running, not even one that is giving way."""
+        return self._worker is None
+
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""
         if self.busy and self._job is not None:
