@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voidscope.errors import ProjectError
+from voidscope.errors import LabelError, ProjectError
 from voidscope.project import LabelRecord, Project, atomic, drafting, import_labels, journal, label_folder
 from voidscope.project.journal import Change, Journal
 from voidscope.project.label_files import PackedLabel, encode
@@ -179,6 +179,22 @@ def test_a_label_taken_away_by_another_program_stays_away(project: Project) -> N
     assert done is not None
     assert (done.keys, done.kept) == ((), (KEY,))
     assert not project.labels.holds(KEY)
+
+
+def test_a_proposal_that_another_program_has_painted_on_is_not_dropped(project: Project) -> None:
+    project.labels.put(KEY, some_mask(1, 1), Provenance.PROPAGATED)
+    window, other = Project.open(project.path), Project.open(project.path)
+    theirs = some_mask(2, 1)
+    other.labels.put(KEY, theirs)
+    with pytest.raises(LabelError, match="another program has labelled it"):
+        window.labels.reject(KEY)
+    assert np.array_equal(window.labels.get(KEY), theirs) and KEY in window.labels
+    window = Project.open(project.path)
+    other.labels.put(KEY, some_mask(3, 1))
+    window.labels.remove(KEY)  # erasing is meant whatever is there, and can be taken back
+    assert not window.labels.holds(KEY)
+    assert str(window.labels.undo()) == "undid: erased a/0002"
+    assert np.array_equal(window.labels.get(KEY), some_mask(3, 1))
 
 
 def test_what_a_terminal_did_is_undone_in_the_window_too(project: Project) -> None:

@@ -52,6 +52,8 @@ class Change:
     """Its pixels before, packed."""
     became: str
     """The same after."""
+    source: str = ""
+    """Of which data and plane the slice was; empty in steps of before that was kept."""
 
     @classmethod
     def between(
@@ -172,6 +174,7 @@ def _change_to_json(change: Change) -> dict[str, object]:
         "box": list(change.box),
         "was": change.was,
         "became": change.became,
+        "source": change.source,
     }
 
 
@@ -179,7 +182,8 @@ def _change_from_json(tree: dict[str, Any]) -> Change:
     before, after = (None if tree[n] is None else LabelRecord.from_json(tree[n]) for n in ("before", "after"))
     (height, width), (y, x), (h, w) = (tree[name] for name in ("shape", "corner", "box"))
     key = SliceKey.parse(tree["key"])
-    return Change(key, (height, width), before, after, (y, x), (h, w), str(tree["was"]), str(tree["became"]))
+    parts = str(tree["was"]), str(tree["became"]), str(tree.get("source", ""))
+    return Change(key, (height, width), before, after, (y, x), (h, w), *parts)
 
 
 def _packed(part: Mask) -> str:

@@ -45,16 +45,22 @@ class Labels:
     `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
     accepts it or labels on it.
 
-    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told the slices that a step has
+    `shape_of` gives the (h, w) of a key or raises for an unknown one; `source_of` names the data and the plane of a scan, by which undo
+    knows whether it is the one a step was about; `changed` is told the slices that a step has
     changed, once all of it is on disk. Another program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
     """
 
     def __init__(
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
-        changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
+        source_of: Callable[[str], str], changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder, self._journal = folder, journal
-        self._n_classes, self._shape_of, self._changed = n_classes, shape_of, changed
+        self._n_classes, self._shape_of, self._source_of, self._changed = (
+            n_classes,
+            shape_of,
+            source_of,
+            changed,
+        )
         self._files = LabelFolder(folder, self._is_known)
         self._records = self._files.records
         self._fresh: Mapping[SliceKey, Made] = {}
@@ -157,10 +163,19 @@ class Labels:
 
     def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
-        still_there(self._folder.parent)
+        self.catch_up()
         if key in self._records:
             nothing = np.zeros(self._shape_of(key), np.uint8)
             self._do(verb, Provenance.DRAWN, {key: self._desk.changed(key, nothing, None)})
+
+    def reject(self, key: SliceKey) -> None:
+        """Drop an unverified label; raises `LabelError` when the slice has none, also where another program has labelled on it since."""
+        self.catch_up()
+        if key not in self.unverified:
+            raise LabelError(
+                f"{key} has no propagated label to drop: another program has labelled it, or dropped it, since."
+            )
+        self.remove(key, "rejected")
 
     def undo(self) -> Turned | None:
         """Take back the newest step that is not undone yet, whoever made it and whenever; None when there is none.
@@ -232,13 +247,18 @@ class Labels:
             return False
         return True
 
-    def _has(self, key: SliceKey) -> bool:
-        """Whether the project has the scan of a slice."""
-        return self._is_known(SliceKey(key.scan, 0))
+    def _has(self, change: Change) -> bool:
+        """Whether the project has the scan that a change was about: the same data, seen along the same plane."""
+        scan = change.key.scan
+        return self._is_known(SliceKey(scan, 0)) and change.source in ("", self._source_of(scan))
 
     def _do(self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, Made]) -> None:
         """Write the step down, then put the labels it is about in their places."""
-        changes = [made.change for made in wanted.values() if made.change is not None]
+        changes = [
+            replace(made.change, source=self._source_of(key.scan))
+            for key, made in wanted.items()
+            if made.change is not None
+        ]
         erased = provenance is Provenance.DRAWN and all(m.erases for m in wanted.values() if m.change)
         with explained(self._folder):
             if changes:
@@ -276,19 +296,20 @@ class Labels:
         passed: dict[Path, Step] = {}
         while (path := self._journal.next(back=back, without=passed)) is not None:
             step = self._journal.read(path)
-            if any(self._has(change.key) for change in step.changes):
+            if any(map(self._has, step.changes)):
                 return Turning(back, path, step, passed, self.desk())
             passed[path] = step
         return Turning(back, None, next(iter(passed.values())), passed, self.desk()) if passed else None
 
     def _turned(self, turning: Turning, ahead: Mapping[SliceKey, Made]) -> Turned | None:
         back, passed = turning.back, [*turning.passed.values()]
+        gone = {c.key for c in turning.step.changes if not self._has(c)}
         if turning.path is None:
-            return Turned.of(turning.step, {}, self._has, back, passed)
+            return Turned.of(turning.step, {}, gone, back, passed)
         states = self._turn_step(turning.path, turning.step, back, ahead)
         if all(state is None for state in states.values()):
             return self._turn(back=back)
-        return Turned.of(turning.step, states, self._has, back, passed)
+        return Turned.of(turning.step, states, gone, back, passed)
 
     def _turn_step(
         self, path: Path, step: Step, back: bool, ahead: Mapping[SliceKey, Made]
@@ -316,7 +337,11 @@ class Labels:
 
     def _turned_slice(self, change: Change, back: bool, made: Made | None) -> tuple[bool | None, Made | None]:
         """What becomes of one slice of a step (`Desk.turned`): as `made` ahead, where nothing else was said of it since."""
-        if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
+        if (
+            not self._has(change)
+            or not self._is_known(change.key)
+            or self._shape_of(change.key) != change.shape
+        ):
             return False, None
         if made is not None and made.seen is self._records.get(change.key):
             return True, made

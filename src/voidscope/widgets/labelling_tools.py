@@ -187,7 +187,7 @@ class LabellingTools(QWidget):
             return
         if key in self._project.labels.unverified:
             try:
-                self._project.labels.remove(key, verb="rejected")
+                self._project.labels.reject(key)
             except VoidscopeError as error:
                 self._failed.emit(str(error))
             else:
