@@ -418,22 +418,26 @@ def test_a_redo_that_the_disk_refuses_can_be_done_again(
 ACT = """
 import sys, numpy as np
 from voidscope.project import Project
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import Provenance, SliceKey
 
-def act(project, n):
-    if n % 7 in (4, 5):
-        project.labels.undo()
-    elif n % 7 == 6:
-        project.labels.redo()
+def act(project, n, ahead=False):
+    labels = project.labels
+    if n % 7 in (4, 5, 6):
+        turning = labels.turning(back=n % 7 != 6)
+        made = {c.key: turning.desk.turned(c, turning.back)[1] for c in turning.step.changes if ahead} if turning else {}
+        if turning:
+            labels.turn(turning, {k: m for k, m in made.items() if m})
     else:
         masks = {SliceKey("a", (n + k) % 4): np.full((6, 5), (n + k) % 5 + 1, np.uint8) for k in range(n % 3 + 1)}
-        project.labels.put_all(masks)
+        drawn = (Provenance.DRAWN, False, False)
+        made = {k: labels.desk().labelled(k, mask, drawn) for k, mask in masks.items() if ahead}
+        labels.put_all(masks, ahead=made)
 """
 WRITER = f"""{ACT}
-project = Project.open(sys.argv[1])
+project, ahead = Project.open(sys.argv[1]), sys.argv[2] == "True"
 print("ready", flush=True)
 for n in range(1, 100_000):
-    act(project, n)
+    act(project, n, ahead)
     print(n, flush=True)
 """
 
@@ -443,11 +447,12 @@ def said(project: Project) -> dict[SliceKey, bytes]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("delay_s", [0.03, 0.09, 0.2])
 def test_killing_the_process_loses_no_acknowledged_step_and_leaves_a_history_that_leads_back(
-    project: Project, tmp_path: Path, delay_s: float
+    project: Project, tmp_path: Path, delay_s: float, ahead: bool
 ) -> None:
-    command = [sys.executable, "-c", WRITER, str(project.path)]
+    command = [sys.executable, "-c", WRITER, str(project.path), str(ahead)]
     twin = Project.open(shutil.copytree(project.path, tmp_path / "twin"))
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
