@@ -25,6 +25,7 @@ from voidscope.project.label_files import (
     user,
 )
 from voidscope.project.label_folder import LabelFolder
+from voidscope.project.labelled import Labelled
 from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
@@ -38,12 +39,8 @@ VERBS = {
 """What a change is called when it is undone, unless whoever makes it says more."""
 
 
-class Labels:
+class Labels(Labelled):
     """Store of label masks by slice key; every change is on disk, durably, when the call returns, and can be undone.
-
-    What was only propagated is *unverified*: `get` and `record` know it, but it is not among the labelled slices that
-    `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
-    accepts it or labels on it.
 
     `shape_of` gives the (h, w) of a key or raises for an unknown one; `source_of` names the data and the plane of a scan, by which undo
     knows whether it is the one a step was about; `changed` is told the slices that a step has
@@ -55,52 +52,11 @@ class Labels:
         source_of: Callable[[str], str], changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder, self._journal = folder, journal
-        self._n_classes, self._shape_of, self._source_of, self._changed = (
-            n_classes,
-            shape_of,
-            source_of,
-            changed,
-        )
+        self._shape_of, self._source_of, self._changed = shape_of, source_of, changed
         self._files = LabelFolder(folder, self._is_known)
-        self._records = self._files.records
+        super().__init__(self._files.records, n_classes)
         self._fresh: Mapping[SliceKey, Made] = {}
         self._desk = Desk(folder, self._records, n_classes)
-
-    def __len__(self) -> int:
-        return len(self.keys())
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, SliceKey) and key in self._records and self._records[key].verified
-
-    def __iter__(self) -> Iterator[SliceKey]:
-        return iter(self.keys())
-
-    def keys(self) -> tuple[SliceKey, ...]:
-        """All labelled slices in order; unverified ones are not among them."""
-        return tuple(sorted(k for k in self._records if k in self))
-
-    @property
-    def unverified(self) -> tuple[SliceKey, ...]:
-        """Slices with a propagated label that no person has accepted yet, in order."""
-        return tuple(sorted(k for k in self._records if k not in self))
-
-    def speak_of(self, scan: str) -> bool:
-        """Whether any slice of a scan has a label, verified or not."""
-        return any(key.scan == scan for key in self._records)
-
-    def holds(self, key: SliceKey) -> bool:
-        """Whether there is a label of a slice, verified or not."""
-        return key in self._records
-
-    def of(self, scan: str) -> tuple[SliceKey, ...]:
-        """The labelled slices of one scan in order."""
-        return tuple(k for k in self.keys() if k.scan == scan)
-
-    def record(self, key: SliceKey) -> LabelRecord:
-        """Provenance of a labelled slice; raises `LabelError` for an unlabelled one."""
-        if key not in self._records:
-            raise LabelError(f"{key} has no label; paint or import one first.")
-        return self._records[key]
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
@@ -231,14 +187,6 @@ class Labels:
     def desk(self) -> Desk:
         """Where a job makes labels ready, on any thread, as what is said of them now."""
         return Desk(self._folder, MappingProxyType(dict(self._records)), self._n_classes)
-
-    def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
-        """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
-        total = np.zeros(self._n_classes, dtype=np.int64)
-        for key in self if keys is None else keys:
-            if key in self:
-                total += np.asarray(self._records[key].pixels)
-        return total
 
     def _is_known(self, key: SliceKey) -> bool:
         try:

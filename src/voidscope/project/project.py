@@ -70,7 +70,7 @@ class Project:
         self._manifest = manifest
         self._volumes, self._masks = dict[str, Volume](), HeldMasks()
         self.labels = Labels(
-            folder / "labels", len(self.classes), self.slice_shape, self._source, self.events.labels_changed.emit,
+            folder / "labels", len(self.classes), self.slice_shape, lambda scan: self.scan(scan).source, self.events.labels_changed.emit,
             Journal(folder / "undo"),
         )  # fmt: skip
         self._cycles = Cycle.read_all(folder / "cycles")
@@ -109,11 +109,6 @@ class Project:
         self.labels.catch_up()
 
     # -- scans ----------------------------------------------------------------------------------------------
-
-    def _source(self, scan: str) -> str:
-        """Names the data of a scan and the plane its slices lie in."""
-        record = self.scan(scan)
-        return f"{record.fingerprint} {record.plane.value}"
 
     @property
     def name(self) -> str:
