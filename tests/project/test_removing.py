@@ -156,7 +156,7 @@ def test_undoing_a_stroke_of_a_removed_scan_says_so_and_changes_nothing(
     project.labels.put(B, MASK + 1)
     project.remove("a")
     assert str(project.labels.undo()) == "undid: painted b/0002"
-    passed = "a/0003 is passed over: the project has no scan a any more; add it again"
+    passed = "a/0003 is passed over: the project no longer has the scan a it was labelled in; add that again, along the same plane"
     assert str(project.labels.undo()) == f"undid: painted b/0002. {passed}"
     done = project.labels.undo()
     assert done is not None
@@ -192,3 +192,41 @@ def test_a_damaged_record_of_a_removed_scan_is_told(project: Project, tmp_path: 
     with pytest.raises(ProjectError, match=r"scan.json is damaged"):
         add_scan(project, tmp_path / "a.tif")
     assert list(project.scans) == ["b"]
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_no_step_is_turned_onto_another_file_of_the_same_name_and_size(tmp_path: Path, back: bool) -> None:
+    project, key = Project.create(tmp_path / "p", ClassMap.hbm()), SliceKey("s", 2)
+    file, other = write_scan(tmp_path / "s.tif"), write_scan(tmp_path / "anew" / "s.tif", 7)
+    add_scan(project, file)
+    project.labels.put(key, MASK)
+    if back:
+        project.labels.remove(key)
+    else:
+        project.labels.undo()
+    project.remove("s")
+    add_scan(project, other)
+    done = project.labels.undo() if back else project.labels.redo()
+    assert done is not None and (done.keys, done.gone) == ((), (key,))
+    assert not project.labels.holds(key) and "s/0002 is passed over" in str(done)
+    project.remove("s")
+    add_scan(project, file)
+    assert str(project.labels.undo() if back else project.labels.redo()).startswith(
+        "undid" if back else "redid"
+    )
+    assert np.array_equal(project.labels.get(key), MASK)
+
+
+def test_no_step_is_turned_onto_a_slice_of_another_plane(tmp_path: Path) -> None:
+    project, key, mask = (
+        Project.create(tmp_path / "p", ClassMap.hbm()),
+        SliceKey("s", 2),
+        np.full((6, 6), 2, np.uint8),
+    )
+    file = write_scan(tmp_path / "s.tif", 0, (6, 6, 6))
+    add_scan(project, file)
+    project.labels.put(key, mask)
+    project.labels.remove(key)
+    add_scan(project, file, plane=Plane.AXIS1 if project.scan("s").plane is Plane.AXIS0 else Plane.AXIS0)
+    done = project.labels.undo()
+    assert done is not None and done.gone == (key,) and not project.labels.holds(key)

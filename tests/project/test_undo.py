@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voidscope.errors import ProjectError
-from voidscope.project import LabelRecord, Project, atomic, import_labels, journal, label_folder, labels
+from voidscope.errors import LabelError, ProjectError
+from voidscope.project import LabelRecord, Project, atomic, drafting, import_labels, journal, label_folder
 from voidscope.project.journal import Change, Journal
 from voidscope.project.label_files import PackedLabel, encode
 from voidscope.vocabulary import Provenance, SliceKey
@@ -181,6 +181,22 @@ def test_a_label_taken_away_by_another_program_stays_away(project: Project) -> N
     assert not project.labels.holds(KEY)
 
 
+def test_a_proposal_that_another_program_has_painted_on_is_not_dropped(project: Project) -> None:
+    project.labels.put(KEY, some_mask(1, 1), Provenance.PROPAGATED)
+    window, other = Project.open(project.path), Project.open(project.path)
+    theirs = some_mask(2, 1)
+    other.labels.put(KEY, theirs)
+    with pytest.raises(LabelError, match="another program has labelled it"):
+        window.labels.reject(KEY)
+    assert np.array_equal(window.labels.get(KEY), theirs) and KEY in window.labels
+    window = Project.open(project.path)
+    other.labels.put(KEY, some_mask(3, 1))
+    window.labels.remove(KEY)  # erasing is meant whatever is there, and can be taken back
+    assert not window.labels.holds(KEY)
+    assert str(window.labels.undo()) == "undid: erased a/0002"
+    assert np.array_equal(window.labels.get(KEY), some_mask(3, 1))
+
+
 def test_what_a_terminal_did_is_undone_in_the_window_too(project: Project) -> None:
     project.labels.put(KEY, some_mask(0))
     other = Project.open(project.path)
@@ -268,7 +284,7 @@ def test_what_the_disk_refuses_changes_nothing_and_is_no_step(
         raise ProjectError("Cannot write: No space left on device.")
 
     with monkeypatch.context() as patch:
-        patch.setattr({"journal": journal, "label": labels}[refused], "Draft", SimpleNamespace(of=full))
+        patch.setattr({"journal": journal, "label": drafting}[refused], "Draft", SimpleNamespace(of=full))
         with pytest.raises(ProjectError, match="No space left"):
             project.labels.put(KEY, some_mask(2))
     assert (Project.open(project.path).labels.get(KEY) == some_mask(0)).all()
@@ -391,7 +407,7 @@ def test_a_redo_that_the_disk_refuses_can_be_done_again(
     project.labels.put(KEY, some_mask(1))
     project.labels.undo()
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "Draft", SimpleNamespace(of=refused))
+        patch.setattr(drafting, "Draft", SimpleNamespace(of=refused))
         with pytest.raises(ProjectError, match="full"):
             project.labels.redo()
     assert (project.labels.get(KEY) == some_mask(0)).all()
@@ -402,22 +418,26 @@ def test_a_redo_that_the_disk_refuses_can_be_done_again(
 ACT = """
 import sys, numpy as np
 from voidscope.project import Project
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import Provenance, SliceKey
 
-def act(project, n):
-    if n % 7 in (4, 5):
-        project.labels.undo()
-    elif n % 7 == 6:
-        project.labels.redo()
+def act(project, n, ahead=False):
+    labels = project.labels
+    if n % 7 in (4, 5, 6):
+        turning = labels.turning(back=n % 7 != 6)
+        made = {c.key: turning.desk.turned(c, turning.back)[1] for c in turning.step.changes if ahead} if turning else {}
+        if turning:
+            labels.turn(turning, {k: m for k, m in made.items() if m})
     else:
         masks = {SliceKey("a", (n + k) % 4): np.full((6, 5), (n + k) % 5 + 1, np.uint8) for k in range(n % 3 + 1)}
-        project.labels.put_all(masks)
+        drawn = (Provenance.DRAWN, False, False)
+        made = {k: labels.desk().labelled(k, mask, drawn) for k, mask in masks.items() if ahead}
+        labels.put_all(masks, ahead=made)
 """
 WRITER = f"""{ACT}
-project = Project.open(sys.argv[1])
+project, ahead = Project.open(sys.argv[1]), sys.argv[2] == "True"
 print("ready", flush=True)
 for n in range(1, 100_000):
-    act(project, n)
+    act(project, n, ahead)
     print(n, flush=True)
 """
 
@@ -427,11 +447,12 @@ def said(project: Project) -> dict[SliceKey, bytes]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("delay_s", [0.03, 0.09, 0.2])
 def test_killing_the_process_loses_no_acknowledged_step_and_leaves_a_history_that_leads_back(
-    project: Project, tmp_path: Path, delay_s: float
+    project: Project, tmp_path: Path, delay_s: float, ahead: bool
 ) -> None:
-    command = [sys.executable, "-c", WRITER, str(project.path)]
+    command = [sys.executable, "-c", WRITER, str(project.path), str(ahead)]
     twin = Project.open(shutil.copytree(project.path, tmp_path / "twin"))
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None

@@ -238,7 +238,8 @@ def test_a_stroke_through_several_slices_verifies_the_proposal_in_view_alone(
     assert labels.unverified == (SliceKey("a", 1), SliceKey("a", 3))
     assert labels.record(KEY).provenance is Provenance.DRAWN
     assert all(labels.get(SliceKey("a", k))[2, 2] == PILLAR for k in range(5))  # and no pixel is lost
-    panel.tools.turn(True)  # one stroke, one step
+    with qtbot.waitSignal(panel.tools.beside.ended, timeout=60_000):
+        panel.tools.turn(True)  # one stroke, one step
     assert labels.unverified == tuple(SliceKey("a", k) for k in (1, 2, 3))
     assert all((labels.get(SliceKey("a", k)) == before[k]).all() for k in range(5))
 

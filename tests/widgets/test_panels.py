@@ -374,6 +374,7 @@ def test_a_step_over_many_slices_refreshes_the_panel_in_view_once(
     monkeypatch.setattr(view.label, "refresh", lambda: refreshed.append(1))
     project.labels.put_all({SliceKey("a", k): np.ones((24, 20), np.uint8) for k in range(6)})
     assert refreshed == [1] and view.layers.find("labels").data.all()
-    view.label.tools.turn(True)
+    with qtbot.waitSignal(view.label.tools.beside.ended, timeout=60_000):
+        view.label.tools.turn(True)
     assert len(refreshed) == 2 and not view.layers.find("labels").data.any()
     view.release()

@@ -236,6 +236,22 @@ def test_a_proposal_out_of_view_is_not_verified_by_accepting_a_finding(tall: Any
     assert "out of view stay as they are, to be looked at: a/0002" in tall.jobs.message.text()
 
 
+def test_accepting_a_finding_leaves_what_another_program_labelled_meanwhile(
+    tall: Any, project: Project
+) -> None:
+    key = SliceKey("a", 1)
+    mine = np.zeros((24, 20), np.uint8)
+    mine[20:] = 1
+    project.labels.put(key, mine)
+    tall.view.label.queue.pick(0)
+    theirs = mine.copy()
+    theirs[:5] = SOLDER
+    Project.open(project.path).labels.put(key, theirs)
+    press(tall, "A")
+    now = project.labels.get(key)
+    assert (now[:5] == SOLDER).all() and (now[20:] == 1).all() and (now[9:11, 6:9] == VOID).all()
+
+
 def test_one_undo_takes_a_finding_back_in_all_its_slices(tall: Any, project: Project) -> None:
     press(tall, "A")
     assert len(project.labels) == 3

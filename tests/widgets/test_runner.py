@@ -91,6 +91,22 @@ def test_a_failing_job_tells_one_sentence_and_frees_the_runner(
     assert bar.cancel.isHidden()
 
 
+def test_a_job_cancelled_after_its_last_step_is_told_as_cancelled(runner: Runner, qtbot: Any) -> None:
+    told, there, going = ends_of(runner), threading.Event(), threading.Event()
+
+    def steps() -> Steps[None]:
+        yield Progress(0, 1)
+        there.set()
+        going.wait(60)
+
+    runner.run(lambda: Job("Long", steps, lambda _: told.append(("done", "committed"))))
+    qtbot.waitUntil(there.is_set, timeout=60_000)
+    runner.cancel()
+    with qtbot.waitSignal(runner.cancelled, timeout=60_000):
+        going.set()
+    assert told == [("cancelled", "Long")] and not runner.busy
+
+
 def test_cancel_closes_the_steps_and_commits_nothing(runner: Runner, qtbot: Any) -> None:
     told, committed, closed = ends_of(runner), [], []
     go_on = threading.Event()

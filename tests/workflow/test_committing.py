@@ -14,9 +14,19 @@ from builders import add_cycle, add_scan
 from voidscope.errors import StaleResult
 from voidscope.jobs import Job, execute
 from voidscope.project import Project, atomic, results
-from voidscope.vocabulary import Plane
+from voidscope.vocabulary import Plane, SliceKey
 from voidscope.volume import Dataset, read_scan
-from voidscope.workflow import add_dataset, add_scans, asking, evaluate, promote, segment
+from voidscope.workflow import (
+    add_dataset,
+    add_scans,
+    asking,
+    evaluate,
+    extrude,
+    interpolate,
+    promote,
+    segment,
+    turn,
+)
 
 
 @pytest.fixture
@@ -117,7 +127,11 @@ JOBS = {
     "add_scans": lambda project, dataset: add_scans(project, [dataset.folder / "a.tif"]),
     "add_dataset": lambda project, dataset: add_dataset(project, dataset),
     "segment": lambda project, dataset: segment(project),
+    "interpolate": lambda project, dataset: interpolate(project, KEY),
+    "extrude": lambda project, dataset: extrude(project, SliceKey("a", 0), 3),
+    "undo": lambda project, dataset: turn(project, project.labels.turning(back=True)),
 }
+KEY = SliceKey("a", 1)
 
 
 @pytest.mark.parametrize("verb", JOBS)
@@ -126,6 +140,8 @@ def test_the_steps_of_a_job_touch_nothing_of_the_live_project(
 ) -> None:
     if verb == "promote":
         execute(segment(modelled))
+    if verb in ("interpolate", "extrude", "undo"):
+        modelled.labels.put_all({SliceKey("a", k): np.full((24, 20), 3, np.uint8) for k in (0, 4)})
     job = JOBS[verb](modelled, dataset)
     for name in ("scans", "scan", "labels", "classes", "cycle", "path", "config"):
         monkeypatch.setattr(

@@ -1,6 +1,7 @@
 """The truth on disk: scans, split, classes, settings, labels and cycles in one readable folder."""
 
 from voidscope.project.cycles import Cycle
+from voidscope.project.drafting import Made, Turning
 from voidscope.project.exporting import changed_files, export_report
 from voidscope.project.importing import (
     Imported,
@@ -12,6 +13,7 @@ from voidscope.project.importing import (
     project_truth,
     truth_of,
 )
+from voidscope.project.journal import DamagedStep
 from voidscope.project.label_files import LabelRecord, PackedLabel, StoredLabel
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import package_version
@@ -25,10 +27,12 @@ from voidscope.project.turned import Turned
 
 __all__ = [
     "Cycle",
+    "DamagedStep",
     "Drawing",
     "Imported",
     "LabelRecord",
     "Labels",
+    "Made",
     "Mark",
     "PackedLabel",
     "PartRecord",
@@ -42,6 +46,7 @@ __all__ = [
     "Study",
     "StudyPlan",
     "Turned",
+    "Turning",
     "answer_suggestions",
     "changed_files",
     "export_report",

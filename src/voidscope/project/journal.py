@@ -45,10 +45,15 @@ class Change:
     before: LabelRecord | None
     after: LabelRecord | None
     corner: tuple[int, int]
-    was: Mask
-    """The box of pixels that differs, before; `corner` is its first pixel (y, x)."""
-    became: Mask
-    """The same box after."""
+    """First pixel (y, x) of the box that differs."""
+    box: tuple[int, int]
+    """Its height and width."""
+    was: str
+    """Its pixels before, packed."""
+    became: str
+    """The same after."""
+    source: str = ""
+    """Of which data and plane the slice was; empty in steps of before that was kept."""
 
     @classmethod
     def between(
@@ -57,25 +62,23 @@ class Change:
         """The change from one mask (h, w) to another of the same shape."""
         differs = was != became
         rows, columns = (np.flatnonzero(differs.any(axis=a)) for a in (1, 0))
-        box = (slice(0, 0), slice(0, 0))
+        (y, x), (h, w), (height, width) = (0, 0), (0, 0), was.shape
         if len(rows):
-            box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        h, w = was.shape
-        return cls(
-            key, (h, w), before, after, (box[0].start, box[1].start), was[box].copy(), became[box].copy()
-        )
-
-    @property
-    def erases(self) -> bool:
-        """Whether every pixel that differs became unlabelled."""
-        return not self.became[self.was != self.became].any()
+            y, x = int(rows[0]), int(columns[0])
+            h, w = int(rows[-1]) + 1 - y, int(columns[-1]) + 1 - x
+        part = slice(y, y + h), slice(x, x + w)
+        packed = _packed(was[part]), _packed(became[part])
+        return cls(key, (height, width), before, after, (y, x), (h, w), *packed)
 
     def apply(self, mask: Mask, *, back: bool) -> Mask:
         """The mask after this change, or before it (`back`); raises `DamagedStep` when it is not the one recorded."""
         part, record = (self.was, self.before) if back else (self.became, self.after)
-        (y, x), (h, w) = self.corner, part.shape
+        (y, x), (h, w) = self.corner, self.box
         result = mask.copy()
-        result[y : y + h, x : x + w] = part
+        try:
+            result[y : y + h, x : x + w] = _unpacked(part, self.box)
+        except (ValueError, zlib.error) as error:
+            raise DamagedStep(f"The undo step of {self.key} is damaged: {error}") from error
         if record is not None and sha256(result) != record.sha256:
             raise DamagedStep(f"The undo step of {self.key} is damaged; the label was left as it is.")
         return result
@@ -138,7 +141,7 @@ class Journal:
             tree: dict[str, Any] = read_json(path)
             changes = tuple(_change_from_json(c) for c in tree["changes"])
             return Step(str(tree["verb"]), changes, str(tree["author"]), str(tree["time"]))
-        except (KeyError, TypeError, ValueError, VoidscopeError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, VoidscopeError) as error:
             self.forget(path)
             raise DamagedStep(f"The undo step {path.name} is damaged and given up: {error}") from error
 
@@ -168,27 +171,28 @@ def _change_to_json(change: Change) -> dict[str, object]:
         "before": change.before and asdict(change.before),
         "after": change.after and asdict(change.after),
         "corner": list(change.corner),
-        "box": list(change.was.shape),
-        "was": _packed(change.was),
-        "became": _packed(change.became),
+        "box": list(change.box),
+        "was": change.was,
+        "became": change.became,
+        "source": change.source,
     }
 
 
 def _change_from_json(tree: dict[str, Any]) -> Change:
     before, after = (None if tree[n] is None else LabelRecord.from_json(tree[n]) for n in ("before", "after"))
-    was, became = (_unpacked(tree[n], tree["box"]) for n in ("was", "became"))
-    height, width = tree["shape"]
-    y, x = tree["corner"]
-    return Change(SliceKey.parse(tree["key"]), (height, width), before, after, (y, x), was, became)
+    (height, width), (y, x), (h, w) = (tree[name] for name in ("shape", "corner", "box"))
+    key = SliceKey.parse(tree["key"])
+    parts = str(tree["was"]), str(tree["became"]), str(tree.get("source", ""))
+    return Change(key, (height, width), before, after, (y, x), (h, w), *parts)
 
 
 def _packed(part: Mask) -> str:
     return base64.b64encode(zlib.compress(part.tobytes(), 1)).decode()
 
 
-def _unpacked(text: str, box: list[int]) -> Mask:
+def _unpacked(text: str, box: tuple[int, int]) -> Mask:
     size = int(np.prod(box))
     data = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)
     if len(data) != size:
         raise ValueError(f"{len(data)} pixels where {size} should be")
-    return np.frombuffer(data, np.uint8).reshape(box).copy()
+    return np.frombuffer(data, np.uint8).reshape(box)

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from voidscope.errors import ProjectError
-from voidscope.project.atomic import Draft, keep_all
+from voidscope.project.atomic import keep_all
+from voidscope.project.drafting import Made
 from voidscope.project.label_files import LabelRecord, Look, Stamp, label_path, read_record, stamp
-from voidscope.vocabulary import Mask, SliceKey
-
-Kept = Mapping[SliceKey, tuple[LabelRecord | None, Draft | None, Mask]]
-"""What a step makes of labels: the record, none where it goes; its file, drafted; the mask (h, w)."""
+from voidscope.vocabulary import SliceKey
 
 
 class LabelFolder:
@@ -49,11 +47,11 @@ class LabelFolder:
         self.records.pop(key, None)
         self._stamps.pop(key, None)
 
-    def keep(self, step: Kept, done: list[SliceKey]) -> None:
+    def keep(self, step: Mapping[SliceKey, Made], done: list[SliceKey]) -> None:
         """Put the labels of a step in their places, or away where there is no record; `done` is told which are, also where the disk refuses."""
         try:
-            gone = [self.path(key) for key, (record, _, _) in step.items() if record is None]
-            keep_all([draft for _, draft, _ in step.values() if draft is not None], gone)
+            gone = [self.path(key) for key, made in step.items() if made.record is None]
+            keep_all([made.file for made in step.values() if made.file is not None], gone)
             done += step
         except ProjectError:
             done += [key for key in step if stamp(self.path(key)) != self._stamps.get(key)]
@@ -61,7 +59,7 @@ class LabelFolder:
         finally:
             for key in done:
                 self.forget(key)
-                if (record := step[key][0]) is not None:
+                if (record := step[key].record) is not None:
                     self.records[key], self._stamps[key] = record, stamp(self.path(key))
 
     def look(self) -> tuple[tuple[SliceKey, ...], list[ProjectError]]:

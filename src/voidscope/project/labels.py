@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.errors import LabelError, ProjectError
-from voidscope.project.atomic import Draft, explained
+from voidscope.errors import LabelError, ProjectError, StaleResult
+from voidscope.project.atomic import explained
+from voidscope.project.drafting import Desk, Made, Standing, Turning
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
     PackedLabel,
     StoredLabel,
-    encode,
     fitting,
     joined,
     now,
     user,
 )
-from voidscope.project.label_folder import Kept, LabelFolder
+from voidscope.project.label_folder import LabelFolder
+from voidscope.project.labelled import Labelled
 from voidscope.project.manifest import still_there
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
@@ -39,68 +39,30 @@ VERBS = {
 """What a change is called when it is undone, unless whoever makes it says more."""
 
 
-class Labels:
+class Labels(Labelled):
     """Store of label masks by slice key; every change is on disk, durably, when the call returns, and can be undone.
 
-    What was only propagated is *unverified*: `get` and `record` know it, but it is not among the labelled slices that
-    `in`, `len`, `keys`, `of` and `counts` speak of, so that nothing learns from it or is judged by it, until a person
-    accepts it or labels on it.
-
-    `shape_of` gives the (h, w) of a key or raises for an unknown one; `changed` is told the slices that a step has
+    `shape_of` gives the (h, w) of a key or raises for an unknown one; `source_of` names the data and the plane of a scan, by which undo
+    knows whether it is the one a step was about; `changed` is told the slices that a step has
     changed, once all of it is on disk. Another program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
     """
 
     def __init__(
         self, folder: Path, n_classes: int, shape_of: Callable[[SliceKey], tuple[int, int]],
-        changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
+        source_of: Callable[[str], str], changed: Callable[[tuple[SliceKey, ...]], None], journal: Journal,
     ) -> None:  # fmt: skip
         self._folder, self._journal = folder, journal
-        self._n_classes, self._shape_of, self._changed = n_classes, shape_of, changed
+        self._shape_of, self._source_of, self._changed = shape_of, source_of, changed
         self._files = LabelFolder(folder, self._is_known)
-        self._records = self._files.records
-        self._fresh: Mapping[SliceKey, tuple[LabelRecord | None, Mask]] = {}
-
-    def __len__(self) -> int:
-        return len(self.keys())
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, SliceKey) and key in self._records and self._records[key].verified
-
-    def __iter__(self) -> Iterator[SliceKey]:
-        return iter(self.keys())
-
-    def keys(self) -> tuple[SliceKey, ...]:
-        """All labelled slices in order; unverified ones are not among them."""
-        return tuple(sorted(k for k in self._records if k in self))
-
-    @property
-    def unverified(self) -> tuple[SliceKey, ...]:
-        """Slices with a propagated label that no person has accepted yet, in order."""
-        return tuple(sorted(k for k in self._records if k not in self))
-
-    def speak_of(self, scan: str) -> bool:
-        """Whether any slice of a scan has a label, verified or not."""
-        return any(key.scan == scan for key in self._records)
-
-    def holds(self, key: SliceKey) -> bool:
-        """Whether there is a label of a slice, verified or not."""
-        return key in self._records
-
-    def of(self, scan: str) -> tuple[SliceKey, ...]:
-        """The labelled slices of one scan in order."""
-        return tuple(k for k in self.keys() if k.scan == scan)
-
-    def record(self, key: SliceKey) -> LabelRecord:
-        """Provenance of a labelled slice; raises `LabelError` for an unlabelled one."""
-        if key not in self._records:
-            raise LabelError(f"{key} has no label; paint or import one first.")
-        return self._records[key]
+        super().__init__(self._files.records, n_classes)
+        self._fresh: Mapping[SliceKey, Made] = {}
+        self._desk = Desk(folder, self._records, n_classes)
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
-        record, mask = self._fresh.get(key, (None, None))
-        if record is not None and mask is not None and record is self._records.get(key):
-            return mask.copy()
+        made = self._fresh.get(key)
+        if made is not None and made.record is not None and made.record is self._records.get(key):
+            return made.mask.copy()
         return self.stored(key).mask() if key in self._records else None
 
     def stored(self, key: SliceKey) -> StoredLabel:
@@ -125,22 +87,25 @@ class Labels:
         self, masks: Mapping[SliceKey, npt.NDArray[np.integer]], provenance: Provenance = Provenance.DRAWN,
         author: str = "", *, verb: str = "", proposed: bool = False,
         bases: Mapping[SliceKey, Mask] = MappingProxyType({}), unseen: Collection[SliceKey] = (),
+        ahead: Mapping[SliceKey, Made] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """`put` several masks as one step of undo, called `verb`; nothing is written unless all of them fit.
 
         `proposed` says that a model had a part in masks that are propagated. `bases` are the labels that masks were painted on:
         over one stored since, only the pixels painted since win, and nothing stays of an unverified one, for nobody saw it. The label of
         a slice that was `unseen`, or that somebody has painted on unseen meanwhile, stays unverified, with all that was painted in it.
+        What was made `ahead` at a `desk` for such a mask is taken where it is still what would be made now.
         """
         still_there(self._folder.parent)
-        wanted: dict[SliceKey, tuple[Mask, LabelRecord | None]] = {}
+        wanted: dict[SliceKey, Made] = {}
         fit = {k: fitting(k, m, self._shape_of(k), self._n_classes) for k, m in masks.items()}
         for key, mask in fit.items():
             with explained(self._files.path(key)):
                 whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
-            how, had_model, painted = _standing(before, provenance, proposed, seen=seen)
-            of = partial(LabelRecord.of, author=author, proposed=had_model, painted=painted)
-            wanted[key] = (whole, of(whole, self._n_classes, how) if whole.any() else None)
+            standing, made = _standing(before, provenance, proposed, seen=seen), ahead.get(key)
+            if made is None or not made.is_for(whole, self._records.get(key), standing, author):
+                made = self._desk.labelled(key, whole, standing, author)
+            wanted[key] = made
         self._do(verb, provenance, wanted)
 
     def accept(self, key: SliceKey) -> None:
@@ -150,13 +115,23 @@ class Labels:
         if mask is None or key in self:
             raise LabelError(f"{key} has no propagated label to accept.")
         record = replace(self._records[key], provenance=Provenance.ACCEPTED, author=user(), time=now())
-        self._do("", Provenance.ACCEPTED, {key: (mask, record)})
+        self._do("", Provenance.ACCEPTED, {key: self._desk.changed(key, mask, record)})
 
     def remove(self, key: SliceKey, verb: str = "erased") -> None:
         """Forget the label of a slice; an unlabelled slice is fine."""
-        still_there(self._folder.parent)
+        self.catch_up()
         if key in self._records:
-            self._do(verb, Provenance.DRAWN, {key: (np.zeros(self._shape_of(key), np.uint8), None)})
+            nothing = np.zeros(self._shape_of(key), np.uint8)
+            self._do(verb, Provenance.DRAWN, {key: self._desk.changed(key, nothing, None)})
+
+    def reject(self, key: SliceKey) -> None:
+        """Drop an unverified label; raises `LabelError` when the slice has none, also where another program has labelled on it since."""
+        self.catch_up()
+        if key not in self.unverified:
+            raise LabelError(
+                f"{key} has no propagated label to drop: another program has labelled it, or dropped it, since."
+            )
+        self.remove(key, "rejected")
 
     def undo(self) -> Turned | None:
         """Take back the newest step that is not undone yet, whoever made it and whenever; None when there is none.
@@ -170,6 +145,21 @@ class Labels:
     def redo(self) -> Turned | None:
         """Do the step undone last again; as `undo` otherwise."""
         return self._turn(back=False)
+
+    def turning(self, *, back: bool) -> Turning | None:
+        """The step that `undo` (`back`) or `redo` would turn now, for a job that makes its labels ready; None when there is none."""
+        self.catch_up()
+        return self._next(back)
+
+    def turn(self, turning: Turning, ahead: Mapping[SliceKey, Made]) -> Turned | None:
+        """Undo or redo a step with what was made `ahead` of its labels, where that is still what would be made now.
+
+        Raises `StaleResult` where another step would be turned by now; else as `undo`.
+        """
+        self.catch_up()
+        if self._journal.next(back=turning.back, without=turning.passed) != turning.path:
+            raise StaleResult("The labels changed meanwhile; nothing was undone or redone. Try again.")
+        return self._turned(turning, ahead)
 
     @property
     def can_undo(self) -> bool:
@@ -194,13 +184,9 @@ class Labels:
         if damaged:
             raise damaged[0]
 
-    def counts(self, keys: Iterable[SliceKey] | None = None) -> npt.NDArray[np.int64]:
-        """Labelled pixels per class (C,), over all labelled slices or those of `keys`."""
-        total = np.zeros(self._n_classes, dtype=np.int64)
-        for key in self if keys is None else keys:
-            if key in self:
-                total += np.asarray(self._records[key].pixels)
-        return total
+    def desk(self) -> Desk:
+        """Where a job makes labels ready, on any thread, as what is said of them now."""
+        return Desk(self._folder, MappingProxyType(dict(self._records)), self._n_classes)
 
     def _is_known(self, key: SliceKey) -> bool:
         try:
@@ -209,34 +195,27 @@ class Labels:
             return False
         return True
 
-    def _has(self, key: SliceKey) -> bool:
-        """Whether the project has the scan of a slice."""
-        return self._is_known(SliceKey(key.scan, 0))
+    def _has(self, change: Change) -> bool:
+        """Whether the project has the scan that a change was about: the same data, seen along the same plane."""
+        scan = change.key.scan
+        return self._is_known(SliceKey(scan, 0)) and change.source in ("", self._source_of(scan))
 
-    def _do(
-        self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, tuple[Mask, LabelRecord | None]]
-    ) -> None:
-        """Write the step down, then the labels it is about."""
+    def _do(self, verb: str, provenance: Provenance, wanted: Mapping[SliceKey, Made]) -> None:
+        """Write the step down, then put the labels it is about in their places."""
+        changes = [
+            replace(made.change, source=self._source_of(key.scan))
+            for key, made in wanted.items()
+            if made.change is not None
+        ]
+        erased = provenance is Provenance.DRAWN and all(m.erases for m in wanted.values() if m.change)
         with explained(self._folder):
-            changes = []
-            for key, (mask, record) in wanted.items():
-                before, was = self._said(key)
-                if not _alike(before, record):
-                    changes.append(Change.between(key, before, was, record, mask))
-            erased = provenance is Provenance.DRAWN and all(c.erases for c in changes)
-            word = verb or ("erased" if erased else VERBS[provenance])
-            drafts = {
-                key: _draft(self._files.path(key), key, mask, record)
-                for key, (mask, record) in wanted.items()
-            }
             if changes:
-                self._journal.append(word, changes)
-        step = {key: (record, drafts[key], mask) for key, (mask, record) in wanted.items()}
-        with explained(self._folder), self._keeping(step):
+                self._journal.append(verb or ("erased" if erased else VERBS[provenance]), changes)
+        with explained(self._folder), self._keeping(wanted):
             self._journal.tidy()
 
     @contextmanager
-    def _keeping(self, step: Kept) -> Iterator[None]:
+    def _keeping(self, step: Mapping[SliceKey, Made]) -> Iterator[None]:
         """Put the labels of a step in their places, or away, and tell it once, when what is done inside is done, too.
 
         Of a step that the disk refuses half way, what was done is told.
@@ -249,65 +228,72 @@ class Labels:
             if done:
                 self._tell({key: step[key] for key in done})
 
-    def _tell(self, step: Kept) -> None:
+    def _tell(self, step: Mapping[SliceKey, Made]) -> None:
         """Tell what a step has changed; who listens and asks for a label gets it without a file being read back."""
-        self._fresh = {key: (record, mask) for key, (record, _, mask) in step.items()}
+        self._fresh = step
         try:
             self._changed(tuple(step))
         finally:
             self._fresh = {}
 
-    def _said(self, key: SliceKey) -> tuple[LabelRecord | None, Mask]:
-        """Record and mask of a slice now; a file that cannot be read says nothing any more."""
-        with suppress(ProjectError):
-            if (mask := self.get(key)) is not None:
-                return self._records[key], mask
-        return None, np.zeros(self._shape_of(key), np.uint8)
-
     def _turn(self, *, back: bool) -> Turned | None:
-        self.catch_up()
+        turning = self.turning(back=back)
+        return None if turning is None else self._turned(turning, {})
+
+    def _next(self, back: bool) -> Turning | None:
         passed: dict[Path, Step] = {}
         while (path := self._journal.next(back=back, without=passed)) is not None:
             step = self._journal.read(path)
-            if not any(self._has(change.key) for change in step.changes):
-                passed[path] = step
-                continue
-            states = self._turn_step(path, step, back)
-            if any(state is not None for state in states.values()):
-                return Turned.of(step, states, self._has, back, [*passed.values()])
-        steps = [*passed.values()]
-        return Turned.of(steps[0], {}, self._has, back, steps) if steps else None
+            if any(map(self._has, step.changes)):
+                return Turning(back, path, step, passed, self.desk())
+            passed[path] = step
+        return Turning(back, None, next(iter(passed.values())), passed, self.desk()) if passed else None
 
-    def _turn_step(self, path: Path, step: Step, back: bool) -> dict[SliceKey, bool | None]:
-        """Undo or redo a step; it counts as done for as long as any label may be as it made it."""
+    def _turned(self, turning: Turning, ahead: Mapping[SliceKey, Made]) -> Turned | None:
+        back, passed = turning.back, [*turning.passed.values()]
+        gone = {c.key for c in turning.step.changes if not self._has(c)}
+        if turning.path is None:
+            return Turned.of(turning.step, {}, gone, back, passed)
+        states = self._turn_step(turning.path, turning.step, back, ahead)
+        if all(state is None for state in states.values()):
+            return self._turn(back=back)
+        return Turned.of(turning.step, states, gone, back, passed)
+
+    def _turn_step(
+        self, path: Path, step: Step, back: bool, ahead: Mapping[SliceKey, Made]
+    ) -> dict[SliceKey, bool | None]:
+        """Undo or redo a step; it counts as done for as long as any label may be as it made it.
+
+        Says of each label whether it changed (True), is left to another program (False), or was there already (None).
+        """
+        states: dict[SliceKey, bool | None] = {}
+        turning: dict[SliceKey, Made] = {}
         try:
-            states: dict[SliceKey, bool | None] = {}
-            turning, masks = [], []
             for change in step.changes:
-                states[change.key], mask = self._may_turn(change, back)
-                if states[change.key]:
-                    turning.append(change)
-                    masks.append(change.apply(mask, back=back))
-            targets = [change.before if back else change.after for change in turning]
+                states[change.key], made = self._turned_slice(change, back, ahead.get(change.key))
+                if made is not None:
+                    turning[change.key] = made
         except DamagedStep:
             self._journal.forget(path)
             raise
-        keys = [change.key for change in turning]
-        drafts = list(map(_draft, map(self._files.path, keys), keys, masks, targets))
         if not back:
             self._journal.turned(path, back=False)
-        with self._keeping(dict(zip(keys, zip(targets, drafts, masks, strict=True), strict=True))):
+        with self._keeping(turning):
             if back:
                 self._journal.turned(path, back=True)
         return states
 
-    def _may_turn(self, change: Change, back: bool) -> tuple[bool | None, Mask]:
-        """Whether the label is to be changed (True), left to another program (False), or is there already (None); and its mask now."""
-        source, target = (change.after, change.before) if back else (change.before, change.after)
-        if not self._is_known(change.key) or self._shape_of(change.key) != change.shape:
-            return False, change.was
-        record, mask = self._said(change.key)
-        return (True if _alike(record, source) else None if _alike(record, target) else False), mask
+    def _turned_slice(self, change: Change, back: bool, made: Made | None) -> tuple[bool | None, Made | None]:
+        """What becomes of one slice of a step (`Desk.turned`): as `made` ahead, where nothing else was said of it since."""
+        if (
+            not self._has(change)
+            or not self._is_known(change.key)
+            or self._shape_of(change.key) != change.shape
+        ):
+            return False, None
+        if made is not None and made.seen is self._records.get(change.key):
+            return True, made
+        return self._desk.turned(change, back)
 
     def _joined(
         self, key: SliceKey, mask: Mask, base: Mask | None, *, seen: bool
@@ -327,18 +313,7 @@ class Labels:
         return joined(mask, base, self.stored(key)), before, seen and not is_new
 
 
-def _draft(path: Path, key: SliceKey, mask: Mask, record: LabelRecord | None) -> Draft | None:
-    """A label's file, on disk but not yet in its place; a full disk refuses it before anything has changed."""
-    return None if record is None else Draft.of(path, encode(key, mask, record))
-
-
-def _alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
-    return one is other is None or (one is not None and one.says_as(other))
-
-
-def _standing(
-    before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
-) -> tuple[Provenance, bool, bool]:
+def _standing(before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool) -> Standing:
     """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
     see all of, which stays one.
     """

@@ -70,7 +70,7 @@ class Project:
         self._manifest = manifest
         self._volumes, self._masks = dict[str, Volume](), HeldMasks()
         self.labels = Labels(
-            folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
+            folder / "labels", len(self.classes), self.slice_shape, lambda scan: self.scan(scan).source, self.events.labels_changed.emit,
             Journal(folder / "undo"),
         )  # fmt: skip
         self._cycles = Cycle.read_all(folder / "cycles")

@@ -48,6 +48,11 @@ class ScanRecord(BaseModel):
     """``sha256:...`` of the file as `sha256sum` gives it (of a folder: names, sizes, contents), or ``sampled-sha256:...``."""
 
     @property
+    def source(self) -> str:
+        """Names the data of the scan and the plane its slices lie in."""
+        return f"{self.fingerprint} {self.plane.value}"
+
+    @property
     def n_slices(self) -> int:
         """Number of slices along the scan's plane."""
         return self.shape[self.plane.axis]

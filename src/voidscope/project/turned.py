@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from voidscope.project.journal import Step
@@ -15,7 +15,7 @@ class Turned:
     """What an undo or redo did: the step's name and author, the slices that changed, and those left as they are.
 
     A slice is left (`kept`) when its label is no longer the one that the step made: another program has changed it since. One is
-    `gone` when its scan was removed; a newer step about such slices alone is passed over, and where there is nothing else, only
+    `gone` when its scan was removed, or is other data or seen along another plane now; a newer step about such slices alone is passed over, and where there is nothing else, only
     that is told.
     """
 
@@ -28,11 +28,14 @@ class Turned:
 
     @classmethod
     def of(
-        cls, step: Step, states: Mapping[SliceKey, bool | None], has: Callable[[SliceKey], bool], back: bool, passed: Sequence[Step]
+        cls, step: Step, states: Mapping[SliceKey, bool | None], lost: Collection[SliceKey], back: bool, passed: Sequence[Step]
     ) -> Turned:  # fmt: skip
-        """What became of a step: each slice changed (True), was left (False) or was so already (None); `passed` over were newer ones."""
+        """What became of a step: each slice changed (True), was left (False) or was so already (None); of some the scan is `lost`.
+
+        `passed` over were newer steps.
+        """
         keys, left = (tuple(k for k, s in states.items() if s is state) for state in (True, False))
-        kept, gone = (tuple(k for k in left if has(k) is known) for known in (True, False))
+        kept, gone = (tuple(k for k in left if (k in lost) is known) for known in (False, True))
         over = tuple(change.key for one in passed[:1] for change in one.changes)
         return cls(step.verb, step.author, keys, kept, back, gone or over)
 
@@ -44,7 +47,8 @@ class Turned:
             said.append(f"{_first(self.kept)} was changed by another program since; it is left as it is")
         if self.gone:
             said.append(
-                f"{_first(self.gone)} is passed over: the project has no scan {self.gone[0].scan} any more; add it again"
+                f"{_first(self.gone)} is passed over: the project no longer has the scan {self.gone[0].scan} it was labelled in; add that again, "
+                "along the same plane"
             )
         return ". ".join(said)
 

@@ -34,9 +34,9 @@ class FindingActs:
         if not found.runs:
             self._runner.told.emit("This is too large to take over in one go; paint it.")
             return False
-        labels, n_pixels, left = self._taken(found)
+        labels, bases, n_pixels, left = self._taken(found)
         put, step = self._project.labels.put_all, STEPS[found.kind]
-        if not self._runner.at_once(lambda: put(labels, Provenance.ACCEPTED, verb=step)):
+        if not self._runner.at_once(lambda: put(labels, Provenance.ACCEPTED, verb=step, bases=bases)):
             return False
         said = f"{found.key}: {n_pixels:,} pixels labelled."
         if left:
@@ -65,14 +65,15 @@ class FindingActs:
         self._runner.told.emit(f"{found.key} is selected but not in view: click its row, then press again.")
         return False
 
-    def _taken(self, found: Finding) -> tuple[dict[SliceKey, Mask], int, list[SliceKey]]:
-        """The labels that change with a finding, by how many pixels in all, and the proposals out of view."""
+    def _taken(
+        self, found: Finding
+    ) -> tuple[dict[SliceKey, Mask], dict[SliceKey, Mask], int, list[SliceKey]]:
+        """The labels that change with a finding, what they are made from, by how many pixels in all, and the proposals out of view."""
         unseen = set(self._project.labels.unverified) - {self._layers.key}
-        labels: dict[SliceKey, Mask] = {}
-        n_pixels = 0
+        labels, bases, n_pixels = dict[SliceKey, Mask](), dict[SliceKey, Mask](), 0
         for key in (k for k in found.slices() if k not in unseen):
             own = self._strokes.label(key)
             label = taken_over(self._project, found, key, own)
             if changed := int((label != own).sum()):
-                labels[key], n_pixels = label, n_pixels + changed
-        return labels, n_pixels, [k for k in found.slices() if k in unseen]
+                labels[key], bases[key], n_pixels = label, own, n_pixels + changed
+        return labels, bases, n_pixels, [k for k in found.slices() if k in unseen]

@@ -27,9 +27,9 @@ from voidscope.widgets.forms import folded, push_button
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
+from voidscope.widgets.turns import Turns
 from voidscope.workflow import extrude, interpolate
 
-NOTHING = "Nothing to {}: no label of this project was changed since."
 NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
 UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
@@ -42,7 +42,7 @@ PROPOSING = "Labels are being proposed already: wait for it, or cancel it."
 class LabellingTools(QWidget):
     """Buttons for what the keys do, and what is to be known about the label in view.
 
-    Interpolating and copying run on `beside`, a runner of their own, so that they need not wait for a training.
+    Interpolating, copying and the undo of many slices run on `beside`, a runner of their own, so that they need not wait for a training.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class LabellingTools(QWidget):
         self._told, self._failed = runner.told, runner.failed
         self.beside = Runner(self)
         self.beside.failed.connect(runner.failed)
+        self._turns = Turns(project, self.beside, self)
+        strokes.come_after(self._turns)
         self.undo = push_button(
             "Ctrl+Z  Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
@@ -96,6 +98,10 @@ class LabellingTools(QWidget):
         self.brush = BrushRange(project, layers, self)
         for signal in (self.beside.started, self.beside.ended):
             signal.connect(self._enable)
+        self._turns.turned.connect(self._go_to)
+        for said, tell in ((self._turns.told, runner.told), (self._turns.failed, runner.failed)):
+            said.connect(tell)
+            said.connect(self.refresh)
         self._lay_out()
 
     def keys(self) -> dict[str, Callable[[], object]]:
@@ -137,19 +143,8 @@ class LabellingTools(QWidget):
 
     def turn(self, back: bool) -> None:
         """Undo or redo the last change of any label, go to where it was and say what it was."""
-        if not self._strokes.ready("Undo" if back else "Redo"):
-            return
-        labels = self._project.labels
-        try:
-            done = labels.undo() if back else labels.redo()
-            if done is None:
-                self._told.emit(NOTHING.format("undo" if back else "redo"))
-            else:
-                self._go_to(done)
-                self._told.emit(str(done))
-        except VoidscopeError as error:
-            self._failed.emit(str(error))
-        self.refresh()
+        if self._turns.is_free() and self._strokes.ready("Undo" if back else "Redo"):
+            self._turns.start(back)
 
     def accept_proposed(self) -> bool:
         """Stand behind the propagated label of the slice in view; whether there was one."""
@@ -192,7 +187,7 @@ class LabellingTools(QWidget):
             return
         if key in self._project.labels.unverified:
             try:
-                self._project.labels.remove(key, verb="rejected")
+                self._project.labels.reject(key)
             except VoidscopeError as error:
                 self._failed.emit(str(error))
             else:

@@ -5,8 +5,8 @@ have none (`quick_look`): they change no project, and what goes wrong with one i
 
 A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
 
-superqt's generator worker swallows a RuntimeError raised in the generator, and `quit` leaves the generator
-suspended; both are mended here, so that every job ends in exactly one of done, failed or cancelled.
+superqt's generator worker swallows a RuntimeError raised in the generator, `quit` leaves the generator suspended, and says
+nothing when it comes after the last step; all are mended here, so that every job ends in exactly one of done, failed or cancelled.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ class Runner(QObject):
     def busy(self) -> bool:
         """Whether a job is running that does not give way to another."""
         return self._worker is not None and (not self._yields or self._next is not None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job is running, not even one that is giving way."""
+        return self._worker is None
 
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""
@@ -174,6 +179,8 @@ class Runner(QObject):
 
     def _finish(self) -> None:
         """Free the runner, then tell how the job ended, so that whoever is told can start the next one."""
+        if self._end is None:  # the worker says nothing of steps that end once it was told to stop
+            self._abort()
         steps, calls = self._steps, (self._end, self._follow, self._next)
         self._worker, self._job, self._steps, self._then = None, None, None, None
         self._end, self._follow, self._next = None, None, None

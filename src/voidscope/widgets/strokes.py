@@ -23,6 +23,7 @@ from voidscope.project import Project
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.turns import Turns
 
 SETTLE_MS = 150
 """Quiet time after the last event before a slice is saved."""
@@ -55,6 +56,7 @@ class Strokes(QObject):
         super().__init__(parent)
         self._project, self._layers = project, layers
         self._layer: Any = None
+        self._turns: Turns | None = None
         self._filled = layers.filled
         self._scan = ""
         self._seen: int | None = None
@@ -68,6 +70,10 @@ class Strokes(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._save_all)
         layers.shown.connect(self.watch)
+
+    def come_after(self, turns: Turns) -> None:
+        """Save nothing while undo or redo is under way, so that what is painted meanwhile is the step after it."""
+        self._turns = turns
 
     def watch(self) -> None:
         """Save what is left of the layer watched so far, then watch the one in view."""
@@ -112,8 +118,11 @@ class Strokes(QObject):
     def flush(self) -> None:
         """Save every slice of this scan that may have been painted on; raises nothing.
 
-        A layer that was deleted is read for the last time: what is labelled from then on is not in it.
+        A layer that was deleted is read for the last time: what is labelled from then on is not in it. An undo that is under way is done
+        first.
         """
+        if self._turns is not None:
+            self._turns.finish()
         is_there = self._layer is not None and self._layers.find("labels") is self._layer
         index = self._in_view() if is_there else None
         self._suspect(set() if index is None else {index})
@@ -193,6 +202,9 @@ class Strokes(QObject):
         return found
 
     def _save_all(self) -> None:
+        if self._turns is not None and self._turns.under_way:
+            self._timer.start(SETTLE_MS)
+            return
         self._timer.stop()
         refused = self._save_held()
         for provenance in sorted(set(self._unsaved.values())):

@@ -2,7 +2,7 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `evaluate` judges a model by held-out truth, `compare` sets it
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `cross_validate` where no held-out label tells, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
@@ -36,6 +36,7 @@ from voidscope.workflow.reviewing import Review, brief, describe, findings, revi
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
+from voidscope.workflow.turning import turn
 from voidscope.workflow.verifying import (
     is_of_file,
     project_of,
@@ -115,6 +116,7 @@ __all__ = [
     "taken_over",
     "to_judge",
     "train",
+    "turn",
     "unlike",
     "verify",
     "verify_file",

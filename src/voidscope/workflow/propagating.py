@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 from voidscope.errors import NotReady, StaleResult
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.labelling import ShapeInterpolation
-from voidscope.project import Labels, Project
+from voidscope.project import Labels, Made, Project
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
-Proposals = dict[SliceKey, Mask]
+Proposals = dict[SliceKey, Made]
+Make = Callable[[SliceKey, Mask], Made]
+"""Makes a proposal ready, on disk but not in its place yet, while the job runs."""
 
 
 def interpolate(project: Project, key: SliceKey) -> Job[Proposals, tuple[SliceKey, ...]]:
@@ -60,7 +63,7 @@ def _interpolating(
     spacing = record.spacing_um or (1.0, 1.0, 1.0)
     y, x = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
 
-    def steps() -> Steps[Proposals]:
+    def steps(make: Make) -> Steps[Proposals]:
         found: Proposals = {}
         masks = {label.key: label.mask() for label in labels}
         total = sum(last - first - 1 for first, last in gaps)
@@ -68,7 +71,8 @@ def _interpolating(
             yield Progress(len(found), total, f"between slices {first} and {last}")
             shapes = ShapeInterpolation(masks[SliceKey(scan, first)], masks[SliceKey(scan, last)], (y, x))
             for index, mask in enumerate(shapes.steps(last - first), start=first + 1):
-                found[SliceKey(scan, index)] = mask
+                key = SliceKey(scan, index)
+                found[key] = make(key, mask)
                 yield Progress(len(found), total, f"between slices {first} and {last}")
         return found
 
@@ -96,9 +100,12 @@ def extrude(project: Project, key: SliceKey, n: int) -> Job[Proposals, tuple[Sli
         )
     (label,) = project.labels.packed([key])
 
-    def steps() -> Steps[Proposals]:
-        yield Progress(0, len(free), f"copying {key}")
-        return dict.fromkeys(free, label.mask())
+    def steps(make: Make) -> Steps[Proposals]:
+        mask, found = label.mask(), Proposals()
+        for at in free:
+            yield Progress(len(found), len(free), f"copying {key}")
+            found[at] = make(at, mask)
+        return found
 
     return _proposing(project, "Copying", "copied", [key], steps)
 
@@ -108,20 +115,22 @@ def _proposing(
     title: str,
     verb: str,
     sources: Sequence[SliceKey],
-    steps: Callable[[], Steps[Proposals]],
+    steps: Callable[[Make], Steps[Proposals]],
 ) -> Job[Proposals, tuple[SliceKey, ...]]:
     said = {k: project.labels.record(k) for k in sources}
+    proposed = any(r.proposed for r in said.values())
+    make = partial(project.labels.desk().labelled, standing=(Provenance.PROPAGATED, proposed, False))
 
     def commit(found: Proposals) -> tuple[SliceKey, ...]:
         project.labels.catch_up()
         if any(k not in project.labels or not r.says_as(project.labels.record(k)) for k, r in said.items()):
             raise StaleResult("The labels changed meanwhile; nothing was proposed. Try again.")
-        free = {k: mask for k, mask in found.items() if _is_free(project.labels, k)}
-        proposed = any(r.proposed for r in said.values())
-        project.labels.put_all(free, Provenance.PROPAGATED, verb=verb, proposed=proposed)
+        free = {k: made for k, made in found.items() if _is_free(project.labels, k)}
+        masks = {k: made.mask for k, made in free.items()}
+        project.labels.put_all(masks, Provenance.PROPAGATED, verb=verb, proposed=proposed, ahead=free)
         return tuple(sorted(k for k in free if project.labels.holds(k)))
 
-    return Job(title, steps, commit)
+    return Job(title, lambda: steps(make), commit)
 
 
 def _is_free(labels: Labels, key: SliceKey) -> bool:
