@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
+from voidscope.widgets.dock import _set_aside
 from voidscope.widgets.explain import term_text
 from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.workflow import measure, segment, train
@@ -467,3 +469,18 @@ def test_interpolating_is_in_the_tray_beside_a_training_and_goes_with_its_projec
     assert dock.jobs.message.text().startswith("Interpolating: cancelled")
     dock.close_project()
     assert row.parent() is None and dock._beside is None
+
+
+@pytest.mark.parametrize(("layers", "frozen", "times"), [([], 0, 1), ([], 9, 0), (["a person's"], 0, 0)])
+def test_what_is_loaded_is_set_aside_once_and_never_a_person_s_layers(
+    monkeypatch: pytest.MonkeyPatch, layers: list[str], frozen: int, times: int
+) -> None:
+    done: list[str] = []
+    stands_in = SimpleNamespace(
+        get_freeze_count=lambda: frozen,
+        collect=lambda: done.append("collect"),
+        freeze=lambda: done.append("freeze"),
+    )
+    monkeypatch.setattr("voidscope.widgets.dock.gc", stands_in)
+    _set_aside(SimpleNamespace(layers=layers))
+    assert done == ["collect", "freeze"] * times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,7 @@ class Voidscope(QWidget):
         self._connect()
         self._allow(True)
         put_in_force(preferences())
+        _set_aside(napari_viewer)
 
     def _connect(self) -> None:
         self.new.clicked.connect(self._make_new)
@@ -335,6 +337,15 @@ class Voidscope(QWidget):
         layout.addWidget(self.welcome)
         layout.addStretch()
         layout.addWidget(self.jobs)
+
+
+def _set_aside(viewer: Any) -> None:
+    """Let Python's collector leave alone what is loaded by now: napari collects garbage whenever a layer goes, which took 0.1 s of every
+    jump to another scan. Once only, and not where a person has layers already, whose data would never be freed.
+    """
+    if not viewer.layers and not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def _title(project: Project) -> str:
