@@ -387,3 +387,47 @@ def test_looking_for_strokes_reads_the_slice_in_view_only(
     )
     bench.strokes.flush()
     assert read == [4]
+
+
+def test_strokes_in_haste_are_saved_though_no_pause_comes(
+    bench: Bench, qtbot: Any, disk: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.strokes.SETTLE_MS", 10**8)
+
+    def dab(writes: int) -> bool:
+        bench.paint(2, 1 + bench.find("labels").selected_label % VOID)
+        return disk["writes"] == writes
+
+    for writes in (1, 2):
+        qtbot.waitUntil(lambda n=writes: dab(n))
+    bench.strokes.flush()
+
+
+def test_a_stroke_is_not_cut_in_two_by_the_save_of_the_one_before(
+    bench: Bench, qtbot: Any, disk: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.strokes.SETTLE_MS", 1)
+    monkeypatch.setattr("voidscope.widgets.strokes.LATEST_MS", 10**8)
+    bench.paint(2, VOID)
+    with bench.find("labels").block_history():  # as napari does while the mouse is down
+        for y in range(4, 9):
+            bench.paint(2, 3, (y, 10))
+            qtbot.wait(20)
+        assert disk["writes"] == 0
+    qtbot.waitUntil(lambda: disk["writes"] == 1)
+    bench.strokes.flush()
+    assert disk["writes"] == 1
+
+
+def test_a_finished_stroke_is_saved_while_the_next_is_still_being_drawn(
+    bench: Bench, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = SliceKey("a", 2)
+    bench.paint(2, VOID)
+    with bench.find("labels").block_history():
+        bench.paint(2, 3, (4, 10))
+        qtbot.waitUntil(lambda: key in bench.project.labels)
+    bench.paint(2, 1, (20, 10))
+    bench.strokes.flush()
+    stored = Project.open(bench.project.path).labels.get(key)
+    assert (stored[10, 10], stored[4, 10], stored[20, 10]) == (VOID, 3, 1)
