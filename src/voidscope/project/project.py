@@ -15,7 +15,7 @@ from voidscope.acquisition import Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import ProjectError, StaleResult
 from voidscope.metrology import Report
-from voidscope.project import removing, results
+from voidscope.project import leftovers, removing, results
 from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
 from voidscope.project.held_masks import HeldMasks
@@ -91,7 +91,9 @@ class Project:
     def open(cls, path: str | Path) -> Project:
         """Open a project folder; raises `ProjectError` when it is none, damaged or of a newer voidscope."""
         folder = Path(path)
-        return cls(folder, Manifest.read(folder))
+        manifest = Manifest.read(folder)
+        leftovers.sweep(folder)
+        return cls(folder, manifest)
 
     def catch_up(self) -> None:
         """Take in what another program (a terminal beside the window) has changed in this folder since."""
