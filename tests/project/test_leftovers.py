@@ -85,7 +85,9 @@ def test_nothing_but_our_own_is_deleted(project: Project, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("where", ["", *leftovers.FOLDERS])
 def test_wherever_a_project_writes_leftovers_are_found(project: Project, where: str) -> None:
-    left = project.path / where / "deep" / ".x.json.0123abcd.tmp" if where else project.path / ".x.01234567.tmp"
+    left = (
+        project.path / where / "deep" / ".x.json.0123abcd.tmp" if where else project.path / ".x.01234567.tmp"
+    )
     left.parent.mkdir(parents=True, exist_ok=True)
     left.write_bytes(b"x")
     age([left], 25)

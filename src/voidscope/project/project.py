@@ -64,6 +64,7 @@ class Project:
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
+        leftovers.sweep(folder)
         self.path = folder
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)
@@ -91,9 +92,7 @@ class Project:
     def open(cls, path: str | Path) -> Project:
         """Open a project folder; raises `ProjectError` when it is none, damaged or of a newer voidscope."""
         folder = Path(path)
-        manifest = Manifest.read(folder)
-        leftovers.sweep(folder)
-        return cls(folder, manifest)
+        return cls(folder, Manifest.read(folder))
 
     def catch_up(self) -> None:
         """Take in what another program (a terminal beside the window) has changed in this folder since."""
