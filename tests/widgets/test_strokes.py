@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 import tifffile
 from bench import Bench
 
+from builders import add_scan, bump_dataset, quick_project, read_only, write_scan
 from voidscope.errors import ProjectError
 from voidscope.project import Labels, Project
-from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.vocabulary import Plane, Provenance, SliceKey
 
 VOID = 4
 
@@ -234,6 +237,47 @@ def test_strokes_wait_for_a_project_folder_that_was_moved_and_stand_said_until_i
     assert dock.jobs.standing.text() == ""
     assert Project.open(project.path).labels.keys() == (SliceKey("a", 1), SliceKey("a", 2))
     assert labels.get(SliceKey("a", 2))[10, 10] == VOID
+
+
+def test_a_scan_of_a_single_slice_is_painted_on_and_saved(
+    qapp: object, project: Project, tmp_path: Path
+) -> None:
+    add_scan(project, write_scan(tmp_path / "one.tif", shape=(1, 24, 20)), plane=Plane.AXIS0)
+    bench, key = Bench(project), SliceKey("one", 0)
+    for scan in ("a", "one"):  # another plane was in view before
+        bench.layers.show(scan)
+    assert bench.layers.key == key
+    bench.find("labels").paint((0, 10, 12), VOID)
+    bench.strokes.flush()
+    stored = Project.open(project.path).labels.get(key)
+    assert stored.shape == (24, 20) and stored[10, 12] == VOID
+    assert str(project.labels.undo()) == "undid: painted one/0000"
+    assert key not in project.labels
+
+
+def test_strokes_on_a_project_in_a_read_only_folder_are_saved_once_it_can_be_written(qapp: object) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # others than its owner look into it, which they may not in pytest's
+        place = Path(folder)
+        bench = Bench(quick_project(place / "project", bump_dataset(place / "scans")))
+        bench.layers.show("a")
+        bench.paint(2, 3)
+        bench.strokes.flush()
+        with read_only(place):
+            bench.paint(2, VOID)
+            bench.paint(3, VOID)
+            bench.strokes.flush()
+            assert bench.strokes.unsaved
+            assert "not saved yet, kept in the viewer and tried again" in bench.told[0]
+            assert "Permission denied" in bench.told[0]
+            bench.layers.show("b")
+            bench.layers.show("a")
+            assert bench.find("labels").data[10, 2, 10] == VOID
+        bench.strokes.flush()
+        assert bench.told[1:] == ["All strokes are saved again."]
+        stored = Project.open(bench.project.path).labels
+        assert [stored.get(SliceKey("a", index))[10, 10] for index in (2, 3)] == [VOID, VOID]
 
 
 def test_a_label_whose_pixels_are_not_the_recorded_ones_is_told_and_the_others_are_shown(
