@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from voidscope.acquisition import ScanFindings
 from voidscope.config import Config
@@ -21,6 +26,8 @@ from voidscope.workflow import add_dataset
 
 SHAPE = (6, 4, 5)
 """(z, y, x) of the test scans: 4 coronal slices of 6 x 5 pixels."""
+NOBODY = 65534
+"""A user to whom no file belongs."""
 
 
 def write_scan(path: Path, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> Path:
@@ -68,6 +75,32 @@ def quick_project(path: Path, dataset: Dataset) -> Project:
     made = Project.create(path, dataset.classes, config=Config().with_changes(QUICK))
     execute(add_dataset(made, dataset))
     return made
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody can write below a folder, which stands open to all: root neither, who asks as another user meanwhile.
+
+    What is imported meanwhile may not be found by that user. Skips the test where nothing keeps this user from writing.
+    """
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    try:
+        for path in modes:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            (folder / "probe").touch()
+        except PermissionError:
+            yield
+        else:
+            pytest.skip("nothing keeps this user from writing")
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
 
 
 def add_cycle(project: Project, **provenance: object) -> Cycle:

@@ -125,6 +125,7 @@ def person(
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     monkeypatch.setattr("voidscope.widgets.dock.LOGIC", 1)
     monkeypatch.setattr("voidscope.widgets.dock.MEMORY", 1)
+    monkeypatch.setattr("voidscope.widgets.pointer.POINTER_MS", 10**8)
     monkeypatch.setattr("voidscope.demo.SETTINGS", SETTINGS)
     monkeypatch.setattr("voidscope.volume.phantom.simulate.random_shape", lambda rng: SHAPE)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)

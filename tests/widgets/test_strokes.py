@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 import tifffile
 from bench import Bench
 
+from builders import add_scan, bump_dataset, quick_project, read_only, write_scan
 from voidscope.errors import ProjectError
 from voidscope.project import Labels, Project
-from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.vocabulary import Plane, Provenance, SliceKey
 
 VOID = 4
 
@@ -236,6 +239,47 @@ def test_strokes_wait_for_a_project_folder_that_was_moved_and_stand_said_until_i
     assert labels.get(SliceKey("a", 2))[10, 10] == VOID
 
 
+def test_a_scan_of_a_single_slice_is_painted_on_and_saved(
+    qapp: object, project: Project, tmp_path: Path
+) -> None:
+    add_scan(project, write_scan(tmp_path / "one.tif", shape=(1, 24, 20)), plane=Plane.AXIS0)
+    bench, key = Bench(project), SliceKey("one", 0)
+    for scan in ("a", "one"):  # another plane was in view before
+        bench.layers.show(scan)
+    assert bench.layers.key == key
+    bench.find("labels").paint((0, 10, 12), VOID)
+    bench.strokes.flush()
+    stored = Project.open(project.path).labels.get(key)
+    assert stored.shape == (24, 20) and stored[10, 12] == VOID
+    assert str(project.labels.undo()) == "undid: painted one/0000"
+    assert key not in project.labels
+
+
+def test_strokes_on_a_project_in_a_read_only_folder_are_saved_once_it_can_be_written(qapp: object) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # others than its owner look into it, which they may not in pytest's
+        place = Path(folder)
+        bench = Bench(quick_project(place / "project", bump_dataset(place / "scans")))
+        bench.layers.show("a")
+        bench.paint(2, 3)
+        bench.strokes.flush()
+        with read_only(place):
+            bench.paint(2, VOID)
+            bench.paint(3, VOID)
+            bench.strokes.flush()
+            assert bench.strokes.unsaved
+            assert "not saved yet, kept in the viewer and tried again" in bench.told[0]
+            assert "Permission denied" in bench.told[0]
+            bench.layers.show("b")
+            bench.layers.show("a")
+            assert bench.find("labels").data[10, 2, 10] == VOID
+        bench.strokes.flush()
+        assert bench.told[1:] == ["All strokes are saved again."]
+        stored = Project.open(bench.project.path).labels
+        assert [stored.get(SliceKey("a", index))[10, 10] for index in (2, 3)] == [VOID, VOID]
+
+
 def test_a_label_whose_pixels_are_not_the_recorded_ones_is_told_and_the_others_are_shown(
     dock: Any, project: Project
 ) -> None:
@@ -387,3 +431,47 @@ def test_looking_for_strokes_reads_the_slice_in_view_only(
     )
     bench.strokes.flush()
     assert read == [4]
+
+
+def test_strokes_in_haste_are_saved_though_no_pause_comes(
+    bench: Bench, qtbot: Any, disk: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.strokes.SETTLE_MS", 10**8)
+
+    def dab(writes: int) -> bool:
+        bench.paint(2, 1 + bench.find("labels").selected_label % VOID)
+        return disk["writes"] == writes
+
+    for writes in (1, 2):
+        qtbot.waitUntil(lambda n=writes: dab(n))
+    bench.strokes.flush()
+
+
+def test_a_stroke_is_not_cut_in_two_by_the_save_of_the_one_before(
+    bench: Bench, qtbot: Any, disk: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.strokes.SETTLE_MS", 1)
+    monkeypatch.setattr("voidscope.widgets.strokes.LATEST_MS", 10**8)
+    bench.paint(2, VOID)
+    with bench.find("labels").block_history():  # as napari does while the mouse is down
+        for y in range(4, 9):
+            bench.paint(2, 3, (y, 10))
+            qtbot.wait(20)
+        assert disk["writes"] == 0
+    qtbot.waitUntil(lambda: disk["writes"] == 1)
+    bench.strokes.flush()
+    assert disk["writes"] == 1
+
+
+def test_a_finished_stroke_is_saved_while_the_next_is_still_being_drawn(
+    bench: Bench, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = SliceKey("a", 2)
+    bench.paint(2, VOID)
+    with bench.find("labels").block_history():
+        bench.paint(2, 3, (4, 10))
+        qtbot.waitUntil(lambda: key in bench.project.labels)
+    bench.paint(2, 1, (20, 10))
+    bench.strokes.flush()
+    stored = Project.open(bench.project.path).labels.get(key)
+    assert (stored[10, 10], stored[4, 10], stored[20, 10]) == (VOID, 3, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 import weakref
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voidscope.errors import ProjectError
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Draft:
     @classmethod
     def of(cls, path: Path, data: bytes) -> Draft:
         """Write `data` beside `path`; raises `ProjectError` when the disk or folder refuses."""
-        draft = cls(path, path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"))
+        draft = cls(path, _beside(path))
         weakref.finalize(draft, _drop, draft.temporary)
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +107,11 @@ def write_json(path: Path, tree: Mapping[str, object]) -> None:
     write_bytes(path, json_bytes(tree))
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is one that was being written, here or in another program."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def json_bytes(tree: Mapping[str, object]) -> bytes:
     """Readable, NaN-free JSON."""
     return (json.dumps(tree, indent=2, allow_nan=False) + "\n").encode()
@@ -112,7 +120,7 @@ def json_bytes(tree: Mapping[str, object]) -> bytes:
 def write_folder(folder: Path, files: Mapping[str, bytes | Path]) -> None:
     """Create `folder` with all `files` (place in it -> content, or file to copy) in one step; nobody ever sees it half filled."""
     with explained(folder):
-        temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+        temporary = _beside(folder)
         temporary.mkdir(parents=True)
         try:
             for name, data in files.items():
@@ -191,6 +199,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """A temporary name for what is to become `path`."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from voidscope.acquisition import Suggestion, Survey
 from voidscope.config import Config
 from voidscope.errors import ProjectError, StaleResult
 from voidscope.metrology import Report
-from voidscope.project import removing, results
+from voidscope.project import leftovers, removing, results
 from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
 from voidscope.project.held_masks import HeldMasks
@@ -64,6 +64,7 @@ class Project:
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
+        leftovers.sweep(folder)
         self.path = folder
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)

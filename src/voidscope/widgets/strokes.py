@@ -1,4 +1,4 @@
-"""Every stroke is saved: watches the labels layer and puts what changed into the project within a second.
+"""Every stroke is saved: watches the labels layer and puts what changed into the project within a second of the stroke's end.
 
 napari tells of strokes by `paint`, but of direct writes only by `set_data`, which also fires when the slider moves, and
 its payloads are private. So an event only means "something may have changed": soon after, the slices in question are
@@ -27,6 +27,8 @@ from voidscope.widgets.turns import Turns
 
 SETTLE_MS = 150
 """Quiet time after the last event before a slice is saved."""
+LATEST_MS = 800
+"""A finished stroke is saved no later than this, however busily others follow it; one still being drawn goes along as far as it has come."""
 RETRY_MS = 5000
 """After a failed write, try again this often; the strokes stay in the viewer meanwhile."""
 
@@ -68,7 +70,10 @@ class Strokes(QObject):
         self._verb = ""
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._save_all)
+        self._timer.timeout.connect(self._save_between_strokes)
+        self._latest = QTimer(self)  # runs from the end of the first stroke that is not saved yet
+        self._latest.setSingleShot(True)
+        self._latest.timeout.connect(self._save_all)
         layers.shown.connect(self.watch)
 
     def come_after(self, turns: Turns) -> None:
@@ -165,6 +170,8 @@ class Strokes(QObject):
         self._suspect(found)
         self._unseen -= {index}
         self._timer.start(SETTLE_MS)
+        if not self._latest.isActive():
+            self._latest.start(LATEST_MS)
 
     def _maybe_changed(self, event: Any = None) -> None:
         """A stroke, an undo (of any slice touched before), a direct write; or only the slider.
@@ -201,11 +208,19 @@ class Strokes(QObject):
                 found |= _indices(where[record.plane.axis], record.n_slices)
         return found
 
+    def _save_between_strokes(self) -> None:
+        """Save, once the mouse is up: a stroke is not cut into two steps of undo by the save of the one before."""
+        if getattr(self._layer, "_block_history", False):  # what napari does while a stroke is drawn
+            self._timer.start(SETTLE_MS)
+        else:
+            self._save_all()
+
     def _save_all(self) -> None:
         if self._turns is not None and self._turns.under_way:
             self._timer.start(SETTLE_MS)
             return
         self._timer.stop()
+        self._latest.stop()
         refused = self._save_held()
         for provenance in sorted(set(self._unsaved.values())):
             refused |= self._save_apart([i for i, p in self._unsaved.items() if p is provenance], provenance)
