@@ -199,7 +199,7 @@ def test_masks_belong_to_the_model_that_made_them(project: Project) -> None:
     assert found is not None
     assert uncertain is not None
     assert (found == mask).all()
-    assert (uncertain == 0.25).all()
+    assert (np.asarray(uncertain) == 0.25).all()
     project.add_cycle(some_cycle(2, b"newer"), b"newer")
     assert project.mask("a") is None
     with pytest.raises(StaleResult, match="no longer the current model"):

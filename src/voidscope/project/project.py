@@ -26,7 +26,7 @@ from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
-from voidscope.volume import Spacing, Volume, check_spacing
+from voidscope.volume import Spacing, Volume, VoxelSource, check_spacing
 
 REPORT, PRETRAINED = "report", "pretrained/weights.safetensors"
 """Where the last measurement and pretrained weights lie in the folder."""
@@ -270,8 +270,8 @@ class Project:
         """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
         return results.mask_path(self.cycle.folder if self.cycle else self.path, scan)
 
-    def uncertainty(self, scan: str) -> npt.NDArray[np.float32] | None:
-        """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""
+    def uncertainty(self, scan: str) -> VoxelSource | None:
+        """The current model's entropy in nats (z, y, x) of a scan, read when it is looked at; None when not segmented yet."""
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
     def keep(self, draft: results.PredictionDraft) -> None:
