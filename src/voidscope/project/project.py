@@ -23,7 +23,7 @@ from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
 from voidscope.project.queue import Queue
-from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
+from voidscope.project.scans import ScanRecord, SliceLists, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
 from voidscope.volume import Spacing, Volume, VoxelSource, check_spacing
@@ -68,7 +68,7 @@ class Project:
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)
         self._manifest = manifest
-        self._volumes, self._masks = dict[str, Volume](), HeldMasks()
+        self._volumes, self._masks, self._slices = dict[str, Volume](), HeldMasks(), SliceLists()
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -178,7 +178,7 @@ class Project:
 
     def keys(self, split: Split | None = None) -> tuple[SliceKey, ...]:
         """All slices in order, or those of one split."""
-        return tuple(k for s in self._manifest.scans if split in (None, s.split) for k in s.slice_keys())
+        return self._slices.of(self._manifest.scans, split)
 
     def normalisation(self) -> tuple[float, float]:
         """Mean and standard deviation of the scaled intensities, pooled over the training scans."""
