@@ -1,13 +1,14 @@
 """Whether the window stays alive while a full retrain runs: timer ticks and painting, on a slice of 2048 x 2048 pixels.
 
 A real viewer with the dock on a project whose scan has slices of 2048 x 2048. Spells: napari without the dock, the window with
-it idle, and a retrain in its process (as Retrain starts it); with --here also a retrain on a thread of the window's own
+it idle, idle with the brush limited to intensities like those it was pressed on, and a retrain in its process (as Retrain starts it); with --here also a retrain on a thread of the window's own
 process, for comparison. In each a timer of 10 ms ticks, first with nothing else to do, then while the mouse paints: another thread
 posts 60 moves a second whatever the window does, as a hand would, and each move's lag is the time until it is painted into the
 labels. How often the canvas is drawn meanwhile is the graphics card's business and is told apart.
 
 Ends with 1 where a retrain makes more than 1 % of the ticks later than 50 ms or any later than 250 ms, or where painting does not keep
-up: more than 1 % of the moves lag more than 100 ms, or moves are left over at the end, although the idle window keeps up. What napari
+up, there or with the limited brush: more than 1 % of the moves lag more than 100 ms, or moves are left over at the end, although the
+idle window keeps up. What napari
 and the machine cannot do when nothing runs is no fault of the retrain; it is in the figures. `--block` holds the window up on
 purpose, which must fail. Run:
 
@@ -201,17 +202,18 @@ def retrained(
     return found
 
 
-def verdict(idle: dict[str, float], busy: dict[str, float]) -> list[str]:
-    """What a retrain did to the window that it must not."""
+def verdict(idle: dict[str, float], limited: dict[str, float], busy: dict[str, float]) -> list[str]:
+    """What a retrain, or limiting the brush, did to the window that it must not."""
     said = []
     if busy["late_percent"] > 1:
         said.append(f"{busy['late_percent']} % of the ticks are later than {LATE_MS} ms")
     if busy["worst_ms"] > STALL_MS:
         said.append(f"a stall of {busy['worst_ms']} ms")
-    if Hand.keeps_up(idle) and not Hand.keeps_up(busy):
-        said.append(
-            f"{busy['moves_behind_percent']} % of the moves lag more than {BEHIND_MS} ms, {busy['moves_left_over']} are left over"
-        )
+    for words, found in (("", busy), ("of the limited brush ", limited)):
+        if Hand.keeps_up(idle) and not Hand.keeps_up(found):
+            said.append(
+                f"{found['moves_behind_percent']} % of the moves {words}lag more than {BEHIND_MS} ms, {found['moves_left_over']} are left over"
+            )
     return said
 
 
@@ -238,11 +240,15 @@ def main() -> int:
         found: dict[str, Any] = {"napari_alone": bare(given.seconds)}
         Spell(viewer, 2, False).run()  # what is loaded with the first strokes
         found["idle"] = spell()
+        limited = dock.view.label.tools.brush.limited
+        limited.setChecked(True)
+        found["idle_limited_brush"] = spell()
+        limited.setChecked(False)
         found["retrain"] = retrained(dock, dock.view.train.start, lambda: spell(given.block))
         if given.here:
             start = lambda: dock.runner.run(lambda: train(project))  # noqa: E731
             found["retrain_on_a_thread_of_the_window"] = retrained(dock, start, spell)
-        found["failed"] = verdict(found["idle"], found["retrain"])
+        found["failed"] = verdict(found["idle"], found["idle_limited_brush"], found["retrain"])
         load = Path("/proc/loadavg")
         found["load_average"] = float(load.read_text().split()[0]) if load.exists() else None
         print(json.dumps(found))

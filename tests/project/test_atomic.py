@@ -96,6 +96,39 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
 
+def test_a_file_of_another_folder_goes_along_without_being_read_or_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(b"a mask")
+    read: list[Path] = []
+
+    def noted(self: Path) -> bytes:
+        read.append(self)
+        return b""
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    atomic.write_folder(tmp_path / "new", {"masks/a": large, "small": b"1"})
+    assert not read
+    assert (tmp_path / "new" / "masks" / "a").samefile(large)
+    atomic.write_bytes(large, b"another")
+    monkeypatch.undo()
+    assert (tmp_path / "new" / "masks" / "a").read_bytes() == b"a mask"
+
+
+def test_a_file_goes_along_as_a_copy_where_the_file_system_has_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    (tmp_path / "large").write_bytes(b"a mask")
+    atomic.write_folder(tmp_path / "new", {"masks/a": tmp_path / "large"})
+    assert (tmp_path / "new" / "masks" / "a").read_bytes() == b"a mask"
+    assert not (tmp_path / "new" / "masks" / "a").samefile(tmp_path / "large")
+
+
 def test_json_never_holds_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nan|NaN"):
         atomic.write_json(tmp_path / "x.json", {"a": float("nan")})

@@ -16,7 +16,7 @@ from builders import SHAPE, add_cycle, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult, VolumeError
-from voidscope.project import Cycle, Project, record_scan
+from voidscope.project import Cycle, Project, ScanRecord, record_scan
 from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
 from voidscope.volume import read_scan
 
@@ -61,6 +61,28 @@ def test_keys_come_in_order_and_by_split(project: Project) -> None:
     assert len(project.keys()) == 12
     assert {k.scan for k in project.keys(Split.TRAIN)} == {"a", "b"}
     assert list(project.keys()) == sorted(project.keys())
+
+
+def test_slices_are_listed_once_for_as_long_as_the_scans_stay(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    slice_keys = ScanRecord.slice_keys
+
+    def noted(self: ScanRecord) -> tuple[SliceKey, ...]:
+        listed.append(self.name)
+        return slice_keys(self)
+
+    monkeypatch.setattr(ScanRecord, "slice_keys", noted)
+    first = project.keys(Split.TRAIN)
+    project.set_config(project.config.with_changes(["seed=3"]))
+    project.catch_up()
+    assert project.keys(Split.TRAIN) == first and len(project.keys()) == 12
+    assert listed == ["a", "b", "a", "b", "c"]
+    project.add([project.scan("b").model_copy(update={"split": Split.TEST})])
+    assert project.keys(Split.TRAIN) == first[:4] and len(project.keys(Split.TEST)) == 8
+    project.remove("a")
+    assert project.keys(Split.TRAIN) == () and len(project.keys()) == 8
 
 
 def test_an_image_is_the_scaled_slice(project: Project) -> None:
@@ -199,7 +221,7 @@ def test_masks_belong_to_the_model_that_made_them(project: Project) -> None:
     assert found is not None
     assert uncertain is not None
     assert (found == mask).all()
-    assert (uncertain == 0.25).all()
+    assert (np.asarray(uncertain) == 0.25).all()
     project.add_cycle(some_cycle(2, b"newer"), b"newer")
     assert project.mask("a") is None
     with pytest.raises(StaleResult, match="no longer the current model"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,9 @@ def test_other_voxels_are_converted_when_read(dtype: str, becomes: str) -> None:
     assert seen[1].dtype == np.dtype(becomes)
     np.testing.assert_array_equal(np.asarray(seen), voxels.astype(becomes))
     np.testing.assert_array_equal(seen[:, 2], voxels[:, 2].astype(becomes))
+
+
+def test_a_copy_of_it_is_itself_for_nobody_writes_to_it() -> None:
+    voxels, read = lazy()
+    assert (np.asarray(deepcopy(voxels)) == VOXELS).all()
+    assert (np.asarray(voxels) == VOXELS).all() and len(read.asked) == len(VOXELS)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bench import Bench, add_cycle, predict
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from wrapt import ObjectProxy
 
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps
@@ -380,7 +381,9 @@ class Event:
 def drag(bench: Bench, *points: tuple[float, float]) -> None:
     """Press at the first point, move over the others, release at the last, with napari's own brush."""
     layer = bench.find("labels")
-    mouse_press_callbacks(layer, Event(bench, *points[0]))
+    mouse_press_callbacks(
+        layer, ObjectProxy(Event(bench, *points[0]))
+    )  # napari lets the later events into it
     for point in points[1:]:
         mouse_move_callbacks(layer, Event(bench, *point, "mouse_move"))
     mouse_release_callbacks(layer, Event(bench, *points[-1], "mouse_release"))
@@ -410,6 +413,28 @@ def test_a_limited_brush_paints_only_what_looks_like_the_pixel_pressed(
     assert low < 1_000 < high < 50_000
     panel.tools.turn(True)
     assert len(split.project.labels) == 0
+
+
+def test_a_limited_brush_redraws_only_what_it_takes_back(
+    split: Bench, panel: LabelPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, whole = split.find("labels"), 0
+    refresh = layer.refresh
+
+    def noted(*given: Any, **how: Any) -> None:
+        nonlocal whole
+        whole += 1
+        refresh(*given, **how)
+
+    monkeypatch.setattr(layer, "refresh", noted)
+    drawn: list[tuple[int, ...]] = []
+    layer.events.labels_update.connect(lambda event: drawn.append(event.data.shape))
+    panel.tools.brush.toggle()
+    drag(split, (8, 8), (12, 8), (16, 9), (16, 9))
+    assert whole == 0
+    assert len(drawn) > 4 and all(np.prod(shape) < 24 * 20 / 2 for shape in drawn)
+    shown = layer._slice.image.view
+    assert (shown[:, :10] > 0).sum() > 40 and not shown[:, 10:].any()
 
 
 def test_a_range_of_integer_intensities_is_told_in_integers(

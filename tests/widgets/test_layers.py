@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from bench import Bench, add_cycle, predict
 
 from builders import write_scan
@@ -14,6 +17,7 @@ from voidscope.acquisition import pixel_rareness
 from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import Plane, SliceKey
+from voidscope.volume.planes import Planes
 from voidscope.widgets.colours import RarenessMap, class_shares
 from voidscope.widgets.slice_view import CLOSE_UP_PX, centre_on, zoom_on
 from voidscope.workflow import add_scans
@@ -133,14 +137,93 @@ def test_slices_appear_as_they_are_predicted_and_can_be_accepted_before_the_rest
     assert bench.project.mask("a") is None
 
 
-def test_results_are_copies_so_that_the_project_cannot_be_painted_on(bench: Bench) -> None:
+def test_results_are_shown_without_a_copy_and_the_project_cannot_be_painted_on(bench: Bench) -> None:
     add_cycle(bench.project)
     mask = predict(bench.project, "a")
     bench.layers.show_results()
     layer = bench.find("prediction")
     assert not layer.editable
-    layer.data[...] = 1
+    assert np.shares_memory(layer.data, bench.project.mask("a"))
+    with pytest.raises(ValueError, match="read-only"):
+        layer.data[...] = 1
     assert (bench.project.mask("a") == mask).all()
+
+
+def test_what_is_written_into_a_prediction_is_written_into_a_copy(bench: Bench) -> None:
+    add_cycle(bench.project)
+    mask = predict(bench.project, "a")
+    bench.layers.show_results()
+    keys = [SliceKey("a", index) for index in range(3)]
+    look = np.full((24, 20), 2, np.uint8)
+    assert bench.layers.reject(keys[0])
+    assert bench.layers.show_preview(keys[1], look)
+    shown = bench.find("prediction").data
+    assert not shown[:, 0].any() and (shown[:, 1] == look).all() and (shown[:, 2] == mask[:, 2]).all()
+    bench.layers.show_results()
+    shown = bench.find("prediction").data
+    assert not shown[:, 0].any() and (shown[:, 1:] == mask[:, 1:]).all()
+    assert not bench.layers.reject(keys[0])
+    assert (bench.find("prediction").data == mask).all() and (bench.project.mask("a") == mask).all()
+
+
+def test_heatmaps_that_are_hidden_are_neither_read_nor_computed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    seen: list[str] = []
+    plane = Planes._plane
+
+    def noted(self: Planes, k: int) -> np.ndarray:
+        seen.append(self._path.parent.name)
+        return plane(self, k)
+
+    def counted(*given: object) -> np.ndarray:
+        seen.append("shares")
+        return class_shares(*given)
+
+    monkeypatch.setattr(Planes, "_plane", noted)
+    monkeypatch.setattr("voidscope.widgets.layers.class_shares", counted)
+    bench.layers.show_results()
+    assert {"shares", "uncertainty"}.isdisjoint(seen)
+    bench.layers.results.next_heatmap()
+    bench.layers.jump(SliceKey("a", 4))
+    assert seen.count("shares") == 1 and "uncertainty" not in seen
+    bench.layers.results.next_heatmap()
+    assert "uncertainty" in seen
+    assert (np.asarray(bench.find("uncertainty").data) == 0.5).all()
+
+
+def test_an_uncertainty_that_turns_out_damaged_is_told_once_and_hinders_nothing(bench: Bench) -> None:
+    add_cycle(bench.project)
+    mask = predict(bench.project, "a")
+    path = bench.project.cycle.folder / "uncertainty" / "a.tif"
+    with tifffile.TiffFile(path) as tif:
+        at, n = tif.pages[3].dataoffsets[0], tif.pages[3].databytecounts[0]
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + bytes(n) + data[at + n :])
+    told: list[str] = []
+    bench.layers.troubled.connect(told.append)
+    bench.layers.show_results()
+    assert not told
+    for _ in range(2):
+        bench.layers.results.next_heatmap()
+    for index in (2, 5):
+        bench.layers.jump(SliceKey("a", index))
+        assert not bench.find("uncertainty").data[:, index].any()
+    assert len(told) == 1
+    assert f"{path} is damaged" in told[0] and told[0].endswith("Delete it and segment again.")
+    assert (bench.find("prediction").data == mask).all()
+
+
+def test_layers_of_results_can_be_duplicated(bench: Bench) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    bench.layers.show_results()
+    for role in ("image", "prediction", "rareness", "uncertainty", "flicker"):
+        twin = deepcopy(bench.find(role).data)
+        assert (np.asarray(twin) == np.asarray(bench.find(role).data)).all()
+    assert deepcopy(bench.find("prediction").data).flags.writeable
 
 
 def test_heatmaps_take_turns(bench: Bench) -> None:
@@ -159,11 +242,23 @@ def test_the_rareness_heatmap_is_equation_2_wherever_it_is_looked_at(bench: Benc
     add_cycle(bench.project)
     mask = predict(bench.project, "a")
     shares = class_shares(mask, None, 4)
-    assert shares.sum() == pytest.approx(1)
-    lazy = RarenessMap(mask, shares)
+    twin = np.bincount(mask.ravel(), minlength=5)[1:] / mask.size
+    assert shares == pytest.approx(twin) and shares.sum() == pytest.approx(1)
+    lazy = RarenessMap(mask, lambda: shares)
     assert (np.asarray(lazy) == pixel_rareness(mask, shares)).all()
     assert (lazy[:, 2] == np.asarray(lazy)[:, 2]).all()
     assert lazy[0, 0, 0] == np.float32(math.exp(-shares[mask[0, 0, 0] - 1]))
+
+
+def test_counting_classes_takes_no_memory_to_speak_of() -> None:
+    mask = np.ones((64, 128, 128), np.uint8)
+    mask[:4], mask[4:6, :, :64] = 0, 3
+    tracemalloc.start()
+    shares = class_shares(mask, None, 4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert shares == pytest.approx([59 / 60, 0, 1 / 60, 0])
+    assert peak < mask.nbytes / 4
 
 
 def test_a_class_nobody_has_cannot_be_painted_with(bench: Bench) -> None:

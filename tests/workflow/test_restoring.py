@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project, atomic, import_truth
+from voidscope.project import Project, atomic, import_truth, results
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow import better_before, restore, segment, suggest, train
@@ -56,6 +57,29 @@ def test_an_earlier_model_becomes_the_current_one_and_segments_as_it_did(two: Pr
     assert Project.open(two.path).cycle == again
 
 
+def test_what_is_then_found_anew_leaves_the_earlier_model_what_it_found(two: Project) -> None:
+    """Both cycles have the same files at first; every writer of them replaces the one it changes."""
+    execute(segment(two, ["a"]))
+    execute(suggest(two))
+    judge(two, 0.4)
+    earlier = two.cycle
+    assert earlier is not None
+    found = results.found_by(earlier.folder)
+    before = {name: path.read_bytes() for name, path in found.items()}
+    assert {"masks/a.tif", "uncertainty/a.tif", "survey.safetensors", "evaluation.json"} <= before.keys()
+    again = restore(two, earlier.number)
+    assert all((again.folder / name).samefile(path) for name, path in found.items())
+    judge(two, 0.5)
+    results.set_spacing(again.folder, "a", (9.0, 9.0, 9.0))
+    results.write_doubts(again.folder, again.id, {})
+    results.write_decisions(again.folder, "recipe", {"a": "pass"})
+    execute(segment(two, ["a"]))
+    assert two.survey is not None
+    two.set_survey(replace(two.survey, model_id=again.id))
+    results.forget([again.folder], "a")
+    assert {name: path.read_bytes() for name, path in found.items()} == before
+
+
 def test_what_it_was_judged_as_goes_along(two: Project) -> None:
     judge(two, 0.4)
     restore(two, 1)
@@ -69,12 +93,16 @@ def test_going_back_is_done_whole_or_not_at_all(two: Project, monkeypatch: pytes
     restore(two, 1)
     write = atomic._write_synced
 
+    def unknown(self: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
     def full(path: Path, data: bytes) -> None:
         if "masks" in path.parts:
             raise OSError(28, "No space left on device")
         write(path, data)
 
     with monkeypatch.context() as patch:
+        patch.setattr(Path, "hardlink_to", unknown)
         patch.setattr(atomic, "_write_synced", full)
         with pytest.raises(ProjectError, match="No space left"):
             restore(two, 2)

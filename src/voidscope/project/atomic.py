@@ -118,14 +118,22 @@ def json_bytes(tree: Mapping[str, object]) -> bytes:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes | Path]) -> None:
-    """Create `folder` with all `files` (place in it -> content, or file to copy) in one step; nobody ever sees it half filled."""
+    """Create `folder` with all `files` in one step; nobody ever sees it half filled.
+
+    `files` are content by its place in the folder, or a file that another folder of ours has: it is hard-linked, which takes no time,
+    or copied where the file system has no links. Whoever changes such a file replaces it, as all writers here do, so that it stays
+    as it was in the other folder.
+    """
     with explained(folder):
         temporary = _beside(folder)
         temporary.mkdir(parents=True)
         try:
             for name, data in files.items():
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                _write_synced(temporary / name, data if isinstance(data, bytes) else data.read_bytes())
+                if isinstance(data, bytes):
+                    _write_synced(temporary / name, data)
+                else:
+                    _share(data, temporary / name)
             for within in {(temporary / name).parent for name in files} | {temporary}:
                 sync_folder(within)
             temporary.replace(folder)
@@ -211,6 +219,14 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _share(file: Path, place: Path) -> None:
+    """Let a file that is on disk durably also lie in another place."""
+    try:
+        place.hardlink_to(file)
+    except OSError:
+        _write_synced(place, file.read_bytes())
 
 
 def _drop(temporary: Path) -> None:

@@ -121,7 +121,7 @@ class Cycle:
         return tuple(read[p] if p in read else cls.read(p) for p in sorted(folder.glob("[0-9]*")))
 
     def write(self, folder: Path, weights: bytes, along: Mapping[str, Path] = MappingProxyType({})) -> Cycle:
-        """Write the cycle, its weights and copies of files `along` as a new folder in one step; returns it with its folder set."""
+        """Write the cycle, its weights and the files `along` as a new folder in one step; returns it with its folder set."""
         tree = asdict(self) | {"labelled": [str(k) for k in self.labelled]}
         del tree["folder"]
         write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights, **along})

@@ -23,10 +23,10 @@ from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
 from voidscope.project.queue import Queue
-from voidscope.project.scans import ScanRecord, SliceReader, pooled_moments
+from voidscope.project.scans import ScanRecord, SliceLists, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
 from voidscope.vocabulary import ClassMap, Mask, SliceKey, Split
-from voidscope.volume import Spacing, Volume, check_spacing
+from voidscope.volume import Spacing, Volume, VoxelSource, check_spacing
 
 REPORT, PRETRAINED = "report", "pretrained/weights.safetensors"
 """Where the last measurement and pretrained weights lie in the folder."""
@@ -69,7 +69,7 @@ class Project:
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)
         self._manifest = manifest
-        self._volumes, self._masks = dict[str, Volume](), HeldMasks()
+        self._volumes, self._masks, self._slices = dict[str, Volume](), HeldMasks(), SliceLists()
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, lambda scan: self.scan(scan).source, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -179,7 +179,7 @@ class Project:
 
     def keys(self, split: Split | None = None) -> tuple[SliceKey, ...]:
         """All slices in order, or those of one split."""
-        return tuple(k for s in self._manifest.scans if split in (None, s.split) for k in s.slice_keys())
+        return self._slices.of(self._manifest.scans, split)
 
     def normalisation(self) -> tuple[float, float]:
         """Mean and standard deviation of the scaled intensities, pooled over the training scans."""
@@ -271,8 +271,8 @@ class Project:
         """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
         return results.mask_path(self.cycle.folder if self.cycle else self.path, scan)
 
-    def uncertainty(self, scan: str) -> npt.NDArray[np.float32] | None:
-        """The current model's entropy in nats (z, y, x) of a scan; None when not segmented yet."""
+    def uncertainty(self, scan: str) -> VoxelSource | None:
+        """The current model's entropy in nats (z, y, x) of a scan, read when it is looked at; None when not segmented yet."""
         return results.read_uncertainty(self.cycle.folder, scan) if self.cycle else None
 
     def keep(self, draft: results.PredictionDraft) -> None:

@@ -33,8 +33,8 @@ from voidscope.project.exporting import with_sums
 from voidscope.project.history import append_record
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
-from voidscope.volume import Spacing, read_label_file, read_scan, tiff_bytes, with_spacing
-from voidscope.volume.guarding import guarded
+from voidscope.volume import Spacing, VoxelSource, read_label_file, read_scan, tiff_bytes, with_spacing
+from voidscope.volume.planes import Planes
 
 log = logging.getLogger(__name__)
 
@@ -270,13 +270,13 @@ def read_views(folder: Path, scan: str, shape: tuple[int, int, int], n_classes: 
     return found
 
 
-def read_uncertainty(folder: Path, scan: str) -> npt.NDArray[np.float32] | None:
-    """The entropy in nats (z, y, x) of a scan, or None when the model has not segmented it."""
-    path = folder / "uncertainty" / f"{scan}.tif"
-    if not path.is_file():
+def read_uncertainty(folder: Path, scan: str) -> VoxelSource | None:
+    """The entropy in nats (z, y, x) of a scan, read when it is looked at, or None when the model has not segmented it."""
+    if not (path := folder / "uncertainty" / f"{scan}.tif").is_file():
         return None
-    with _remedied(path), guarded(path):
-        return np.asarray(read_scan(path).voxels[:], dtype=np.float32)
+    remedied = _remedied(path)
+    volume = remedied(read_scan)(path)
+    return Planes(path, volume.shape, np.float16, remedied(volume.voxels.__getitem__))  # as it was drafted
 
 
 @contextmanager

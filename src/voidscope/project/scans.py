@@ -125,6 +125,24 @@ class ScanRecord(BaseModel):
         return volume
 
 
+class SliceLists:
+    """The slices of scans by split, listed once for as long as the scans stay as they are; a window asks at every move."""
+
+    def __init__(self) -> None:
+        self._scans: tuple[ScanRecord, ...] = ()
+        self._lists: dict[Split | None, tuple[SliceKey, ...]] = {}
+
+    def of(self, scans: tuple[ScanRecord, ...], split: Split | None) -> tuple[SliceKey, ...]:
+        """All slices of `scans` in order, or those of one split."""
+        if scans is not self._scans:
+            if scans != self._scans:
+                self._lists.clear()
+            self._scans = scans
+        if split not in self._lists:
+            self._lists[split] = tuple(k for s in scans if split in (None, s.split) for k in s.slice_keys())
+        return self._lists[split]
+
+
 @dataclass(frozen=True)
 class SliceReader:
     """Reads scaled slices of some scans, on any thread; what a job takes along instead of the project.

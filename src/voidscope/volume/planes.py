@@ -75,6 +75,9 @@ class Planes:
         array = np.asarray(whole, dtype=dtype)
         return array.copy() if copy else array
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Planes:
+        return self  # what a layer's duplicate shows; it is not to be written to
+
     def _may_keep(self) -> bool:
         return self._kept is not None or (self._keep and self.nbytes <= free_memory() // 4)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,9 @@ import numpy.typing as npt
 from napari.utils.colormaps import DirectLabelColormap
 
 from voidscope.acquisition import Survey, flickering, pixel_rareness
+from voidscope.errors import VoidscopeError
 from voidscope.vocabulary import ClassMap, Mask, Role
+from voidscope.volume import VoxelSource
 from voidscope.widgets.preferences import SAFE, preferences
 
 
@@ -31,37 +36,74 @@ def class_shares(mask: Mask, survey: Survey | None, n_classes: int) -> npt.NDArr
     """p(c) over all training slices as the survey has it; without a survey, the shares within `mask`."""
     if survey is not None:
         return survey.class_distribution()
-    counts = np.bincount(mask.ravel(), minlength=n_classes + 1)[1:]
-    return np.asarray(counts / max(1, counts.sum()), dtype=np.float64)
+    counts = np.zeros(n_classes, np.int64)
+    for part in mask:  # one at a time: what is compared stays in the processor's cache
+        counts += [np.count_nonzero(part == class_id) for class_id in range(1, n_classes + 1)]
+    return np.asarray(counts / max(1, counts.sum()))
 
 
-class RarenessMap:
-    """The rareness heatmap (z, y, x) of a mask, computed for the part that is looked at and never stored.
+class HeatMap:
+    """A heatmap (z, y, x), made for the part that is looked at and never stored; an array as napari wants it.
 
-    An array as napari wants it: shape, dtype and indexing.
+    It cannot be written to, so that a layer's duplicate has it too.
     """
 
-    def __init__(self, mask: Mask, shares: npt.NDArray[np.float64]) -> None:
-        self._mask, self._shares = mask, shares
-        self.shape, self.ndim, self.size = mask.shape, mask.ndim, mask.size
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.ndim, self.size = shape, len(shape), math.prod(shape)
         self.dtype = np.dtype(np.float32)
 
     def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
-        return pixel_rareness(np.asarray(self._mask[where]), self._shares)
+        """The part at a NumPy index."""
+        raise NotImplementedError
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[np.float32]:
         return np.asarray(self[...], dtype=dtype)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> HeatMap:
+        return self
 
-class FlickerMap:
-    """Where a mask (z, y, x) flickers along an axis, computed for the part that is looked at and never stored."""
+
+class RarenessMap(HeatMap):
+    """The rareness of a mask; `shares` is asked for p(c) when it is first looked at."""
+
+    def __init__(self, mask: Mask, shares: Callable[[], npt.NDArray[np.float64]]) -> None:
+        super().__init__(mask.shape)
+        self._mask, self._ask = mask, shares
+
+    @cached_property
+    def _shares(self) -> npt.NDArray[np.float64]:
+        return self._ask()
+
+    def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
+        return pixel_rareness(np.asarray(self._mask[where]), self._shares)
+
+
+class UncertaintyMap(HeatMap):
+    """Entropy in nats that stays in its file; where that turns out to be damaged it is 0, and `tell` is told once."""
+
+    def __init__(self, entropy: VoxelSource, tell: Callable[[str], object]) -> None:
+        super().__init__(entropy.shape)
+        self._entropy, self._tell = entropy, tell
+        self._damaged = False
+
+    def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
+        try:
+            return np.asarray(self._entropy[where], dtype=np.float32)
+        except VoidscopeError as error:
+            if not self._damaged:
+                self._damaged = True
+                self._tell(str(error))
+            return np.zeros(np.broadcast_to(np.float32(0), self.shape)[where].shape, np.float32)
+
+
+class FlickerMap(HeatMap):
+    """Where a mask flickers along an axis."""
 
     def __init__(self, mask: Mask, axis: int) -> None:
+        super().__init__(mask.shape)
         self._mask, self._axis = mask, axis
-        self.shape, self.ndim, self.size = mask.shape, mask.ndim, mask.size
-        self.dtype = np.dtype(np.float32)
 
     def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
         given = where if isinstance(where, tuple) else (where,)
@@ -76,8 +118,3 @@ class FlickerMap:
         before, here, after = (part.take(np.clip(index + k, 0, n - 1), axis=axis) for k in (-1, 0, 1))
         found = flickering(before, here, after)
         return found.astype(np.float32)  # an end is its own neighbour, so it never differs from both
-
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[np.float32]:
-        return np.asarray(self[...], dtype=dtype)

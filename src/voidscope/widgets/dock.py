@@ -35,7 +35,7 @@ from voidscope.widgets.keys import SHEET, Keys
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
-from voidscope.workflow import held_out_void_iou, simulate
+from voidscope.workflow import held_out_void_iou, learnable, simulate
 
 if TYPE_CHECKING:
     from voidscope.model import Finding
@@ -190,9 +190,8 @@ class Voidscope(QWidget):
             return
         project = self.view.project
         cycle = project.cycle
-        learnt = project.keys(Split.TRAIN)
-        labelled = sum(key in project.labels for key in learnt)
-        words = f"{len(project.scans)} scans · {labelled} of {len(learnt)} slices"
+        labelled, learnt = len(learnable(project)), len(project.keys(Split.TRAIN))
+        words = f"{len(project.scans)} scans · {labelled} of {learnt} slices"
         self.summary.setText(" · ".join([words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
 
     def open_sample(self, folder: Path) -> None:

@@ -29,7 +29,7 @@ from voidscope.widgets.palette import ClassPalette
 from voidscope.widgets.queue_box import ACCEPTS, NO_SCANS, QueueBox
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
-from voidscope.workflow import reranks, suggest
+from voidscope.workflow import learnable, reranks, suggest
 
 NO_PREDICTION = "This slice has no prediction in view to accept; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
 FIELDS = (
@@ -91,7 +91,7 @@ class LabelPanel(QWidget):
     def refresh(self) -> None:
         """Rebuild queue, card, palette and buttons from the project."""
         self.queue.refresh()
-        self.classes.set_pixels(self._project.labels.counts(self._project.keys(Split.TRAIN)))
+        self.classes.set_pixels(self._project.labels.counts(learnable(self._project)))
         self._follow()
 
     def refresh_card(self) -> None:
@@ -190,13 +190,9 @@ class LabelPanel(QWidget):
 
     def _enable(self, *_: object) -> None:
         key = self._layers.key
-        ready = bool(self._project.keys(Split.TRAIN)) and not self._runner.busy
-        self.suggest.setEnabled(ready)
-        self.suggest.setToolTip(
-            "Rank the unlabelled slices of all training scans."
-            if self._project.keys(Split.TRAIN)
-            else NO_SCANS
-        )
+        learnt = bool(self._project.keys(Split.TRAIN))
+        self.suggest.setEnabled(learnt and not self._runner.busy)
+        self.suggest.setToolTip("Rank the unlabelled slices of all training scans." if learnt else NO_SCANS)
         for button in (self.queue.next, self.queue.previous):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ from voidscope.acquisition import Survey
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Plane, Role, SliceKey
-from voidscope.volume import slice_index
+from voidscope.volume import VoxelSource, slice_index
 from voidscope.widgets.canvas_note import CanvasNote
-from voidscope.widgets.colours import FlickerMap, RarenessMap, class_colours, class_shares
+from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_colours, class_shares
 from voidscope.widgets.filled import Filled
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
 from voidscope.widgets.pointer import Pointer
 from voidscope.widgets.rejections import Rejections
-from voidscope.widgets.result_layers import OPACITY, RESULTS, ResultLayers
+from voidscope.widgets.result_layers import OPACITY, RESULTS, ResultLayers, own_data
 from voidscope.widgets.slice_view import SliceView, lengths, units
 from voidscope.widgets.solid_view import SolidView
 
@@ -157,12 +158,12 @@ class ScanLayers(QObject):
                 self._remove(role)
             self.rejections.lapse(record.name)
             return
-        shares = class_shares(mask, survey, len(self._project.classes))
+        shares = partial(class_shares, mask, survey, len(self._project.classes))
         put = self.results
         put.put_prediction(self.rejections.without(mask, record), record)
         put.put_heat("rareness", RarenessMap(mask, shares), record, (math.exp(-1), 1.0), "viridis")
         if entropy is not None:
-            put.put_uncertainty(entropy, record)
+            put.put_uncertainty(UncertaintyMap(entropy, self.troubled.emit), record)
         put.put_heat("flicker", FlickerMap(mask, record.plane.axis), record, (0.0, 1.0), "magma")
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
@@ -235,7 +236,7 @@ class ScanLayers(QObject):
         layer, record = self.find("prediction"), self.record
         if layer is not None and record is not None and key.scan == self._scan:
             back = mask if look is None else look
-            layer.data[slice_index(record.plane, key.index)] = 0 if mask is None else back
+            own_data(layer)[slice_index(record.plane, key.index)] = 0 if mask is None else back
             self._refresh(layer, key)
         if look is not None:
             self.looked.emit(None if mask is None else key)
@@ -338,7 +339,7 @@ class ScanLayers(QObject):
 
 def _found(
     project: Project, scan: str, tell: Callable[[str], object]
-) -> tuple[Mask | None, npt.NDArray[np.float32] | None, Survey | None]:
+) -> tuple[Mask | None, VoxelSource | None, Survey | None]:
     """What the current model found; nothing, which is told, where a file of it is damaged: a scan can be painted all the same."""
     try:
         return project.mask(scan), project.uncertainty(scan), project.survey

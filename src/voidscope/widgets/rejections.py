@@ -29,12 +29,16 @@ class Rejections:
         self._masks = {key: mask for key, mask in self._masks.items() if key.scan != scan}
 
     def without(self, mask: Mask, record: ScanRecord) -> Mask:
-        """A copy of a scan's mask (z, y, x), unlabelled where it says again what was rejected; other rejections lapse."""
-        shown = mask.copy()
-        for key in [k for k in self._masks if k.scan == record.name]:
-            where = slice_index(record.plane, key.index)
-            if (mask[where] == self._masks[key]).all():
-                shown[where] = 0
-            else:
-                del self._masks[key]
+        """A scan's mask (z, y, x), unlabelled where it says again what was rejected; other rejections lapse.
+
+        Where nothing is rejected it is the mask itself, not to be written to.
+        """
+        found = {k: slice_index(record.plane, k.index) for k in self._masks if k.scan == record.name}
+        again = [key for key, where in found.items() if (mask[where] == self._masks[key]).all()]
+        for key in found.keys() - set(again):
+            del self._masks[key]
+        shown = mask.copy() if again else mask.view()
+        for key in again:
+            shown[found[key]] = 0
+        shown.setflags(write=bool(again))
         return shown

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from voidscope.project import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
-from voidscope.widgets.colours import class_colours
+from voidscope.widgets.colours import UncertaintyMap, class_colours
 from voidscope.widgets.looks import CLASSES
 from voidscope.widgets.slice_view import lengths
 
@@ -41,7 +41,7 @@ class ResultLayers:
         layer.metadata = {**layer.metadata, CLASSES: self._classes.entries()}
         layer.editable = False
 
-    def put_uncertainty(self, entropy: npt.NDArray[np.float32], record: ScanRecord) -> None:
+    def put_uncertainty(self, entropy: UncertaintyMap | npt.NDArray[np.float32], record: ScanRecord) -> None:
         """Show the entropy (z, y, x) in nats, at most ln C."""
         self.put_heat("uncertainty", entropy, record, (0.0, math.log(len(self._classes))), "magma")
 
@@ -69,7 +69,7 @@ class ResultLayers:
         ]
         changed = [(layer, values) for layer, values in said if layer is not None and values is not None]
         for layer, values in changed:
-            layer.data[slice_index(record.plane, key.index)] = values
+            own_data(layer)[slice_index(record.plane, key.index)] = values
         return [layer for layer, _ in changed]
 
     def next_heatmap(self) -> str:
@@ -107,3 +107,10 @@ class ResultLayers:
         layer.data, layer.scale = data, lengths(record)
         layer.editable = role != "prediction"
         return True
+
+
+def own_data(layer: Any) -> Any:
+    """A layer's data to write into: a copy, which it then has, of what it may only show."""
+    if not isinstance(layer.data, np.ndarray) or not layer.data.flags.writeable:
+        layer.data = np.array(layer.data)
+    return layer.data

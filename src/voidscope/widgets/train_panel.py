@@ -20,7 +20,7 @@ from voidscope.config import Config
 from voidscope.errors import named
 from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import SliceKey, Split
+from voidscope.vocabulary import SliceKey
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.model_choice import ModelChoice
@@ -36,6 +36,7 @@ from voidscope.workflow import (
     is_trained,
     judged,
     judgement,
+    learnable,
     pretrain,
     segment,
     starting_weights,
@@ -233,8 +234,7 @@ class TrainPanel(QWidget):
         self.plot.setVisible(bool(cycles))
 
     def _enable(self, *_: object) -> None:
-        learnt = set(self._project.keys(Split.TRAIN))
-        labelled, idle = sum(k in learnt for k in self._project.labels), not self._runner.busy
+        labelled, idle = len(learnable(self._project)), not self._runner.busy
         self.retrain.setEnabled(idle and labelled > 0)
         self.retrain.setToolTip(
             "Train anew on every labelled slice (Shift+T)."
@@ -281,7 +281,7 @@ class TrainPanel(QWidget):
 
     def _never_shown(self) -> list[str]:
         """Classes that no label of a training slice shows."""
-        counts = self._project.labels.counts(self._project.keys(Split.TRAIN))
+        counts = self._project.labels.counts(learnable(self._project))
         return [name for name, n in zip(self._project.classes.names, counts, strict=True) if not n]
 
     def _connect(self) -> None:

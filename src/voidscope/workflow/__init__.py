@@ -34,6 +34,7 @@ from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lac
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
+from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
 from voidscope.workflow.turning import turn
@@ -91,6 +92,7 @@ __all__ = [
     "judged",
     "judgement",
     "keep_model",
+    "learnable",
     "measure",
     "measure_file",
     "plan_study",

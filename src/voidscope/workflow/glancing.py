@@ -10,8 +10,8 @@ from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import SliceKey, Split
-from voidscope.workflow.snapshot import LOADING, current_cycle
+from voidscope.vocabulary import SliceKey
+from voidscope.workflow.snapshot import LOADING, current_cycle, learnable
 
 if TYPE_CHECKING:
     from voidscope.model import SlicePrediction
@@ -69,8 +69,8 @@ class Glances:
 
     def _labels(self) -> dict[str, str]:
         """The hash of the label of each labelled training slice."""
-        labels, learnt = self._project.labels, frozenset(self._project.keys(Split.TRAIN))
-        return {str(k): labels.record(k).sha256 for k in labels if k in learnt}
+        labels = self._project.labels
+        return {str(k): labels.record(k).sha256 for k in learnable(self._project)}
 
     def _network(self, cycle: Cycle, n_classes: int, device: str) -> QuickLook:
         if self._look is None or self._model != cycle.id:

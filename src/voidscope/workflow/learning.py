@@ -15,9 +15,16 @@ from voidscope.errors import NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import pretrain_state_path
-from voidscope.vocabulary import Role, SliceKey, Split
+from voidscope.vocabulary import Role, SliceKey
 from voidscope.workflow.lessons import Lesson, Looking, driven
-from voidscope.workflow.snapshot import current_cycle, fingerprint_of, made_with, provenance_of, training_keys
+from voidscope.workflow.snapshot import (
+    current_cycle,
+    fingerprint_of,
+    learnable,
+    made_with,
+    provenance_of,
+    training_keys,
+)
 from voidscope.workflow.succeeding import SUCCEEDS, predecessor
 
 if TYPE_CHECKING:
@@ -200,8 +207,7 @@ def is_trained(project: Project) -> bool:
     cycle = project.cycle
     if cycle is None:
         return False
-    chosen = frozenset(project.keys(Split.TRAIN))
-    labels = {str(k): project.labels.record(k).sha256 for k in project.labels if k in chosen}
+    labels = {str(k): project.labels.record(k).sha256 for k in learnable(project)}
     said, start = cycle.provenance, _contrastive_weights(project, project.config)
     learnt = (cycle.config.get(n) for n in ("seed", "model", "train"))
     now = project.config.model_dump(mode="json")

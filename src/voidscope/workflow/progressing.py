@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from voidscope.evaluation import FEWEST, LEAST_FIGURE, Forecast, forecast
 from voidscope.labelling import labelling_seconds
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import Provenance, SliceKey, Split
+from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.workflow.replaying import Replay, last_replay
 from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.stopping import Readiness, readiness
 from voidscope.workflow.succeeding import CROSS_VALIDATED, comparison_of
 
@@ -113,8 +114,7 @@ def progress(project: Project) -> ProjectProgress:
         new = tuple(k for k in cycle.labelled if k not in seen)
         seen |= set(new)
         rows.append(_figures(project, cycle, basis, new, seconds))
-    learnable = set(project.keys(Split.TRAIN))
-    waiting = tuple(k for k in project.labels if k in learnable and k not in seen)
+    waiting = tuple(k for k in learnable(project) if k not in seen)
     curve = [r for r in rows if r.comparable and r.kind == FULL]
     figure = "mIoU" if any(r.void is None for r in curve) else "void IoU"
     found, missing = _forecast(curve, figure, project.config.suggest.budget)

@@ -39,6 +39,12 @@ def training_keys(project: Project, scans: Iterable[str] | None = None) -> tuple
     return keys
 
 
+def learnable(project: Project) -> tuple[SliceKey, ...]:
+    """The labelled slices of the training scans, in order."""
+    scans = {s.name for s in project.scans.values() if s.split is Split.TRAIN}
+    return tuple(k for k in project.labels if k.scan in scans)
+
+
 def current_cycle(project: Project) -> Cycle:
     """The newest cycle; raises `NotReady` before the first training."""
     if project.cycle is None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from voidscope.errors import named
 from voidscope.evaluation import Forecast
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import Split
 from voidscope.workflow.deciding import OPEN
 from voidscope.workflow.evaluating import judged, judgement
 from voidscope.workflow.restoring import better_before, void_iou
+from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.succeeding import in_question
 
 LEAST_GAIN = 0.01
@@ -75,8 +75,8 @@ def _learnt(project: Project, full: Sequence[Cycle]) -> Iterator[tuple[bool, str
     if not full or full[-1] is not cycle:
         yield False, f"cycle {cycle.number} is no retraining; retrain on all labels"
         return
-    learnable, said = set(project.keys(Split.TRAIN)), cycle.provenance.get("labels_sha256") or {}
-    now = {str(k): project.labels.record(k).sha256 for k in project.labels if k in learnable}
+    said = cycle.provenance.get("labels_sha256") or {}
+    now = {str(k): project.labels.record(k).sha256 for k in learnable(project)}
     left = sum(said.get(key) != sha256 for key, sha256 in now.items())
     if left:
         yield (
