@@ -84,9 +84,10 @@ class Bases:
 
         `own` (z, y, x) says which voxels of a box are the body's, `first` is the box's corner. A column of `LEVELS` voxels along
         the build axis whose ends belong to one pillar belongs to it whole, since what is nearest to one is convex.
+        The numbers of up to 255 pillars take the place of `own`, which may be as large as the scan.
         """
         nearest = _Nearest.among(self, list(stands), first, spacing_um)
-        numbers = np.zeros(own.shape, np.uint8 if len(stands) < 256 else np.uint16)
+        numbers = own.view(np.uint8) if len(stands) < 256 else np.zeros(own.shape, np.uint16)
         up = self.axis or 0
         body, found = np.moveaxis(own, up, 0), np.moveaxis(numbers, up, 0)
         for low in range(0, len(body), LEVELS):
@@ -95,9 +96,9 @@ class Bases:
             ends = [nearest.number(np.insert(columns, 0, level, axis=1), up) for level in (low, high - 1)]
             plane = np.zeros(body.shape[1:], numbers.dtype)
             plane[tuple(columns.T)] = ends[0]
-            np.multiply(body[low:high].view(np.uint8), plane, out=found[low:high])
             torn = columns[ends[0] != ends[1]]
             level, k = np.nonzero(body[low:high, torn[:, 0], torn[:, 1]])
+            np.multiply(body[low:high].view(np.uint8), plane, out=found[low:high])
             voxels = np.column_stack([level + low, torn[k]])
             found[tuple(voxels.T)] = nearest.number(voxels, up)
         return numbers
