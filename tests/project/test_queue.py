@@ -15,7 +15,7 @@ from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
 from voidscope.project import Cycle, Mark, Project, State
-from voidscope.vocabulary import ClassMap, SliceKey
+from voidscope.vocabulary import ClassMap, Plane, SliceKey
 from voidscope.workflow import suggest
 
 KEY = SliceKey("a", 2)
@@ -158,3 +158,25 @@ def test_damaged_marks_are_told_with_the_way_out(project: Project, text: str) ->
     (project.path / "suggestions" / "marks.json").write_text(text)
     with pytest.raises(ProjectError, match=r"marks\.json is damaged.*delete it"):
         Project.open(project.path)
+
+
+def test_what_was_suggested_before_a_model_is_left_over_until_that_is_asked(project: Project) -> None:
+    picks = [Suggestion(SliceKey("a", k), k + 1, 0.1, 0.2, 0.3, 0.6, None, "rareness") for k in range(3)]
+    grounds = Grounds((Term("rareness", 0.0, 1.0, 0.5, 0.5, False),))
+    project.queue.put(picks, grounds)
+    assert project.queue.left_over() == ((), Grounds())
+    learnt = Cycle(1, (SliceKey("a", 0),), 0, f"{1:064d}", {}, {}, {}, (0.5, 0.2))
+    project.add_cycle(learnt, b"")
+    assert project.suggestions == () and project.queue.grounds == Grounds()
+    assert project.queue.left_over() == (tuple(picks[1:]), grounds)
+    project.add_cycle(replace(learnt, number=2, labelled=(), weights_sha256=f"{2:064d}"), b"")
+    assert Project.open(project.path).queue.left_over() == (tuple(picks), grounds)
+    project.queue.put([])
+    assert project.queue.left_over() == ((), Grounds())
+
+
+def test_left_over_suggestions_go_with_their_slices(project: Project) -> None:
+    project.queue.put([Suggestion(KEY, 1, 0.1, 0.2, 0.3, 0.6, None, "rareness")])
+    next_cycle(project)
+    project.add([project.scan("a").model_copy(update={"plane": Plane.AXIS0})])
+    assert project.queue.left_over()[0] == ()

@@ -137,7 +137,7 @@ def test_renamed_and_deleted_layers_do_no_harm(dock: Any, qtbot: Any, project: P
 def test_the_loop_by_buttons(dock: Any, qtbot: Any, project: Project, dataset: Dataset) -> None:
     view = dock.view
     assert not view.train.retrain.isEnabled()
-    assert "label a slice first" in view.train.retrain.toolTip()
+    assert "press Suggest in Label" in view.train.retrain.toolTip()
     view.label.suggest.click()
     settle(dock, qtbot)
     assert len(view.label.queue.list.rows()) == 3

@@ -6,6 +6,7 @@ import typing
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Qt
 
 from voidscope.config import Config
 from voidscope.widgets.forms import PresetBox, SettingsForm
@@ -62,6 +63,28 @@ def test_a_refused_value_is_said_and_the_last_good_one_stays(qtbot: Any) -> None
     form.widget("learning_rate").value = "0.01"
     assert form.problem() == ""
     assert told[-1].train.learning_rate == 0.01
+
+
+def test_letters_in_a_field_of_numbers_go_once_it_is_left_and_that_is_said(qtbot: Any) -> None:
+    form = SettingsForm("suggest", ("distance", "budget"), Config())
+    qtbot.addWidget(form)
+    told: list[Config] = []
+    said: list[str] = []
+    form.valueChanged.connect(told.append)
+    form.refused.connect(said.append)
+    field = form.widget("distance")
+    before = field.value
+    field.native.selectAll()
+    qtbot.keyClicks(field.native, "abc")
+    assert field.value == "abc" and "'abc'" in form.problem() and said == []
+    qtbot.keyClick(field.native, Qt.Key.Key_Return)
+    assert field.value == before and form.problem() == ""
+    assert len(said) == 1 and said[0].startswith("Setting suggest.distance = 'abc'")
+    assert said[0].endswith("The value before stays.") and told == []
+    field.native.selectAll()
+    qtbot.keyClicks(field.native, "0.5")
+    qtbot.keyClick(field.native, Qt.Key.Key_Return)
+    assert told[-1].suggest.distance == 0.5 and len(said) == 1
 
 
 def test_choices_are_those_of_the_settings(qtbot: Any) -> None:

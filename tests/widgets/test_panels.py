@@ -25,6 +25,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.spacing_editor import SpacingEditor
 from voidscope.widgets.tables import fill, plain_table
+from voidscope.widgets.train_panel import TrainPanel
 from voidscope.workflow import add_scans
 
 
@@ -180,10 +181,27 @@ def test_panels_say_what_is_missing(qtbot: Any, tmp_path: Path) -> None:
     for panel in (label, measure, scans):
         qtbot.addWidget(panel)
     assert not label.suggest.isEnabled()
-    assert "add one in Scans" in label.suggest.toolTip()
+    assert "press Add scans… in Scans" in label.suggest.toolTip()
     assert "train first" in measure.measure.toolTip()
     assert not scans.hint.isHidden()
     assert len(empty.project.scans) == 0
+
+
+def test_the_train_panel_says_what_to_do_first(qtbot: Any, bench: Bench, tmp_path: Path) -> None:
+    empty = Bench(Project.create(tmp_path / "empty", ClassMap.hbm()))
+    for now, said in ((empty, "press Add scans… in Scans"), (bench, "press Suggest in Label")):
+        runner = Runner()
+        told = sentences(runner)
+        panel = TrainPanel(now.project, runner, now.layers, now.strokes)
+        qtbot.addWidget(panel)
+        assert said in panel.state.text() and "random weights" in panel.state.text()
+        panel.start()
+        panel.fine_tune()
+        assert len(told) == 2 and all(
+            said in sentence and "voidscope add" not in sentence for sentence in told
+        )
+        assert not panel.retrain.isEnabled() and said in panel.retrain.toolTip()
+        assert panel.pretrain.isEnabled() is (now is bench)
 
 
 def test_accepting_without_a_prediction_says_what_to_do(qtbot: Any, bench: Bench) -> None:

@@ -164,6 +164,24 @@ def test_fine_tuned_models_are_hollow_and_off_the_line_and_a_model_taken_again_i
     assert "<b>Cycle 5</b> (restored)" in panel.progress.cycle.text()
 
 
+def test_a_fine_tuned_model_is_drawn_where_no_retraining_was_judged(panel: Any, project: Project) -> None:
+    judged = project.cycles[-1].evaluation
+    for cycle in project.cycles:
+        (cycle.folder / "evaluation.json").unlink()
+    again = replace(project.cycles[-1], number=4, provenance={"restored_from": 3})
+    project.add_cycle(again, b"weights 2", same=project.cycles[-1])
+    project.set_evaluation(project.cycle.id, judged)
+    panel.refresh()
+    assert panel.progress.chart.isHidden()
+    assert "<b>Cycle 4</b> (restored): void IoU 0.700" in panel.progress.cycle.text()
+    label(project, ("b", 5))
+    warm = replace(again, number=5, provenance={"warm_from": 4}, labelled=project.labels.keys())
+    project.set_evaluation(project.add_cycle(warm, b"weights 2").id, judged)
+    panel.refresh()
+    assert not panel.progress.chart.isHidden() and {n for n, _ in points(panel.progress.chart)} == {5}
+    assert "not drawn" not in panel.progress.cycle.text()
+
+
 def test_a_link_to_a_slice_whose_scan_is_gone_is_told(panel: Any) -> None:
     told: list[str] = []
     panel._runner.failed.connect(told.append)
@@ -179,7 +197,7 @@ def test_a_cycle_judged_by_other_truth_is_not_drawn_and_says_so(panel: Any, proj
     panel.refresh()
     assert {n for n, _ in points(panel.progress.chart)} == {4}
     panel.table.selectRow(0)
-    assert "not drawn: another truth or recipe" in panel.progress.cycle.text()
+    assert "not drawn: judged by another truth than cycle 4" in panel.progress.cycle.text()
     panel.table.selectRow(3)
     assert "truth of c in /some/dataset" in panel.progress.cycle.text()
     assert "2 more cycles" in panel.progress.outlook.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import Plane, Provenance, SliceKey
 from voidscope.widgets.colours import FlickerMap
+from voidscope.widgets.queue_words import ALL_DONE, EMPTY, EMPTY_NOW, FILTERED, NO_SCAN
 from voidscope.widgets.term_bars import bars_of
 from voidscope.widgets.thumbnails import Thumbnails
 
@@ -360,8 +362,6 @@ def test_the_flicker_heatmap_shows_the_slices_that_flicker(axis: int) -> None:
 
 
 def test_thumbnails_come_later_and_a_scan_that_is_gone_has_none(qtbot: Any, project: Project) -> None:
-    from pathlib import Path
-
     Path(project.scan("b").path).unlink()
     made = Thumbnails(project)
     places = [(SliceKey("a", 1), (9, 12)), (SliceKey("b", 4), None), (SliceKey("a", 2), None)]
@@ -469,3 +469,63 @@ def test_the_row_selected_is_that_of_the_slice_in_view(dock: Any, project: Proje
     assert (dock.view.layers.key, box.list.row()) == (SliceKey("a", 5), -1)
     dims.set_current_step(1, 3)
     assert (dock.view.layers.key, box.list.row()) == (SliceKey("a", 3), 2)
+
+
+def test_what_is_not_labelled_yet_stays_in_the_queue_when_a_training_ends(
+    dock: Any, project: Project
+) -> None:
+    box = dock.view.label.queue
+    project.queue.put(PICKS)
+    project.labels.put(PICKS[0].key, np.ones((24, 20), np.uint8))
+    press(dock, "N")
+    here = dock.view.layers.key
+    add_cycle(project)
+    assert [row.key for row in box.list.rows()] == [s.key for s in PICKS[1:]]
+    assert dock.view.layers.key == here == PICKS[1].key
+    assert "Suggested before cycle 1 was trained" in box.grounds.text() and not box.grounds.isHidden()
+    assert "before this model" in box.card.text()
+    press(dock, "N")
+    assert dock.view.layers.key == PICKS[2].key
+    project.labels.put(PICKS[2].key, np.ones((24, 20), np.uint8))
+    assert chips(dock) == ["to do", "labelled"]
+    project.queue.put(PICKS[:1])
+    assert [row.key for row in box.list.rows()] == [PICKS[0].key] and box.grounds.isHidden()
+
+
+def test_next_says_so_where_there_is_nothing_to_go_to(dock: Any, qtbot: Any, project: Project) -> None:
+    box, gate = dock.view.label.queue, threading.Event()
+    press(dock, "N")
+    assert dock.jobs.message.text() == box.card.text() == EMPTY
+
+    def steps() -> Steps[None]:
+        while not gate.wait(0.01):
+            yield Progress(0, 1)
+
+    dock.runner.run(lambda: Job("Segmenting", steps, lambda _: None))
+    assert box.card.text() == EMPTY_NOW and not dock.view.label.suggest.isEnabled()
+    gate.set()
+    qtbot.waitUntil(lambda: box.card.text() == EMPTY, timeout=60_000)
+    project.queue.put(PICKS[:2])
+    press(dock, "N")
+    press(dock, "Shift-N")
+    assert dock.jobs.message.text() == "This is the first row of the list."
+    box.states.setCurrentText("never")
+    press(dock, "N")
+    assert dock.jobs.message.text() == FILTERED
+    box.states.setCurrentText("all states")
+    for pick in PICKS[:2]:
+        project.labels.put(pick.key, np.ones((24, 20), np.uint8))
+    press(dock, "N")
+    assert dock.jobs.message.text() == ALL_DONE
+
+
+def test_keys_that_have_nothing_to_act_on_say_so(dock: Any, project: Project, tmp_path: Path) -> None:
+    press(dock, "D")
+    assert "No prediction of this scan" in dock.jobs.message.text()
+    press(dock, "I")
+    assert "interpolating needs two" in dock.jobs.message.text()
+    dock.show_project(Project.create(tmp_path / "empty", project.classes))
+    for key in ("D", "J", "N", "I", "A", "S", "Shift-B", "Shift-T", "Shift-P"):
+        dock.jobs.tell("")
+        press(dock, key)
+        assert dock.jobs.message.text() == NO_SCAN, key

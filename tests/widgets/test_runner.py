@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -254,3 +255,43 @@ def test_nothing_follows_a_job_that_was_committed_while_its_project_is_closed(
     with qtbot.waitSignal(runner.ended, timeout=60_000):
         runner.run(lambda: Job("Training", counting(), lambda _: runner.cancel()), ran.append)
     assert (told, ran) == ([("done", "Training")], [])
+
+
+def test_what_gave_way_may_go_on_once_all_that_followed_is_over(runner: Runner, qtbot: Any) -> None:
+    bar, order, told = JobBar(runner), [], ends_of(runner)
+    qtbot.addWidget(bar)
+    go_on = threading.Event()
+
+    def rest() -> None:
+        order.append("rest")
+        runner.run(lambda: Job("Rest", counting(2, lambda: go_on.wait(60)), lambda _: None), yields=True)
+
+    def wanted(name: str) -> Job[int, Any]:
+        return Job(name, counting(), lambda _: order.append(name))
+
+    runner.resumes.connect(rest)
+    with qtbot.waitSignal(runner.ended, timeout=60_000):
+        runner.run(lambda: wanted("alone"))
+    runner.run(lambda: Job("Rest", counting(1000, lambda: go_on.wait(0.01)), lambda _: None), yields=True)
+    runner.run(lambda: wanted("first"), lambda _: runner.run(lambda: wanted("second")))
+    qtbot.waitUntil(lambda: "rest" in order and runner.yields, timeout=60_000)
+    assert order == ["alone", "first", "second", "rest"]
+    assert bar.message.text() == "second: done."  # which stands while the rest goes on
+    go_on.set()
+    qtbot.waitUntil(lambda: runner._worker is None, timeout=60_000)
+    assert order.count("rest") == 1 and bar.message.text() == "second: done."
+    assert told == [("done", name) for name in ("alone", "first", "second")]
+
+
+def test_nothing_goes_on_after_cancel(runner: Runner, qtbot: Any) -> None:
+    again: list[bool] = []
+    told = ends_of(runner)
+    runner.resumes.connect(lambda: again.append(True))
+    runner.run(lambda: Job("Rest", counting(1000, lambda: time.sleep(0.01)), lambda _: None), yields=True)
+    runner.run(lambda: Job("Wanted", counting(1000, lambda: time.sleep(0.01)), lambda _: None))
+    qtbot.waitUntil(lambda: runner._job is not None and runner._job.title == "Wanted", timeout=60_000)
+    runner.cancel()
+    qtbot.waitUntil(lambda: runner._worker is None, timeout=60_000)
+    assert (told, again) == ([("cancelled", "Wanted")], [])
+    runner.resume()
+    assert again == [True]

@@ -465,6 +465,79 @@ def test_cancelling_work_that_gives_way_cancels_what_waits_for_it_too(qtbot: Any
     assert (said, told) == ([], ["Others"])
 
 
+class Segmentings:
+    """Segments scans in no time, but for the one that waits at the gate; the list has what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str]] = []
+        self.gate = threading.Event()
+
+    def segment(self, project: Project, scans: list[str], **how: Any) -> Job[None, None]:
+        cycle, (scan,) = project.cycle, scans
+        self.asked.append((cycle.number, scan))
+
+        def steps() -> Steps[None]:
+            while scan == "b" and not self.gate.wait(0.01):
+                yield Progress(0, 1)
+            yield Progress(1, 1)
+
+        return Job("Segmenting", steps, lambda _: predict(project, scan))
+
+
+@pytest.fixture
+def segmentings(monkeypatch: pytest.MonkeyPatch) -> Segmentings:
+    """What segments in place of a network."""
+    made = Segmentings()
+    monkeypatch.setattr(train_panel, "segment", made.segment)
+    return made
+
+
+def test_the_other_scans_are_segmented_once_what_they_gave_way_to_is_over(
+    seen: Any, qtbot: Any, project: Project, segmentings: Segmentings
+) -> None:
+    seen.view.train.segment_view()
+    qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(1, "b")] and seen.runner.yields, timeout=60_000)
+    seen.runner.run(lambda: waiting([True], [], "Suggesting"))
+    qtbot.waitUntil(lambda: segmentings.asked.count((1, "b")) == 2 and seen.runner.yields, timeout=60_000)
+    assert seen.jobs.message.text() == "Suggesting: done."
+    segmentings.gate.set()
+    qtbot.waitUntil(lambda: all(map(project.is_segmented, "abc")), timeout=60_000)
+
+
+def test_a_model_in_question_goes_on_to_segment_only_once_it_is_kept(
+    seen: Any, qtbot: Any, project: Project, segmentings: Segmentings
+) -> None:
+    seen.view.train.segment_view()
+    qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(1, "b")] and seen.runner.yields, timeout=60_000)
+    add = Job("Training", lambda: iter(()), lambda _: add_cycle(project, **{SUCCEEDS: 1}))
+    with qtbot.waitSignal(seen.runner.resumes, timeout=60_000):
+        seen.runner.run(lambda: add)
+    assert not seen.runner.yields and segmentings.asked[-1] == (1, "b")
+    assert not seen.jobs.question.isHidden()
+    seen.jobs.question.buttons[1].click()
+    qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(2, "b")] and seen.runner.yields, timeout=60_000)
+    segmentings.gate.set()
+    qtbot.waitUntil(lambda: all(map(project.is_segmented, "abc")), timeout=60_000)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_model_gone_back_to_segments_what_it_had_not(
+    seen: Any, qtbot: Any, project: Project, segmentings: Segmentings, running: bool
+) -> None:
+    add_cycle(project)
+    if running:
+        seen.view.train.segment_view()
+        qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(2, "b")] and seen.runner.yields, timeout=60_000)
+    seen.view.setCurrentIndex(2)
+    seen.view.train.table.selectRow(0)
+    seen.view.train.go_back()
+    qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(3, "b")] and seen.runner.yields, timeout=60_000)
+    assert "Cycle 3 is the model of cycle 1 again" in seen.jobs.message.text()
+    segmentings.gate.set()
+    qtbot.waitUntil(lambda: all(map(project.is_segmented, "abc")), timeout=60_000)
+    assert (3, "a") not in segmentings.asked  # which it had segmented before
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
 @pytest.mark.own_process
 def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
@@ -489,8 +562,9 @@ def test_a_training_that_is_killed_leaves_window_buttons_and_labels(
 
 
 def test_what_another_model_goes_on_to_say_is_not_shown_nor_told(
-    dock: Any, qtbot: Any, project: Project, dataset: Dataset
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(train_panel.TrainPanel, "_segment_rest", lambda self: None)
     for _ in range(2):
         add_cycle(project)
     dock.view.setCurrentIndex(2)

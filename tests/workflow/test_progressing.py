@@ -135,7 +135,29 @@ def test_another_recipe_starts_another_curve(steady: Project) -> None:
     steady.set_config(steady.config.with_changes(["train.epochs=7"]))
     add_cycle(steady)
     judge(steady, 0.5)
-    assert [c.number for c in progress(steady).curve] == [5]
+    found = progress(steady)
+    assert [c.number for c in found.curve] == [5]
+    assert {c.apart for c in found.cycles} == {"trained by another recipe than cycle 5", ""}
+
+
+def test_where_no_full_training_was_judged_the_newest_fine_tuned_one_is_the_measure(project: Project) -> None:
+    label(project, ("a", 0), ("c", 0))
+    add_cycle(project)
+    label(project, ("a", 1))
+    add_cycle(project, warm_from=1)
+    judge(project, 0.4)
+    found = progress(project)
+    assert [(c.comparable, c.apart) for c in found.cycles] == [(False, ""), (True, "")]
+    assert found.curve == () and found.missing.endswith("3 more cycles.")
+    restore(project, 2)
+    label(project, ("a", 2))
+    add_cycle(project)
+    judge(project, 0.5, truth="other")
+    assert [c.apart for c in progress(project).cycles] == [
+        "",
+        *["judged by another truth than cycle 4"] * 2,
+        "",
+    ]
 
 
 def test_the_forecast_is_of_the_next_batch_and_says_so(steady: Project) -> None:
@@ -388,7 +410,7 @@ def test_the_command_line_tells_the_same(steady: Project) -> None:
     add_cycle(steady)
     judge(steady, 0.5, truth="other")
     rows = CliRunner().invoke(app, ["progress", str(steady.path)]).stdout.splitlines()
-    assert "another truth or recipe" in rows[1] and "another truth" not in rows[6]
+    assert "judged by another truth than cycle 6" in rows[1] and "another truth" not in rows[6]
     assert rows[5].startswith("5 warm") and rows[5].endswith("not evaluated")
     assert sum(row.startswith("  missing: ") for row in rows) == len(progress(steady).readiness.missing) - 1
 

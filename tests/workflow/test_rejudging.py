@@ -17,7 +17,7 @@ from voidscope.model import build_segmenter, weights_bytes
 from voidscope.project import Cycle, Project, project_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
-from voidscope.workflow import evaluate, judge_all, progress, restore, unlike
+from voidscope.workflow import evaluate, held_out_void_iou, judge_all, progress, restore, unlike
 
 
 def label(project: Project, dataset: Dataset, *indices: int) -> None:
@@ -78,8 +78,19 @@ def test_one_more_held_out_label_parts_the_cycles_until_all_are_judged_anew(
 def test_a_model_taken_again_keeps_what_it_brought_along(modelled: Project) -> None:
     execute(judge_all(modelled))
     again = restore(modelled, 1)
-    assert execute(judge_all(modelled)) == 2
+    assert execute(judge_all(modelled)) == 3
     assert figures(again) == figures(modelled.cycles[0])
+
+
+def test_a_model_taken_again_before_it_was_ever_judged_is_judged_with_the_others(modelled: Project) -> None:
+    restore(modelled, 1)
+    again = restore(modelled, 3)
+    assert unlike(modelled) == modelled.cycles
+    assert execute(judge_all(modelled)) == 4
+    assert [figures(c) == figures(modelled.cycles[0]) for c in modelled.cycles] == [True, False, True, True]
+    assert unlike(modelled) == () and modelled.cycle == again
+    assert held_out_void_iou(modelled, again) is not None
+    assert not any("judged by no held-out slice" in m for m in progress(modelled).readiness.missing)
 
 
 def test_figures_by_a_datasets_truth_are_left_to_stand(modelled: Project, dataset: Dataset) -> None:

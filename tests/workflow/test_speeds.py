@@ -25,9 +25,12 @@ from voidscope.workflow import (
     Glances,
     compare,
     comparison_of,
+    held_out_void_iou,
     in_question,
     is_trained,
+    judge_all,
     keep_model,
+    progress,
     restore,
 )
 from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, predecessor
@@ -179,6 +182,23 @@ def test_a_spoilt_model_is_worse_on_what_both_learnt_and_going_back_mends_it(abl
     restore(able, 1)
     again = execute(compare(able))
     assert again is not None and not again.worse
+
+
+def test_what_test_scans_tell_of_two_models_is_kept_as_the_figures_of_both(
+    able: Project, dataset: Dataset
+) -> None:
+    label(able, dataset, "c/0000", "c/0003")
+    add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
+    found = execute(compare(able))
+    assert found.basis == UNSEEN
+    assert [held_out_void_iou(able, c) for c in able.cycles] == [found.void[1], found.void[0]]
+    assert [c.evaluation["miou"] for c in able.cycles] == [found.miou[1], found.miou[0]]
+    assert [e.comparable for e in progress(Project.open(able.path)).cycles] == [True, True]
+    kept = [(c.folder / "evaluation.json").read_bytes() for c in able.cycles]
+    assert execute(compare(able)) == found
+    assert [(c.folder / "evaluation.json").read_bytes() for c in able.cycles] == kept
+    execute(judge_all(able))
+    assert [c.evaluation["miou"] for c in able.cycles] == [found.miou[1], found.miou[0]]
 
 
 def test_a_training_is_in_question_until_it_is_compared(trained: Project) -> None:

@@ -73,7 +73,7 @@ def _rows(found: ProjectProgress) -> Iterator[str]:
 def _row(cycle: CycleFigures) -> str:
     name = f"{cycle.number}{'' if cycle.kind == 'full' else ' ' + cycle.kind}"
     judged = cycle.judged_by or "not evaluated"
-    apart = "" if cycle.comparable or not cycle.judged_by else " (another truth or recipe than the newest)"
+    apart = f" ({cycle.apart})" if cycle.apart else ""
     return (
         f"{name:14s}  {cycle.n_labelled:6d}  {len(cycle.new):4d}  {number(cycle.void):>8s}  {number(cycle.miou):>6s}  "
         f"{_minutes(cycle.labelling_s):>10s}  {judged}{apart}"

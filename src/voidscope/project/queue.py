@@ -77,18 +77,20 @@ class Queue:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What the current model suggests, first to label first; empty where it was not asked."""
-        entries = self._stored().get("suggestions", [])
-        if not isinstance(entries, list):
-            raise ProjectError(
-                f"{self._path} is damaged: its suggestions are no list. Delete it and suggest again."
-            )
-        return tuple(Suggestion.from_entry(e) for e in entries)
+        return _suggestions(self._path)
 
     @property
     def grounds(self) -> Grounds:
         """On what grounds they were ranked; empty for a queue of an older version, or one that no model ranked."""
-        stored = self._stored().get("grounds")
-        return Grounds.from_entry(stored) if isinstance(stored, Mapping) else Grounds()
+        return _grounds(self._path)
+
+    def left_over(self) -> tuple[tuple[Suggestion, ...], Grounds]:
+        """What was suggested last before this model that it has not learnt from, and on what grounds; nothing once it was asked itself."""
+        path, cycle = self._newest, self._current()
+        if path == self._path or cycle is None:
+            return (), Grounds()
+        learnt = frozenset(cycle.labelled)
+        return tuple(s for s in _suggestions(path) if s.key not in learnt), _grounds(path)
 
     def put(self, suggestions: Sequence[Suggestion], grounds: Grounds | None = None) -> None:
         """Replace the suggestions of the current model."""
@@ -154,10 +156,10 @@ class Queue:
 
         `all_suggestions` drops those of other scans as well.
         """
-        stored = self._stored()
-        if stored:
-            left = [s.entry() for s in self.suggestions if s.key.scan != scan and not all_suggestions]
-            write_json(self._path, {**stored, "suggestions": left})
+        path = self._newest
+        if stored := _stored(path):
+            left = [s.entry() for s in _suggestions(path) if s.key.scan != scan and not all_suggestions]
+            write_json(path, {**stored, "suggestions": left})
         said = self.said_of(scan)
         if said:
             self._marks = {k: m for k, m in self._marks.items() if str(k) not in said["marks"]}
@@ -217,11 +219,15 @@ class Queue:
         return self._folder / "suggestions" / f"{self._number:04d}.json"
 
     @property
+    def _newest(self) -> Path:
+        """The queue of the current model or, where it was not asked, of the last before it that was."""
+        numbers = range(self._number, -1, -1)
+        paths = (self._path.with_name(f"{n:04d}.json") for n in numbers)
+        return next((p for p in paths if p.is_file()), self._path)
+
+    @property
     def _marks_path(self) -> Path:
         return self._folder / "suggestions" / "marks.json"
-
-    def _stored(self) -> Mapping[str, Any]:
-        return read_json(self._path) if self._path.is_file() else {}
 
     def _read_marks(self) -> None:
         still_there(self._folder)
@@ -231,6 +237,23 @@ class Queue:
     def _write_marks(self) -> None:
         marks = {str(k): m._asdict() for k, m in sorted(self._marks.items())}
         write_json(self._marks_path, {"marks": marks, "settled": sorted(self._settled)})
+
+
+def _stored(path: Path) -> Mapping[str, Any]:
+    """A file of suggestions; empty where there is none."""
+    return read_json(path) if path.is_file() else {}
+
+
+def _suggestions(path: Path) -> tuple[Suggestion, ...]:
+    entries = _stored(path).get("suggestions", [])
+    if not isinstance(entries, list):
+        raise ProjectError(f"{path} is damaged: its suggestions are no list. Delete it and suggest again.")
+    return tuple(Suggestion.from_entry(e) for e in entries)
+
+
+def _grounds(path: Path) -> Grounds:
+    stored = _stored(path).get("grounds")
+    return Grounds.from_entry(stored) if isinstance(stored, Mapping) else Grounds()
 
 
 def _parsed(path: Path) -> tuple[dict[SliceKey, _Marked], frozenset[str]]:

@@ -10,7 +10,16 @@ from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from voidscope.config import PRESETS, Config
@@ -21,9 +30,14 @@ OWN = "changed"
 
 
 class SettingsForm(QWidget):
-    """Some fields of one section of the settings; `valueChanged(Config)` comes with every valid change."""
+    """Some fields of one section of the settings; `valueChanged(Config)` comes with every valid change.
+
+    A value that is refused is said below the fields while it is typed; once its field is left, what holds stands there again and
+    `refused(sentence)` says why.
+    """
 
     valueChanged = Signal(object)
+    refused = Signal(str)
 
     def __init__(
         self, section: str, fields: typing.Sequence[str], config: Config, parent: QWidget | None = None
@@ -39,6 +53,8 @@ class SettingsForm(QWidget):
         for field in self._widgets.values():
             field.native.setMinimumWidth(60)
             field.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            if isinstance(field.native, QLineEdit):
+                field.native.editingFinished.connect(self._left)
         self._problem = QLabel()
         self._problem.setWordWrap(True)
         self._problem.setObjectName("problem")
@@ -84,6 +100,13 @@ class SettingsForm(QWidget):
             return
         self._complain("")
         self.valueChanged.emit(self._config)
+
+    def _left(self) -> None:
+        """A refused value goes with the end of its typing."""
+        problem = self.problem()
+        if problem:
+            self.setValue(self._config)
+            self.refused.emit(f"{problem} The value before stays.")
 
     def _complain(self, problem: str) -> None:
         self._problem.setText(problem)

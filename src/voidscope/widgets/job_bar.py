@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
@@ -192,12 +193,13 @@ class JobBar(QWidget):
         self.standing.setVisible(bool(sentence))
 
     def _connect(self, runner: Runner) -> None:
-        runner.started.connect(self._started)
+        runner.started.connect(partial(self._started, runner=runner))
         runner.cancelled.connect(self._cancelled)
         runner.done.connect(self._done)
 
-    def _started(self, title: str) -> None:
-        self.tell("")
+    def _started(self, title: str, runner: Runner | None = None) -> None:
+        if runner is None or not runner.yields:  # what nobody asked for wipes away nothing
+            self.tell("")
 
     def _cancelled(self, title: str) -> None:
         self.tell(f"{title}: cancelled; what was saved before stays.")

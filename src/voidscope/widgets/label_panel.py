@@ -26,11 +26,16 @@ from voidscope.widgets.forms import SettingsForm, folded
 from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
-from voidscope.widgets.queue_box import ACCEPTS, NO_SCANS, QueueBox
+from voidscope.widgets.queue_box import QueueBox
+from voidscope.widgets.queue_words import ACCEPTS, NO_SCANS
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.workflow import learnable, reranks, suggest
 
+NOTHING_SHOWN = {
+    "prediction": "No prediction of this scan is there to show; retrain, or segment it (Shift+P).",
+    "labels": "No scan is in view; click one in Scans.",
+}
 NO_PREDICTION = "This slice has no prediction in view to accept; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
 FIELDS = (
     "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
@@ -74,13 +79,13 @@ class LabelPanel(QWidget):
         self.accept, self.background = QPushButton("A  Accept"), QPushButton("⇧B  Background")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
         self.looks = [
-            _small("D  Prediction", "Show or hide the prediction (D).", partial(layers.toggle, "prediction")),
+            _small("D  Prediction", "Show or hide the prediction (D).", partial(self.toggle, "prediction")),
             _small(
                 "H  Heatmap",
                 "Rareness, uncertainty, flicker, none, and round again (H).",
                 self.next_heatmap,
             ),
-            _small("J  Labels", "Show or hide the labels (J).", partial(layers.toggle, "labels")),
+            _small("J  Labels", "Show or hide the labels (J).", partial(self.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
         self.tools = LabellingTools(project, runner, layers, strokes)
@@ -102,6 +107,12 @@ class LabelPanel(QWidget):
     def go(self, step: int, *_: object) -> None:
         """Jump to the next (+1) row of the list still to do, or back (-1) to the one before."""
         self.queue.go(step)
+
+    def toggle(self, role: str) -> None:
+        """Show or hide prediction or labels; say so where there are none."""
+        self._layers.toggle(role)
+        if self._layers.find(role) is None:
+            self._runner.told.emit(NOTHING_SHOWN[role])
 
     def next_heatmap(self) -> None:
         """Show the next heatmap and say what its colours mean."""
@@ -158,7 +169,9 @@ class LabelPanel(QWidget):
         self.queue.release()
 
     def _suggest(self) -> None:
-        if self._strokes.ready("Suggesting"):
+        if not self._project.keys(Split.TRAIN):
+            self._runner.failed.emit(NO_SCANS)
+        elif self._strokes.ready("Suggesting"):
             self._runner.run(self._suggestion, lambda _: self.queue.begin())
 
     def _suggestion(self) -> Job[Any, Any]:
@@ -214,6 +227,7 @@ class LabelPanel(QWidget):
     def _connect(self) -> None:
         self.suggest.clicked.connect(self._suggest)
         self.form.valueChanged.connect(self._configured)
+        self.form.refused.connect(self._runner.failed)
         self.queue.moved.connect(self._follow)
         self.classes.valueChanged.connect(self._layers.paint_with)
         self._layers.class_chosen.connect(self.classes.setValue)

@@ -311,8 +311,8 @@ class MeasurePanel(QWidget):
         self.solid.clicked.connect(self._turn_solid)
         for settings in (self.form, self.recipe):
             settings.valueChanged.connect(self._configured)
+            settings.refused.connect(self._runner.failed)
         self.occasion.valueChanged.connect(self._name_who)
-        self.recipe.refused.connect(self._runner.failed)
         self.recipe.told.connect(self._runner.told)
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(self._runner.failed)

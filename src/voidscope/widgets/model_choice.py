@@ -74,10 +74,11 @@ class ModelChoice(QObject):
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             self.ask()
-            return
-        self._runner.told.emit(
-            f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
-        )
+        else:
+            self._runner.told.emit(
+                f"Cycle {again.number} is the model of cycle {number} again, with what it had segmented."
+            )
+        self._runner.resume()  # what it has not segmented yet
 
     def release(self) -> None:
         """Ask nothing any more: the project is closed."""

@@ -92,7 +92,7 @@ class ProgressChart(pg.PlotWidget):
         of: Callable[[CycleFigures], float | None], selected: int | None,
     ) -> None:  # fmt: skip
         """A line through the full trainings; fine-tuned models are hollow points beside it."""
-        drawn = [(c, v) for c in found.cycles if c.comparable and c.kind != "restored" and (v := of(c)) is not None]  # fmt: skip
+        drawn = [(c, v) for c in found.cycles if _is_drawn(c) and (v := of(c)) is not None]
         line = [(c.n_labelled, v) for c, v in drawn if c in found.curve]
         self.plot([n for n, _ in line], [v for _, v in line], pen=pg.mkPen(colour, width=2))
         for filled in (True, False):
@@ -195,7 +195,7 @@ class ProgressBox(QWidget):
 
     def _show(self) -> None:
         found = self._found
-        drawn = found is not None and any(c.comparable for c in found.cycles)
+        drawn = found is not None and any(map(_is_drawn, found.cycles))
         for widget in (self.legend, self.chart):
             widget.setVisible(drawn)
         self.cycle.setVisible(found is not None)
@@ -255,11 +255,16 @@ def _miou(cycle: CycleFigures) -> float | None:
     return cycle.miou
 
 
+def _is_drawn(cycle: CycleFigures) -> bool:
+    """Whether a cycle is a point: judged as the others, and no earlier model again, which has its point already."""
+    return cycle.comparable and cycle.kind != "restored"
+
+
 def _cycle_words(found: ProjectProgress, cycle: CycleFigures) -> str:
     """A cycle: its figures, by what they were judged, its new slices as links, and the class balance."""
     figures = [f"{n} {v:.3f}" for n, v in (("void IoU", cycle.void), ("mIoU", cycle.miou)) if v is not None]
     judged = f"{', '.join(figures)} on {cycle.judged_by}" if cycle.judged_by else "not evaluated"
-    odd = "" if cycle.comparable or not cycle.judged_by else " (not drawn: another truth or recipe)"
+    odd = f" (not drawn: {cycle.apart})" if cycle.apart else ""
     warm = "" if cycle.kind == "full" else f" ({cycle.kind})"
     total = sum(cycle.pixels.values()) or 1
     balance = ", ".join(f"{n} {count / total:.1%}" for n, count in cycle.pixels.items())

@@ -20,6 +20,7 @@ from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.queue_words import NO_SCAN
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
 from voidscope.widgets.result_layers import OPACITY
 from voidscope.widgets.runner import Runner
@@ -75,8 +76,8 @@ class ProjectView(QTabWidget):
         actions: dict[str, Callable[[], object]] = {
             "N": lambda: self.label.go(+1), "Shift-N": lambda: self.label.go(-1), "A": self.label.accept_shown,
             "S": self.label.queue.pass_over, "G": self.label.queue.toggle_flag,
-            "Shift-B": self.label.rest_is_background, "D": lambda: self.layers.toggle("prediction"),
-            "H": self.label.next_heatmap, "J": lambda: self.layers.toggle("labels"),
+            "Shift-B": self.label.rest_is_background, "D": lambda: self.label.toggle("prediction"),
+            "H": self.label.next_heatmap, "J": lambda: self.label.toggle("labels"),
             "Shift-T": self.train.start, "Shift-F": self.train.fine_tune, "Shift-P": self.train.segment_view,
             DONE: lambda: self._runner.told.emit(NO_STUDY), **self.label.tools.keys(), **self._turns(),
             **self.label.classes.keys(),
@@ -84,9 +85,14 @@ class ProjectView(QTabWidget):
         return {key: _ignoring_viewer(partial(self._act, key, action)) for key, action in actions.items()}
 
     def _act(self, key: str, action: Callable[[], object]) -> None:
-        """Do what a key does; while a study has the viewer, that is what the study does with it, or nothing."""
+        """Do what a key does; while a study has the viewer, that is what the study does with it, or nothing.
+
+        Without a scan all but undo has nothing to act on, which is said.
+        """
         if self.study.on:
             action = self.study.keys().get(key, _nothing)
+        elif not self.project.scans and key not in (UNDO, REDO):
+            action = partial(self._runner.told.emit, NO_SCAN)
         action()
 
     def _turns(self) -> dict[str, Callable[[], object]]:

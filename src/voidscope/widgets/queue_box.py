@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -16,13 +16,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.acquisition import KINDS, Finding, Grounds, Suggestion
+from voidscope.acquisition import KINDS, Finding, Suggestion
 from voidscope.errors import VoidscopeError
 from voidscope.project import Mark, Project, State
-from voidscope.vocabulary import SliceKey, Split
-from voidscope.widgets.explain import explain
+from voidscope.vocabulary import SliceKey
 from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.queue_words import (
+    TIPS,
+    TITLES,
+    Queued,
+    no_findings,
+    without_terms,
+)
 from voidscope.widgets.row_list import Row, RowList
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -30,26 +36,7 @@ from voidscope.widgets.term_bars import TermBars, bars_of
 from voidscope.widgets.thumbnails import Thumbnails
 from voidscope.workflow import Review, brief, describe, findings, review
 
-EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
-NO_SCANS = "There is no training scan yet: add one in Scans."
-ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
 ALL_STATES, ALL_SCANS = "all states", "all scans"
-TITLES = {"missed": "Missed", "doubt": "Doubts", "flicker": "Flicker"}
-TIPS = {
-    "missed": "Voids the model may have missed: just below its threshold, or seen in a mirror image only. They earn no rareness.",
-    "doubt": "Labelled pixels where the model is sure of another class.",
-    "flicker": "Slices where the prediction differs from both neighbours, which agree (H shows where).",
-}
-NOTHING = {
-    "missed": "No missed void is known. Segment a scan (Shift+P) or press Suggest: both look for them.",
-    "doubt": "No label is in doubt.",
-    "flicker": "No prediction flickers. Segment a scan (Shift+P) or press Suggest: both look for it.",
-}
-UNCOMPARED = "{} not compared with the model yet. Press Compare; it needs the scan segmented (Shift+P)."
-NONE_SETTLED = "Nothing is settled here: S leaves a finding as it is. Settled again shows the open ones."
-ACCEPTS = {
-    "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  As its neighbours",
-}  # fmt: skip
 
 WHAT = {
     "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
@@ -64,6 +51,25 @@ WHAT = {
     "list": "Slices to look at; click one to go there. Bars: rareness, uncertainty, distance.",
 }
 """What each part of it does, for its tooltip."""
+
+
+class ScanFilter(QComboBox):
+    """Which scan's slices are shown, or those of all."""
+
+    def setScans(self, scans: Iterable[str]) -> None:
+        """Offer these scans without telling anyone; one that is chosen stays so while it is there."""
+        names = [ALL_SCANS, *scans]
+        if names != [self.itemText(k) for k in range(self.count())]:
+            chosen = self.currentText()
+            self.blockSignals(True)
+            self.clear()
+            self.addItems(names)
+            self.setCurrentText(chosen if chosen in names else ALL_SCANS)
+            self.blockSignals(False)
+
+    def lets_through(self, key: SliceKey) -> bool:
+        """Whether a slice is of the scan chosen."""
+        return self.currentText() in (ALL_SCANS, "", key.scan)
 
 
 class QueueBox(QWidget):
@@ -81,18 +87,17 @@ class QueueBox(QWidget):
         self.tabs, self.list = QTabBar(), RowList(self.thumbnails)
         self.suggest = QPushButton("Suggest")
         self.previous, self.next = QPushButton("⇧N Back"), QPushButton("N Next")
-        self.states, self.scans, self.compare = QComboBox(), QComboBox(), QPushButton("Compare")
+        self.states, self.scans, self.compare = QComboBox(), ScanFilter(), QPushButton("Compare")
         self.settled = QPushButton("Settled")
         self.settled.setCheckable(True)
-        self.bars, self.card, self.grounds = TermBars(), QLabel(EMPTY), QLabel()
+        self.bars, self.card, self.grounds = TermBars(), QLabel(), QLabel()
         self.skip, self.flag, self.never = (
             QPushButton("S  Skip"),
             QPushButton("G  Flag"),
             QPushButton("Never"),
         )
         self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
-        self._picks: tuple[Suggestion, ...] = ()
-        self._grounds, self._review = Grounds(), Review()
+        self._queued, self._review = Queued(), Review()
         self._lay_out()
         self._connect()
 
@@ -117,7 +122,7 @@ class QueueBox(QWidget):
             self._review = Review()
         for k, kind in enumerate(KINDS, start=1):
             self.tabs.setTabText(k, f"{TITLES[kind]} {len(self._review.of(kind)) or ''}".rstrip())
-        self._fill_scans()
+        self.scans.setScans(self._project.scans)
         self._fill_list()
         self.refresh_card()
 
@@ -126,10 +131,10 @@ class QueueBox(QWidget):
         queue = self.kind == "queue"
         if queue and (at := self._at()) != self.list.row():
             self.list.select(at)
-        here = next((s for s in self._picks if s.key == self._layers.key), None)
-        self.bars.setValue(bars_of(here, self._grounds) if queue and here else ())
+        here = next((s for s in self._queued.picks if s.key == self._layers.key), None)
+        self.bars.setValue(bars_of(here, self._queued.grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
-        said = self._grounds.text() if queue else ""
+        said = self._queued.said(self._project) if queue else ""
         self.grounds.setText(said)
         self.grounds.setVisible(bool(said))
         key = self._layers.key
@@ -150,11 +155,18 @@ class QueueBox(QWidget):
         self._go(+1, -1)
 
     def go(self, step: int) -> None:
-        """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
+        """To the next row that is still to do (+1), going round, or to the one before in the list (-1); where there is none, say why."""
         self._fill_list()  # its tab may have been out of view when it changed
-        self._go(step, self._at())
+        if not self._go(step, self._at()):
+            self._runner.told.emit(self.nowhere(step))
 
-    def _go(self, step: int, at: int) -> None:
+    def nowhere(self, step: int = 1) -> str:
+        """Why there is no row to go to."""
+        if self.list.rows():
+            return (self._queued if self.kind == "queue" else Queued()).after_all(step, self._project)
+        return self._card(None) if self.kind == "queue" else self._finding_card()
+
+    def _go(self, step: int, at: int) -> bool:
         n = len(self.list.rows())
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
         if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
@@ -166,11 +178,12 @@ class QueueBox(QWidget):
             ]
         if order or (at >= 0 and step > 0):
             self.pick(order[0] if order else at)
+        return bool(order)
 
     @property
     def suggests(self) -> bool:
         """Whether anything is suggested."""
-        return bool(self._picks)
+        return bool(self._queued.picks)
 
     def can_go(self) -> bool:
         """Whether there is anything to go to."""
@@ -232,7 +245,7 @@ class QueueBox(QWidget):
             return
         self._runner.told.emit(f"{key} is as before." if again else f"{key} {said}.")
         if not (again or stay):
-            self.go(+1)
+            self._go(+1, self._at())
 
     def _write(self, act: Callable[[], object]) -> bool:
         done = self._runner.at_once(act)
@@ -250,28 +263,15 @@ class QueueBox(QWidget):
         if self.kind == "queue":
             return ()
         found = self._review.settled if self.settled.isChecked() else self._review.of(self.kind)
-        return tuple(f for f in found if f.kind == self.kind and self._in_scan(f.key))
-
-    def _in_scan(self, key: SliceKey) -> bool:
-        return self.scans.currentText() in (ALL_SCANS, "", key.scan)
-
-    def _fill_scans(self) -> None:
-        names = [ALL_SCANS, *self._project.scans]
-        if names != [self.scans.itemText(k) for k in range(self.scans.count())]:
-            chosen = self.scans.currentText()
-            self.scans.blockSignals(True)
-            self.scans.clear()
-            self.scans.addItems(names)
-            self.scans.setCurrentText(chosen if chosen in names else ALL_SCANS)
-            self.scans.blockSignals(False)
+        return tuple(f for f in found if f.kind == self.kind and self.scans.lets_through(f.key))
 
     def _read_queue(self) -> None:
-        """Take in the suggestions; where their file is damaged there are none, and that is told."""
+        """Take in what is suggested; where its file is damaged that is nothing, and is told."""
         try:
-            self._picks, self._grounds = self._project.suggestions, self._project.queue.grounds
+            self._queued = Queued.of(self._project)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
-            self._picks, self._grounds = (), Grounds()
+            self._queued = Queued()
 
     def _fill_list(self) -> None:
         self._read_queue()
@@ -282,8 +282,8 @@ class QueueBox(QWidget):
             self._shown = self._entries()
             self.list.setRows([
                 Row(
-                    key, s.pixel if s else None, str(key), "" if s and s.r is not None else _without_terms(s),
-                    bars_of(s, self._grounds) if s else (), self._project.queue.state(key).value,
+                    key, s.pixel if s else None, str(key), "" if s and s.r is not None else without_terms(s),
+                    bars_of(s, self._queued.grounds) if s else (), self._project.queue.state(key).value,
                 )
                 for key, s in self._shown
             ])  # fmt: skip
@@ -293,7 +293,7 @@ class QueueBox(QWidget):
 
     def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
         """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
-        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._picks]
+        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._queued.picks]
         wanted, queue = self.states.currentText(), self._project.queue
         if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
             there = {key for key, _ in picks}
@@ -301,26 +301,26 @@ class QueueBox(QWidget):
         return tuple(
             (key, s)
             for key, s in picks
-            if self._in_scan(key) and (wanted == ALL_STATES or queue.state(key) == wanted)
+            if self.scans.lets_through(key) and (wanted == ALL_STATES or queue.state(key) == wanted)
         )
 
     def _card(self, here: Suggestion | None) -> str:
-        picks = self._picks
         if here is not None:
-            return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
-        if not picks:
-            return EMPTY if self._project.keys(Split.TRAIN) else NO_SCANS
-        if all(s.key in self._project.labels for s in picks):
-            return ALL_DONE
-        return "Press N to go to the next suggestion."
+            return self._queued.card(here, self._project)
+        return self._queued.without(self._project, bool(self.list.rows()), self._runner.busy)
 
     def _finding_card(self) -> str:
         found = self.finding
         if found is not None:
             return f"{found.key}: {describe(found, self._project.classes)}."
         if not self.list.rows():
-            return NONE_SETTLED if self.settled.isChecked() else _nothing(self.kind, self._review)
+            return no_findings(self.kind, self._review, self.settled.isChecked())
         return TIPS[self.kind]
+
+    def _job_turned(self, *_: object) -> None:
+        """An empty queue is told with what can be done about it now."""
+        if not self._queued.picks:
+            self.refresh_card()
 
     def _turn(self, *_: object) -> None:
         self._fill_list()
@@ -339,6 +339,8 @@ class QueueBox(QWidget):
         self.skip.clicked.connect(self.pass_over)
         self.flag.clicked.connect(self.toggle_flag)
         self.never.clicked.connect(self.toggle_never)
+        for signal in (self._runner.started, self._runner.ended):
+            signal.connect(self._job_turned)
         self.compare.clicked.connect(lambda: self._runner.run(lambda: review(self._project)))
 
     def _lay_out(self) -> None:
@@ -366,18 +368,6 @@ class QueueBox(QWidget):
         layout.addWidget(self.card)
         layout.addWidget(self.grounds)
         layout.addLayout(marks)
-
-
-def _nothing(kind: str, review: Review) -> str:
-    """Why a list of findings is empty; that no label is in doubt is said only where all were compared."""
-    left = len(review.uncompared)
-    if kind == "doubt" and left:
-        return UNCOMPARED.format("1 labelled slice is" if left == 1 else f"{left} labelled slices are")
-    return NOTHING[kind]
-
-
-def _without_terms(suggestion: Suggestion | None) -> str:
-    return "not in the queue" if suggestion is None else f"by {suggestion.strategy}"
 
 
 def _share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:

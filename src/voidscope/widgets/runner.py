@@ -3,7 +3,8 @@
 One runner has the dock's jobs, another, beside it, what proposes labels (`labelling_tools`); the tray shows both. Quick looks alone
 have none (`quick_look`): they change no project, and what goes wrong with one is no news.
 
-A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile.
+A job may be one that yields: work that nobody waits for, which gives way to whatever is asked for meanwhile, is done without a word, and
+may go on once that is over (`resumes`).
 
 superqt's generator worker swallows a RuntimeError raised in the generator, `quit` leaves the generator suspended, and says
 nothing when it comes after the last step; all are mended here, so that every job ends in exactly one of done, failed or cancelled.
@@ -47,6 +48,7 @@ class Runner(QObject):
 
     `failed` also carries what went wrong outside of jobs, `told` other news for the person, `asked` a `Question`, or None
     when the last one is settled, `awaits` one that is asked for as long as nobody has said, or None, `stands` what is wrong whatever else is told, or nothing once it is right again.
+    `resumes` comes when whatever work that yields gave way to is over and nothing follows.
     """
 
     started = Signal(str)
@@ -59,6 +61,7 @@ class Runner(QObject):
     awaits = Signal(object)
     stands = Signal(str)
     ended = Signal()
+    resumes = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -69,7 +72,7 @@ class Runner(QObject):
         self._end: Callable[[], object] | None = None
         self._follow: Callable[[], object] | None = None
         self._began = 0.0
-        self._yields = False
+        self._yields = self._left = False
         self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
 
@@ -88,9 +91,15 @@ class Runner(QObject):
         return self._worker is not None and (not self._yields or self._next is not None)
 
     @property
+<<<<<<< HEAD
     def idle(self) -> bool:
         """Whether no job is running, not even one that is giving way."""
         return self._worker is None
+=======
+    def yields(self) -> bool:
+        """Whether the job that runs is one that gives way to another."""
+        return self._worker is not None and self._yields
+>>>>>>> m4
 
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""
@@ -115,6 +124,7 @@ class Runner(QObject):
             return
         if self._worker is not None:
             self._next = partial(self.run, make, then, yields=yields)
+            self._left = True
             self._worker.quit()
             return
         job, problem = attempt(make)
@@ -122,6 +132,7 @@ class Runner(QObject):
             self.failed.emit(_sentence(problem))
             return
         self._job, self._then, self._began, self._yields = job, then, time.monotonic(), yields
+        self._left = self._left and not yields
         self._steps = _told(job.steps())
         self._worker = create_worker(_driving, self._steps, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._progress)
@@ -140,6 +151,7 @@ class Runner(QObject):
         A job whose steps have just ended is cancelled all the same; one that is committed by now is only followed by nothing.
         """
         self._next = self._then = self._follow = None
+        self._left = False
         if self._worker is not None:
             self._dropped = True
             self._worker.quit()
@@ -149,6 +161,17 @@ class Runner(QObject):
         if self._worker is not None and self._yields:
             self._hushed = True
             self._worker.quit()
+
+    def resume(self) -> None:
+        """Let work that yields go on: now, or once what is running is over."""
+        self._left = True
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell work that gave way that it may go on, where nothing runs."""
+        if self._left and self._worker is None:
+            self._left = False
+            self.resumes.emit()
 
     def _progress(self, progress: Progress) -> None:
         if self._hushed:
@@ -167,7 +190,7 @@ class Runner(QObject):
         if problem is not None:
             self._fail(problem)
             return
-        self._end = partial(self.done.emit, self._job.title)
+        self._end = None if self._yields else partial(self.done.emit, self._job.title)
         self._follow = None if self._then is None else partial(self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
@@ -191,6 +214,7 @@ class Runner(QObject):
         for call in calls:
             if call is not None:
                 call()
+        self._settle()
 
 
 def _sentence(error: BaseException | None) -> str:

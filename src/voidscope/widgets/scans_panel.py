@@ -182,6 +182,7 @@ class ScansPanel(QWidget):
             self._runner.told.emit(
                 f"{name} is removed. Its file stays; add it again to have its labels back."
             )
+        self._runner.resume()
 
     def _set_spacing(self, spacing_um: Spacing) -> None:
         name = self.selected() or self._layers.scan

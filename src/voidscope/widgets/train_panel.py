@@ -26,6 +26,7 @@ from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.model_choice import ModelChoice
 from voidscope.widgets.progress_box import ProgressBox
 from voidscope.widgets.promotion_button import PromotionButton
+from voidscope.widgets.queue_words import NO_SCAN, NO_SCANS
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
@@ -33,6 +34,7 @@ from voidscope.workflow import (
     Evaluation,
     better_before,
     evaluate,
+    in_question,
     is_trained,
     judged,
     judgement,
@@ -46,6 +48,9 @@ from voidscope.workflow import (
 )
 
 NOTHING_NEW = "No label or setting has changed since the last training, which would give the same model again. Label on."
+NOTHING_LABELLED = (
+    "No slice is labelled yet: press Suggest in Label, label the slices it names, then press Retrain."
+)
 WARM = (
     "Go on from the current model with the new labels, in a sixth of a retraining's steps (Shift+F). In six short trial runs it "
     "came to 99 % of a retraining's mIoU in three, 96 % at worst: to work with; retrain for what you report."
@@ -111,7 +116,7 @@ class TrainPanel(QWidget):
 
     def start(self) -> None:
         """Retrain in a process of its own, compare with the model before, then segment the scan in view."""
-        if not self._strokes.ready("Retraining"):
+        if not self._strokes.ready("Retraining") or not self._can_learn():
             return
         if is_trained(self._project):
             self._runner.told.emit(NOTHING_NEW)
@@ -121,16 +126,32 @@ class TrainPanel(QWidget):
 
     def fine_tune(self) -> None:
         """Go on from the current model's weights on all labels, in a sixth of the steps; then as after a retraining."""
-        if self._strokes.ready("Fine-tuning"):
+        if self._strokes.ready("Fine-tuning") and self._can_learn():
             self._runner.run(
                 lambda: train(self._project, warm=True, elsewhere=True), lambda _: self.choice.compare()
             )
+
+    def _can_learn(self) -> bool:
+        """Whether there is a label to learn from; says what to do first where there is none."""
+        lacks = self._lacks()
+        if lacks:
+            self._runner.failed.emit(lacks)
+        return not lacks
+
+    def _lacks(self) -> str:
+        """What is to be done before anything can be learnt; empty where it is done."""
+        learnt = self._project.keys(Split.TRAIN)
+        if not learnt:
+            return NO_SCANS
+        return "" if any(k in self._project.labels for k in learnt) else NOTHING_LABELLED
 
     def segment_view(self) -> None:
         """Segment the scan in view with the current model, then the others; slices appear as they are done."""
         self.look()
         key = self._seen
-        if key is not None:
+        if key is None:
+            self._runner.failed.emit(NO_SCAN)
+        else:
             self._layers.show(key.scan)
             self._runner.run(lambda: self._segmenting(key.scan), lambda _: self._segment_rest())
 
@@ -146,6 +167,16 @@ class TrainPanel(QWidget):
             self._runner.run(lambda: self._segmenting(left[0]), lambda _: self._segment_rest(), yields=True)
         elif to_judge(project):
             self._runner.run(lambda: evaluate(project), yields=True)
+
+    def _go_on(self) -> None:
+        """Go on where it gave way; not with a model in question, for whoever answers that says what is shown."""
+
+        def act() -> None:
+            cycle = self._project.cycle
+            if cycle is not None and not in_question(cycle):
+                self._segment_rest()
+
+        self._runner.at_once(act)
 
     def look(self) -> None:
         """Take notice of the slice in view; whoever predicts on another thread asks for it there."""
@@ -234,20 +265,23 @@ class TrainPanel(QWidget):
         self.plot.setVisible(bool(cycles))
 
     def _enable(self, *_: object) -> None:
+<<<<<<< HEAD
         labelled, idle = len(learnable(self._project)), not self._runner.busy
+=======
+        learnt, lacks = set(self._project.keys(Split.TRAIN)), self._lacks()
+        labelled, idle = sum(k in learnt for k in self._project.labels), not self._runner.busy
+>>>>>>> m4
         self.retrain.setEnabled(idle and labelled > 0)
-        self.retrain.setToolTip(
-            "Train anew on every labelled slice (Shift+T)."
-            if labelled
-            else "Nothing is labelled yet: label a slice first."
-        )
-        self.pretrain.setEnabled(idle and bool(self._project.scans))
+        self.retrain.setToolTip("Train anew on every labelled slice (Shift+T)." if labelled else lacks)
+        self.pretrain.setEnabled(idle and bool(learnt))
         self.pretrain.setToolTip(
             "Contrastive pretraining on all training slices, labelled or not. Hours without a GPU; resumes."
+            if learnt
+            else NO_SCANS
         )
         model = self._project.cycle is not None
         self.tune.setEnabled(idle and model and labelled > 0)
-        self.tune.setToolTip(WARM if model else "No model yet: retrain first.")
+        self.tune.setToolTip(lacks or (WARM if model else "No model yet: retrain first."))
         self.segment.setEnabled(idle and model and self._layers.key is not None)
         self.segment.setToolTip(
             "Segment every slice of the scan in view (Shift+P)." if model else "No model yet: retrain first."
@@ -273,6 +307,8 @@ class TrainPanel(QWidget):
 
     def _state(self, labelled: int) -> str:
         start = START[starting_weights(self._project, self._project.config)]
+        if not labelled and self._project.cycle is None:
+            return f"{self._lacks()} Each training starts from {start}."
         words = f"{labelled} {'slice' if labelled == 1 else 'slices'} labelled. Each training starts from {start}."
         if labelled and (lacking := self._never_shown()):
             words += f" No pixel of {named(lacking)} is labelled yet: a model finds only what it was shown."
@@ -296,11 +332,13 @@ class TrainPanel(QWidget):
         self.table.itemSelectionChanged.connect(self._look_at)
         self.progress.picked.connect(self._select)
         self.preset.valueChanged.connect(self._take_preset)
-        self.form.valueChanged.connect(self._configured)
-        self.pretrain_form.valueChanged.connect(self._configured)
+        for form in (self.form, self.pretrain_form):
+            form.valueChanged.connect(self._configured)
+            form.refused.connect(self._runner.failed)
         self._runner.progressed.connect(self._show_partial)
         self._runner.started.connect(self._enable)
         self._runner.ended.connect(self._enable)
+        self._runner.resumes.connect(self._go_on)
 
     def _lay_out(self) -> None:
         self.plot.setBackground(None)

@@ -14,9 +14,9 @@ from voidscope.config import Config, ModelConfig
 from voidscope.errors import ProjectError
 from voidscope.evaluation import Matrix, confusion_matrix, miou
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, PackedLabel, Project, SliceReader
+from voidscope.project import Cycle, PackedLabel, Project, SliceReader, results
 from voidscope.vocabulary import ClassMap, Role, SliceKey
-from voidscope.workflow.evaluating import unseen, with_truth
+from voidscope.workflow.evaluating import evaluation_of, judgement, kept_of, truth_hash, unseen, with_truth
 from voidscope.workflow.snapshot import LOADING
 from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, Comparison, remember
 
@@ -26,20 +26,26 @@ MOST_LEARNT = 48
 Truth = Sequence[PackedLabel]
 Score = tuple[float | None, float | None]
 """Void IoU and mIoU; None where nothing tells."""
+Compared = tuple[Comparison, Sequence[Matrix]]
+"""How a pair of cycles compares, and the confusion matrix of each, the earlier one's first."""
 
 
-def compare(project: Project, config: Config | None = None) -> Job[Comparison | None, Comparison | None]:
+def compare(project: Project, config: Config | None = None) -> Job[Compared | None, Comparison | None]:
     """Compare the current model with the one whose place it took, and keep the outcome in its cycle.
 
+    Told by test scans, these are the figures of an evaluation, and each cycle that was not judged by the labels of now keeps them as one.
     None where there is none, its weights are lost, or nothing to tell from.
     """
     pair = _pair(project)
     basis, keys = _told_by(project, pair) if pair else (UNSEEN, ())
+    scans = tuple(sorted({k.scan for k in keys}))
+    source = {"truth": "labels", "truth_sha256": truth_hash(project, scans)}
+    unjudged = [c for c in pair if basis == UNSEEN and judgement(project, c) is None]
     truth = project.labels.packed(keys)
     reader, classes = project.reader({k.scan for k in keys}), project.classes
     device = (config or project.config).device
 
-    def steps() -> Steps[Comparison | None]:
+    def steps() -> Steps[Compared | None]:
         if not truth or not _has_weights(pair[0]):
             return None
         yield Progress(0, 2 * len(truth), LOADING)
@@ -51,14 +57,18 @@ def compare(project: Project, config: Config | None = None) -> Job[Comparison | 
             )
         voids = [score(m, classes)[0] for m in found]
         old, new = pair
-        return Comparison(
-            new.number, old.number, basis, len(truth), (voids[1], voids[0]), (miou(found[1]), miou(found[0]))
-        )
+        mious = (miou(found[1]), miou(found[0]))
+        return Comparison(new.number, old.number, basis, len(truth), (voids[1], voids[0]), mious), found
 
-    def commit(found: Comparison | None) -> Comparison | None:
+    def commit(found: Compared | None) -> Comparison | None:
+        comparison, judged = found or (None, ())
+        for cycle, matrix in zip(pair, judged, strict=False):
+            if cycle in unjudged:
+                result = evaluation_of(matrix, classes, len(cycle.labelled), cycle.number, scans)
+                results.write_evaluation(cycle.folder, kept_of(result, source))
         if pair:
-            remember(project, pair[1], found)
-        return found
+            remember(project, pair[1], comparison)
+        return comparison
 
     return Job("Comparing", steps, commit)
 

@@ -31,7 +31,9 @@ class CycleFigures:
     kind : ``full``, ``warm`` or ``restored``; only full trainings make the curve
     void, miou : held-out void IoU and mIoU; None where it was not evaluated
     judged_by : the held-out truth, in words; empty where there is no figure
-    comparable : whether it was judged by the same truth, and trained by the same recipe, as the newest full one with figures
+    comparable : whether it was judged by the same truth, and trained by the same recipe, as the newest full one with figures; where no
+        full one has any, as the newest fine-tuned one
+    apart : why it is not comparable, in words; empty where it is, or was not judged
     new : slices it learnt from that no earlier cycle had
     pixels : labelled pixels per class of the slices it learnt from, as these are labelled now
     labelling_s : working time on the new slices, at least; see `labelling.labelling_seconds`
@@ -46,6 +48,7 @@ class CycleFigures:
     miou: float | None
     judged_by: str
     comparable: bool
+    apart: str
     new: tuple[SliceKey, ...]
     pixels: Mapping[str, int]
     labelling_s: float
@@ -106,8 +109,8 @@ class ProjectProgress:
 def progress(project: Project) -> ProjectProgress:
     """How the project came on; reads records only, so that it takes no time."""
     seconds = _seconds(project)
-    full = [c for c in project.cycles if kind_of(c) == FULL]
-    basis = next((_basis(c) for c in reversed(full) if c.evaluation is not None), None)
+    full, warm = ([c for c in project.cycles if kind_of(c) == kind] for kind in (FULL, WARM))
+    basis = next((c for c in (*reversed(full), *reversed(warm)) if c.evaluation is not None), None)
     rows: list[CycleFigures] = []
     seen = set[SliceKey]()
     for cycle in project.cycles:
@@ -138,9 +141,10 @@ def kind_of(cycle: Cycle) -> str:
 
 
 def _figures(
-    project: Project, cycle: Cycle, basis: tuple[object, ...] | None, new: tuple[SliceKey, ...], seconds: Mapping[SliceKey, float]
+    project: Project, cycle: Cycle, basis: Cycle | None, new: tuple[SliceKey, ...], seconds: Mapping[SliceKey, float]
 ) -> CycleFigures:  # fmt: skip
     found, compared = cycle.evaluation, comparison_of(cycle)
+    apart = "" if found is None else _apart(cycle, basis)
     return CycleFigures(
         cycle.number,
         len(cycle.labelled),
@@ -148,7 +152,8 @@ def _figures(
         void_iou(cycle, project.classes),
         None if found is None else found["miou"],
         _judged_by(found),
-        found is not None and _basis(cycle) == basis,
+        found is not None and not apart,
+        apart,
         new,
         class_pixels(project, cycle.labelled),
         sum(seconds.get(k, 0.0) for k in new),
@@ -170,15 +175,16 @@ def _judged_by(found: Mapping[str, object] | None) -> str:
     return f"held-out labels of {named}" if truth == LABELS else f"truth of {named} in {truth}"
 
 
-def _basis(cycle: Cycle) -> tuple[object, ...]:
-    """What two cycles must share to lie on one curve: the truth they were judged by, and how they were trained."""
-    found = cycle.evaluation or {}
-    return (
-        found.get("scans"),
-        found.get("truth_sha256"),
-        cycle.config.get("model"),
-        cycle.config.get("train"),
-    )
+def _apart(cycle: Cycle, basis: Cycle | None) -> str:
+    """Why a judged cycle does not lie on one curve with the `basis`: the truth it was judged by, or how it was trained; else nothing."""
+    if basis is None:
+        return "no training of this project has figures"
+    said, known = (c.evaluation or {} for c in (cycle, basis))
+    if any(said.get(name) != known.get(name) for name in ("scans", "truth_sha256")):
+        return f"judged by another truth than cycle {basis.number}"
+    if any(cycle.config.get(name) != basis.config.get(name) for name in ("model", "train")):
+        return f"trained by another recipe than cycle {basis.number}"
+    return ""
 
 
 def _forecast(

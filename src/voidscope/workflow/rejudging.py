@@ -17,7 +17,7 @@ from voidscope.workflow.evaluating import (
     unseen,
     with_truth,
 )
-from voidscope.workflow.snapshot import LOADING
+from voidscope.workflow.snapshot import LOADING, cycle_of
 
 Found = dict[str, Mapping[str, object]]
 """What is kept of the evaluation of each cycle, by its folder's name."""
@@ -26,7 +26,8 @@ Found = dict[str, Mapping[str, object]]
 def judge_all(project: Project) -> Job[Found, int]:
     """Judge all cycles by what is labelled of the test scans now, each on the labelled slices alone; returns how many.
 
-    A model that was gone back to keeps the figures it brought along. Figures that cycles had before stay in their histories.
+    A model that was gone back to is judged once; every cycle that has it gets the figures. Figures that cycles had before stay in their
+    histories.
 
     Raises
     ------
@@ -58,27 +59,35 @@ def judge_all(project: Project) -> Job[Found, int]:
         return found
 
     def commit(found: Found) -> int:
-        for cycle in cycles:
-            results.write_evaluation(cycle.folder, found[cycle.folder.name])
+        told = [(c, kept) for c in project.cycles if (kept := found.get(_first_with(project, c).folder.name))]
+        for cycle, kept in told:
+            results.write_evaluation(cycle.folder, kept)
         project.events.evaluation_changed.emit()
-        return len(found)
+        return len(told)
 
     return Job("Judging all cycles alike", steps, commit)
 
 
 def unlike(project: Project) -> tuple[Cycle, ...]:
     """Cycles that were not judged, by other labels than there are now, or than the newest that was; none where that was by a dataset."""
-    said = {c.number: c.evaluation for c in _own(project)}
-    newest = next((e for e in reversed(said.values()) if e is not None), {"truth": "labels"})
+    said = [c.evaluation for c in _own(project)]
+    newest = next((e for e in reversed(said) if e is not None), {"truth": "labels"})
     if newest.get("truth", "labels") != "labels":
         return ()
     alike = [newest.get(name) for name in ("scans", "truth_sha256")]
     return tuple(
-        c for c in _own(project)
-        if (e := said[c.number]) is None or judgement(project, c) is None or [e.get(name) for name in ("scans", "truth_sha256")] != alike
+        c for c in project.cycles
+        if (e := c.evaluation) is None or judgement(project, c) is None or [e.get(name) for name in ("scans", "truth_sha256")] != alike
     )  # fmt: skip
 
 
 def _own(project: Project) -> list[Cycle]:
     """The cycles that are no earlier model again."""
     return [c for c in project.cycles if not c.restored]
+
+
+def _first_with(project: Project, cycle: Cycle) -> Cycle:
+    """The cycle that was trained for the model that this one has."""
+    while cycle.restored:
+        cycle = cycle_of(project, cycle.provenance["restored_from"])
+    return cycle
