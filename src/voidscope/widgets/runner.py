@@ -91,15 +91,14 @@ class Runner(QObject):
         return self._worker is not None and (not self._yields or self._next is not None)
 
     @property
-<<<<<<< HEAD
     def idle(self) -> bool:
         """Whether no job is running, not even one that is giving way."""
         return self._worker is None
-=======
+
+    @property
     def yields(self) -> bool:
         """Whether the job that runs is one that gives way to another."""
         return self._worker is not None and self._yields
->>>>>>> m4
 
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""

@@ -20,7 +20,7 @@ from voidscope.config import Config
 from voidscope.errors import named
 from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.forms import PresetBox, SettingsForm, folded
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.model_choice import ModelChoice
@@ -140,10 +140,9 @@ class TrainPanel(QWidget):
 
     def _lacks(self) -> str:
         """What is to be done before anything can be learnt; empty where it is done."""
-        learnt = self._project.keys(Split.TRAIN)
-        if not learnt:
+        if not self._project.keys(Split.TRAIN):
             return NO_SCANS
-        return "" if any(k in self._project.labels for k in learnt) else NOTHING_LABELLED
+        return "" if learnable(self._project) else NOTHING_LABELLED
 
     def segment_view(self) -> None:
         """Segment the scan in view with the current model, then the others; slices appear as they are done."""
@@ -265,18 +264,14 @@ class TrainPanel(QWidget):
         self.plot.setVisible(bool(cycles))
 
     def _enable(self, *_: object) -> None:
-<<<<<<< HEAD
-        labelled, idle = len(learnable(self._project)), not self._runner.busy
-=======
-        learnt, lacks = set(self._project.keys(Split.TRAIN)), self._lacks()
-        labelled, idle = sum(k in learnt for k in self._project.labels), not self._runner.busy
->>>>>>> m4
+        lacks, idle = self._lacks(), not self._runner.busy
+        labelled, is_any = len(learnable(self._project)), bool(self._project.keys(Split.TRAIN))
         self.retrain.setEnabled(idle and labelled > 0)
         self.retrain.setToolTip("Train anew on every labelled slice (Shift+T)." if labelled else lacks)
-        self.pretrain.setEnabled(idle and bool(learnt))
+        self.pretrain.setEnabled(idle and is_any)
         self.pretrain.setToolTip(
             "Contrastive pretraining on all training slices, labelled or not. Hours without a GPU; resumes."
-            if learnt
+            if is_any
             else NO_SCANS
         )
         model = self._project.cycle is not None
