@@ -189,7 +189,7 @@ class Runner(QObject):
         if problem is not None:
             self._fail(problem)
             return
-        self._end = None if self._yields else partial(self.done.emit, self._job.title)
+        self._end = _nothing if self._yields else partial(self.done.emit, self._job.title)
         self._follow = None if self._then is None else partial(self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
@@ -214,6 +214,10 @@ class Runner(QObject):
             if call is not None:
                 call()
         self._settle()
+
+
+def _nothing() -> None:
+    """The end of work that yields, which is nobody's news."""
 
 
 def _sentence(error: BaseException | None) -> str:
