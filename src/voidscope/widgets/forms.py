@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QPoint, Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
 
+LAID_OUT_MS = 1000
+"""So long after a section was opened everything around it may still take its new height."""
 OWN = "changed"
 """Shown where the settings follow no preset."""
 
@@ -144,8 +156,32 @@ def folded(title: str, *widgets: QWidget) -> QCollapsible:
         layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         box.addWidget(widget)
+    box.setDuration(0)  # so that its height is known when it is opened
+    box.toggleButton().clicked.connect(partial(_bring_into_view, box))
     box.toggleButton().setToolTip(f"Open or close: {title.lower()}.")
     return box
+
+
+def _bring_into_view(box: QCollapsible, opened: bool) -> None:
+    """Scroll just so far that all of a section just opened is seen, but never past its title."""
+    area = box.parentWidget()
+    while area is not None and not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    if area is None or not opened:
+        return
+    bar = area.verticalScrollBar()
+
+    def scroll(*_: object) -> None:
+        top = box.mapTo(area.widget(), QPoint()).y()
+        bar.setValue(max(bar.value(), min(top, top + box.height() - area.viewport().height())))
+
+    bar.rangeChanged.connect(scroll)  # told as soon as the section has its height
+    last = QTimer(box)
+    last.setSingleShot(True)
+    for act in (partial(bar.rangeChanged.disconnect, scroll), last.deleteLater):
+        last.timeout.connect(act)
+    last.start(LAID_OUT_MS)
+    scroll()
 
 
 def _field_widget(name: str, field: FieldInfo, section: BaseModel) -> Any:

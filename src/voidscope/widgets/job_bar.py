@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
@@ -148,6 +149,7 @@ class JobBar(QWidget):
         super().__init__(parent)
         self.row = JobRow(runner)
         self.title, self.bar, self.cancel = self.row.title, self.row.bar, self.row.cancel
+        self._unasked: set[Runner] = set()  # those whose job nobody waits for
         self.question = QuestionBox()
         self.standing, self.message = QLabel(), QLabel()
         for words in (self.standing, self.message):
@@ -192,15 +194,19 @@ class JobBar(QWidget):
         self.standing.setVisible(bool(sentence))
 
     def _connect(self, runner: Runner) -> None:
-        runner.started.connect(self._started)
+        runner.started.connect(partial(self._started, runner))
         runner.cancelled.connect(self._cancelled)
-        runner.done.connect(self._done)
+        runner.done.connect(partial(self._done, runner))
 
-    def _started(self, title: str) -> None:
-        self.tell("")
+    def _started(self, runner: Runner, title: str) -> None:
+        """What was told before is over, unless this is work that nobody waits for."""
+        (self._unasked.add if runner.yields else self._unasked.discard)(runner)
+        if not runner.yields:
+            self.tell("")
 
     def _cancelled(self, title: str) -> None:
         self.tell(f"{title}: cancelled; what was saved before stays.")
 
-    def _done(self, title: str) -> None:
-        self.tell(f"{title}: done.")
+    def _done(self, runner: Runner, title: str) -> None:
+        if runner not in self._unasked:
+            self.tell(f"{title}: done.")

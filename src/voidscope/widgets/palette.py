@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from voidscope.vocabulary import ClassMap
@@ -42,7 +42,9 @@ class ClassButton(QPushButton):
         self._label()
 
     def _label(self) -> None:
-        metrics = self.fontMetrics()
+        bold = QFont(self.font())  # as the class chosen is drawn
+        bold.setBold(True)
+        metrics = QFontMetrics(bold)
         room = self.width() - metrics.horizontalAdvance(f"{self._key}  {self._count}") - EDGES_PX
         fits = metrics.horizontalAdvance(self._name) <= room
         shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)

@@ -23,6 +23,7 @@ from voidscope.vocabulary import SliceKey, Split
 from voidscope.widgets.explain import explain
 from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of
 from voidscope.widgets.row_list import Row, RowList
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -33,7 +34,7 @@ from voidscope.workflow import Review, brief, describe, findings, review
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_SCANS = "There is no training scan yet: add one in Scans."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
-ALL_STATES, ALL_SCANS = "all states", "all scans"
+ALL_SCANS = "all scans"
 TITLES = {"missed": "Missed", "doubt": "Doubts", "flicker": "Flicker"}
 TIPS = {
     "missed": "Voids the model may have missed: just below its threshold, or seen in a mirror image only. They earn no rareness.",
@@ -52,7 +53,7 @@ ACCEPTS = {
 }  # fmt: skip
 
 WHAT = {
-    "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
+    "states": "Show only suggestions in this state; marked slices and proposed labels show whether suggested or not.",
     "scans": "Show only this scan.",
     "settled": "Show what was left as it is (S) instead of what is open; S brings a row of it back.",
     "compare": "Compare every label of the segmented scans with the model's masks.",
@@ -90,7 +91,7 @@ class QueueBox(QWidget):
             QPushButton("G  Flag"),
             QPushButton("Never"),
         )
-        self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
+        self._shown: tuple[Entry, ...] = ()
         self._picks: tuple[Suggestion, ...] = ()
         self._grounds, self._review = Grounds(), Review()
         self._lay_out()
@@ -129,6 +130,7 @@ class QueueBox(QWidget):
         here = next((s for s in self._picks if s.key == self._layers.key), None)
         self.bars.setValue(bars_of(here, self._grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
+        self._layers.marks.outline(self._layers.record, self.finding)
         said = self._grounds.text() if queue else ""
         self.grounds.setText(said)
         self.grounds.setVisible(bool(said))
@@ -152,14 +154,23 @@ class QueueBox(QWidget):
     def go(self, step: int) -> None:
         """To the next row that is still to do (+1), going round, or to the one before in the list (-1)."""
         self._fill_list()  # its tab may have been out of view when it changed
-        self._go(step, self._at())
+        at, key = self._at(), self._layers.key
+        if self.states.currentText() == State.PROPOSED and self.kind == "queue" and at < 0 < step and key:
+            at = place_of(key, [k for k, _ in self._shown])  # accepted just now
+        self._go(step, at)
+
+    def list_only(self, state: State) -> None:
+        """Show the queue with the slices of all scans that are in this state."""
+        self.tabs.setCurrentIndex(0)
+        self.scans.setCurrentText(ALL_SCANS)
+        self.states.setCurrentText(state)
 
     def _go(self, step: int, at: int) -> None:
         n = len(self.list.rows())
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
         if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
             states = [self._project.queue.state(key) for key, _ in self._shown]
-            order = [k for k in order if states[k] is State.TODO] or [
+            order = [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
                 k
                 for k in order
                 if states[k] is State.FLAGGED and self._shown[k][0] not in self._project.labels
@@ -279,7 +290,8 @@ class QueueBox(QWidget):
         self.compare.setVisible(self.kind == "doubt")
         self.settled.setVisible(self.kind != "queue")
         if self.kind == "queue":
-            self._shown = self._entries()
+            listed = entries(self._project, self._picks, self.states.currentText())
+            self._shown = tuple((key, s) for key, s in listed if self._in_scan(key))
             self.list.setRows([
                 Row(
                     key, s.pixel if s else None, str(key), "" if s and s.r is not None else _without_terms(s),
@@ -290,19 +302,6 @@ class QueueBox(QWidget):
         else:
             classes = self._project.classes
             self.list.setRows([Row(f.key, f.pixel, str(f.key), brief(f, classes)) for f in self._listed()])
-
-    def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
-        """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
-        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._picks]
-        wanted, queue = self.states.currentText(), self._project.queue
-        if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
-            there = {key for key, _ in picks}
-            picks += [(k, None) for k in queue.marked() if k not in there and k.scan in self._project.scans]
-        return tuple(
-            (key, s)
-            for key, s in picks
-            if self._in_scan(key) and (wanted == ALL_STATES or queue.state(key) == wanted)
-        )
 
     def _card(self, here: Suggestion | None) -> str:
         picks = self._picks

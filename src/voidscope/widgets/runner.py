@@ -19,12 +19,12 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
-from superqt.utils import create_worker
 
 from voidscope.errors import JobFailed, VoidscopeError, error_line
 from voidscope.jobs import Job, Progress, Steps, attempt
 from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
+from voidscope.widgets.workers import worker
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,11 @@ class Runner(QObject):
         """Whether a job is running that does not give way to another."""
         return self._worker is not None and (not self._yields or self._next is not None)
 
+    @property
+    def yields(self) -> bool:
+        """Whether what is running gives way to another job."""
+        return self._worker is not None and self._yields
+
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""
         if self.busy and self._job is not None:
@@ -118,7 +123,7 @@ class Runner(QObject):
             return
         self._job, self._then, self._began, self._yields = job, then, time.monotonic(), yields
         self._steps = _told(job.steps())
-        self._worker = create_worker(_driving, self._steps, _start_thread=False, _ignore_errors=True)
+        self._worker = worker(_driving, self._steps)
         self._worker.yielded.connect(self._progress)
         self._worker.returned.connect(self._commit)
         self._worker.errored.connect(self._fail)
