@@ -13,8 +13,7 @@ from voidscope.acquisition import Finding, ScanFindings
 from voidscope.acquisition.findings import runs_of
 from voidscope.project import Project
 from voidscope.vocabulary import Plane, SliceKey
-from voidscope.volume import slice_index
-from voidscope.widgets.outline import box_of
+from voidscope.widgets.outline import edges
 
 SOLDER = 3
 WHERE = [(i, y, x) for i in (1, 2, 3) for y in (8, 9, 10, 11) for x in (5, 6, 7, 8)]
@@ -40,16 +39,23 @@ def listed(dock: Any, project: Project) -> Any:
     return dock
 
 
+def enclosed(data: np.ndarray, plane: Plane) -> dict[int, set[tuple[int, int]]]:
+    """The pixels (y, x) that edges (N, 2, 3) enclose, by slice: those left of which an odd number of edges stands."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    for index in {int(i) for i in data[:, 0, plane.axis]}:
+        own = np.delete(data[data[:, 0, plane.axis] == index], plane.axis, axis=2)
+        standing = [tuple(start) for start, way in own if tuple(way) == (1, 0)]
+        for y in range(40):
+            for x in range(40):
+                if sum(row == y - 0.5 and column < x for row, column in standing) % 2:
+                    found.setdefault(index, set()).add((y, x))
+    return found
+
+
 def outlined(dock: Any) -> dict[int, set[tuple[int, int]]]:
-    """The pixels (y, x) inside the outline, by slice, where the viewer places them."""
+    """The pixels (y, x) inside the outline, by slice."""
     layer = dock.view.layers.find("outline")
-    if layer is None:
-        return {}
-    at: dict[int, set[tuple[int, int]]] = {}
-    for z, y, x in np.argwhere(layer.data):
-        place = np.round(layer.data_to_world((z, y, x)) / np.array(layer.scale)).astype(int)
-        at.setdefault(int(place[1]), set()).add((int(place[0]), int(place[2])))
-    return at
+    return {} if layer is None else enclosed(layer.data, Plane.AXIS1)
 
 
 def test_a_selected_finding_is_outlined_on_every_slice_it_reaches(listed: Any, project: Project) -> None:
@@ -58,7 +64,7 @@ def test_a_selected_finding_is_outlined_on_every_slice_it_reaches(listed: Any, p
     box.pick(0)
     assert outlined(listed) == {i: {(y, x) for _, y, x in WHERE} for i in (1, 2, 3)}
     layer = layers.find("outline")
-    assert layer.contour == 1 and not layer.editable
+    assert (layer.scale == layers.find("labels").scale).all()
     assert listed._viewer.layers.selection.active.name == "labels", "one paints on"
     assert "48 voxels in 3 slices (0001 to 0003)" in box.card.text()
     assert "all 3 slices" in listed.view.label.accept.toolTip()
@@ -99,17 +105,23 @@ def test_who_deletes_the_outline_is_rid_of_it_until_a_row_is_selected(listed: An
 
 
 @pytest.mark.parametrize("plane", list(Plane))
-def test_the_box_holds_the_pixels_of_the_finding_and_a_voxel_around_them(
-    plane: Plane, project: Project
-) -> None:
+def test_edges_enclose_the_pixels_of_a_finding_and_no_others(plane: Plane, project: Project) -> None:
     record = project.scan("a").model_copy(update={"plane": plane})
     height, width = record.slice_shape
-    last = record.n_slices - 1
-    found = finding([(0, 2, 3), (0, 2, 4), (1, 3, 4), (last, height - 1, width - 1)])
-    data, corner = box_of(record, found)
-    whole = np.zeros(record.shape, np.uint8)
-    whole[tuple(slice(c, c + n) for c, n in zip(corner, data.shape, strict=True))] = data
-    for index in range(record.n_slices):
-        assert (whole[slice_index(plane, index)] == found.within(index, record.slice_shape)).all()
-    small, _ = box_of(record, finding([(1, 3, 4)]))
-    assert sorted(small.shape) == [1, 3, 3] and small.sum() == 1
+    last, rng = record.n_slices - 1, np.random.default_rng(0)
+    where = [(1, y, x) for y, x in np.argwhere(rng.random((height, width)) < 0.5)]
+    found = finding([(0, 2, 3), (0, 2, 4), *where, (last, height - 1, width - 1)])
+    data = edges(record, found)
+    expected = {
+        index: {(int(y), int(x)) for y, x in np.argwhere(found.within(index, record.slice_shape))}
+        for index in (0, 1, last)
+    }
+    assert enclosed(data, plane) == expected
+    lying = np.delete(data[:, 1], plane.axis, axis=1)[:, 1] == 1
+    padded = np.pad(found.within(1, record.slice_shape), 1)
+    of_one = data[:, 0, plane.axis] == 1
+    assert int((lying & of_one).sum()) == int((padded[1:] != padded[:-1]).sum())
+    one = edges(record, finding([(1, 3, 4)]))
+    assert len(one) == 4 and {tuple(np.delete(s, plane.axis)) for s, _ in one} == {
+        (2.5, 3.5), (3.5, 3.5), (2.5, 4.5),
+    }  # fmt: skip

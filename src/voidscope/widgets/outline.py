@@ -6,23 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
+import numpy.typing as npt
 
 from voidscope.acquisition import Finding
 from voidscope.project import ScanRecord
-from voidscope.vocabulary import Mask
-from voidscope.widgets.slice_view import lengths
+from voidscope.widgets.slice_view import CLOSE_UP_PX
 
 ROLE = "outline"
-CLEAR = (0.0, 0.0, 0.0, 0.0)
 COLOUR = "#ffe066"
 """That of the box around a pixel to look at; seen on grey and on every class colour."""
+WIDTH = 1 / 400
+"""Of the part of a slice that is seen: some two pixels of the screen."""
 
 
 class Outline:
     """Draws the outline through `add` (role, kind, data, look) and takes it away through `remove` (role).
 
-    A person who deletes its layer is rid of it until another finding, or the same one again, is selected.
+    A person who deletes its layer is rid of it until a finding is selected.
     """
 
     def __init__(self, add: Callable[..., Any], remove: Callable[[str], None]) -> None:
@@ -38,13 +38,9 @@ class Outline:
         self._drawn = wanted
         if record is None or wanted is None:
             return
-        data, corner = box_of(record, wanted)
-        where = [first * step for first, step in zip(corner, lengths(record), strict=True)]
-        colours = DirectLabelColormap(color_dict={None: CLEAR, 0: CLEAR, 1: COLOUR})
-        layer = self._add(
-            ROLE, "labels", data, name="outline", colormap=colours, opacity=1.0, translate=where
-        )
-        layer.contour, layer.editable = 1, False
+        width = WIDTH * min(max(record.slice_shape), CLOSE_UP_PX)
+        look: dict[str, Any] = {"edge_color": COLOUR, "edge_width": width, "vector_style": "line"}
+        self._add(ROLE, "vectors", edges(record, wanted), name="outline", opacity=1.0, **look)
 
     def hide(self) -> None:
         """Take the outline away."""
@@ -52,16 +48,26 @@ class Outline:
         self._remove(ROLE)
 
 
-def box_of(record: ScanRecord, finding: Finding) -> tuple[Mask, tuple[int, ...]]:
-    """The finding's pixels as ones in the smallest box (z, y, x) around them, one voxel wider within a slice, for a line is drawn where
-    pixels meet others; and the box's first voxel. No larger than the scan."""
-    axis = record.plane.axis
-    runs = np.array(finding.runs)
-    first = np.array([runs[:, 0].min(), runs[:, 1].min() - 1, runs[:, 2].min() - 1])
-    last = np.array([runs[:, 0].max() + 1, runs[:, 1].max() + 2, runs[:, 3].max() + 1])
-    whole = (record.n_slices, *record.slice_shape)
-    first, last = np.clip(first, 0, whole), np.clip(last, 0, whole)
-    box = np.zeros(last - first, np.uint8)
-    for index, row, start, stop in finding.runs:
-        box[index - first[0], row - first[1], start - first[2] : stop - first[2]] = 1
-    return np.moveaxis(box, 0, axis), tuple(int(n) for n in np.insert(first[1:], axis, first[0]))
+def edges(record: ScanRecord, finding: Finding) -> npt.NDArray[np.float64]:
+    """Where a finding's pixels meet others within their slice: (N, 2, 3) first corner (z, y, x) and way along the edge, in voxels."""
+    found = [
+        _edges(index, np.array([run[1:] for run in finding.runs if run[0] == index]))
+        for index in sorted({run[0] for run in finding.runs})
+    ]
+    slices = np.concatenate(found)  # slice, row, column
+    return np.insert(slices[:, :, 1:], record.plane.axis, slices[:, :, 0], axis=2)
+
+
+def _edges(index: int, runs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The edges (N, 2, 3) of the pixels of one slice; runs (M, 3) are row, first column and one past the last."""
+    top, left = runs[:, 0].min(), runs[:, 1].min()
+    there = np.zeros(
+        (runs[:, 0].max() - top + 3, runs[:, 2].max() - left + 2), bool
+    )  # a pixel more all around
+    for row, start, stop in runs:
+        there[row - top + 1, start - left + 1 : stop - left + 1] = True
+    lying, standing = (np.argwhere(np.diff(there, axis=axis)) for axis in (0, 1))
+    below, beside = np.array([1, 0]), np.array([0, 1])
+    corners = np.concatenate([lying + below, standing + beside]) + np.array([top - 1.5, left - 1.5])
+    ways = np.repeat([(0.0, 0.0, 1.0), (0.0, 1.0, 0.0)], [len(lying), len(standing)], axis=0)
+    return np.stack([np.insert(corners, 0, float(index), axis=1), ways], axis=1)

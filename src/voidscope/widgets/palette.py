@@ -30,6 +30,7 @@ class ClassButton(QPushButton):
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip(self.tip)
+        self.toggled.connect(self._label)
 
     def count(self, pixels: str) -> None:
         """Show so many pixels."""
@@ -41,10 +42,12 @@ class ClassButton(QPushButton):
         super().resizeEvent(event)
         self._label()
 
-    def _label(self) -> None:
-        bold = QFont(self.font())  # as the class chosen is drawn
-        bold.setBold(True)
-        metrics = QFontMetrics(bold)
+    def _label(self, *_: object) -> None:
+        font = QFont(self.font())
+        font.setBold(
+            self.isChecked()
+        )  # as the style sheet draws it, which the button's own font does not tell
+        metrics = QFontMetrics(font)
         room = self.width() - metrics.horizontalAdvance(f"{self._key}  {self._count}") - EDGES_PX
         fits = metrics.horizontalAdvance(self._name) <= room
         shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)

@@ -34,6 +34,7 @@ from voidscope.workflow import Review, brief, describe, findings, review
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 NO_SCANS = "There is no training scan yet: add one in Scans."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
+GO_ON = "Press N to go to the next row."
 ALL_SCANS = "all scans"
 TITLES = {"missed": "Missed", "doubt": "Doubts", "flicker": "Flicker"}
 TIPS = {
@@ -307,11 +308,13 @@ class QueueBox(QWidget):
         picks = self._picks
         if here is not None:
             return f"{here.key}: {explain(here, self._project.survey, self._project.classes)}"
+        if not picks and self.list.rows():
+            return GO_ON
         if not picks:
             return EMPTY if self._project.keys(Split.TRAIN) else NO_SCANS
         if all(s.key in self._project.labels for s in picks):
             return ALL_DONE
-        return "Press N to go to the next suggestion."
+        return GO_ON
 
     def _finding_card(self) -> str:
         found = self.finding
