@@ -443,7 +443,7 @@ def test_while_the_disk_refuses_a_stroke_that_is_said_and_nothing_is_learnt_with
         ask()
         assert "has to wait until the disk takes the strokes" in dock.jobs.message.text()
         assert not dock.runner.busy
-    dock.jobs._started("Another job")  # which clears what was told
+    dock.runner.started.emit("Another job")  # which clears what was told
     assert "not saved yet" in dock.jobs.standing.text() and dock.jobs.standing.isVisibleTo(dock.jobs)
     monkeypatch.setattr(type(project.labels), "put_all", put)
     dock.view.strokes.flush()

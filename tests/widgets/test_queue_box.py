@@ -515,11 +515,14 @@ def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(small: Any, 
     small.runner.started.emit("Training cycle 2")  # its row takes room
     small.jobs.row.bar.setRange(0, 1)
     tools = small.view.label.tools
-    tools.more.toggleButton().click()
-    qtbot.wait(300)
     area = small.view.currentWidget()
-    bottom = tools.more.mapTo(area.widget(), tools.more.rect().bottomLeft()).y()
-    top = tools.more.mapTo(area.widget(), tools.more.rect().topLeft()).y()
-    seen = area.verticalScrollBar().value(), area.verticalScrollBar().value() + area.viewport().height()
-    assert tools.extrude.isVisible() and tools.more.height() > 80
-    assert seen[0] <= top and bottom <= seen[1]
+    qtbot.wait(1000)  # the window takes its size
+    tools.more.toggleButton().click()
+
+    def in_view() -> bool:
+        box, seen = tools.more.rect(), area.viewport().rect()
+        corners = [tools.more.mapTo(area.viewport(), at) for at in (box.topLeft(), box.bottomLeft())]
+        return box.height() > 80 and all(seen.top() <= c.y() <= seen.bottom() for c in corners)
+
+    qtbot.waitUntil(in_view, timeout=20_000)
+    assert tools.extrude.isVisible()

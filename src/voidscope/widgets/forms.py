@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, create_widget
@@ -26,8 +25,8 @@ from superqt import QCollapsible
 from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
 
-LAID_OUT_MS = 1000
-"""So long after a section was opened everything around it may still take its new height."""
+LAID_OUT_MS = 100
+"""So long after a section was opened all around it has its new height."""
 OWN = "changed"
 """Shown where the settings follow no preset."""
 
@@ -149,39 +148,34 @@ def push_button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButt
     return button
 
 
+class _Section(QCollapsible):
+    """One that comes into view where a person opens it at the lower edge of what is scrolled."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.setDuration(0)  # so that all around it has its new height soon
+        self.toggleButton().clicked.connect(lambda _: QTimer.singleShot(LAID_OUT_MS, self.bring_into_view))
+
+    def bring_into_view(self) -> None:
+        """Scroll just so far that all of it is seen, but never past its title."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is None or not self.isExpanded():
+            return
+        bar, top = area.verticalScrollBar(), self.mapTo(area.widget(), QPoint()).y()
+        bar.setValue(max(bar.value(), min(top, top + self.height() - area.viewport().height())))
+
+
 def folded(title: str, *widgets: QWidget) -> QCollapsible:
     """Widgets under a title that opens them; closed at first."""
-    box = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    box = _Section(title, expandedIcon="▾", collapsedIcon="▸")
     for layout in (box.layout(), box.content().layout()):
         layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         box.addWidget(widget)
-    box.setDuration(0)  # so that its height is known when it is opened
-    box.toggleButton().clicked.connect(partial(_bring_into_view, box))
     box.toggleButton().setToolTip(f"Open or close: {title.lower()}.")
     return box
-
-
-def _bring_into_view(box: QCollapsible, opened: bool) -> None:
-    """Scroll just so far that all of a section just opened is seen, but never past its title."""
-    area = box.parentWidget()
-    while area is not None and not isinstance(area, QScrollArea):
-        area = area.parentWidget()
-    if area is None or not opened:
-        return
-    bar = area.verticalScrollBar()
-
-    def scroll(*_: object) -> None:
-        top = box.mapTo(area.widget(), QPoint()).y()
-        bar.setValue(max(bar.value(), min(top, top + box.height() - area.viewport().height())))
-
-    bar.rangeChanged.connect(scroll)  # told as soon as the section has its height
-    last = QTimer(box)
-    last.setSingleShot(True)
-    for act in (partial(bar.rangeChanged.disconnect, scroll), last.deleteLater):
-        last.timeout.connect(act)
-    last.start(LAID_OUT_MS)
-    scroll()
 
 
 def _field_widget(name: str, field: FieldInfo, section: BaseModel) -> Any:
