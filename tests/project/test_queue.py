@@ -15,7 +15,7 @@ from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
 from voidscope.project import Cycle, Mark, Project, State
-from voidscope.vocabulary import ClassMap, Plane, SliceKey
+from voidscope.vocabulary import ClassMap, Plane, Provenance, SliceKey
 from voidscope.workflow import suggest
 
 KEY = SliceKey("a", 2)
@@ -111,6 +111,17 @@ def test_a_label_ends_a_skip_but_no_flag(project: Project) -> None:
         project.labels.put(key, np.ones(project.slice_shape(key), np.uint8))
     states = [project.queue.state(SliceKey("a", i)) for i in range(4)]
     assert states == [State.LABELLED, State.FLAGGED, State.LABELLED, State.TODO]
+
+
+def test_a_proposed_label_is_a_state_until_it_is_verified(project: Project) -> None:
+    keys = [SliceKey("a", i) for i in range(3)]
+    project.queue.mark(keys[1], Mark.SKIPPED)
+    project.queue.mark(keys[2], Mark.FLAGGED)
+    proposal = np.ones(project.slice_shape(KEY), np.uint8)
+    project.labels.put_all(dict.fromkeys(keys, proposal), Provenance.PROPAGATED)
+    assert [project.queue.state(k) for k in keys] == [State.PROPOSED, State.PROPOSED, State.FLAGGED]
+    project.labels.accept(keys[0])
+    assert project.queue.state(keys[0]) is State.LABELLED
 
 
 def test_a_slice_marked_never_is_never_suggested(project: Project) -> None:

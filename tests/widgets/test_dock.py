@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from bench import add_cycle, predict
 
+from builders import quick_project
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps, execute
+from voidscope.model import Finding
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
@@ -279,6 +282,55 @@ def test_a_wrong_folder_is_told_in_the_dock(dock: Any, tmp_path: Path, project: 
     assert dock.view.project is project
 
 
+def test_what_was_told_of_a_project_goes_with_it(
+    dock: Any, qtbot: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    other = quick_project(tmp_path / "other", dataset)
+    dock.runner.failed.emit("a/0001: this could not be done.")
+    gate = threading.Event()
+
+    def steps() -> Steps[None]:
+        while not gate.is_set():
+            yield Progress(0, 0)
+
+    dock.runner.run(lambda: Job("Segmenting", steps, lambda _: None), yields=True)
+    dock.show_project(other)
+    qtbot.waitUntil(lambda: dock.runner._worker is None, timeout=60_000)
+    assert dock.view.project is other and dock.jobs.message.text() == ""
+
+
+def test_what_the_machine_offers_is_said_before_a_project_is_open(
+    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
+    monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
+    monkeypatch.setattr("voidscope.widgets.dock.last_project", lambda: None)
+    viewer = make_napari_viewer(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
+    qtbot.waitUntil(lambda: widget.device.text() == "runs on CPU, one of a test", timeout=60_000)
+    assert widget.view is None
+
+
+def test_a_copy_of_the_labels_says_that_strokes_on_it_are_not_saved(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    layers, note = dock._viewer.layers, dock.view.layers.note
+    labels = dock.view.layers.find("labels")
+    labels.name = "mine"
+    layers.selection.active = labels
+    copy = type(labels).create(*labels.as_layer_data_tuple())
+    layers.append(copy)
+    layers.selection.active = copy
+    qtbot.waitUntil(lambda: "not saved" in note.overlay.text, timeout=20_000)
+    assert "mine" in note.overlay.text
+    layers.selection.active = labels
+    qtbot.waitUntil(lambda: note.overlay.text == "", timeout=20_000)
+    layers.selection.active = copy
+    qtbot.waitUntil(lambda: "not saved" in note.overlay.text, timeout=20_000)
+    layers.remove(copy)
+    qtbot.waitUntil(lambda: note.overlay.text == "", timeout=20_000)
+
+
 def test_a_project_with_a_lost_scan_or_a_damaged_report_opens_all_the_same(
     dock: Any, project: Project, dataset: Dataset
 ) -> None:
@@ -393,7 +445,7 @@ def test_while_the_disk_refuses_a_stroke_that_is_said_and_nothing_is_learnt_with
         ask()
         assert "has to wait until the disk takes the strokes" in dock.jobs.message.text()
         assert not dock.runner.busy
-    dock.jobs._started("Another job")  # which clears what was told
+    dock.runner.started.emit("Another job")  # which clears what was told
     assert "not saved yet" in dock.jobs.standing.text() and dock.jobs.standing.isVisibleTo(dock.jobs)
     monkeypatch.setattr(type(project.labels), "put_all", put)
     dock.view.strokes.flush()

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from voidscope.acquisition import Finding
 from voidscope.jobs import Progress
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import SliceKey
@@ -90,6 +91,8 @@ def test_every_layer_has_spacing_units_and_axes(qapp: object, project: Project) 
     add_cycle(project)
     predict(project, "a")
     bench.layers.jump(SliceKey("a", 2), (5, 5))
+    found = Finding("missed", SliceKey("a", 2), (5, 5), 2, 0.4, VOID, runs=((2, 5, 5, 7),))
+    bench.layers.marks.outline(bench.layers.record, found)
     roles = {role_of(la) for la in bench.viewer.layers}
     assert roles == set(KEPT)
     for layer in bench.viewer.layers:

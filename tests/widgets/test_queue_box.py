@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bench import add_cycle
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QFont, QFontMetrics
 
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
@@ -118,6 +119,36 @@ def test_filters_by_state_and_scan(dock: Any, project: Project) -> None:
     assert dock.view.layers.key == PICKS[1].key
     project.queue.mark(PICKS[1].key, Mark.SKIPPED)
     assert box.list.rows() == ()
+
+
+def test_proposed_slices_are_counted_listed_and_gone_through_from_the_summary(
+    dock: Any, project: Project
+) -> None:
+    project.queue.put(PICKS)
+    keys = [SliceKey("a", 2), SliceKey("a", 3), SliceKey("b", 0)]
+    proposal = np.ones((24, 20), np.uint8)
+    assert "proposed" not in dock.summary.text()
+    project.labels.put_all(dict.fromkeys(keys, proposal), Provenance.PROPAGATED)
+    assert "3 proposed" in dock.summary.text()
+    assert chips(dock) == ["to do", "to do", "proposed"]
+    dock.view.setCurrentIndex(0)
+    box = dock.view.label.queue
+    box.scans.setCurrentText("b")
+    dock.view.layers.jump(SliceKey("a", 0))
+    dock.summary.linkActivated.emit("proposed")
+    assert dock.view.currentIndex() == 1
+    assert [row.key for row in box.list.rows()] == keys and chips(dock) == ["proposed"] * 3
+    assert dock.view.layers.key == keys[0]
+    press(dock, "N")
+    assert dock.view.layers.key == keys[1]
+    press(dock, "A")
+    assert project.labels.unverified == (keys[0], keys[2])
+    press(dock, "N")
+    assert dock.view.layers.key == keys[2], "the one after, not the first again"
+    press(dock, "A")
+    press(dock, "N")
+    press(dock, "R")
+    assert box.list.rows() == () and "proposed" not in dock.summary.text()
 
 
 def test_the_card_has_bars_and_warns_of_a_constant_term(dock: Any, project: Project) -> None:
@@ -529,3 +560,45 @@ def test_keys_that_have_nothing_to_act_on_say_so(dock: Any, project: Project, tm
         dock.jobs.tell("")
         press(dock, key)
         assert dock.jobs.message.text() == NO_SCAN, key
+
+
+def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(
+    reviewed: Any, project: Project
+) -> None:
+    told = []
+    for _ in range(4):
+        press(reviewed, "H")
+        told.append(reviewed.jobs.message.text())
+    assert told[0].startswith("Rareness") and told[3] == "No heatmap is shown; H shows them again."
+    reviewed.view.layers.jump(SliceKey("b", 1))
+    press(reviewed, "H")
+    assert reviewed.jobs.message.text() == "There is no heatmap; they come with a prediction."
+
+
+def test_the_count_of_the_class_chosen_fits_its_button_in_bold(small: Any, qtbot: Any) -> None:
+    palette = small.view.label.classes
+    for n in range(1, len(palette.buttons) + 1):
+        palette.setValue(n)
+        palette.set_pixels([4955] * len(palette.buttons))
+        button = palette.buttons[n - 1]
+        bold = QFont(button.font())
+        bold.setBold(True)
+        needs = QFontMetrics(bold).horizontalAdvance(button.text())
+        assert button.text().endswith("4955") and needs <= button.width() - 2 - 10 - 2 * 4, button.text()
+
+
+def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(small: Any, qtbot: Any) -> None:
+    small.runner.started.emit("Training cycle 2")  # its row takes room
+    small.jobs.row.bar.setRange(0, 1)
+    tools = small.view.label.tools
+    area = small.view.currentWidget()
+    qtbot.wait(1000)  # the window takes its size
+    tools.more.toggleButton().click()
+
+    def in_view() -> bool:
+        box, seen = tools.more.rect(), area.viewport().rect()
+        corners = [tools.more.mapTo(area.viewport(), at) for at in (box.topLeft(), box.bottomLeft())]
+        return box.height() > 80 and all(seen.top() <= c.y() <= seen.bottom() for c in corners)
+
+    qtbot.waitUntil(in_view, timeout=20_000)
+    assert tools.extrude.isVisible()

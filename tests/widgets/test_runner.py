@@ -200,6 +200,19 @@ def test_a_job_beside_has_a_row_of_its_own_once_it_takes_more_than_a_moment(
     assert late.isHidden()
 
 
+def test_what_was_told_outlives_a_job_that_nobody_waits_for(runner: Runner, qtbot: Any) -> None:
+    bar, told = JobBar(runner), ends_of(runner)
+    qtbot.addWidget(bar)
+    runner.failed.emit("a/0001: this could not be done.")
+    runner.run(lambda: Job("Segmenting a", counting(), lambda n: n), yields=True)
+    assert bar.title.text() == "Segmenting a"
+    qtbot.waitUntil(lambda: told[1:] == [("done", "Segmenting a")], timeout=60_000)
+    assert bar.message.text() == "a/0001: this could not be done." and bar.message.styleSheet()
+    runner.run(lambda: Job("Counting", counting(), lambda n: n))
+    assert bar.message.text() == "", "a person asked for this one"
+    qtbot.waitUntil(lambda: bar.message.text() == "Counting: done.", timeout=60_000)
+
+
 def test_on_one_processor_a_job_beside_need_not_wait_for_a_training(runner: Runner, qtbot: Any) -> None:
     pool, told, gate = QThreadPool.globalInstance(), [], threading.Event()
     threads = pool.maxThreadCount()

@@ -32,6 +32,8 @@ class State(StrEnum):
     """Where a slice stands in the queue."""
 
     TODO = "to do"
+    PROPOSED = "proposed"
+    """It has a label that no person has verified yet."""
     LABELLED = "labelled"
     SKIPPED = "skipped"
     FLAGGED = "flagged"
@@ -103,12 +105,14 @@ class Queue:
         self._changed()
 
     def state(self, key: SliceKey) -> State:
-        """Where a slice stands: never and flagged hold whether it is labelled or not, skipped until it is."""
+        """Where a slice stands: never and flagged hold whether it is labelled or not, skipped until it is or a label is proposed."""
         mark = self._mark_of(key)
         if mark in (Mark.NEVER, Mark.FLAGGED):
             return State(mark)
         if key in self._labels:
             return State.LABELLED
+        if self._labels.holds(key):
+            return State.PROPOSED
         return State.TODO if mark is None else State(mark)
 
     def marked(self) -> tuple[SliceKey, ...]:

@@ -35,6 +35,7 @@ from voidscope.widgets.keys import SHEET, Keys
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
+from voidscope.widgets.workers import wait_for_workers
 from voidscope.workflow import held_out_void_iou, learnable, simulate
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ OPENING = (
     "Open a sample project: simulated HBM micro-bump scans, no network needed.",
 )  # fmt: skip
 """What New, Open and Open sample do."""
+LINK = "#2f8fd0"
+"""Colour of a link, read in the dark and in the light theme."""
+PROPOSED = f"<a href='proposed' style='color:{LINK}'>{{}} proposed</a>"
+"""How many slices have a label that nobody has verified yet; leads to the next."""
 WIDTH_PX = 350
 """Width the dock asks for; a person may make it wider."""
 
@@ -100,6 +105,7 @@ class Voidscope(QWidget):
         self.panel.again.connect(self._look_at_machine)
         self.examine.clicked.connect(self.show_doctor)
         self.help.clicked.connect(self.sheet.toggle)
+        self.summary.linkActivated.connect(self._go_to_proposed)
         asked = QShortcut(self)
         asked.setKeys([QKeySequence(SHEET), QKeySequence(f"Shift+{SHEET}")])  # as keyboards differ
         asked.setContext(Qt.ShortcutContext.ApplicationShortcut)
@@ -107,7 +113,7 @@ class Voidscope(QWidget):
             pressed.connect(self.sheet.toggle)
         app = QApplication.instance()
         if app is not None:
-            app.aboutToQuit.connect(self.runner.cancel)
+            app.aboutToQuit.connect(self._quit)
 
     def sizeHint(self) -> QSize:
         """As high as it likes, but no wider than `WIDTH_PX`, so that a long sentence leaves the canvas its room."""
@@ -130,6 +136,7 @@ class Voidscope(QWidget):
             self.jobs.tell_problem(UNSAVED)
             return
         self.close_project()
+        self.jobs.tell("")  # it was about the project before
         self.view = ProjectView(project, self.runner, self._viewer, self)
         self.welcome.hide()
         self.layout().insertWidget(4, self.view, 1)
@@ -149,6 +156,10 @@ class Voidscope(QWidget):
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
         self._look_at_machine()
+
+    def _go_to_proposed(self, link: str) -> None:
+        if self.view is not None:
+            self.view.go_to_proposed()
 
     def show_doctor(self) -> None:
         """Open the doctor's panel and look at the machine."""
@@ -170,6 +181,7 @@ class Voidscope(QWidget):
         """Save the last stroke and take the project's layers, keys and panels away; what the disk refuses is left to a `Saver`."""
         if self.view is None:
             return
+        self.runner.give_way()  # of what nobody waits for, nobody is told that it ends
         self.runner.cancel()
         self.runner.asked.emit(None)
         self.keys.release()
@@ -191,8 +203,10 @@ class Voidscope(QWidget):
         project = self.view.project
         cycle = project.cycle
         labelled, learnt = len(learnable(project)), len(project.keys(Split.TRAIN))
-        words = f"{len(project.scans)} scans · {labelled} of {learnt} slices"
-        self.summary.setText(" · ".join([words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
+        words = [f"{len(project.scans)} scans", f"{labelled} of {learnt} slices"]
+        if proposed := len(project.labels.unverified):
+            words.append(PROPOSED.format(proposed))
+        self.summary.setText(" · ".join([*words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
 
     def open_sample(self, folder: Path) -> None:
         """Open the sample project in `folder`, simulating its scans first where they are not there yet."""
@@ -260,10 +274,12 @@ class Voidscope(QWidget):
             QTimer.singleShot(0, self._reopen)  # whoever opens the dock for a project shows that one first
 
     def _reopen(self) -> None:
-        """Go on with the project closed last, where that is preferred and none is open yet."""
+        """Go on with the project closed last, where that is preferred and none is open yet; else say what this machine would use."""
         last = last_project() if self.view is None and preferences().reopen else None
         if last is not None:
             self.open_project(last)
+        if self.view is None:
+            self._look_at_machine()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Before the window closes, save the last stroke (the job goes on, for the person may yet decide to stay).
@@ -305,6 +321,15 @@ class Voidscope(QWidget):
     def _save(self) -> None:
         if self.view is not None:
             self.view.flush()
+
+    def _quit(self) -> None:
+        """Save the last stroke and stop all that runs: no thread may outlive Qt, which aborts the process."""
+        self._save()
+        self.runner.cancel()
+        self.doctor.release()
+        if self.view is not None:
+            self.view.stop()
+        wait_for_workers()
 
     def _remember(self) -> None:
         """Keep how the dock looks on this project for the next time."""

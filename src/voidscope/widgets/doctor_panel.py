@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import create_worker
 
 from voidscope.model import Finding
 from voidscope.widgets.keys import Clash
 from voidscope.widgets.triton_guard import keep_triton_out
+from voidscope.widgets.workers import worker
 
 LOOKING = "Looking at this machine; torch takes a few seconds to load…"
 MEND_KEYS = "choose other keys for them in napari's Preferences under Shortcuts, or switch that plugin off"
@@ -44,10 +44,14 @@ class Doctor(QObject):
         if self._worker is not None:
             self._next = device
             return
-        self._worker = create_worker(_examined, device, _start_thread=False, _ignore_errors=True)
+        self._worker = worker(_examined, device)
         self._worker.returned.connect(self.found)
         self._worker.finished.connect(self._finish)
         self._worker.start()
+
+    def release(self) -> None:
+        """Take no other look after the one being taken."""
+        self._next = None
 
     def _finish(self) -> None:
         self._worker = None

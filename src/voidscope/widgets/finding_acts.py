@@ -38,7 +38,7 @@ class FindingActs:
         put, step = self._project.labels.put_all, STEPS[found.kind]
         if not self._runner.at_once(lambda: put(labels, Provenance.ACCEPTED, verb=step, bases=bases)):
             return False
-        said = f"{found.key}: {n_pixels:,} pixels labelled."
+        said = f"{found.key}: {n_pixels:,} pixels labelled{_in_slices(len(labels))}."
         if left:
             said += f" Proposals out of view stay as they are, to be looked at: {named(left)}."
         self._runner.told.emit(said)
@@ -77,3 +77,7 @@ class FindingActs:
             if changed := int((label != own).sum()):
                 labels[key], bases[key], n_pixels = label, own, n_pixels + changed
         return labels, bases, n_pixels, [k for k in found.slices() if k in unseen]
+
+
+def _in_slices(n: int) -> str:
+    return f" in {n} slices" if n > 1 else ""

@@ -9,13 +9,14 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container, create_widget
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QPoint, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -25,6 +26,8 @@ from superqt import QCollapsible
 from voidscope.config import PRESETS, Config
 from voidscope.errors import ConfigError
 
+LAID_OUT_MS = 100
+"""So long after a section was opened all around it has its new height."""
 OWN = "changed"
 """Shown where the settings follow no preset."""
 
@@ -160,9 +163,28 @@ def push_button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButt
     return button
 
 
+class _Section(QCollapsible):
+    """One that comes into view where a person opens it at the lower edge of what is scrolled."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.setDuration(0)  # so that all around it has its new height soon
+        self.toggleButton().clicked.connect(lambda _: QTimer.singleShot(LAID_OUT_MS, self.bring_into_view))
+
+    def bring_into_view(self) -> None:
+        """Scroll just so far that all of it is seen, but never past its title."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is None or not self.isExpanded():
+            return
+        bar, top = area.verticalScrollBar(), self.mapTo(area.widget(), QPoint()).y()
+        bar.setValue(max(bar.value(), min(top, top + self.height() - area.viewport().height())))
+
+
 def folded(title: str, *widgets: QWidget) -> QCollapsible:
     """Widgets under a title that opens them; closed at first."""
-    box = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    box = _Section(title, expandedIcon="▾", collapsedIcon="▸")
     for layout in (box.layout(), box.content().layout()):
         layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:

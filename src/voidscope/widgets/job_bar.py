@@ -193,12 +193,13 @@ class JobBar(QWidget):
         self.standing.setVisible(bool(sentence))
 
     def _connect(self, runner: Runner) -> None:
-        runner.started.connect(partial(self._started, runner=runner))
+        runner.started.connect(partial(self._started, runner))
         runner.cancelled.connect(self._cancelled)
         runner.done.connect(self._done)
 
-    def _started(self, title: str, runner: Runner | None = None) -> None:
-        if runner is None or not runner.yields:  # what nobody asked for wipes away nothing
+    def _started(self, runner: Runner, title: str) -> None:
+        """What was told before is over, unless this is work that nobody waits for."""
+        if not runner.yields:
             self.tell("")
 
     def _cancelled(self, title: str) -> None:

@@ -37,11 +37,12 @@ NOTHING_SHOWN = {
     "labels": "No scan is in view; click one in Scans.",
 }
 NO_PREDICTION = "This slice has no prediction in view to accept; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
+NO_HEATMAP = "There is no heatmap; they come with a prediction."
 FIELDS = (
     "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
 )  # fmt: skip
 HEATMAPS = {
-    "": "No heatmap is shown; they come with a prediction.",
+    "": "No heatmap is shown; H shows them again.",
     "rareness": "Rareness: yellow where the model sees a class that is rare in all scans.",
     "uncertainty": "Uncertainty: bright where the model wavers between classes, black where it is sure.",
     "flicker": "Flicker: bright where the prediction changes from slice to slice.",
@@ -116,7 +117,9 @@ class LabelPanel(QWidget):
 
     def next_heatmap(self) -> None:
         """Show the next heatmap and say what its colours mean."""
-        self._runner.told.emit(HEATMAPS[self._layers.results.next_heatmap()])
+        there = any(self._layers.find(role) is not None for role in HEATMAPS if role)
+        shown = self._layers.results.next_heatmap()
+        self._runner.told.emit(HEATMAPS[shown] if there else NO_HEATMAP)
 
     def accept_shown(self) -> None:
         """Accept what the list in view is about: the prediction of this slice, or the selected finding."""
@@ -161,12 +164,17 @@ class LabelPanel(QWidget):
         if self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else ""):
             self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
 
-    def release(self) -> None:
-        """Stop what the panel has running, and leave viewer and layers as they were."""
+    def stop(self) -> None:
+        """Stop what the panel has running."""
         self._again.stop()
         self._ranking.cancel()
-        self.tools.release()
+        self.tools.beside.cancel()
         self.queue.release()
+
+    def release(self) -> None:
+        """Stop what the panel has running, and leave viewer and layers as they were."""
+        self.stop()
+        self.tools.release()
 
     def _suggest(self) -> None:
         if not self._project.keys(Split.TRAIN):
@@ -216,7 +224,9 @@ class LabelPanel(QWidget):
         if self.queue.kind != "queue":
             self.accept.setText(ACCEPTS[self.queue.kind])
             self.accept.setEnabled(self.queue.finding is not None)
-            self.accept.setToolTip("Take this over into the labels (A); undo reaches it.")
+            reach = len(found.slices()) if (found := self.queue.finding) is not None else 0
+            where = f" of all {reach} slices it is outlined in" if reach > 1 else ""
+            self.accept.setToolTip(f"Take this over into the labels{where} (A); undo reaches it.")
             return
         self.accept.setText("A  Accept")
         self.accept.setEnabled(accepting)

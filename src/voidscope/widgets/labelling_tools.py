@@ -34,6 +34,7 @@ NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment 
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
 UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
 NOTE = "proposed, not verified: A accepts, R drops"
+COPIED = "strokes on this copy are not saved; paint on: {}"
 INTERPOLATE_TIP = "Propose labels between the labelled slices around this one, on both sides (I)."
 EXTRUDE_TIP = "Propose this slice's label for as many slices after it; before it where negative (Shift+I)."
 PROPOSING = "Labels are being proposed already: wait for it, or cancel it."
@@ -116,7 +117,8 @@ class LabellingTools(QWidget):
         key, labels = self._layers.key, self._project.labels
         is_proposed = key is not None and key in labels.unverified
         self.unverified.setVisible(is_proposed)
-        self._layers.note.show(NOTE if is_proposed else "")
+        copied = self._layers.marks.copied
+        self._layers.note.show(COPIED.format(copied) if copied else NOTE if is_proposed else "")
         self.undo.setEnabled(labels.can_undo)
         self.redo.setEnabled(labels.can_redo)
         predicted = key is not None and self._layers.prediction(key) is not None
@@ -137,7 +139,6 @@ class LabellingTools(QWidget):
 
     def release(self) -> None:
         """Leave viewer and layers as they were."""
-        self.beside.cancel()
         self._layers.note.show("")
         self.brush.release()
 

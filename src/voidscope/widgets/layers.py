@@ -1,4 +1,4 @@
-"""What the viewer shows of a scan; the only file that touches `viewer.layers`, but for a blind study (`blind_layers`).
+"""What the viewer shows of a scan; the only file that changes `viewer.layers`, but for a blind study (`blind_layers`).
 
 Layers are found by the metadata put on them here, never by name, so that a person may rename, reorder, duplicate or
 delete them; a deleted one comes back with the next scan, jump or result. How a person set a layer (visible, opacity,
@@ -21,11 +21,10 @@ from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Plane, Role, SliceKey
 from voidscope.volume import VoxelSource, slice_index
-from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_colours, class_shares
 from voidscope.widgets.filled import Filled
 from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
-from voidscope.widgets.pointer import Pointer
+from voidscope.widgets.marks import Marks
 from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.result_layers import OPACITY, RESULTS, ResultLayers, own_data
 from voidscope.widgets.slice_view import SliceView, lengths, units
@@ -58,8 +57,8 @@ class ScanLayers(QObject):
         self._plane: Plane | None = None
         self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
         self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
-        self._pointer = Pointer(self._add, self._remove, self)
-        self.rejections, self.note = Rejections(), CanvasNote(viewer)
+        self.marks = Marks(viewer, self.find, self._add, self._remove, self)
+        self.rejections, self.note = Rejections(), self.marks.note
         self.solid = SolidView(viewer, self.find, self._class)
         self.keys: Mapping[Any, Callable[[Any], None]] = {}
         """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
@@ -112,7 +111,7 @@ class ScanLayers(QObject):
         if self.find("image") is None or not _alike(self.record, record):
             self.clear()
         self._put_image(record, voxels)
-        self._pointer.hide()
+        self.marks.hide()
         self._remove("labels")  # its undo history belongs to the scan before
         self._scan, self._plane, self.filled = scan, record.plane, filled
         self._add_labels(painted)
@@ -125,6 +124,7 @@ class ScanLayers(QObject):
     def clear(self) -> None:
         """Take our layers out of the viewer."""
         self.solid.leave()
+        self.marks.hide()
         for role in KEPT:
             self._remove(role)
         self._scan = None
@@ -138,7 +138,7 @@ class ScanLayers(QObject):
         image, record, key = self.find("image"), self.record, self.key
         if image is None or record is None or key is None or tuple(image.scale) == lengths(record):
             return
-        self._pointer.hide()
+        self.marks.hide()
         for layer in (la for la in map(self.find, KEPT) if la is not None):
             layer.scale, layer.units = lengths(record), units(record)
         self._view.face(record)
@@ -255,7 +255,7 @@ class ScanLayers(QObject):
         self._view.go(record, key.index)
         if pixel is not None:
             self._view.look_at(record, pixel)
-            self._pointer.show(record, key.index, pixel)
+            self.marks.point(record, key.index, pixel)
 
     def paint_with(self, class_id: int) -> None:
         """Choose the class that painting puts down, and make the labels layer the one painted on."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ROLE, OWN = "voidscope", "voidscope_layer"
-"""Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, flicker, pointer), and its own id, so that
+"""Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, flicker, outline, pointer), and its own id, so that
 a duplicate is a person's own layer."""
 CLASSES = "voidscope_classes"
 """Metadata: the class map's entries, on layers that hold class ids; a duplicate keeps them."""
@@ -18,6 +18,7 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "rareness": (*_SHOWN, "colormap", "contrast_limits"),
     "uncertainty": (*_SHOWN, "colormap", "contrast_limits"),
     "flicker": (*_SHOWN, "colormap", "contrast_limits"),
+    "outline": ("opacity",),
     "pointer": (),
 }
 """Our roles, and what is carried over from a layer to the next one with its role."""
@@ -27,6 +28,11 @@ def role_of(layer: Any) -> str | None:
     """What a layer is to us; None for a person's own layers, duplicates of ours among them."""
     metadata = layer.metadata
     return metadata.get(ROLE) if metadata.get(OWN) == str(layer.unique_id) else None
+
+
+def is_copy(layer: Any, role: str) -> bool:
+    """Whether a layer is a person's duplicate of our layer with this role."""
+    return bool(layer.metadata.get(ROLE) == role and role_of(layer) is None)
 
 
 class Looks:

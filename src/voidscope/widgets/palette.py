@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from voidscope.vocabulary import ClassMap
@@ -30,6 +30,7 @@ class ClassButton(QPushButton):
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip(self.tip)
+        self.toggled.connect(self._label)
 
     def count(self, pixels: str) -> None:
         """Show so many pixels."""
@@ -41,8 +42,12 @@ class ClassButton(QPushButton):
         super().resizeEvent(event)
         self._label()
 
-    def _label(self) -> None:
-        metrics = self.fontMetrics()
+    def _label(self, *_: object) -> None:
+        font = QFont(self.font())
+        font.setBold(
+            self.isChecked()
+        )  # as the style sheet draws it, which the button's own font does not tell
+        metrics = QFontMetrics(font)
         room = self.width() - metrics.horizontalAdvance(f"{self._key}  {self._count}") - EDGES_PX
         fits = metrics.horizontalAdvance(self._name) <= room
         shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QScrollArea, QTabWidget, QWidget
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
 from superqt import QCollapsible
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project
+from voidscope.project import Project, State
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.colours import class_colours
 from voidscope.widgets.dock_memory import Look
@@ -115,6 +115,13 @@ class ProjectView(QTabWidget):
         if look.panel in self._panels:
             self.setCurrentIndex(list(self._panels).index(look.panel))
 
+    def go_to_proposed(self) -> None:
+        """List the slices with a proposed label and go to the next of them."""
+        if not self.study.on:
+            self.setCurrentWidget(self.widget(list(self._panels).index("Label")))
+            self.label.queue.list_only(State.PROPOSED)
+            self.label.go(+1)
+
     def recolour(self) -> None:
         """Take the class colours that the person prefers now."""
         for role, background in OPACITY.items():
@@ -129,12 +136,18 @@ class ProjectView(QTabWidget):
         """Save the last stroke and leave the viewer as it was before the project was opened."""
         self.study.release()
         self.strokes.release()
+        self.stop()
         self.label.release()
         self.train.choice.release()
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
         self.layers.clear()
+
+    def stop(self) -> None:
+        """Stop whatever the panels have running beside the runner's job."""
+        self.quick.release()
+        self.label.stop()
 
     def flush(self) -> None:
         """Save the last stroke."""
@@ -176,6 +189,7 @@ class ProjectView(QTabWidget):
             (events.pretrained_changed, self._evaluation_changed),
             (self.layers.listed.removed, self._layers_listed),
             (self.layers.listed.inserted, self._layers_listed),
+            (self.layers.marks.active_changed, self._layers_listed),
         ]
         for event, listener in listeners:
             event.connect(listener)
@@ -193,9 +207,6 @@ class ProjectView(QTabWidget):
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
         self.currentChanged.connect(self._refresh_panel_in_view)
-        app = QApplication.instance()
-        if app is not None:
-            app.aboutToQuit.connect(self.flush)
 
     def _show_any(self) -> bool:
         """Show the first scan that can be shown; one that is gone is told and does not keep the project shut. Whether there was one."""
@@ -275,7 +286,7 @@ class ProjectView(QTabWidget):
         self._refresh("Scans", "Label", "Train", "Measure")
 
     def _layers_listed(self, event: Any = None) -> None:
-        """There may be nothing left to accept, or something again; asked once whoever changed the layers is through."""
+        """There may be nothing left to accept, or something again, or a copy to be painted on; asked once whoever changed the layers is through."""
         QTimer.singleShot(0, self.label.refresh_card)
 
     def _step_changed(self, event: Any = None) -> None:

@@ -22,6 +22,7 @@ from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of
 from voidscope.widgets.queue_words import (
     TIPS,
     TITLES,
@@ -36,10 +37,10 @@ from voidscope.widgets.term_bars import TermBars, bars_of
 from voidscope.widgets.thumbnails import Thumbnails
 from voidscope.workflow import Review, brief, describe, findings, review
 
-ALL_STATES, ALL_SCANS = "all states", "all scans"
+ALL_SCANS = "all scans"
 
 WHAT = {
-    "states": "Show only suggestions in this state; marked slices show whether suggested or not.",
+    "states": "Show only suggestions in this state; marked slices and proposed labels show whether suggested or not.",
     "scans": "Show only this scan.",
     "settled": "Show what was left as it is (S) instead of what is open; S brings a row of it back.",
     "compare": "Compare every label of the segmented scans with the model's masks.",
@@ -96,7 +97,7 @@ class QueueBox(QWidget):
             QPushButton("G  Flag"),
             QPushButton("Never"),
         )
-        self._shown: tuple[tuple[SliceKey, Suggestion | None], ...] = ()
+        self._shown: tuple[Entry, ...] = ()
         self._queued, self._review = Queued(), Review()
         self._lay_out()
         self._connect()
@@ -134,6 +135,7 @@ class QueueBox(QWidget):
         here = next((s for s in self._queued.picks if s.key == self._layers.key), None)
         self.bars.setValue(bars_of(here, self._queued.grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
+        self._layers.marks.outline(self._layers.record, self.finding)
         said = self._queued.said(self._project) if queue else ""
         self.grounds.setText(said)
         self.grounds.setVisible(bool(said))
@@ -157,8 +159,17 @@ class QueueBox(QWidget):
     def go(self, step: int) -> None:
         """To the next row that is still to do (+1), going round, or to the one before in the list (-1); where there is none, say why."""
         self._fill_list()  # its tab may have been out of view when it changed
-        if not self._go(step, self._at()):
+        at, key = self._at(), self._layers.key
+        if self.states.currentText() == State.PROPOSED and self.kind == "queue" and at < 0 < step and key:
+            at = place_of(key, [k for k, _ in self._shown])  # accepted just now
+        if not self._go(step, at):
             self._runner.told.emit(self.nowhere(step))
+
+    def list_only(self, state: State) -> None:
+        """Show the queue with the slices of all scans that are in this state."""
+        self.tabs.setCurrentIndex(0)
+        self.scans.setCurrentText(ALL_SCANS)
+        self.states.setCurrentText(state)
 
     def nowhere(self, step: int = 1) -> str:
         """Why there is no row to go to."""
@@ -171,7 +182,7 @@ class QueueBox(QWidget):
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
         if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
             states = [self._project.queue.state(key) for key, _ in self._shown]
-            order = [k for k in order if states[k] is State.TODO] or [
+            order = [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
                 k
                 for k in order
                 if states[k] is State.FLAGGED and self._shown[k][0] not in self._project.labels
@@ -279,7 +290,8 @@ class QueueBox(QWidget):
         self.compare.setVisible(self.kind == "doubt")
         self.settled.setVisible(self.kind != "queue")
         if self.kind == "queue":
-            self._shown = self._entries()
+            listed = entries(self._project, self._queued.picks, self.states.currentText())
+            self._shown = tuple((key, s) for key, s in listed if self.scans.lets_through(key))
             self.list.setRows([
                 Row(
                     key, s.pixel if s else None, str(key), "" if s and s.r is not None else without_terms(s),
@@ -290,19 +302,6 @@ class QueueBox(QWidget):
         else:
             classes = self._project.classes
             self.list.setRows([Row(f.key, f.pixel, str(f.key), brief(f, classes)) for f in self._listed()])
-
-    def _entries(self) -> tuple[tuple[SliceKey, Suggestion | None], ...]:
-        """Suggestions, and where a filter asks for a mark the other slices with it, that the filters let through."""
-        picks: list[tuple[SliceKey, Suggestion | None]] = [(s.key, s) for s in self._queued.picks]
-        wanted, queue = self.states.currentText(), self._project.queue
-        if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
-            there = {key for key, _ in picks}
-            picks += [(k, None) for k in queue.marked() if k not in there and k.scan in self._project.scans]
-        return tuple(
-            (key, s)
-            for key, s in picks
-            if self.scans.lets_through(key) and (wanted == ALL_STATES or queue.state(key) == wanted)
-        )
 
     def _card(self, here: Suggestion | None) -> str:
         if here is not None:

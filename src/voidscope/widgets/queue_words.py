@@ -17,6 +17,7 @@ EMPTY_NOW = (
 NO_SCAN = "There is no scan yet: press Add scans… in Scans."
 NO_SCANS = "There is no training scan yet: press Add scans… in Scans."
 LEFT_OVER = "Suggested before cycle {0} was trained. Suggest ranks anew, by what cycle {0} sees."
+GO_ON = "Press N to go to the next row."
 CHOSEN = "chosen by {} before this model was trained."
 FILTERED = "The filters above hide every suggestion."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
@@ -69,10 +70,10 @@ class Queued:
         """What there is to do where none is in view: whether any is `listed`, and whether a job is in the way."""
         if not self.picks:
             empty = EMPTY_NOW if busy else EMPTY
-            return empty if project.keys(Split.TRAIN) else NO_SCANS
+            return (GO_ON if listed else empty) if project.keys(Split.TRAIN) else NO_SCANS
         if not listed:
             return FILTERED
-        return ALL_DONE if self._is_done(project) else "Press N to go to the next suggestion."
+        return ALL_DONE if self._is_done(project) else GO_ON
 
     def after_all(self, step: int, project: Project) -> str:
         """Why there is no row to go on to (+1) or back to (-1), in a list that has some."""

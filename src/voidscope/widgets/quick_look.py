@@ -14,7 +14,6 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QWidget
 from superqt import QElidingLabel
-from superqt.utils import create_worker
 
 from voidscope.errors import VoidscopeError
 from voidscope.jobs import Job, attempt, execute
@@ -22,6 +21,7 @@ from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.triton_guard import keep_triton_out
+from voidscope.widgets.workers import worker
 from voidscope.workflow import Glance, Glances
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,11 @@ class QuickLook(QObject):
         else:
             self.forget()
 
+    def release(self) -> None:
+        """Look at nothing any more: the project or the window is closed."""
+        self._timer.stop()
+        self._again, self._wanted = False, False
+
     def ask(self, *_: object) -> None:
         """Look at the slice in view soon, if there is anything new to see."""
         if self._active and self._wanted and not self._refused:
@@ -100,7 +105,7 @@ class QuickLook(QObject):
         if job is None:
             self._refuse(problem)
             return
-        self._worker = create_worker(_looked, job, _start_thread=False, _ignore_errors=True)
+        self._worker = worker(_looked, job)
         self._worker.returned.connect(self._look)
         self._worker.finished.connect(self._finish)
         self._worker.start()

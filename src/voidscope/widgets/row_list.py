@@ -16,7 +16,7 @@ from voidscope.widgets.thumbnails import Thumbnail, Thumbnails
 ROW_PX = 38
 PICTURE_PX = 34
 CHIPS = {
-    "to do": "#5b6770", "labelled": "#1a7f4b", "skipped": "#8a6100", "flagged": "#0072b2", "never": "#b3261e",
+    "to do": "#5b6770", "proposed": "#7a4b9c", "labelled": "#1a7f4b", "skipped": "#8a6100", "flagged": "#0072b2", "never": "#b3261e",
 }  # fmt: skip
 """Colours of the states, white letters on them readable."""
 

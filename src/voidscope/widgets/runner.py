@@ -20,12 +20,12 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
-from superqt.utils import create_worker
 
 from voidscope.errors import JobFailed, VoidscopeError, error_line
 from voidscope.jobs import Job, Progress, Steps, attempt
 from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
+from voidscope.widgets.workers import worker
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Runner(QObject):
         self._job, self._then, self._began, self._yields = job, then, time.monotonic(), yields
         self._left = self._left and not yields
         self._steps = _told(job.steps())
-        self._worker = create_worker(_driving, self._steps, _start_thread=False, _ignore_errors=True)
+        self._worker = worker(_driving, self._steps)
         self._worker.yielded.connect(self._progress)
         self._worker.returned.connect(self._commit)
         self._worker.errored.connect(self._fail)

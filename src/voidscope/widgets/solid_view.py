@@ -7,7 +7,7 @@ from typing import Any
 
 FAINT = 0.35
 """Opacity of the scan's image around the voids."""
-HIDDEN = ("labels", "rareness", "uncertainty", "flicker")
+HIDDEN = ("labels", "outline", "rareness", "uncertainty", "flicker")
 """What would cover the voids."""
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage
-from superqt.utils import create_worker
 
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord, SliceReader
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import thumbnail
+from voidscope.widgets.workers import worker
 
 SIDE_PX = 64
 """Longest side of a thumbnail."""
@@ -78,9 +78,7 @@ class Thumbnails(QObject):
         records = {
             key.scan: self._project.scans[key.scan] for key, _ in places if key.scan in self._project.scans
         }
-        self._worker = create_worker(
-            _reading, places, records, self._project.path, _start_thread=False, _ignore_errors=True
-        )
+        self._worker = worker(_reading, places, records, self._project.path)
         self._worker.yielded.connect(self._take)
         self._worker.finished.connect(self._finish)
         self._worker.start()

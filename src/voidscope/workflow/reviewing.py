@@ -206,11 +206,17 @@ def describe(finding: Finding, classes: ClassMap) -> str:
     name = classes.names[finding.class_id - 1]
     if finding.kind == "missed":
         votes = f", seen in {finding.votes} of its mirror images" if finding.votes else ""
-        return f"{finding.n_pixels} voxels called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
+        return f"{finding.n_pixels} voxels{_reach(finding)} called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
     if finding.kind == "doubt":
         said = classes.names[finding.label_id - 1]
         return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.0%} sure"
     return f"{finding.n_pixels} pixels ({finding.strength:.1%}) differ from both neighbours, which say {name} there"
+
+
+def _reach(finding: Finding) -> str:
+    """In which slices it lies, where they are several."""
+    keys = finding.slices()
+    return f" in {len(keys)} slices ({keys[0].index:04d} to {keys[-1].index:04d})" if len(keys) > 1 else ""
 
 
 def _to_compare(project: Project, cycle: Cycle, names: Sequence[str]) -> list[_Compared]:

@@ -1,0 +1,34 @@
+"""Which slices the queue lists: suggestions and, where a filter asks for them, other slices with a mark or a proposed label."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from voidscope.acquisition import Suggestion
+from voidscope.project import Project, State
+from voidscope.vocabulary import SliceKey
+
+ALL_STATES = "all states"
+Entry = tuple[SliceKey, Suggestion | None]
+"""A slice and its suggestion; None where it is not suggested."""
+
+
+def entries(project: Project, picks: Sequence[Suggestion], wanted: str) -> tuple[Entry, ...]:
+    """What a filter (`ALL_STATES` or the name of a state) lets through: suggestions in their order, then other slices with the mark that
+    is asked for; of proposed labels all, by slice, however marked, for each waits to be looked at."""
+    suggested = {s.key: s for s in picks}
+    if wanted == State.PROPOSED:
+        return tuple(
+            (key, suggested.get(key)) for key in project.labels.unverified if key.scan in project.scans
+        )
+    listed: list[Entry] = [(s.key, s) for s in picks]
+    if wanted in (State.SKIPPED, State.FLAGGED, State.NEVER):
+        others = (k for k in project.queue.marked() if k not in suggested and k.scan in project.scans)
+        listed += [(key, None) for key in others]
+    return tuple((key, s) for key, s in listed if wanted == ALL_STATES or project.queue.state(key) == wanted)
+
+
+def place_of(key: SliceKey, listed: Sequence[SliceKey]) -> int:
+    """Where in slices in order one that is not among them would come after: the index of the one before, -1 for none."""
+    return bisect_left(listed, key) - 1
