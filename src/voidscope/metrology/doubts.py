@@ -180,7 +180,7 @@ def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Mee
     nearest = [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
     moved = [Meetings() for _ in now.structures]
     for k, own in zip(nearest, met, strict=True):
-        moved[k] |= {nearest[j]: n for j, n in own.items() if nearest[j] != k}
+        moved[k] |= {nearest[j]: n for j, n in own.items()}
     return moved
 
 
