@@ -229,7 +229,9 @@ def test_a_model_nobody_has_judged_fails_parts_but_passes_none(project: Project,
     assert cycle is not None
     shape, bad = project.scan("b").shape, project_truth(project, dataset, "b").copy()
     set_prediction(project, cycle.id, "b", bad, np.zeros(shape, np.float16))
-    project.set_config(project.config.with_changes(["measure.min_void_iou=0", "measure.unit=scan", "measure.limit=0.02"]))
+    project.set_config(
+        project.config.with_changes(["measure.min_void_iou=0", "measure.unit=scan", "measure.limit=0.02"])
+    )
     report = execute(measure(project))
     found = {s.scan: s for s in report.scans}
     assert found["b"].verdict is Verdict.FAIL

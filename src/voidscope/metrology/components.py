@@ -124,18 +124,6 @@ def columns_of(mask: Mask, ids: Sequence[int], axis: int) -> npt.NDArray[np.bool
     return found
 
 
-def level_counts(mask: Mask, ids: Sequence[int], axis: int) -> Ints:
-    """Voxels of some classes in each plane of a mask (z, y, x) across an axis."""
-    found, across = np.zeros(mask.shape[axis], np.int64), tuple(a for a in range(3) if a != axis)
-    for chunk in chunks(mask):
-        n = np.count_nonzero(of_classes(mask[chunk], ids), axis=across)
-        if axis:
-            found += n
-        else:
-            found[chunk] = n
-    return found
-
-
 def chunks(mask: Mask, most: int | None = None) -> Iterator[slice]:
     """The planes of a mask in as few slices as stay within `CHUNK_VOXELS` and `most` planes, a plane each at least."""
     step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.bodies import DUST
-from voidscope.metrology.components import find_components, level_counts, of_classes
+from voidscope.metrology.components import find_components, of_classes, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.vocabulary import Mask, Role
@@ -35,7 +35,7 @@ def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0,
     if axis is None:
         return tuple(filter(None, [parted]))
     up, pillar = AXES.index(axis[-1]), found.classes.id_of(found.recipe.pillar_class)
-    counts = level_counts(mask, [pillar], up)
+    counts = plane_counts(mask, pillar)[up]
     usual = _usual(counts)
     thread = parted or _thread(found, mask, up, int(counts[usual]), first)
     return tuple(filter(None, [thread, _oblong(found, mask, up, usual), *_two_bodies(found, mask, up)]))
@@ -57,7 +57,8 @@ def _parted(found: ScanMeasurement, mask: Mask) -> str:
 
 def _thread(found: ScanMeasurement, mask: Mask, up: int, usual: int, first: Sequence[int]) -> str:
     """Of a bump whose section is somewhere less than `THREAD` of the `usual` one of its pillar, between levels where it is more."""
-    solid = level_counts(mask, found.classes.ids_with_role(Role.FOREGROUND), up) / usual
+    body = found.classes.ids_with_role(Role.FOREGROUND)
+    solid = np.sum([plane_counts(mask, k)[up] for k in body], axis=0) / usual
     thick = np.flatnonzero(solid >= THREAD)
     between = solid[thick[0] : thick[-1] + 1]
     if between.min() >= THREAD:
