@@ -71,6 +71,10 @@ def test_pads_that_lie_apart_from_bumps_without_any_are_doubts_of_all(n: int) ->
     assert n < 8 or "no bump has a copper_pad, but 8 voxels of it lie apart" in told(found)[0]
 
 
+def test_pads_where_there_is_no_class_of_pillars_are_no_loose_ones() -> None:
+    assert measure_scan(row(2), NO_PILLAR, UM1, RECIPE, "a").verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("level", "gap"), [(23, 22), (2, 3)])
 def test_a_layer_torn_off_is_a_doubt_of_the_bump_it_lies_over(

@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
-it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) decide nothing then, and are said.
+it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump.
 With the unit scan, the ratio over all of it decides. Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
 """
 

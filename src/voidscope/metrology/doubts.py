@@ -83,9 +83,9 @@ def lacking(bumps: Sequence[ScanMeasurement], found: Split) -> list[str]:
 
 
 def _loose_pad(bumps: Sequence[ScanMeasurement], found: Split) -> int:
-    """Voxels of pad in pieces that have no pillar."""
+    """Voxels of pad in pieces that have no pillar; none where bumps are not to have one."""
     pad, pillar, classes = bumps[0].recipe.pad_class, bumps[0].recipe.pillar_class, bumps[0].classes
-    if pad not in classes.names:
+    if pad not in classes.names or pillar not in classes.names:
         return 0
     alone = sum(b.n_voxels[pad] for b in bumps if not b.n_voxels.get(pillar))
     return alone + found.loose_voxels(classes.id_of(pad), COUNTABLE_VOXELS)
