@@ -226,6 +226,14 @@ def test_two_bodies_of_pad_beside_each_other_may_be_two_bumps(n: int, verdict: s
     assert ("2 bodies of copper_pad beside each other" in told(found)[0]) is (verdict == "REVIEW")
 
 
+def test_long_bodies_side_by_side_are_two() -> None:
+    mask = row(1)
+    place(mask, 0)[24:30, :, 4:12] = BACKGROUND
+    assert told(measured(mask)) == [
+        "it has 2 bodies of copper_pad beside each other: it may be 2 bumps; look at it"
+    ]
+
+
 def test_bodies_above_each_other_are_one_bump_s() -> None:
     mask = row(1)
     place(mask, 0)[16:18, :, :15] = VOID  # cracked, but for a wall of a sixteenth
