@@ -50,18 +50,20 @@ QUICK = (
 """Settings that train in a second."""
 
 
-def bump_dataset(folder: Path) -> Dataset:
+def bump_dataset(folder: Path, beside: int = 0) -> Dataset:
     """Scans a, b and c (the last for testing) with truth: 6 coronal slices, 24 x 20 pixels, of solder on a pillar.
 
-    Every second slice has a void.
+    Every second slice has a void. The scan cuts the bump in front and behind, unless there are empty slices `beside` it on either
+    side: then it is a whole one, twice as deep.
     """
     folder.mkdir()
     names = ["background", "copper_pillar", "solder", "void"]
     classes = [{"id": k, "name": n} for k, n in enumerate(names)]
-    described = {"classes": classes, "spacing_um": [0.7, 0.5, 0.7], "test": ["c"]}
+    described = {"classes": classes, "spacing_um": [0.7, 1.0 if beside else 0.5, 0.7], "test": ["c"]}
     (folder / "dataset.json").write_text(json.dumps(described))
     ids = np.zeros((24, 6, 20), np.uint8)
     ids[12:20, :, 4:16], ids[5:12, :, 4:16], ids[7:10, ::2, 8:12] = 1, 2, 3
+    ids = np.pad(ids, ((0, 0), (beside, beside), (0, 0)))
     for seed, name in enumerate("abc"):
         noise = np.random.default_rng(seed).normal(0, 1_500, ids.shape)
         voxels = (np.array([8_000, 40_000, 55_000, 12_000])[ids] + noise).astype(np.uint16)

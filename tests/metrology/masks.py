@@ -13,6 +13,10 @@ from voidscope.vocabulary import ClassMap
 
 HBM = ClassMap.hbm()
 BACKGROUND, PILLAR, SOLDER, VOID, PAD = range(1, 6)
+NO_PILLAR = ClassMap.from_names(
+    ["background:background", "die:foreground", "solder:foreground", "void:void", "copper_pad:foreground"]
+)
+"""The same ids; solder alone is no half of a bump to it."""
 RECIPE = MeasureConfig()
 OFF_GRID = (0.31, 0.17, 0.43)
 """Centres of round phantoms lie between voxels, as real voids do: a centred ball is no fair sample of balls."""

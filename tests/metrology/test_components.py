@@ -14,6 +14,7 @@ from metrology.masks import SOLDER, VOID, masks
 from voidscope.metrology import components
 from voidscope.metrology.components import (
     Components,
+    columns_of,
     find_components,
     labelled,
     mean_index,
@@ -155,3 +156,14 @@ def test_voxels_of_some_classes_are_those_in_the_list(
     turned = mask.transpose(order)
     found = of_classes(turned, ids)
     assert np.array_equal(found, np.isin(turned, ids)) and found.flags.c_contiguous
+
+
+@given(masks, st.lists(st.integers(0, 5)), st.integers(0, 2))
+@settings(max_examples=40, deadline=None)
+def test_columns_of_some_classes_hold_one_of_them_however_few_planes_are_looked_at(
+    mask: np.ndarray, ids: list[int], axis: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "CHUNK_VOXELS", 1)
+        found = columns_of(mask, ids, axis)
+    assert np.array_equal(found, np.isin(mask, ids).any(axis=axis))

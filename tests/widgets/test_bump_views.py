@@ -21,7 +21,7 @@ from widgets.bench import add_cycle
 
 @pytest.fixture
 def measured(project: Project) -> Project:
-    """Scans a, b and c of two bumps each; in a and b the right one has a void of a fifth, at slice 3."""
+    """Scans a, b and c of two bumps each; in a and b the right one has a void of a sixth, at slice 3."""
     add_cycle(project)
     project.set_config(project.config.with_changes(["measure.unjudged_accepted=this test"]))
     background, pillar, solder, void = (
@@ -30,10 +30,10 @@ def measured(project: Project) -> Project:
     for scan in "abc":
         mask = np.full(project.scan(scan).shape, background, np.uint8)
         for left in (1, 11):
-            mask[12:20, 1:5, left : left + 7], mask[5:12, 1:5, left : left + 7] = pillar, solder
+            mask[12:20, 1:5, left : left + 3], mask[5:12, 1:5, left : left + 3] = pillar, solder
         if scan != "c":
-            mask[6:11, 3, 13:16] = void
-            mask[7:10, 2:5, 12:17] = void
+            mask[6:11, 3, 12] = void
+            mask[7:10, 2:5, 11:14] = void
         set_prediction(project, project.cycle.id, scan, mask, np.zeros(mask.shape, np.float16))
     execute(measure(project))
     return project

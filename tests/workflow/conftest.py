@@ -12,9 +12,9 @@ from voidscope.volume import Dataset
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    """Two training scans and a test scan with truth."""
-    return bump_dataset(tmp_path / "scans")
+def dataset(tmp_path: Path, request: pytest.FixtureRequest) -> Dataset:
+    """Two training scans and a test scan with truth; of whole bumps with so many empty slices beside them as a test asks for."""
+    return bump_dataset(tmp_path / "scans", getattr(request, "param", 0))
 
 
 @pytest.fixture

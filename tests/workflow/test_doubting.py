@@ -111,17 +111,18 @@ def test_a_figure_that_was_never_found_is_told_whatever_came_later(
     assert any(": verdict is PASS in the report, measured anew REVIEW" in line for line in found), found
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_of_two_evaluations_the_newest_before_the_report_counts(
     project: Project, dataset: Dataset, tmp_path: Path
 ) -> None:
     with_model(project, dataset)
     write_evaluation(project.cycle.folder, GOOD)
-    import_truth(project, dataset, [SliceKey("c", 0)])
+    import_truth(project, dataset, [SliceKey("c", 2)])
     execute(evaluate(project))
     now = project.cycle.evaluation
     execute(measure(project))
     later()
-    import_truth(project, dataset, [SliceKey("c", 2)])
+    import_truth(project, dataset, [SliceKey("c", 4)])
     assert execute(verify(project)) == ()
     assert execute(verify(project, claiming(project, tmp_path / "same", now))) == ()
     found = execute(verify(project, claiming(project, tmp_path / "out", GOOD)))
@@ -151,10 +152,11 @@ def test_a_report_verifies_after_its_model_was_judged_by_more_labels(
     assert execute(verify(project)) == ()
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_changes_from_a_model_that_nobody_judged_say_so(project: Project, dataset: Dataset) -> None:
     with_model(project, dataset)
     with_model(project, dataset)
-    import_truth(project, dataset, [SliceKey("c", 0)])
+    import_truth(project, dataset, [SliceKey("c", 2)])
     execute(evaluate(project))
     found = execute(changes(project, cycles=(1, 2)))
     assert (

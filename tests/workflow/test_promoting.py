@@ -136,6 +136,7 @@ def test_without_anything_to_judge_by_only_a_note_promotes(project: Project, dat
     assert (found.recall, found.scans, found.note) == (None, (), "judged by eye")
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_what_changed_between_two_cycles_is_measured_by_one_recipe_and_kept(
     project: Project, dataset: Dataset
 ) -> None:
@@ -164,6 +165,7 @@ def test_what_changed_says_the_verdicts_that_the_report_says(project: Project, d
     assert [row.verdicts for row in found.rows] == [("REVIEW", "REVIEW")]
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_what_changed_between_two_recipes(project: Project, dataset: Dataset) -> None:
     segmented(project, dataset, 1.0)
     how = project.config.measure.model_copy(update={"unjudged_accepted": "this test"})

@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
-it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) decide nothing then, and are said.
+it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump.
 With the unit scan, the ratio over all of it decides. Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
 """
 
@@ -24,14 +24,15 @@ from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, 
 from voidscope.metrology.closed import not_filled
 from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
-from voidscope.metrology.doubts import bridged, joined_by_closing, lacking, turned, unlabelled_beside
+from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings, of_scan
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
-from voidscope.metrology.structures import Split, split
+from voidscope.metrology.structures import Meetings, Split, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
+from voidscope.metrology.wholeness import of_its_own
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -60,9 +61,9 @@ def measure_scan(
     """
     spacing = checked(mask, classes, spacing_um, recipe, scan)
     raw, (mask, changed) = mask, mend(mask, classes, recipe)
-    if recipe.far_um:
-        found = split(mask, classes, spacing, recipe)
-        centres = centres_of(((first, cut) for _, first, cut in found.blanked()), classes, spacing, recipe)
+    before = split(mask, classes, spacing, recipe) if recipe.far_um else None
+    if before:
+        centres = centres_of(((first, cut) for _, first, cut in before.blanked()), classes, spacing, recipe)
         mask, far = drop_far(mask, classes, spacing, recipe, centres)
         changed = {**changed, **far}
     _load_libraries()
@@ -70,6 +71,7 @@ def measure_scan(
         voids = pool.submit(voids_of, mask, classes, spacing, recipe)
         closed = pool.submit(closed_in, mask, classes)
         found = split(mask, classes, spacing, recipe)
+        met = _met(found, before, classes, recipe)
         seen = views or Views.none(len(classes))
         sizes = _sizes(found, mask, classes, spacing, recipe, margins)
         whole = measure_clean(
@@ -78,34 +80,41 @@ def measure_scan(
         holes = closed.result()
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            own = _joint(not_filled(whole, holes), raw, mask)
-            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask)
+            own = _doubted_itself(not_filled(whole, holes), raw, mask)
+            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met)
             return replace(bump.measured, bumps=(bump,))
-        bumps = _concluded(not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool)), found, mask)
+        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool))
+        bumps = _concluded(bumps, found, mask, met)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
 
 
-def _joint(found: ScanMeasurement, raw: Mask, closed: Mask) -> ScanMeasurement:
-    """A bump, alone in `closed`, with its doubt where closing joined it out of several pieces of the mask as it was."""
-    doubt = joined_by_closing(found, raw, closed)
-    return replace(found, doubts=(doubt,)) if doubt else found
+def _doubted_itself(
+    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int] = (0, 0, 0)
+) -> ScanMeasurement:
+    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it that its mask raises; `raw` is that as it was."""
+    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
+    return replace(found, doubts=tuple(filter(None, told)))
 
 
-def _concluded(bumps: Sequence[Bump], found: Split, mask: Mask) -> tuple[Bump, ...]:
+def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
+    """The bumps that each bump meets, be it only `before` voxels far from all were taken away."""
+    met = meetings(found, classes, recipe)
+    if before is None:
+        return met
+    return [
+        a | b
+        for a, b in zip(carried_over(meetings(before, classes, recipe), before, found), met, strict=True)
+    ]
+
+
+def _concluded(bumps: Sequence[Bump], found: Split, mask: Mask, met: Sequence[Meetings]) -> tuple[Bump, ...]:
     """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
-    if not bumps:
-        return ()
-    each = [b.measured for b in bumps]
-    classes, recipe = each[0].classes, each[0].recipe
-    told = zip(
-        lacking(each), turned(each), bridged(found, classes, recipe), unlabelled_beside(found, mask, classes), strict=True,
-    )  # fmt: skip
-    doubted_of = (replace(m, doubts=(*m.doubts, *filter(None, t))) for m, t in zip(each, told, strict=True))
+    told = of_scan([b.measured for b in bumps], found, mask, met)
     return tuple(
-        replace(b, measured=concluded(m, b.structure.touches_border))
-        for b, m in zip(bumps, doubted_of, strict=True)
+        replace(b, measured=concluded(replace(b.measured, doubts=doubts), b.structure.touches_border))
+        for b, doubts in zip(bumps, told, strict=True)
     )
 
 
@@ -166,7 +175,7 @@ def _each(
         )
         alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        return Bump(found.structures[k], _moved(_joint(alone, raw[there], cut), first))
+        return Bump(found.structures[k], _moved(_doubted_itself(alone, raw[there], cut, first), first))
 
     bumps: dict[int, Bump] = {}
     waiting: deque[tuple[int, Future[Bump]]] = deque()
@@ -225,25 +234,48 @@ def _meets(box: Sequence[slice], edges: Box) -> bool:
 
 
 def decided(found: ScanMeasurement) -> ScanMeasurement:
-    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one; else with their doubts and its own."""
+    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one; else with their doubts and its own.
+
+    Places of a grid where no bump stands are said.
+    """
     if found.recipe.unit == "scan" or not found.bumps:
         told = tuple(f"{b.name}: {doubt}" for b in found.bumps for doubt in b.measured.doubts)
-        return concluded(replace(found, doubts=told))
+        whole = concluded(replace(found, doubts=told))
+        verdict, reason = whole.verdict, whole.reason
+    else:
+        told = found.doubts
+        verdict, reason = _by_bumps(found)
+    empty = named(_empty_places(found.bumps))
+    reason = f"{reason}; no bump at {empty}" if empty else reason
+    return replace(found, verdict=verdict, reason=reason, doubts=told)
+
+
+def _empty_places(bumps: Sequence[Bump]) -> list[str]:
+    """Names of the places of a grid at which none of its bumps stands; none where there is no grid."""
+    taken = {(b.structure.row, b.structure.column) for b in bumps if b.structure.row and b.structure.column}
+    rows, columns = (range(1, max((at[k] for at in taken), default=0) + 1) for k in (0, 1))
+    return [f"r{r}c{c}" for r in rows for c in columns if (r, c) not in taken]
+
+
+def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
+    """The verdict that the bumps of a scan give it, and why."""
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
     if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
-        whose = f"all bumps pass without it, but the void among it may be one's: {found.stray.told}"
-        return replace(found, verdict=Verdict.REVIEW, reason=whose)
+        return (
+            Verdict.REVIEW,
+            f"all bumps pass without it, but the void among it may be one's: {found.stray.told}",
+        )
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
     worst = of_it[0]
     if len(found.bumps) == 1:
-        return replace(found, verdict=verdict, reason=worst.measured.reason)
+        return verdict, worst.measured.reason
     count = f"{len(of_it)} of {len(found.bumps)} bumps {VERBS[verdict]}"
     which = (
         f"all {len(found.bumps)} bumps pass"
         if verdict is Verdict.PASS
         else f"{count} ({named(b.name for b in of_it)})"
     )
-    return replace(found, verdict=verdict, reason=f"{which}; worst {worst.name}: {worst.measured.reason}")
+    return verdict, f"{which}; worst {worst.name}: {worst.measured.reason}"
 
 
 VERBS = {Verdict.FAIL: "fail", Verdict.REVIEW: "are for review", Verdict.PASS: "pass"}

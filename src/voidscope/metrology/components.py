@@ -112,6 +112,18 @@ def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
     return found
 
 
+def columns_of(mask: Mask, ids: Sequence[int], axis: int) -> npt.NDArray[np.bool_]:
+    """Which columns of a mask (z, y, x) along an axis, (h, w), hold a voxel of one of these classes."""
+    found = np.zeros([n for a, n in enumerate(mask.shape) if a != axis], bool)
+    for chunk in chunks(mask):
+        there = of_classes(mask[chunk], ids).any(axis=axis)
+        if axis:
+            found[chunk] = there
+        else:
+            found |= there
+    return found
+
+
 def chunks(mask: Mask, most: int | None = None) -> Iterator[slice]:
     """The planes of a mask in as few slices as stay within `CHUNK_VOXELS` and `most` planes, a plane each at least."""
     step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))

@@ -1,7 +1,8 @@
 """Why a bump that keeps all limits is not passed: it may be no whole one, whatever its numbers say.
 
 Each doubt is a sentence. A measurement keeps all of its own, whatever its verdict, and none of them is passed; a scan that is judged
-whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`hidden`, `cuts`, `closed`).
+whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`hidden`, `cuts`, `closed`);
+what a bump's own mask says is in `wholeness`. The rest is told here, by what the other bumps are, or by what lies around one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,37 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.metrology.bodies import DUST
 from voidscope.metrology.cleaning import grown, open_unlabelled
-from voidscope.metrology.components import find_components, of_classes
+from voidscope.metrology.components import columns_of, of_classes
+from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.structures import Split
+from voidscope.metrology.structures import Meetings, Split
 from voidscope.metrology.voids import COUNTABLE_VOXELS
+from voidscope.metrology.wholeness import pieces
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
+from voidscope.volume import Spacing
+
+FULLER = 1.6
+"""A bump of so many times the median volume may be two: between one and two bumps, and more than diameters 15 % apart explain."""
+FEWEST = 3
+"""Bumps of which the median one tells what is usual."""
+LENGTHS_UM = (0.01, 500.0)
+"""Spacings at which limits in um are believed; beyond, the spacing is rather in another unit."""
+
+
+def of_scan(
+    bumps: Sequence[ScanMeasurement], found: Split, mask: Mask, met: Sequence[Meetings]
+) -> list[tuple[str, ...]]:
+    """All doubts of each bump of a scan, those that it had first; `met` are the other bumps it meets, by their indices."""
+    if not bumps:
+        return []
+    classes, recipe, names = bumps[0].classes, bumps[0].recipe, [s.name for s in found.structures]
+    lacks, cut = lacking(bumps, found), at_an_edge(bumps, found, mask.shape)
+    odd = [bool(a or b) for a, b in zip(lacks, cut, strict=True)]
+    lists = (
+        lacks, turned(bumps), larger(bumps, odd), bridged(met, names, classes), cut, torn_off(found, classes),
+        unlabelled_beside(found, mask, classes), [wrong_unit(bumps[0].spacing_um, recipe)] * len(bumps),
+    )  # fmt: skip
+    return [(*b.doubts, *filter(None, told)) for b, *told in zip(bumps, *lists, strict=True)]
 
 
 def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str:
@@ -30,7 +57,7 @@ def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str
     if not steps:
         return ""
     open_ = np.where(of_classes(closed, body), before, UNLABELLED)
-    was, now = _pieces(open_, body), _pieces(closed, body)
+    was, now = pieces(open_, body), pieces(closed, body)
     if was <= now:
         return ""
     return (
@@ -39,38 +66,52 @@ def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str
     )
 
 
-def _pieces(mask: Mask, ids: Sequence[int]) -> int:
-    """Pieces of some classes that are more than dust."""
-    n = find_components(mask, ids).n_voxels
-    return int(np.count_nonzero(n >= DUST * n.sum()))
+def lacking(bumps: Sequence[ScanMeasurement], found: Split) -> list[str]:
+    """Of each bump without a pillar, solder or pad where another has one, or without what none has though it should be there.
 
-
-def lacking(bumps: Sequence[ScanMeasurement]) -> list[str]:
-    """Of each bump with less than `DUST` of the pillar or the solder that the fullest one has, or without solder where there should be some.
-
-    Where the solder is gone and pillar and pad stand apart, each half has no void and would pass. Bumps of which none has a pillar are what
-    such a scan shows.
+    A part is lacking where it has less than `DUST` of the voxels of the fullest; a pad too where it covers so little that it counts for
+    none. Where the solder is gone and pillar and pad stand apart, each half has no void and would pass.
     """
-    if not bumps:
-        return []
     recipe, classes = bumps[0].recipe, bumps[0].classes
     names = [n for n in (recipe.pillar_class, recipe.solder_class) if n in classes.names]
     most = {name: max(b.n_voxels[name] for b in bumps) for name in names}
-    return [_lacks(b, most, recipe) for b in bumps]
+    padded = [b.n_voxels[recipe.pad_class] for b in bumps if b.dimensions.pad_misalignment_um is not None]
+    if padded:
+        most[recipe.pad_class] = max(padded)
+    loose = 0 if padded else _loose_pad(bumps, found)
+    return [_lacks(b, most, loose) for b in bumps]
 
 
-def _lacks(found: ScanMeasurement, most: Mapping[str, int], recipe: MeasureConfig) -> str:
-    has, solder = found.n_voxels, recipe.solder_class
-    if most.get(solder) == 0 and has.get(recipe.pillar_class):
-        return f"it has a pillar and no {solder}, nor has any bump of this scan: it may be an open bump; look at it"
-    lacks = [
+def _loose_pad(bumps: Sequence[ScanMeasurement], found: Split) -> int:
+    """Voxels of pad in pieces that have no pillar; none where bumps are not to have one."""
+    pad, pillar, classes = bumps[0].recipe.pad_class, bumps[0].recipe.pillar_class, bumps[0].classes
+    if pad not in classes.names or pillar not in classes.names:
+        return 0
+    alone = sum(b.n_voxels[pad] for b in bumps if not b.n_voxels.get(pillar))
+    return alone + found.loose_voxels(classes.id_of(pad), COUNTABLE_VOXELS)
+
+
+def _lacks(found: ScanMeasurement, most: Mapping[str, int], loose_pad: int) -> str:
+    has, recipe = found.n_voxels, found.recipe
+    parts = (recipe.pillar_class, recipe.solder_class)
+    for lacks, other in (parts, parts[::-1]):
+        if most.get(lacks) == 0 and has.get(other):
+            return f"it has {other} and no {lacks}, nor has any bump of this scan: it may be an open bump; look at it"
+    lacking = [
         f"{name} ({has[name]:,} voxels, others up to {n:,})"
         for name, n in most.items()
         if has[name] < DUST * n
+        or (
+            name == recipe.pad_class
+            and found.dimensions.build_axis
+            and found.dimensions.pad_misalignment_um is None
+        )
     ]
-    if not lacks:
-        return ""
-    return f"it lacks {' and '.join(lacks)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
+    if lacking:
+        return f"it lacks {' and '.join(lacking)}: it may be an open bump or the half of one, or be cut by the edge of the scan; look at it"
+    if loose_pad >= COUNTABLE_VOXELS:
+        return f"no bump has a {recipe.pad_class}, but {loose_pad:,} voxels of it lie apart: pads may be torn off; look at it"
+    return ""
 
 
 def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
@@ -84,8 +125,9 @@ def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
     for size in (b.dimensions for b in bumps):
         other = size.build_axis is not None and len(usual) > 1 and (odd or size.build_axis != usual[0][0])
         whose = ", other than the bumps beside it" if other else ""
-        bond = f"has a bond line of {size.blt_um:g} um" if size.blt_um else "has no bond line"
-        doubtful = other or size.blt_um == 0
+        flat = size.blt_um is not None and size.blt_um <= 0
+        bond = f"has a bond line of {size.blt_um:g} um" if size.blt_um and not flat else "has no bond line"
+        doubtful = other or flat
         told.append(f"it stands along {size.build_axis}{whose}, and {bond}: look at it" if doubtful else "")
     return told
 
@@ -107,22 +149,102 @@ def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
     return told
 
 
-def bridged(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[str]:
-    """Of each bump whose solder meets that of another over `COUNTABLE_VOXELS` voxel faces or more, which the wall between them cuts."""
-    if recipe.solder_class not in classes.names:
-        return [""] * len(found.structures)
+def bridged(met: Sequence[Meetings], names: Sequence[str], classes: ClassMap) -> list[str]:
+    """Of each bump that meets others, which the wall between them cuts; `met` and `names` are those of all bumps."""
     told = []
-    for own in found.touching(classes.id_of(recipe.solder_class), COUNTABLE_VOXELS):
-        others = " and ".join(
-            f"{found.structures[j].name} ({n:,} voxel faces)" for j, n in sorted(own.items())
-        )
+    for own in met:
+        ids = sum(own.values(), Counter[int]())
+        what = " and ".join(classes.names[k - 1] for k in sorted(ids))
+        runs = "run" if len(ids) > 1 else "runs"
+        others = " and ".join(f"{names[j]} ({n.total():,} voxel faces)" for j, n in sorted(own.items()))
         told.append(
-            f"its solder runs into that of {others}: a bridge, or bumps that blur joins; its protrusion there is cut at the wall between them; "
+            f"its {what} {runs} into {others}: a bridge, or bumps that blur joins; its protrusion there is cut at the wall between them; "
             "look at it"
             if own
             else ""
         )
     return told
+
+
+def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
+    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of anything but pad, which bumps may share."""
+    pad = classes.id_of(recipe.pad_class) if recipe.pad_class in classes.names else None
+    return found.touching([k for k in _body(classes) if k != pad], COUNTABLE_VOXELS)
+
+
+def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
+    """What bumps met `before` some voxels were taken away, by the bumps of `now` that stand nearest to them."""
+    if not now.structures:
+        return []
+    at = np.array([s.centroid_um for s in now.structures])
+    nearest = [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
+    moved = [Meetings() for _ in now.structures]
+    for k, own in zip(nearest, met, strict=True):
+        moved[k] |= {nearest[j]: n for j, n in own.items()}
+    return moved
+
+
+def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:
+    """Of each bump with `FULLER` times the pillar, or the volume, of the median of at least `FEWEST` bumps that are not `odd` otherwise."""
+    recipe, body = bumps[0].recipe, [bumps[0].classes.names[k - 1] for k in _body(bumps[0].classes)]
+    told = [""] * len(bumps)
+    for what, names in (("body", body), (recipe.pillar_class, [recipe.pillar_class])):
+        sizes = [sum(b.n_voxels.get(name, 0) for name in names) for b in bumps]
+        whole = [n for n, other in zip(sizes, odd, strict=True) if n and not other]
+        usual = float(np.median(whole)) if len(whole) >= FEWEST else np.inf
+        for k, n in enumerate(sizes):
+            if n > FULLER * usual:
+                told[k] = (
+                    f"its {what} has {n / usual:.2g} times the volume of the median bump's: it may be two bumps; look at it"
+                )
+    return told
+
+
+def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[int]) -> list[str]:
+    """Of each bump that reaches the edge of the scan across its build axis; along it, a die goes on and a joint does not."""
+    told = []
+    for bump, structure in zip(bumps, found.structures, strict=True):
+        axis = bump.dimensions.build_axis
+        sides = [
+            name
+            for name, (low, high), n in zip(AXES, structure.box, shape, strict=True)
+            if axis and name != axis[-1] and (low == 0 or high == n)
+        ]
+        told.append(
+            f"the edge of the scan cuts it along {' and '.join(sides)}: look at the rest of it"
+            if sides
+            else ""
+        )
+    return told
+
+
+def torn_off(found: Split, classes: ClassMap) -> list[str]:
+    """Of each bump over or under which, along the build axis, solid lies that is no bump's: it may be a layer torn off."""
+    told, loose = [""] * len(found.structures), found.loose_columns(COUNTABLE_VOXELS)
+    if not loose.any():
+        return told
+    for k, first, cut in found.blanked():
+        own = columns_of(cut, _body(classes), found.axis)
+        corner = np.delete(first, found.axis)
+        n = int(loose[tuple(slice(a, a + m) for a, m in zip(corner, own.shape, strict=True))][own].sum())
+        if n >= COUNTABLE_VOXELS:
+            told[k] = (
+                f"{n:,} voxels of no bump lie over it along {AXES[found.axis]}: a layer of it may be torn off; look at it"
+            )
+    return told
+
+
+def wrong_unit(spacing_um: Spacing, recipe: MeasureConfig) -> str:
+    """Why no length is believed, where the recipe has a limit in um and the spacing is none of X-ray microscopy."""
+    low, high = LENGTHS_UM
+    if all(low <= s <= high for s in spacing_um):
+        return ""
+    if not (recipe.min_um3 or recipe.far_um or any(c.measure.endswith("_um") for c in recipe.criteria)):
+        return ""
+    told = ", ".join(f"{s:g}" for s in spacing_um)
+    return (
+        f"spacing {told} um, outside {low:g} to {high:g} um, and the recipe has limits in um: mind the unit"
+    )
 
 
 def _body(classes: ClassMap) -> tuple[int, ...]:

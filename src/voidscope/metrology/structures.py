@@ -8,7 +8,7 @@ bump, and pieces of void alone, are no structures: they are counted, and said.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from voidscope.volume import Spacing
 
 Edges = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 Place3 = tuple[float, float, float]
+Meetings = dict[int, Counter[int]]
+"""The structures that one meets, by their indices: over how many voxel faces, by the class that it has there."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Split:
     axis: int
     _bodies: _Bodies
     _parts: tuple[tuple[int, int], ...]
+    _loose: tuple[int, ...]
 
     def blanked(self) -> Iterator[tuple[int, tuple[int, int, int], Mask]]:
         """Index of each structure, the first voxel of its box and the mask (z, y, x) there, all others blanked out.
@@ -114,16 +117,30 @@ class Split:
                 numbers = self._bodies.numbers(piece)
             yield k, *self._bodies.cut(piece, numbers, self._parts[k][1], self.structures[k].box)
 
-    def touching(self, class_id: int, least: int) -> list[dict[int, int]]:
-        """Over how many voxel faces a class of each structure meets that of others, by index of these, where that is `least` or more."""
-        found = [dict[int, int]() for _ in self.structures]
+    def touching(self, ids: Sequence[int], least: int) -> list[Meetings]:
+        """What some classes of each structure meet of the same classes of others, where that is `least` voxel faces or more in all."""
+        found = [Meetings() for _ in self.structures]
         index = {part: k for k, part in enumerate(self._parts)}
         for piece in sorted({piece for piece, _ in self._parts}):
-            for (one, other), n in self._bodies.meetings(piece, class_id).items():
-                a, b = index[piece, one], index[piece, other]
-                if n >= least:
-                    found[a][b] = found[b][a] = n
+            for (one, other, class_id), n in self._bodies.meetings(piece, ids).items():
+                found[index[piece, one]].setdefault(index[piece, other], Counter())[class_id] += n
+        return [{j: n for j, n in sorted(own.items()) if n.total() >= least} for own in found]
+
+    def loose_columns(self, least: int) -> npt.NDArray[np.int64]:
+        """Voxels in each column of the scan along `axis`, (h, w), of pieces of `least` voxels or more that are no structure's nor void alone."""
+        pieces = self._bodies.pieces
+        found = np.zeros([n for a, n in enumerate(pieces.mask.shape) if a != self.axis], np.int64)
+        for k in self._large(least):
+            there = tuple(s for a, s in enumerate(pieces.box(k)) if a != self.axis)
+            found[there] += pieces.own(k).sum(axis=self.axis)
         return found
+
+    def loose_voxels(self, class_id: int, least: int) -> int:
+        """Voxels of a class in the same pieces."""
+        return sum(self._bodies.pieces.count(k, (class_id,)) for k in self._large(least))
+
+    def _large(self, least: int) -> list[int]:
+        return [k for k in self._loose if self._bodies.pieces.found.n_voxels[k] >= least]
 
 
 def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Split:
@@ -146,9 +163,11 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     axis = int(np.ptp(at, axis=0).argmin()) if bases.axis is None and len(at) else bases.axis or 0
     order = arranged(at[:, [a for a in range(3) if a != axis]])
     left = sorted(set(range(len(pieces))) - set(kept))
-    stray = Stray(len(left), int(pieces.found.n_voxels[left].sum()), sum(pieces.count(k, void) for k in left))
+    empty, n = {k: pieces.count(k, void) for k in left}, pieces.found.n_voxels
+    stray = Stray(len(left), int(n[left].sum()), sum(empty.values()))
     structures = tuple(_structure(place, *found[k][2:], mask.shape, spacing_um) for k, place in order)
-    return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order))
+    loose = tuple(k for k in left if empty[k] < n[k])
+    return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order), loose)
 
 
 def _structure(
@@ -195,26 +214,26 @@ class _Bodies:
                     seen.last[part] + corner,
                 )
 
-    def meetings(self, k: int, class_id: int) -> Counter[tuple[int, int]]:
-        """Voxel faces over which a class of two structures of piece k meets, by their numbers, the smaller one first."""
-        found, last = Counter[tuple[int, int]](), None
+    def meetings(self, k: int, ids: Sequence[int]) -> Counter[tuple[int, int, int]]:
+        """Voxel faces over which some classes of two structures of piece k meet, each from either side: own number, the other's, own class."""
+        found, last = Counter[tuple[int, int, int]](), None
         if len(self.stands[k]) < 2:
             return found
+        chosen = np.isin(np.arange(256), ids)
         for own, plane in zip(self.numbers(k), self.pieces.mask[self.pieces.box(k)], strict=True):
-            here = np.where(plane == class_id, own, 0)
+            here = np.where(chosen[plane], own, 0)
             sides = [
-                (here[1:], here[:-1]),
-                (here[:, 1:], here[:, :-1]),
-                *([] if last is None else [(here, last)]),
+                ((here[1:], plane[1:]), (here[:-1], plane[:-1])),
+                ((here[:, 1:], plane[:, 1:]), (here[:, :-1], plane[:, :-1])),
+                *([] if last is None else [((here, plane), last)]),
             ]
-            for a, b in sides:
+            for (a, of_a), (b, of_b) in sides:
                 meets = (a != b) & (a > 0) & (b > 0)
                 if meets.any():
-                    found.update(
-                        (min(pair), max(pair))
-                        for pair in zip(a[meets].tolist(), b[meets].tolist(), strict=True)
-                    )
-            last = here
+                    one, its, other, of_other = (v[meets].tolist() for v in (a, of_a, b, of_b))
+                    found.update(zip(one, other, its, strict=True))
+                    found.update(zip(other, one, of_other, strict=True))
+            last = here, plane
         return found
 
     def cut(

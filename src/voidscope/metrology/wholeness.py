@@ -1,0 +1,119 @@
+"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, two bumps in one.
+
+A joint is as good as its least section. Void carries nothing, so sections are of the other foreground; how thin one is, is told against
+the pillar's. Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.metrology.bodies import DUST
+from voidscope.metrology.components import find_components, of_classes, plane_counts
+from voidscope.metrology.dimensions import AXES
+from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.vocabulary import Mask, Role
+from voidscope.volume import Spacing
+
+Ints = npt.NDArray[np.int64]
+
+THREAD = 0.1
+"""A joint with less than this share of the pillar's usual section somewhere may be open, and a few voxels that a model mistook close it."""
+OBLONG = 1.5
+"""A pillar so many times longer than it is wide may be two: two round ones that touch come to 2.2, one that leans by 15 degrees to 1."""
+BESIDE = 0.2
+"""A body of at least this share of the largest of its class is no spatter, but may be another bump's."""
+
+
+def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0, 0)) -> tuple[str, ...]:
+    """All doubts that a bump raises by itself; it is alone in `mask`, a box of the scan whose first voxel is `first`."""
+    axis = found.dimensions.build_axis
+    parted = _parted(found, mask)
+    if axis is None:
+        return tuple(filter(None, [parted]))
+    up, pillar = AXES.index(axis[-1]), found.classes.id_of(found.recipe.pillar_class)
+    counts = plane_counts(mask, pillar)[up]
+    usual = _usual(counts)
+    thread = parted or _thread(found, mask, up, int(counts[usual]), first)
+    return tuple(filter(None, [thread, _oblong(found, mask, up, usual), *_two_bodies(found, mask, up)]))
+
+
+def pieces(mask: Mask, ids: Sequence[int]) -> int:
+    """Pieces of some classes that are no dust: of a share `DUST` of all of it or more."""
+    n = find_components(mask, ids).n_voxels
+    return int(np.count_nonzero(n >= DUST * n.sum()))
+
+
+def _parted(found: ScanMeasurement, mask: Mask) -> str:
+    """Of a bump whose foreground without void is in several pieces."""
+    classes = found.classes
+    void = sum(found.n_voxels[classes.names[k - 1]] for k in classes.ids_with_role(Role.VOID))
+    n = pieces(mask, classes.ids_with_role(Role.FOREGROUND)) if void else 0
+    return f"void parts it into {n} pieces: it may be an open joint; look at it" if n > 1 else ""
+
+
+def _thread(found: ScanMeasurement, mask: Mask, up: int, usual: int, first: Sequence[int]) -> str:
+    """Of a bump whose section is somewhere less than `THREAD` of the `usual` one of its pillar, between levels where it is more."""
+    body = found.classes.ids_with_role(Role.FOREGROUND)
+    solid = np.sum([plane_counts(mask, k)[up] for k in body], axis=0) / usual
+    thick = np.flatnonzero(solid >= THREAD)
+    between = solid[thick[0] : thick[-1] + 1]
+    if between.min() >= THREAD:
+        return ""
+    level = int(between.argmin() + thick[0] + first[up])
+    return (
+        f"at {AXES[up]} = {level} no more than {100 * between.min():.2g} % of its pillar's section is solid: "
+        "it may be an open joint that a thread, or a few mistaken voxels, closes; look at it"
+    )
+
+
+def _usual(counts: Ints) -> int:
+    """The level whose section, of as many voxels as are counted there, the median voxel lies in: ends and thin sheets of mistakes are not it."""
+    order = np.argsort(counts, kind="stable")
+    return int(order[np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)])
+
+
+def _oblong(found: ScanMeasurement, mask: Mask, up: int, level: int) -> str:
+    """Of a bump whose pillar is long across the build axis at some level, whichever way it lies; void in it counts as of it.
+
+    Length and width are those of the rectangle, or ellipse, with the same second moments.
+    """
+    pillar = found.classes.id_of(found.recipe.pillar_class)
+    section = of_classes(np.take(mask, [level], axis=up), [pillar, *found.classes.ids_with_role(Role.VOID)])
+    step = np.delete(found.spacing_um, up)
+    at = np.argwhere(section.any(axis=up)) * step
+    moments = np.cov(at.T, bias=True) + np.diag(step**2 / 12)
+    short, long = np.sqrt(np.linalg.eigvalsh(moments))
+    if long <= OBLONG * short:
+        return ""
+    return f"its pillar is {long / short:.2g} times as long as it is wide across {AXES[up]}: it may be two bumps, or part of one; look at it"
+
+
+def _two_bodies(found: ScanMeasurement, mask: Mask, up: int) -> list[str]:
+    """Of a bump with two bodies of solder, or of pad, that lie beside each other."""
+    names = (found.recipe.solder_class, found.recipe.pad_class)
+    n = {
+        name: _abreast(mask, found.classes.id_of(name), up, found.spacing_um)
+        for name in names
+        if name in found.classes.names
+    }
+    return [
+        f"it has {k} bodies of {name} beside each other: it may be {k} bumps; look at it" for name, k in n.items() if k > 1
+    ]  # fmt: skip
+
+
+def _abreast(mask: Mask, class_id: int, up: int, spacing_um: Spacing) -> int:
+    """Bodies of a class, of those that are not small, that stand farther from all larger ones than both are wide on that side."""
+    found, across = find_components(mask, [class_id]), [a for a in range(3) if a != up]
+    large = np.flatnonzero(found.n_voxels >= BESIDE * found.n_voxels.max(initial=1))
+    step = np.array(spacing_um)[across]
+    centre = found.centroid[large][:, across] * step
+    half = ((found.last - found.first)[large][:, across] + 1) * step / 2
+    kept = list[int]()
+    for k in np.argsort(-found.n_voxels[large], kind="stable").tolist():
+        if all(np.hypot(*(centre[k] - centre[j])) >= half[k].min() + half[j].min() for j in kept):
+            kept.append(k)
+    return len(kept)

@@ -1,0 +1,402 @@
+"""Whatever its numbers say, a bump that may be no whole one is never passed; and a sound one always is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metrology.masks import BACKGROUND, HBM, NO_PILLAR, PAD, PILLAR, RECIPE, SOLDER, VOID
+from metrology.packages import package, rows
+from voidscope.config import Criterion, MeasureConfig
+from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
+
+ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
+"""Axes of a scan, of which a bump may stand along any."""
+UM1 = (1.0, 1.0, 1.0)
+PITCH, SIDE = 24, 16
+
+
+def row(n: int, *, pads: bool = True) -> np.ndarray:
+    """So many bumps beside one another: pillar, solder and, if there are, pads; 16 x 16 voxels across, 8 apart."""
+    mask = np.full((34, PITCH, PITCH * n), BACKGROUND, np.uint8)
+    for k in range(n):
+        own = place(mask, k)
+        own[2:12], own[12:24] = PILLAR, SOLDER
+        own[24:30] = PAD if pads else BACKGROUND
+    return mask
+
+
+def place(mask: np.ndarray, k: int) -> np.ndarray:
+    """The columns of a row's bump, (34, 16, 16)."""
+    return mask[:, 4 : 4 + SIDE, 4 + PITCH * k : 4 + PITCH * k + SIDE]
+
+
+def measured(mask: np.ndarray, **changes: object) -> ScanMeasurement:
+    return measure_scan(mask, HBM, UM1, MeasureConfig(**changes), "a")
+
+
+def told(found: ScanMeasurement) -> list[str]:
+    """The doubts of each bump, in one string."""
+    return ["; ".join(b.measured.doubts) for b in found.bumps]
+
+
+def verdicts(found: ScanMeasurement) -> list[str]:
+    return [b.measured.verdict.value for b in found.bumps]
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("left", [0, 3])
+def test_a_bump_without_the_pad_that_others_have_is_never_passed(left: int, unit: str) -> None:
+    mask = row(3)
+    place(mask, 1)[24:30, :, left:] = BACKGROUND
+    found = measured(mask, unit=unit)
+    assert verdicts(found) == ["PASS", "REVIEW", "PASS"] and found.verdict is Verdict.REVIEW
+    assert told(found)[1].startswith(f"it lacks copper_pad ({96 * left:,} voxels, others up to 1,536)")
+    place(mask, 1)[24:30, :, :4] = PAD  # a quarter of the pillar is a pad
+    assert measured(mask, unit=unit).verdict is Verdict.PASS
+
+
+def test_specks_of_pad_on_logic_bumps_make_no_memory_of_them() -> None:
+    mask = row(3, pads=False)
+    place(mask, 1)[24, :3, :3] = PAD
+    assert measured(mask).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("n", [7, 8])
+def test_pads_that_lie_apart_from_bumps_without_any_are_doubts_of_all(n: int) -> None:
+    mask = row(2, pads=False)
+    mask[28, 22, 2 : 2 + n] = PAD  # over no bump
+    found = measured(mask)
+    assert verdicts(found) == ["PASS" if n < 8 else "REVIEW"] * 2
+    assert n < 8 or "no bump has a copper_pad, but 8 voxels of it lie apart" in told(found)[0]
+
+
+def test_pads_where_there_is_no_class_of_pillars_are_no_loose_ones() -> None:
+    assert measure_scan(row(2), NO_PILLAR, UM1, RECIPE, "a").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("level", "gap"), [(23, 22), (2, 3)])
+def test_a_layer_torn_off_is_a_doubt_of_the_bump_it_lies_over(
+    level: int, gap: int, order: tuple[int, int, int]
+) -> None:
+    mask = row(2, pads=False)
+    place(mask, 1)[gap] = BACKGROUND
+    found = measured(np.ascontiguousarray(mask.transpose(order)))
+    assert sorted(verdicts(found)) == ["PASS", "REVIEW"] and found.stray.voxels == 256
+    assert f"256 voxels of no bump lie over it along {'zyx'[order.index(0)]}" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("n", "beside", "doubtful"), [(7, 0, False), (8, 0, True), (8, 4, False), (8, 3, False)]
+)
+def test_a_piece_over_a_bump_counts_by_what_of_it_lies_over_its_columns(
+    n: int, beside: int, doubtful: bool
+) -> None:
+    mask = row(2, pads=False)
+    mask[28, 4, 4 - beside : 8 - beside], mask[28, 5, 4 - beside : n - beside] = SOLDER, SOLDER
+    assert verdicts(measured(mask)) == ["REVIEW" if doubtful else "PASS", "PASS"]
+
+
+def test_void_over_a_bump_is_no_layer_of_it() -> None:
+    mask = row(2, pads=False)
+    mask[28, 4:8, 4:8] = VOID
+    found = measured(mask)
+    assert verdicts(found) == ["PASS"] * 2 and found.verdict is Verdict.REVIEW  # but may be one's
+
+
+def test_a_bridge_that_far_um_takes_away_is_one_all_the_same() -> None:
+    mask = row(4)
+    place(mask, 1)[:] = place(mask, 2)[:] = BACKGROUND
+    assert measured(mask, far_um=14).verdict is Verdict.PASS
+    mask[14:18, 8:12, 20:76] = SOLDER
+    found = measured(mask, far_um=14)
+    assert found.cleaned["far"]["solder"] < 0
+    assert (
+        verdicts(found) == ["REVIEW"] * 2 and "its solder runs into r1c2 (16 voxel faces)" in told(found)[0]
+    )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("level", [5, 13, 20, 24])
+@pytest.mark.parametrize(("n", "verdict"), [(1, "REVIEW"), (25, "REVIEW"), (26, "PASS")])
+def test_a_joint_held_by_a_thread_is_never_passed(
+    n: int, verdict: str, level: int, order: tuple[int, int, int]
+) -> None:
+    mask = row(1)
+    section = place(mask, 0)[level]
+    of, section[:] = section[0, 0], BACKGROUND
+    section.flat[120 : 120 + n] = of
+    found = measured(np.ascontiguousarray(mask.transpose(order)))
+    assert verdicts(found) == [verdict]  # of 256 voxels a tenth
+    said = f"at {'zyx'[order.index(0)]} = {level} no more than {100 * n / 256:.2g} % of its pillar's section is solid"
+    assert (said in found.reason) is (verdict == "REVIEW")
+
+
+def test_void_in_a_thin_section_carries_nothing() -> None:
+    mask = row(2)
+    section = place(mask, 1)[14]
+    section[:] = VOID
+    section[4:8, 4:8] = SOLDER
+    found = measured(mask)
+    assert verdicts(found) == ["PASS", "REVIEW"] and "at z = 14 no more than 6.2 %" in found.reason
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("slope", [0, 1])
+@pytest.mark.parametrize("middle", [7, 18])
+def test_a_joint_that_void_parts_is_never_passed_however_the_crack_runs(
+    unit: str, slope: int, middle: int
+) -> None:
+    mask = row(2)
+    own = place(mask, 1)
+    z, _, x = np.indices(own.shape)
+    off = z - middle - slope * (x - 8) // 4
+    own[((off == 0) | (off == 1)) & (own > BACKGROUND)] = VOID
+    found = measured(mask, limit=0.2, unit=unit)
+    assert verdicts(found) == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
+    assert "void parts it into 2 pieces" in found.reason
+
+
+@pytest.mark.parametrize("lean", [(0.0, 0.0), (0.15, -0.1)])
+def test_round_heads_and_leaning_ends_are_no_threads(lean: tuple[float, float]) -> None:
+    made = package((40, 40, 40), [(20, 20)], [9.0], lean=lean, voids={0: 4.0})
+    z, y, x = np.indices(made.mask.shape)
+    made.mask[(made.mask == SOLDER) & ((z - 19) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 > 16**2)] = BACKGROUND
+    sections = (made.mask > BACKGROUND).sum(axis=(1, 2))
+    assert 0 < min(sections[sections > 0]) < 0.1 * max(sections)
+    assert verdicts(measured(made.mask, limit=0.2)) == ["PASS"]
+
+
+@pytest.mark.parametrize("spacing", [UM1, (1.0, 1.0, 0.5)])
+@pytest.mark.parametrize(
+    ("way", "length", "verdict"),
+    [((0, 1), 22, "PASS"), ((0, 1), 26, "REVIEW"), ((1, 1), 22, "PASS"), ((1, 1), 26, "REVIEW")],
+)
+def test_a_pillar_longer_than_wide_may_be_two(
+    way: tuple[int, int], length: int, verdict: str, spacing: tuple[float, float, float]
+) -> None:
+    """A bar 16 um wide, straight or turned by 45 degrees."""
+    z, y, x = np.meshgrid(
+        *((np.arange(n) + 0.5) * s for n, s in zip((34, 48, round(48 / spacing[2])), spacing, strict=True)),
+        indexing="ij",
+    )
+    along, across = np.array(way) / np.hypot(*way), np.array([way[1], -way[0]]) / np.hypot(*way)
+    off = np.stack([y - 24, x - 24], axis=-1)
+    inside = (abs(off @ along) < length / 2) & (abs(off @ across) < 8)
+    mask = np.full(z.shape, BACKGROUND, np.uint8)
+    mask[inside & (z > 2)], mask[inside & (z > 12)], mask[z > 30] = PILLAR, SOLDER, BACKGROUND
+    found = measure_scan(mask, HBM, spacing, RECIPE, "a")
+    assert verdicts(found) == [verdict]
+    assert verdict == "PASS" or f"its pillar is {length / 16:.2g} times as long as it is wide" in found.reason
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_two_pillars_that_a_wide_bridge_makes_one_are_never_passed(diagonal: bool) -> None:
+    made = package((40, 64, 64), [(22, 22), (38, 38) if diagonal else (22, 42)], [9.0] * 2, voids={0: 4.0})
+    z, y, x = np.indices(made.mask.shape)
+    off = y - x if diagonal else np.sqrt(2) * (y - 22)
+    made.mask[(abs(off) < 10) & (abs(y + x - 60) < 16) & (z >= 4) & (z < 20)] = PILLAR
+    found = measured(made.mask)
+    assert verdicts(found) == ["REVIEW"] and found.bumps[0].measured.ratio < 0.05
+    assert (
+        "times as long as it is wide" in told(found)[0]
+        and "it has 2 bodies of solder beside each other" in told(found)[0]
+    )
+
+
+def test_a_sheet_of_mistaken_pillar_round_the_head_makes_no_long_pillar_and_hides_no_thread() -> None:
+    mask = row(1)
+    place(mask, 0)[12:30, 0, :] = PILLAR  # more levels than the pillar has
+    assert verdicts(measured(mask)) == ["PASS"]
+    place(mask, 0)[13, 1:] = BACKGROUND
+    assert "no more than 6.2 %" in told(measured(mask))[0]
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(15, "PASS"), (16, "REVIEW")])
+def test_two_bodies_of_pad_beside_each_other_may_be_two_bumps(n: int, verdict: str) -> None:
+    """A bar of solder from one bump's head leads to a pad beside it, of a fifth of its own or a little less."""
+    mask = row(2)
+    mask[14:18, 8:12, 20:44], place(mask, 1)[:24], place(mask, 1)[14:24, :8, :8] = SOLDER, BACKGROUND, SOLDER
+    own = place(mask, 1)[24:30]
+    own[:] = BACKGROUND
+    own[:4, : 8 if n == 16 else 7, :10] = PAD  # 320 or 280 voxels of 1,536
+    found = measured(mask)
+    assert len(found.bumps) == 1 and verdicts(found) == [verdict]
+    assert ("2 bodies of copper_pad beside each other" in told(found)[0]) is (verdict == "REVIEW")
+
+
+def test_long_bodies_side_by_side_are_two() -> None:
+    mask = row(1)
+    place(mask, 0)[24:30, :, 4:12] = BACKGROUND
+    assert told(measured(mask)) == [
+        "it has 2 bodies of copper_pad beside each other: it may be 2 bumps; look at it"
+    ]
+
+
+def test_bodies_above_each_other_are_one_bump_s() -> None:
+    mask = row(1)
+    place(mask, 0)[16:18, :, :15] = VOID  # cracked, but for a wall of a sixteenth
+    place(mask, 0)[16:18, :, 15] = PAD
+    assert "bodies of" not in told(measured(mask, limit=1))[0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "more", "name"),
+    [((2, 12), 9, ""), ((2, 12), 10, "copper_pillar"), ((12, 30), 14, ""), ((12, 30), 15, "body")],
+)
+def test_a_bump_much_larger_than_the_median_may_be_two(levels: tuple[int, int], more: int, name: str) -> None:
+    """The second bump, or its pillar alone, has 25/16 of the usual volume or a little more than 1.6 times as much."""
+    mask = np.full((34, 40, 96), BACKGROUND, np.uint8)
+    mask[:, :24] = row(4)
+    mask[slice(*levels), 20 : 20 + more, 28:44] = mask[slice(*levels), 19:20, 28:44]
+    said = told(measured(mask))
+    assert not any(said[k] for k in (0, 2, 3))
+    assert (f"its {name} has 1.6 times the volume of the median bump's: it may be two" in said[1]) is bool(
+        name
+    )
+    assert ("the median bump's" in said[1]) is bool(name)
+
+
+def test_of_two_bumps_nobody_knows_which_is_the_usual_one() -> None:
+    assert measured(package((24, 34, 60), [(17, 14), (17, 42)], [5.0, 11.0]).mask).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+def test_a_bump_that_the_edge_of_the_scan_cuts_is_never_passed(
+    unit: str, order: tuple[int, int, int]
+) -> None:
+    def by(mask: np.ndarray) -> ScanMeasurement:
+        return measured(np.ascontiguousarray(mask.transpose(order)), unit=unit)
+
+    mask = row(3)
+    assert by(mask).verdict is Verdict.PASS
+    for cut in (mask[..., 5:], mask[..., ::-1][..., 5:], mask[:, 4:], mask[:, :20]):
+        found = by(cut)
+        assert found.verdict is Verdict.REVIEW
+        assert sum("the edge of the scan cuts it along" in t for t in told(found)) == (
+            3 if cut.shape[1] < 24 else 1
+        )
+    along = by(mask[2:30])
+    assert along.verdict is Verdict.PASS
+    assert all("it reaches the edge of the scan" in b.measured.reason for b in along.bumps)
+
+
+def test_a_layer_that_stands_along_nothing_may_reach_the_edges() -> None:
+    mask = np.full((12, 20, 20), BACKGROUND, np.uint8)
+    mask[4:8] = SOLDER
+    found = measure_scan(mask, NO_PILLAR, UM1, RECIPE, "a")
+    assert found.verdict is Verdict.PASS and "it reaches the edge of the scan" in found.reason
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+def test_places_of_a_grid_without_a_bump_are_said(unit: str) -> None:
+    made = package((24, 62, 62), rows(3, 3, 18, 12), [7.0] * 9)
+    assert "no bump" not in measured(made.mask, unit=unit).reason
+    made.mask[np.isin(made.truth, [5, 6])] = BACKGROUND
+    found = measured(made.mask, unit=unit)
+    assert (found.verdict, len(found.bumps)) == (Verdict.PASS, 7)
+    assert found.reason.endswith("; no bump at r2c2, r2c3") and not any(told(found))
+
+
+@pytest.mark.parametrize("scale", [0.0007, 700.0])
+@pytest.mark.parametrize(
+    "limits", [{"criteria": (Criterion(measure="blt_um", at_least=1e-3),)}, {"min_um3": 1e-12}, {"far_um": 1e5}]
+)  # fmt: skip
+def test_no_limit_in_um_is_kept_by_a_spacing_in_another_unit(scale: float, limits: dict[str, object]) -> None:
+    spacing = (scale, scale, scale)
+    found = measure_scan(row(2), HBM, spacing, MeasureConfig(**limits), "a")
+    assert verdicts(found) == ["REVIEW"] * 2
+    assert f"spacing {scale:g}, {scale:g}, {scale:g} um, outside 0.01 to 500 um" in found.reason
+    assert measure_scan(row(2), HBM, spacing, RECIPE, "a").verdict is Verdict.PASS  # a ratio has no unit
+    assert not any(told(measure_scan(row(2), HBM, (0.7, 0.7, 0.7), MeasureConfig(**limits), "a")))
+
+
+@pytest.mark.parametrize(("n", "lacks"), [(30, True), (31, False)])
+def test_a_bump_lacks_what_it_has_less_than_a_hundredth_of(n: int, lacks: bool) -> None:
+    mask = row(3, pads=False)
+    solder = place(mask, 1)[12:24]
+    solder[:] = BACKGROUND
+    solder[0].flat[:n] = SOLDER
+    assert ("it lacks solder" in told(measured(mask))[1]) is lacks  # of 3,072
+
+
+def test_a_piece_without_a_bond_line_never_passes() -> None:
+    """Most of its solder ends at the level where its pillar begins, yet more of it lies above."""
+    mask = np.full((70, 24, 40), BACKGROUND, np.uint8)
+    mask[10:14, 4:20, 4:20], mask[6:10, 4:20, 20:36], mask[6:66, 4:20, 32:36] = PILLAR, SOLDER, SOLDER
+    found = measured(mask, build_axis="z")
+    assert found.bumps[0].measured.dimensions.blt_um == 0
+    assert "it stands along z, and has no bond line: look at it" in told(found)[0]
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(7, "PASS"), (8, "REVIEW")])
+def test_as_many_unlabelled_voxels_as_a_void_takes_are_a_doubt(n: int, verdict: str) -> None:
+    mask = row(1)
+    mask[20, 3, 6 : 6 + n] = 0
+    assert verdicts(measured(mask)) == [verdict]
+
+
+def test_closing_joins_a_bump_s_own_pieces_alone() -> None:
+    """An arm of the first bump reaches into the box of the second, whose own arm passes it by."""
+    mask = row(3)
+    place(mask, 1)[:] = BACKGROUND
+    mask[12:24, 4:6, 40:52], mask[12:24, 18:20, 20:44] = SOLDER, SOLDER
+    assert told(measured(mask, closing_voxels=1)) == ["", ""]
+    place(mask, 0)[6] = BACKGROUND
+    found = measured(mask, closing_voxels=1)
+    assert ["closing by 1 voxels joined 2 pieces" in t for t in told(found)] == [True, False]
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+def test_no_further_criterion_passes_where_background_is_closed_in(unit: str) -> None:
+    mask = row(2)
+    place(mask, 1)[15:20, 5:11, 5:11] = BACKGROUND
+    none = Criterion(measure="void_count", at_most=0)
+    found = measured(mask, limit=1.0, criteria=(none,), unit=unit)
+    assert [o.verdict.value for o in found.outcomes] == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
+    assert [b.measured.outcomes[1].verdict.value for b in found.bumps] == ["PASS", "REVIEW"]
+
+
+def test_what_is_closed_in_counts_in_a_scan_judged_whole() -> None:
+    mask = row(2)
+    place(mask, 1)[15:20, 5:11, 5:11] = BACKGROUND
+    share = 180 / (2 * 28 * 256)
+    for limit, verdict in ((share + 0.001, Verdict.PASS), (share - 0.001, Verdict.REVIEW)):
+        assert measured(mask, limit=limit, unit="scan").verdict is verdict
+
+
+def touching(*, void: tuple[slice, slice, slice]) -> np.ndarray:
+    """Two bumps with all their solder in one; the wall between them lies at x = 24. A void, or air, in it."""
+    mask = row(2)
+    mask[12:24, 4:20, 20:28] = SOLDER
+    mask[void] = VOID
+    return mask
+
+
+def test_a_void_cut_to_a_part_too_small_to_count_is_held_against_the_bump() -> None:
+    mask = touching(void=(slice(14, 15), slice(8, 12), slice(23, 36)))  # four voxels of it lie in the first
+    recipe = {"limit": 1.0, "criteria": (Criterion(measure="largest_void_diameter_share", at_most=0.9),)}
+    outcomes = [b.measured.outcomes[1] for b in measured(mask, **recipe).bumps]
+    assert [(o.value == 0, o.verdict.value) for o in outcomes] == [(True, "REVIEW"), (False, "PASS")]
+
+
+def test_a_cut_void_that_is_too_small_to_tell_from_noise_is_held_against_none() -> None:
+    mask = touching(void=(slice(14, 15), slice(8, 9), slice(21, 28)))  # seven voxels in a row
+    recipe = {"limit": 1.0, "criteria": (Criterion(measure="largest_void_feret_um", at_most=5.0),)}
+    assert {b.measured.outcomes[1].verdict for b in measured(mask, **recipe).bumps} == {Verdict.PASS}
+
+
+def test_a_hole_beside_the_wall_is_the_one_bump_s_alone() -> None:
+    mask = touching(void=(slice(0, 0),) * 3)
+    mask[15:20, 8:14, 20:24] = BACKGROUND
+    assert [b.measured.closed_in for b in measured(mask).bumps] == [120, 0]
+
+
+def test_a_void_left_out_breaks_no_least_size_that_a_larger_one_keeps() -> None:
+    mask = row(1)
+    place(mask, 0)[15:19, 4:8, 4:8], place(mask, 0)[15:18, 11:14, 11:13] = VOID, VOID  # 64 and 18 voxels
+    least = Criterion(measure="largest_void_diameter_um", at_least=4.0)
+    found = measured(mask, limit=1.0, min_voxels=20, criteria=(least,))
+    assert (found.outcomes[1].value > 4.0, found.verdict) == (True, Verdict.PASS)
