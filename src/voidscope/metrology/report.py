@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from voidscope.errors import ProjectError
+from voidscope.metrology.cuts import bumps_of_voids, key_of
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import Lot
 from voidscope.metrology.measurement import ScanMeasurement
@@ -21,7 +22,7 @@ from voidscope.metrology.page import lot_page, page_of
 from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import SHAPE_COLUMNS, Box
+from voidscope.metrology.voids import SHAPE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Report:
         )  # fmt: skip
         rows = (
             (
-                s.scan, k if counted else "", " ".join(whose[v.box, v.n_voxels]), counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
+                s.scan, k if counted else "", " ".join(whose[key_of(v)]), counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
                 *v.centroid_voxel, v.touches_border, v.quality, *(getattr(v.shape, name, None) for name in SHAPE_COLUMNS),
             )
             for s in self.scans
-            for whose in [_bumps_of_voids(s)]
+            for whose in [bumps_of_voids(s)]
             for counted, voids in ((True, s.voids), (False, s.small_voids))
             for k, v in enumerate(voids, start=1)
         )  # fmt: skip
@@ -181,26 +182,6 @@ class Report:
         return hashlib.sha256(self.json().encode()).hexdigest()
 
 
-def _bumps_of_voids(scan: ScanMeasurement) -> dict[tuple[Box, int], list[str]]:
-    """Names of the bumps that each void of a scan lies in, by its box and size; of one that is cut, those that hold its pieces."""
-    found: dict[tuple[Box, int], list[str]] = {
-        (v.box, v.n_voxels): [] for v in (*scan.voids, *scan.small_voids)
-    }
-    pieces = []
-    for bump in scan.bumps:
-        for v in (*bump.measured.voids, *bump.measured.small_voids):
-            if (v.box, v.n_voxels) in found:
-                found[v.box, v.n_voxels].append(bump.name)
-            else:
-                pieces.append((v, bump.name))
-    cut = [(whole, names) for whole, names in found.items() if not names]
-    for piece, name in pieces:
-        for (box, n), names in cut:
-            if piece.n_voxels < n and _inside(piece.box, box) and name not in names:
-                names.append(name)
-    return found
-
-
 _SIZES = (*LENGTHS, "largest_extrusion_um")
 _BOXED = tuple(f"by_boxes_{name}" for name in _SIZES)
 
@@ -218,10 +199,6 @@ def _criteria(found: ScanMeasurement) -> dict[str, object]:
         for k, o in enumerate(found.outcomes, start=1)
         for what in ("value", "uncertainty", "at_least", "at_most", "verdict")
     }  # fmt: skip
-
-
-def _inside(inner: Box, outer: Box) -> bool:
-    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
