@@ -16,7 +16,6 @@ from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
 from voidscope.vocabulary import Role
 
-
 Key = tuple[Box, int, tuple[int, ...]]
 
 
