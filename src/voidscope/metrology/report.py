@@ -9,9 +9,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from voidscope.errors import ProjectError
 from voidscope.metrology.cuts import bumps_of_voids, key_of
@@ -49,13 +51,13 @@ class Report:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Report:
-        """The inverse of `entry`; raises `ProjectError` when it is no report."""
+        """The inverse of `entry`; raises `ProjectError` when it is no report, or a value in it is of another type than it has."""
         try:
-            return cls(tuple(ScanMeasurement.from_entry(e) for e in entry["scans"]), entry["provenance"])
-        except (KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            scans = tuple(ScanMeasurement.from_entry(e) for e in entry["scans"])
+            return cls(*_typed().validate_python((scans, entry["provenance"])))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ProjectError(
-                f"This is no report of this version of voidscope ({type(error).__name__}: {reason}). Measure again to make it anew."
+                f"This is no report of this version of voidscope ({_reason(error)}). Measure again to make it anew."
             ) from error
 
     def json(self) -> str:
@@ -180,6 +182,22 @@ class Report:
     def sha256(self) -> str:
         """Of the JSON twin's bytes, as ``sha256sum report.json`` gives it."""
         return hashlib.sha256(self.json().encode()).hexdigest()
+
+
+@cache
+def _typed() -> TypeAdapter[tuple[tuple[ScanMeasurement, ...], dict[str, Any]]]:
+    """Looks at every value that a report was read from; its classes trust what they are given."""
+    strict = ConfigDict(revalidate_instances="always", strict=True, allow_inf_nan=False)
+    return TypeAdapter(tuple[tuple[ScanMeasurement, ...], dict[str, Any]], config=strict)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a report that cannot be read, in a line."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    first = error.errors()[0]
+    part, *rest = first["loc"]
+    return f"{'.'.join(map(str, ('provenance' if part else 'scans', *rest)))}: {first['msg']}"
 
 
 _SIZES = (*LENGTHS, "largest_extrusion_um")

@@ -17,6 +17,7 @@ from voidscope.project.labels import Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
+from voidscope.project.register import is_recorded, not_as_recorded, record_pdf, record_report
 from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, fingerprint_method, record_scan
@@ -49,10 +50,14 @@ __all__ = [
     "fingerprint_method",
     "import_labels",
     "import_truth",
+    "is_recorded",
+    "not_as_recorded",
     "package_version",
     "parse_map",
     "parse_slices",
     "project_truth",
+    "record_pdf",
+    "record_report",
     "record_scan",
     "removed_twin",
     "report_files",

@@ -24,7 +24,7 @@ from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.mask_files import MaskFile, measure_file
 from voidscope.workflow.measuring import measure, since
-from voidscope.workflow.printing import print_report, printing
+from voidscope.workflow.printing import print_report, printing, record_print
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate, interpolate_scan
@@ -38,6 +38,7 @@ from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
 from voidscope.workflow.verifying import (
     is_of_file,
+    not_compared,
     project_of,
     report_place,
     verify,
@@ -92,6 +93,7 @@ __all__ = [
     "keep_model",
     "measure",
     "measure_file",
+    "not_compared",
     "plan_study",
     "pretrain",
     "print_report",
@@ -99,6 +101,7 @@ __all__ = [
     "progress",
     "project_of",
     "promote",
+    "record_print",
     "replay",
     "replay_lacks",
     "report_place",
