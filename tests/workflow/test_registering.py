@@ -205,7 +205,7 @@ def test_of_a_cycle_of_an_older_version_it_is_said_that_nothing_recorded_the_rep
     shutil.rmtree(project.path / "cycles" / "0001" / REGISTER)
     assert execute(verify(project, out)) == ()
     whole, pdf = not_compared(out, project)
-    assert whole == "the report as a whole (the project has no record of it)"
+    assert whole == "the report as a whole (cycle 1 kept no record of reports when it was made)"
     assert pdf == "report.pdf (contents not compared)"
     execute(measure(project, ["a"]))
     assert execute(verify(project)) == () == not_compared(project.report_folder, project)

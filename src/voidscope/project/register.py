@@ -35,6 +35,11 @@ def record_pdf(cycle: Path, report: Report, pdf: bytes) -> None:
     _record(cycle, _sha256(pdf), PDF, report, {"report_sha256": report.sha256})
 
 
+def has_register(cycle: Path) -> bool:
+    """Whether a cycle's folder holds a register, so that every report of it since is recorded."""
+    return (cycle / REGISTER).is_dir()
+
+
 def is_recorded(cycle: Path, report_folder: Path) -> bool:
     """Whether the report in a folder is, byte for byte, one that was measured with a cycle's model."""
     return _place(cycle, _sha256((report_folder / TWIN).read_bytes())).is_file()
@@ -42,7 +47,7 @@ def is_recorded(cycle: Path, report_folder: Path) -> bool:
 
 def not_as_recorded(cycle: Path, report_folder: Path, report_id: object) -> Iterator[str]:
     """What of a report's folder is not as a cycle's register has it, in words; nothing of a cycle that has none."""
-    if not (cycle / REGISTER).is_dir():
+    if not has_register(cycle):
         return
     twin, pdf = _sha256((report_folder / TWIN).read_bytes()), report_folder / PDF
     if not is_recorded(cycle, report_folder):

@@ -14,6 +14,7 @@ from voidscope.project import (
     Cycle,
     Project,
     changed_files,
+    has_register,
     is_recorded,
     not_as_recorded,
     package_version,
@@ -83,7 +84,10 @@ def not_compared(folder: Path, project: Project | None = None) -> tuple[str, ...
         names = left_out(moved_on(project, cycle, told))
         kept = "; they are as recorded" if recorded else ""
         found += [f"{', '.join(names)} (labels or scans have changed since{kept})"] if names else []
-        found += [] if recorded else ["the report as a whole (the project has no record of it)"]
+        if not has_register(cycle.folder):
+            found.append(
+                f"the report as a whole (cycle {cycle.number} kept no record of reports when it was made)"
+            )
     return (*found, f"{PDF} (contents not compared)") if pdf.is_file() and not recorded else tuple(found)
 
 
