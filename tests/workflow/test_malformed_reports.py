@@ -63,6 +63,8 @@ def edited(out: Path, folder: Path, change: Callable[[Tree], object]) -> Path:
         (lambda t: t["scans"][0]["n_voxels"].update(void="many"), "scans.0.n_voxels.void"),
         (lambda t: t["scans"][0]["n_voxels"].update(void=True), "scans.0.n_voxels.void"),
         (lambda t: t["scans"][0].update(uncertainty=float("nan")), "scans.0.uncertainty"),
+        (lambda t: t["scans"][0].update(recipe=None), "(recipe: Input should be"),
+        (lambda t: t["scans"][0]["recipe"].update(limit="x"), "(recipe.limit: Input should be"),
         (lambda t: t["scans"][0].update(classes="x"), "string indices"),
         (lambda t: t["scans"][0]["bumps"][0].update(reason=[]), "scans.0.bumps.0.measured.reason"),
         (lambda t: t["scans"].append(t["scans"][0]), "lists m more than once; a report has each scan once"),

@@ -196,8 +196,10 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     first = error.errors()[0]
-    part, *rest = first["loc"]
-    return f"{'.'.join(map(str, ('provenance' if part else 'scans', *rest)))}: {first['msg']}"
+    part, *rest = first["loc"] or ("",)
+    typed = {0: "scans", 1: "provenance"}  # what `_typed` looks at; all else is of a recipe
+    where = (typed[part], *rest) if isinstance(part, int) else ("recipe", *first["loc"])
+    return f"{'.'.join(map(str, where))}: {first['msg']}"
 
 
 _SIZES = (*LENGTHS, "largest_extrusion_um")
