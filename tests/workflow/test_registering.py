@@ -243,3 +243,11 @@ def test_a_project_that_one_may_read_alone_is_printed_all_the_same(
 def test_the_same_report_recorded_twice_is_one_record(project: Project) -> None:
     record_report(project.cycle.folder, project.report)
     assert len(register(project)) == 1
+
+
+def test_a_file_that_no_report_has_is_found_though_its_hash_is_listed(
+    project: Project, tmp_path: Path
+) -> None:
+    out = exported(project, tmp_path / "out", certificate_pdf=b"%PDF PASS everywhere")
+    (found,) = execute(verify(project, out))
+    assert found == "certificate.pdf is none of a report's files, though SHA256SUMS lists it"

@@ -21,6 +21,7 @@ from voidscope.project import (
     report_files,
 )
 from voidscope.project.atomic import read_json
+from voidscope.project.exporting import SUMS, listed_files
 from voidscope.project.register import PDF, TWIN
 from voidscope.workflow.doubting import Standing
 from voidscope.workflow.facts import facts_apart, left_out, mapping, moved_on, short
@@ -208,6 +209,8 @@ def _other_pages(folder: Path, report: Report, pictures: Mapping[str, bytes], ed
             raise
         yield f"no page can be made of the numbers in {TWIN}, which do not go together ({error_line(error)}); measure again"
         return
+    for name in sorted(n for n in listed_files(folder).keys() - {*files, PDF} if (folder / n).is_file()):
+        yield f"{name} is none of a report's files, though {SUMS} lists it"
     for name, expected in files.items():
         path = folder / name
         if not path.is_file():
