@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from builders import add_cycle, bump_dataset, quick_project, set_prediction
 from voidscope.cli import reports
 from voidscope.cli.main import app
 from voidscope.errors import ProjectError, VoidscopeError
+from voidscope.jobs import Progress, Steps
+from voidscope.project import export_report, project_truth
 from voidscope.volume import tiff_bytes
 
 
@@ -44,6 +47,9 @@ def test_the_folder_holds_all_renderings_and_the_hashes_they_print(mask: Path, t
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-") and b"%%EOF" in (
         out / "report.pdf"
     ).read_bytes()[-32:]
+    verified = CliRunner().invoke(app, ["verify", str(out)])
+    assert verified.exit_code == 0
+    assert "same mask file, same numbers; not compared: report.pdf (contents not compared)" in verified.stdout
     told = json.loads((out / "report.json").read_text())["provenance"]
     assert told["report_id"].startswith("VS-") and told["report_id"] in (out / "report.html").read_text()
     assert (told["people"]["operator"], told["sample"]) == ("Ann", {"lot": "L7", "die": "not recorded"})
@@ -77,6 +83,29 @@ def told_by(mask: Path, out: Path, *words: str) -> dict[str, Any]:
     assert done.exit_code == 0
     provenance: dict[str, Any] = json.loads((out / "report.json").read_text())["provenance"]
     return provenance
+
+
+def test_the_pdf_of_a_project_s_report_is_recorded_and_another_in_its_place_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def printed(_: str) -> Steps[bytes]:
+        yield Progress(1, 1)
+        return b"%PDF 1"
+
+    monkeypatch.setattr(reports.workflow, "printing", printed)
+    dataset, out = bump_dataset(tmp_path / "scans"), tmp_path / "out"
+    project = quick_project(tmp_path / "p", dataset)
+    add_cycle(project)
+    mask = project_truth(project, dataset, "a")
+    set_prediction(project, project.cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    words = ["measure", str(project.path), "--scan", "a", "--report", str(out)]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    assert (out / "report.pdf").read_bytes() == b"%PDF 1"
+    verified = CliRunner().invoke(app, ["verify", str(out)])
+    assert (verified.exit_code, "same facts" in verified.stdout) == (0, True)
+    export_report(out, {p.name: p.read_bytes() for p in out.iterdir()} | {"report.pdf": b"%PDF PASS"})
+    verified = CliRunner().invoke(app, ["verify", str(out)])
+    assert verified.exit_code == 1 and "report.pdf is none that was printed" in verified.stdout
 
 
 @pytest.fixture

@@ -78,8 +78,9 @@ def forged(project: Project, folder: Path, change: Callable[[Any], object], name
 def test_a_fact_that_the_project_does_not_tell_is_found(
     project: Project, tmp_path: Path, change: Callable[[Any], object], said: str
 ) -> None:
-    found = execute(verify(project, forged(project, tmp_path / "out", change)))
+    *found, record = execute(verify(project, forged(project, tmp_path / "out", change)))
     assert [line.split(" ")[0] for line in found] == [said], found
+    assert record.startswith("the project has no record of this report")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,8 @@ def test_what_goes_on_after_a_report_is_no_difference(
 def test_hashes_that_are_gone_or_do_not_name_a_file_are_differences(project: Project, tmp_path: Path) -> None:
     folder = forged(project, tmp_path / "out", lambda p: None)
     (folder / "report.pdf").write_bytes(b"%PDF put in later")
-    (said,) = execute(verify(project, folder))
+    (said, record) = execute(verify(project, folder))
+    assert record.startswith("report.pdf is none that was printed of this report")
     assert said == "report.pdf lies in the report's folder, but SHA256SUMS does not name it"
     (folder / "report.pdf").unlink()
     (folder / "SHA256SUMS").unlink()

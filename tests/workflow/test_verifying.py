@@ -22,6 +22,7 @@ from voidscope.workflow import (
     measure,
     project_of,
     promote,
+    record_print,
     report_place,
     restore,
     segment,
@@ -179,6 +180,7 @@ def test_the_restored_model_of_a_report_makes_the_same_masks_under_a_new_name(me
 def exported(measured: Project, tmp_path: Path) -> Path:
     """The same report in a folder of its own."""
     files = {p.name: p.read_bytes() for p in measured.report_folder.iterdir()}
+    record_print(measured, measured.report, b"%PDF 1")
     export_report(tmp_path / "out", files | {"report.pdf": b"%PDF 1"})
     return tmp_path / "out"
 

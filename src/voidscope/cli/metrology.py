@@ -70,15 +70,27 @@ def verify(
     folder = None if (path / "project.json").is_file() else workflow.report_place(path)
     if folder is not None and workflow.is_of_file(folder):
         differing = run(workflow.verify_file(folder))
-        told = "the report repeats: same mask file, same facts, same numbers"
+        same, left = "same mask file", workflow.not_compared(folder)
     else:
         opened = open_project(project or (path if folder is None else workflow.project_of(folder)))
         differing = run(workflow.verify(opened, folder))
-        told = "the report repeats: same files, same model, same masks, same facts, same numbers"
         folder = folder or opened.report_folder
+        same, left = "same files, same model, same masks", workflow.not_compared(folder, opened)
     versions = workflow.versions_apart(folder)
-    said = "\n".join([*([versions] if versions else []), *differing]) if differing else told
-    say({"verified": not differing, "differences": list(differing), "versions": versions}, as_json, said)
+    repeats = f"the report repeats: {same}, same {'numbers' if left else 'facts, same numbers'}"
+    missing = [f"not compared: {'; '.join(left)}"] if left else []
+    lines = (
+        [*([versions] if versions else []), *differing, *missing]
+        if differing
+        else ["; ".join([repeats, *missing])]
+    )
+    entry = {
+        "verified": not differing,
+        "differences": list(differing),
+        "not_compared": list(left),
+        "versions": versions,
+    }
+    say(entry, as_json, "\n".join(lines))
     if differing:
         raise VoidscopeError(
             f"the report of {path} does not verify: {len(differing)} differences, first {differing[0]}."

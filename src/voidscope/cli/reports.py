@@ -28,7 +28,7 @@ from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.jobs import Job
 from voidscope.metrology import Report, check_names, read_recipe, recipe_settings
-from voidscope.project import export_report, report_files
+from voidscope.project import Project, export_report, report_files
 from voidscope.workflow import MaskFile, Occasion
 
 BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -72,6 +72,7 @@ def measure(
     words = [*said, *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
     occasion = Occasion(operator, approver, lot, die, msa)
     pictures: dict[str, bytes] = {}
+    project = None
     if mask is not None and path is not None:
         raise typer.BadParameter(f"pass a PROJECT or --mask {mask}, not both")
     if mask is not None:
@@ -89,16 +90,18 @@ def measure(
     else:
         raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
     if report_to is not None:
-        _write(report_to, report, pictures)
+        _write(report_to, report, pictures, project)
     say(report.entry(), as_json, report.text())
 
 
-def _write(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:
-    """The report's files and, where a Qt binding is installed, the PDF."""
+def _write(folder: Path, report: Report, pictures: Mapping[str, bytes], project: Project | None) -> None:
+    """The report's files and, where a Qt binding is installed, the PDF, which its project, if it has one, records."""
     files = report_files(report, pictures)
     if any(importlib.util.find_spec(name) for name in BINDINGS):
         html = report.print_html(pictures)
         files["report.pdf"] = run(Job("Making the PDF", lambda: workflow.printing(html), lambda pdf: pdf))
+        if project is not None:
+            workflow.record_print(project, report, files["report.pdf"])
     else:
         sys.stderr.write(
             'warning: no report.pdf, for Qt is not installed; get it with: pip install "voidscope[all]"\n'

@@ -16,25 +16,41 @@ from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
 from voidscope.vocabulary import Role
 
+Key = tuple[Box, int, tuple[int, ...]]
 
-def key_of(void: Void) -> tuple[Box, int, tuple[int, ...]]:
+
+def key_of(void: Void) -> Key:
     """What tells a void from all others of its scan: box, voxels, and the sums of their indices along z, y, x."""
     return void.box, void.n_voxels, tuple(round(c * void.n_voxels) for c in void.centroid_voxel)
 
 
 def not_cut(whole: ScanMeasurement, bumps: Sequence[Bump]) -> tuple[Bump, ...]:
-    """For REVIEW instead of PASS, bumps that keep a limit on single voids by a part of a void, and would not by the whole of it.
+    """For REVIEW instead of PASS, bumps that keep a limit on single voids by a part of a void, and would not by the whole of it."""
+    return tuple(
+        _held_against(bump, cut)
+        for bump, cut in zip(bumps, _cut_voids(whole, bumps, COUNTABLE_VOXELS), strict=True)
+    )
+
+
+def bumps_of_voids(whole: ScanMeasurement) -> dict[Key, list[str]]:
+    """Names of the bumps that each void of a scan lies in, by its key; of one that is cut, those that have a part of it."""
+    found: dict[Key, list[str]] = {key_of(v): [] for v in _all(whole)}
+    for bump, cut in zip(whole.bumps, _cut_voids(whole, whole.bumps), strict=True):
+        for key in {key_of(v) for v in (*_all(bump.measured), *cut)} & found.keys():
+            found[key].append(bump.name)
+    return found
+
+
+def _cut_voids(whole: ScanMeasurement, bumps: Sequence[Bump], least: int = 1) -> list[list[Void]]:
+    """For each bump, the voids of its scan, of at `least` so many voxels, of which it has a part alone.
 
     A part lies in the box of the void it is of; where it lies in several, it is taken to be of each.
     """
     known = {key_of(v) for v in _all(whole)}
     parts = [[v for v in _all(b.measured) if key_of(v) not in known] for b in bumps]
-    seen = {key_of(v) for b in bumps for v in _all(b.measured)} if any(parts) else set()
-    cut = [v for v in _all(whole) if v.n_voxels >= COUNTABLE_VOXELS and key_of(v) not in seen]
-    return tuple(
-        _held_against(bump, [v for v in cut if any(_lies_in(p, v) for p in own)])
-        for bump, own in zip(bumps, parts, strict=True)
-    )
+    seen = {key_of(v) for b in bumps for v in _all(b.measured)} if any(parts) else known
+    cut = [v for v in _all(whole) if v.n_voxels >= least and key_of(v) not in seen]
+    return [[v for v in cut if any(_lies_in(p, v) for p in own)] for own in parts]
 
 
 def _all(found: ScanMeasurement) -> tuple[Void, ...]:

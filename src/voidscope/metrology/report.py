@@ -9,11 +9,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from voidscope.errors import ProjectError
+from voidscope.metrology.cuts import bumps_of_voids, key_of
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import Lot
 from voidscope.metrology.measurement import ScanMeasurement
@@ -21,7 +24,7 @@ from voidscope.metrology.page import lot_page, page_of
 from voidscope.metrology.print_page import print_page_of
 from voidscope.metrology.ratios import RATIOS
 from voidscope.metrology.verdict import Verdict
-from voidscope.metrology.voids import SHAPE_COLUMNS, Box
+from voidscope.metrology.voids import SHAPE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,13 @@ class Report:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Report:
-        """The inverse of `entry`; raises `ProjectError` when it is no report."""
+        """The inverse of `entry`; raises `ProjectError` when it is no report, or a value in it is of another type than it has."""
         try:
-            return cls(tuple(ScanMeasurement.from_entry(e) for e in entry["scans"]), entry["provenance"])
-        except (KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            scans = tuple(ScanMeasurement.from_entry(e) for e in entry["scans"])
+            return cls(*_typed().validate_python((scans, entry["provenance"])))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ProjectError(
-                f"This is no report of this version of voidscope ({type(error).__name__}: {reason}). Measure again to make it anew."
+                f"This is no report of this version of voidscope ({_reason(error)}). Measure again to make it anew."
             ) from error
 
     def json(self) -> str:
@@ -73,11 +76,11 @@ class Report:
         )  # fmt: skip
         rows = (
             (
-                s.scan, k if counted else "", " ".join(whose[v.box, v.n_voxels]), counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
+                s.scan, k if counted else "", " ".join(whose[key_of(v)]), counted, v.n_voxels, v.volume_um3, v.diameter_um, *v.centroid_um,
                 *v.centroid_voxel, v.touches_border, v.quality, *(getattr(v.shape, name, None) for name in SHAPE_COLUMNS),
             )
             for s in self.scans
-            for whose in [_bumps_of_voids(s)]
+            for whose in [bumps_of_voids(s)]
             for counted, voids in ((True, s.voids), (False, s.small_voids))
             for k, v in enumerate(voids, start=1)
         )  # fmt: skip
@@ -181,24 +184,22 @@ class Report:
         return hashlib.sha256(self.json().encode()).hexdigest()
 
 
-def _bumps_of_voids(scan: ScanMeasurement) -> dict[tuple[Box, int], list[str]]:
-    """Names of the bumps that each void of a scan lies in, by its box and size; of one that is cut, those that hold its pieces."""
-    found: dict[tuple[Box, int], list[str]] = {
-        (v.box, v.n_voxels): [] for v in (*scan.voids, *scan.small_voids)
-    }
-    pieces = []
-    for bump in scan.bumps:
-        for v in (*bump.measured.voids, *bump.measured.small_voids):
-            if (v.box, v.n_voxels) in found:
-                found[v.box, v.n_voxels].append(bump.name)
-            else:
-                pieces.append((v, bump.name))
-    cut = [(whole, names) for whole, names in found.items() if not names]
-    for piece, name in pieces:
-        for (box, n), names in cut:
-            if piece.n_voxels < n and _inside(piece.box, box) and name not in names:
-                names.append(name)
-    return found
+@cache
+def _typed() -> TypeAdapter[tuple[tuple[ScanMeasurement, ...], dict[str, Any]]]:
+    """Looks at every value that a report was read from; its classes trust what they are given."""
+    strict = ConfigDict(revalidate_instances="always", strict=True, allow_inf_nan=False)
+    return TypeAdapter(tuple[tuple[ScanMeasurement, ...], dict[str, Any]], config=strict)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a report that cannot be read, in a line."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    first = error.errors()[0]
+    part, *rest = first["loc"] or ("",)
+    typed = {0: "scans", 1: "provenance"}  # what `_typed` looks at; all else is of a recipe
+    where = (typed[part], *rest) if isinstance(part, int) else ("recipe", *first["loc"])
+    return f"{'.'.join(map(str, where))}: {first['msg']}"
 
 
 _SIZES = (*LENGTHS, "largest_extrusion_um")
@@ -218,10 +219,6 @@ def _criteria(found: ScanMeasurement) -> dict[str, object]:
         for k, o in enumerate(found.outcomes, start=1)
         for what in ("value", "uncertainty", "at_least", "at_most", "verdict")
     }  # fmt: skip
-
-
-def _inside(inner: Box, outer: Box) -> bool:
-    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

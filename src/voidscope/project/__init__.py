@@ -19,6 +19,13 @@ from voidscope.project.labels import Labels
 from voidscope.project.manifest import package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
+from voidscope.project.register import (
+    has_register,
+    is_recorded,
+    not_as_recorded,
+    record_pdf,
+    record_report,
+)
 from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
 from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, fingerprint_method, record_scan
@@ -52,12 +59,17 @@ __all__ = [
     "export_report",
     "fingerprint",
     "fingerprint_method",
+    "has_register",
     "import_labels",
     "import_truth",
+    "is_recorded",
+    "not_as_recorded",
     "package_version",
     "parse_map",
     "parse_slices",
     "project_truth",
+    "record_pdf",
+    "record_report",
     "record_scan",
     "removed_twin",
     "report_files",

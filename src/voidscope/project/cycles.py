@@ -14,6 +14,7 @@ from voidscope.errors import ProjectError
 from voidscope.project import results
 from voidscope.project.atomic import read_json, write_folder
 from voidscope.project.history import read_history
+from voidscope.project.register import ABOUT
 from voidscope.vocabulary import SliceKey
 
 
@@ -124,7 +125,7 @@ class Cycle:
         """Write the cycle, its weights and the files `along` as a new folder in one step; returns it with its folder set."""
         tree = asdict(self) | {"labelled": [str(k) for k in self.labelled]}
         del tree["folder"]
-        write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights, **along})
+        write_folder(folder, {"cycle.json": _json(tree), "weights.safetensors": weights, **ABOUT, **along})
         return replace(self, folder=folder)
 
     def weights(self) -> bytes:

@@ -39,7 +39,7 @@ def _is_free(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     inside = {p.name for p in folder.iterdir()}
-    return not inside or (SUMS in inside and inside <= {SUMS, *_listed(folder)})
+    return not inside or (SUMS in inside and inside <= {SUMS, *listed_files(folder)})
 
 
 def changed_files(folder: Path) -> Iterator[str]:
@@ -47,7 +47,7 @@ def changed_files(folder: Path) -> Iterator[str]:
     if not (folder / SUMS).is_file():
         yield f"{SUMS} is gone, so nobody can tell whether a file was changed"
         return
-    listed = _listed(folder)
+    listed = listed_files(folder)
     for name in sorted({p.name for p in folder.iterdir()} - {SUMS, *listed}):
         yield f"{name} lies in the report's folder, but {SUMS} does not name it"
     for name, told in listed.items():
@@ -58,8 +58,8 @@ def changed_files(folder: Path) -> Iterator[str]:
             yield f"{name} was changed: its SHA-256 is {found[:12]}..., {SUMS} says {told[:12]}..."
 
 
-def _listed(folder: Path) -> dict[str, str]:
-    """File name -> hash; a line that is none counts as a file that is gone."""
+def listed_files(folder: Path) -> dict[str, str]:
+    """File name -> hash, as `SUMS` of a report's folder has it; a line that is none counts as a file that is gone."""
     path = folder / SUMS
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     split = (line.partition("  ") for line in lines)

@@ -24,7 +24,7 @@ from voidscope.workflow.glancing import Glance, Glances
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.mask_files import MaskFile, measure_file
 from voidscope.workflow.measuring import measure, since
-from voidscope.workflow.printing import print_report, printing
+from voidscope.workflow.printing import print_report, printing, record_print
 from voidscope.workflow.progressing import CycleFigures, ProjectProgress, class_pixels, progress
 from voidscope.workflow.promoting import Promotion, in_force, promote
 from voidscope.workflow.propagating import extrude, interpolate, interpolate_scan
@@ -40,6 +40,7 @@ from voidscope.workflow.succeeding import Comparison, comparison_of, in_question
 from voidscope.workflow.turning import turn
 from voidscope.workflow.verifying import (
     is_of_file,
+    not_compared,
     project_of,
     report_place,
     verify,
@@ -95,6 +96,7 @@ __all__ = [
     "learnable",
     "measure",
     "measure_file",
+    "not_compared",
     "plan_study",
     "pretrain",
     "print_report",
@@ -102,6 +104,7 @@ __all__ = [
     "progress",
     "project_of",
     "promote",
+    "record_print",
     "replay",
     "replay_lacks",
     "report_place",

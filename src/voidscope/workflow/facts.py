@@ -41,6 +41,14 @@ def moved_on(project: Project, cycle: Cycle, told: Mapping[str, Any]) -> frozens
     return frozenset(name for name, yes in found.items() if yes)
 
 
+def left_out(moved: Iterable[str]) -> list[str]:
+    """Names of the facts that `facts_apart` leaves out of those of what has `moved` on."""
+    changed = frozenset(moved)
+    return [n for n, by in LATER.items() if by in changed] + (
+        ["people: labelled by"] if AUTHORS in changed else []
+    )
+
+
 def judges_moved(project: Project, scans: Iterable[str], since: str) -> bool:
     """Whether labels of test scans, or of `scans` that once were, or the list of scans have changed since a time (ISO 8601)."""
     tests = {s.name for s in project.scans.values() if s.split is Split.TEST} | set(scans)
@@ -73,13 +81,13 @@ def facts_apart(
 def _comparable(facts: Mapping[str, Any], moved: frozenset[str]) -> dict[str, Any]:
     """The facts that two measurements share: without what is of the day, what has moved on, and where files and project lie."""
     left = {n: v for n, v in facts.items() if n not in OF_THE_DAY and LATER.get(n) not in moved}
-    left |= {"scans": {n: _placeless(f) for n, f in _mapping(facts, "scans").items()}}
+    left |= {"scans": {n: _placeless(f) for n, f in mapping(facts, "scans").items()}}
     if "project_folder" in facts:
         left["command"] = _placeless_command(facts.get("command"))
     if AUTHORS in moved:
-        left["people"] = {n: v for n, v in _mapping(facts, "people").items() if n != "labelled by"}
+        left["people"] = {n: v for n, v in mapping(facts, "people").items() if n != "labelled by"}
     if MODEL in moved and "model_record" in left:
-        record = _mapping(facts, "model_record")
+        record = mapping(facts, "model_record")
         left["model_record"] = {n: v for n, v in record.items() if not n.startswith("validation ")}
     return left
 
@@ -101,7 +109,8 @@ def _placeless_command(command: object) -> list[str]:
     return words[:2] + words[3:]
 
 
-def _mapping(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def mapping(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A group of facts by its name; empty where there is none, or something else stands there."""
     found = facts.get(name)
     return found if isinstance(found, Mapping) else {}
 

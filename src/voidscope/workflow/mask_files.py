@@ -53,7 +53,10 @@ class MaskFile:
         if not isinstance(facts, Mapping):
             return None
         typed = facts.get("spacing_um") if facts.get("spacing_source") == TYPED_IN else None
-        z_y_x = None if typed is None else (float(typed[0]), float(typed[1]), float(typed[2]))
+        try:
+            z_y_x = None if typed is None else (float(typed[0]), float(typed[1]), float(typed[2]))
+        except (LookupError, TypeError, ValueError):  # edited by hand
+            return None
         return cls(Path(path), z_y_x, str(provenance.get("map", "")))
 
     def words(self) -> list[str]:

@@ -19,7 +19,15 @@ from voidscope.metrology import (
     spot,
     worst,
 )
-from voidscope.project import Cycle, Project, ScanRecord, SliceReader, fingerprint, fingerprint_method
+from voidscope.project import (
+    Cycle,
+    Project,
+    ScanRecord,
+    SliceReader,
+    fingerprint,
+    fingerprint_method,
+    record_report,
+)
 from voidscope.project.margins import read_margins
 from voidscope.project.results import mask_path, read_mask, write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
@@ -62,7 +70,7 @@ def measure(
     steps = measuring(project, cycle, names, settings, occasion or Occasion(), known)
 
     def commit(result: Measured) -> Report:
-        project.current(cycle.id)
+        record_report(project.current(cycle.id).folder, result[0])
         project.set_report(*result)
         write_decisions(cycle.folder, recipes_of(result[0]), decisions(result[0]))
         project.events.evaluation_changed.emit()

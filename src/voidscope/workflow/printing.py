@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from voidscope.errors import NotReady, VoidscopeError
+from voidscope.errors import NotReady, ProjectError, VoidscopeError
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Project
+from voidscope.metrology import Report
+from voidscope.project import Project, record_pdf
 from voidscope.project.atomic import write_bytes
 from voidscope.project.results import read_pictures
+
+log = logging.getLogger(__name__)
 
 LOOK_S = 0.1
 """How long the other process is left alone before a person may have cancelled."""
@@ -36,10 +40,21 @@ def print_report(project: Project, path: Path) -> Job[bytes, Path]:
         return (yield from printing(report.print_html(pictures)))
 
     def commit(pdf: bytes) -> Path:
+        try:
+            record_print(project, report, pdf)
+        except ProjectError as error:  # of a project that one may read alone
+            log.warning("nothing records %s, so that verify cannot tell it from another: %s", path, error)
         write_bytes(path, pdf)
         return path
 
     return Job("Making the PDF", steps, commit)
+
+
+def record_print(project: Project, report: Report, pdf: bytes) -> None:
+    """Record in the project that a report was printed so, for `verify`; raises `ProjectError` where that cannot be written."""
+    cycle = next((c for c in project.cycles if c.id == report.provenance.get("model")), None)
+    if cycle is not None:
+        record_pdf(cycle.folder, report, pdf)
 
 
 def printing(html: str) -> Steps[bytes]:

@@ -92,5 +92,5 @@ def seconds(time: object) -> float:
     """A time of ISO 8601 in seconds; 0 where it is none."""
     try:
         return datetime.fromisoformat(str(time)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

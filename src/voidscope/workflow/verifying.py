@@ -7,20 +7,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from voidscope.errors import NotReady, ProjectError
+from voidscope.errors import NotReady, ProjectError, VoidscopeError, error_line, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Report
-from voidscope.project import Cycle, Project, changed_files, package_version, report_files
+from voidscope.project import (
+    Cycle,
+    Project,
+    changed_files,
+    has_register,
+    is_recorded,
+    not_as_recorded,
+    package_version,
+    report_files,
+)
 from voidscope.project.atomic import read_json
+from voidscope.project.exporting import SUMS, listed_files
+from voidscope.project.register import PDF, TWIN
 from voidscope.workflow.doubting import Standing
-from voidscope.workflow.facts import facts_apart, moved_on, short
+from voidscope.workflow.facts import facts_apart, left_out, mapping, moved_on, short
 from voidscope.workflow.mask_files import mask_file_of, measure_file
 from voidscope.workflow.measuring import Measured, measuring
 from voidscope.workflow.recording import UNKNOWN, Occasion, commit_of_now
 from voidscope.workflow.snapshot import current_cycle
-
-TWIN = "report.json"
-"""The file of a report that all others are made from."""
 
 
 def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[str, ...]]:
@@ -28,7 +36,8 @@ def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[
 
     Scan files are compared by their fingerprints, the model and its masks by their hashes, every other fact with what the project
     says, every number of every scan exactly, and every other file of the report with what its JSON twin makes. Facts that only a
-    person knows (operator, lot, date) are held to the report ID, a hash of all facts. The report stays as it is, and so does the
+    person knows (operator, lot, date) are held to the report ID, a hash of all facts, and the report as a whole, and its PDF, to what
+    the project recorded when they were made. The report stays as it is, and so does the
     project, whichever model is the current one. The report is held to what the model was judged as, and put in force as, when it was
     made: what came later is not held against it, and what was never found does not back it.
 
@@ -53,9 +62,34 @@ def verify(project: Project, folder: Path | None = None) -> Job[Measured, tuple[
     steps = measuring(project, cycle, names, settings, Occasion.told(report.provenance), known)
 
     def commit(again: Measured) -> tuple[str, ...]:
-        return _all_apart(place, told, report, again, moved)
+        apart = _all_apart(place, told, report, again, moved)
+        own = cycle.id == report.provenance.get("model")
+        unlike = not_as_recorded(cycle.folder, place, report.provenance.get("report_id")) if own else ()
+        return (*apart, *unlike)
 
     return Job("Verifying", steps, commit)
+
+
+def not_compared(folder: Path, project: Project | None = None) -> tuple[str, ...]:
+    """What of a report `verify` and `verify_file` cannot compare, and why, in words; nothing where all is compared.
+
+    Parameters
+    ----------
+    project : of the report; None of the report of a mask file, which nothing records
+    """
+    told, pdf = _read(folder)[1].provenance, folder / PDF
+    cycle = None if project is None else _cycle_named(project, told)
+    recorded = cycle is not None and is_recorded(cycle.folder, folder)
+    found = []
+    if project is not None and cycle is not None:
+        names = left_out(moved_on(project, cycle, told))
+        kept = "; they are as recorded" if recorded else ""
+        found += [f"{', '.join(names)} (labels or scans have changed since{kept})"] if names else []
+        if not has_register(cycle.folder):
+            found.append(
+                f"the report as a whole (cycle {cycle.number} kept no record of reports when it was made)"
+            )
+    return (*found, f"{PDF} (contents not compared)") if pdf.is_file() and not recorded else tuple(found)
 
 
 def _cycle_named(project: Project, told: Mapping[str, Any]) -> Cycle:
@@ -93,9 +127,10 @@ def _all_apart(
 ) -> tuple[str, ...]:
     """Everything of a report that is not as measuring again finds it, and every file of it that is not as it was written."""
     found = json.loads(again[0].json())
-    facts = facts_apart(_facts(told), _facts(found), moved)
-    numbers = _differences(told, found)
-    return (*changed_files(folder), *facts, *numbers, *_other_pages(folder, report, again[1]))
+    facts = facts_apart(told["provenance"], found["provenance"], moved)
+    numbers = tuple(_differences(told, found))
+    pages = _other_pages(folder, report, again[1], bool(numbers))
+    return (*changed_files(folder), *facts, *numbers, *pages)
 
 
 def versions_apart(folder: Path) -> str:
@@ -103,9 +138,8 @@ def versions_apart(folder: Path) -> str:
 
     A version is its number and, where both are known, the commit it was made from.
     """
-    told = read_json(folder / TWIN).get("provenance")
-    told = told if isinstance(told, Mapping) else {}
-    was, now = (told.get("versions") or {}).get("voidscope"), package_version("voidscope")
+    told = mapping(read_json(folder / TWIN), "provenance")
+    was, now = mapping(told, "versions").get("voidscope"), package_version("voidscope")
     commits = (told.get("git_commit"), commit_of_now())
     known = None not in commits and UNKNOWN not in commits
     if was is None or (was == now and (not known or commits[0] == commits[1])):
@@ -121,10 +155,17 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], Report]:
     told: Mapping[str, Any] = read_json(folder / TWIN)
     try:
         report = Report.from_entry(told)
-    except ProjectError as error:
-        raise ProjectError(f"{error} {versions_apart(folder)}".strip()) from error
+    except VoidscopeError as error:
+        raise ProjectError(
+            f"Cannot read {folder / TWIN}: {error} {versions_apart(folder)}".strip()
+        ) from error
     if not report.scans:
         raise NotReady(f"{folder} reports no scan, so there is nothing to verify; measure first.")
+    names = [s.scan for s in report.scans]
+    if twice := [n for n in dict.fromkeys(names) if names.count(n) > 1]:
+        raise ProjectError(
+            f"{folder / TWIN} lists {named(twice)} more than once; a report has each scan once. Measure again to make it anew."
+        )
     return told, report
 
 
@@ -153,10 +194,24 @@ def project_of(folder: Path) -> Path:
     return Path(told)
 
 
-def _other_pages(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> Iterator[str]:
-    """Pages and tables that are not what the report's JSON twin makes; a PDF is never the same twice, its hash tells."""
-    made_by = (report.provenance.get("versions") or {}).get("voidscope")
-    for name, expected in report_files(report, pictures).items():
+def _other_pages(folder: Path, report: Report, pictures: Mapping[str, bytes], edited: bool) -> Iterator[str]:
+    """Pages and tables that are not what the report's JSON twin makes; a PDF is never the same twice, the record of it tells.
+
+    Of numbers that were `edited`, so that they do not go together, none may be made.
+    """
+    from jinja2 import TemplateError
+
+    made_by = mapping(report.provenance, "versions").get("voidscope")
+    try:
+        files = report_files(report, pictures)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
+        if not edited:
+            raise
+        yield f"no page can be made of the numbers in {TWIN}, which do not go together ({error_line(error)}); measure again"
+        return
+    for name in sorted(n for n in listed_files(folder).keys() - {*files, PDF} if (folder / n).is_file()):
+        yield f"{name} is none of a report's files, though {SUMS} lists it"
+    for name, expected in files.items():
         path = folder / name
         if not path.is_file():
             yield f"{name} is gone"
@@ -166,22 +221,13 @@ def _other_pages(folder: Path, report: Report, pictures: Mapping[str, bytes]) ->
 
 def _differences(report: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[str]:
     """Of two reports as JSON holds them."""
-    for scan, facts in _scans(again).items():
-        told_of, now = _scans(report).get(scan, {}).get("fingerprint"), facts["fingerprint"]
+    files = mapping(report["provenance"], "scans")
+    for scan, facts in again["provenance"]["scans"].items():
+        told_of, now = mapping(files, scan).get("fingerprint"), facts["fingerprint"]
         if now != told_of:
             yield f"the file of {scan} is not the one measured ({told_of}, now {now})"
     for told_of, found_in in zip(report["scans"], again["scans"], strict=True):
         yield from _unlike(found_in["scan"], told_of, found_in)
-
-
-def _facts(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = report["provenance"] or {}
-    return found
-
-
-def _scans(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = _facts(report).get("scans") or {}
-    return found
 
 
 def _unlike(scan: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
@@ -198,8 +244,6 @@ def _unlike(scan: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> Ite
 
 def _leaves(path: tuple[str, ...], told: Any, found: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Where two trees of JSON differ: the names that lead there, and both values; lists of unlike length differ as a whole."""
-    if told == found:
-        return
     if isinstance(told, Mapping) and isinstance(found, Mapping):
         for name in {**found, **told}:
             yield from _leaves((*path, str(name)), told.get(name), found.get(name))
@@ -208,5 +252,5 @@ def _leaves(path: tuple[str, ...], told: Any, found: Any) -> Iterator[tuple[tupl
             yield from _leaves((*path, str(k)), *pair)
     elif isinstance(told, list) and isinstance(found, list):
         yield path, f"{len(told)} of them", f"{len(found)} of them"
-    else:
+    elif told != found or isinstance(told, bool) != isinstance(found, bool):  # true is 1 to Python
         yield path, told, found
