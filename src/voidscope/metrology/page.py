@@ -33,6 +33,7 @@ from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
+from voidscope.vocabulary import SegmentationClass
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -95,7 +96,7 @@ def page_of(
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         twin=twin, meanings=MEANINGS, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
-        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -124,6 +125,13 @@ def shown(void: Void, name: str) -> str:
     """What a void's shape holds with two decimals, a dash where it is not measured."""
     value = getattr(void.shape, name, None)
     return "–" if value is None else f"{value:.2f}"
+
+
+def _ids(found: SegmentationClass, file_map: object) -> str:
+    """Ids that files have for a class: those that a mask file was read by (``0=background,3=void``), else the class's own."""
+    pairs = [word.strip().partition("=") for word in str(file_map or "").split(",")]
+    said = [number for number, _, name in pairs if name.strip().partition(":")[0] == found.name]
+    return ", ".join(said) or str(found.file_id)
 
 
 def _bar(scan: ScanMeasurement) -> tuple[float, float] | None:
