@@ -11,8 +11,8 @@ from builders import add_cycle, set_prediction
 from voidscope.errors import NotReady, Refused
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict
-from voidscope.project import Project, project_truth
-from voidscope.vocabulary import Mask
+from voidscope.project import Project, import_truth, project_truth
+from voidscope.vocabulary import Mask, SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow import add_dataset, changes, in_force, measure, promote, restore
 
@@ -57,6 +57,26 @@ def test_a_drop_is_refused_and_nothing_changes(project: Project, dataset: Datase
     ):
         execute(promote(project, dataset))
     assert project.cycle.promotion is None and in_force(project).number == 1
+
+
+def test_a_model_that_finds_no_void_is_put_in_force_by_a_note_alone(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 0.0)
+    with pytest.raises(Refused, match=r"Cycle 1 finds none of the held-out void\. .*--note TEXT"):
+        execute(promote(project, dataset))
+    assert project.cycle.promotion is None and in_force(project) is None
+    assert execute(promote(project, dataset, "to see the rest")).recall == 0
+
+
+def test_where_test_scans_show_no_void_it_is_theirs_that_is_to_be_labelled(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 0.75)
+    import_truth(project, dataset, [SliceKey("c", 1)])  # which shows no void
+    with pytest.raises(Refused, match="show no void.* Label slices of a test scan that show void") as refused:
+        execute(promote(project))
+    assert "train again" not in str(refused.value)
 
 
 def test_a_note_overrides_and_stays_with_the_cycle(project: Project, dataset: Dataset) -> None:
