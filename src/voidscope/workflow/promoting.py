@@ -148,13 +148,13 @@ def _check(cycle: Cycle, before: Cycle | None, now: float | None, then: float | 
             f"The held-out scans show no void, so nobody knows how much of it cycle {cycle.number} finds. Label slices of a test scan "
             f"that show void, which is then what it is judged by, {note}"
         )
-    if not now:
-        raise Refused(f"Cycle {cycle.number} finds none of the held-out void. {insist}")
     if before is not None and then is not None and now < then:
         raise Refused(
             f"Cycle {cycle.number} finds {100 * now:.1f} % of the held-out void, cycle {before.number}, which is in force, "
             f"{100 * then:.1f} %. {insist}"
         )
+    if not now:
+        raise Refused(f"Cycle {cycle.number} finds none of the held-out void. {insist}")
 
 
 def _recall(matrix: Matrix, classes: ClassMap) -> float | None:
