@@ -68,7 +68,9 @@ def page_with(words: str, html: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("above", range(28, 38))
 def test_a_heading_stands_with_the_pictures_it_is_over(above: int, qapp: Any, tmp_path: Path) -> None:
-    picture = base64.b64encode(overlay_png(np.zeros((120, 40), np.float32), np.ones((120, 40), np.uint8), HBM))
+    picture = base64.b64encode(
+        overlay_png(np.zeros((120, 40), np.float32), np.ones((120, 40), np.uint8), HBM)
+    )
     shown = f"<img src='data:image/png;base64,{picture.decode()}' width='190'><br>picture."
     filler = "".join(f"<tr><td>row {k}</td></tr>" for k in range(above))
     head = f"<html><head><title>T</title></head><body><table cellpadding='2'>{filler}</table>"

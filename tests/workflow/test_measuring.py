@@ -33,6 +33,6 @@ def test_a_scan_is_pictured_where_its_void_is_most_or_without_any_its_foreground
     image = project.reader(["a"]).image(SliceKey("a", shown))
     wanted = overlay_png(image, mask[slice_index(record.plane, shown)], project.classes, across(record))
     assert read_pictures(project.report_folder, report)["a"] == wanted
-    assert (
-        "The slice with the most foreground; there is no void in any" in report.html({"a": wanted})
-    ) is (void_at is None)
+    assert ("The slice with the most foreground; there is no void in any" in report.html({"a": wanted})) is (
+        void_at is None
+    )

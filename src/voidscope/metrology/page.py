@@ -29,9 +29,10 @@ from voidscope.metrology.lot import Lot, percentiles
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
+from voidscope.metrology.recipe import recipe_sha256
 from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import length_spreads, tallies
-from voidscope.metrology.verdict import Verdict, bounds_in_words, limits_in_words
+from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
 from voidscope.vocabulary import SegmentationClass
 
@@ -158,16 +159,30 @@ def _colour(text: str) -> str:
     return text if re.fullmatch(r"#[0-9a-fA-F]{6}", text) else "#808080"
 
 
-def lot_page(lot: Lot, title: str) -> str:
-    """The page of a lot: how its bumps are spread, how scans drift, which places fail again."""
-    views = [
-        ("Void ratio", "%", lot.ratios(), lot.trend("ratio"), lot.limit, ""),
-        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None, lot.edges_in_words()),
-    ]
+def lot_page(lot: Lot, title: str, reports: Sequence[Mapping[str, str]] = ()) -> str:
+    """The page of a lot: how its bumps are spread, how scans drift, which places fail again; each ratio by itself.
+
+    `reports` say where its scans come from: names and facts, the same ones of each, see `Report.identity`.
+    """
+    views = []
+    for formula in lot.formulas:
+        own = lot.of_ratio(formula)
+        limits = {s.measured.limit for s in own.scans if s.measured.bumps}
+        note = f"Limits differ: {', '.join(map(percent, sorted(limits)))}." if len(limits) > 1 else ""
+        views.append((f"Void ratio: {formula}", "%", own.ratios(), own.trend("ratio"), own.limit, note))
+    views.append(
+        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None, lot.edges_in_words())
+    )
     return template("lot.html").render(
-        lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],
+        lot=lot, title=title, reports=reports, recipes=lot.recipes(), **RECIPE_WORDS, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],
         recurring=lot.recurring(), histogram=histogram, trend=trend, worst_first=worst_first,
     )  # fmt: skip
+
+
+RECIPE_WORDS = {
+    "definitions": DEFINITIONS, "limits": limits_in_words, "in_words": in_words, "recipe_sha256": recipe_sha256,
+}  # fmt: skip
+"""What ``recipe.html`` says a recipe with."""
 
 
 def changes_page(

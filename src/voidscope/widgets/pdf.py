@@ -149,7 +149,9 @@ def _lowest_under(parts: Sequence[QTextBlock | QTextFrame]) -> QTextBlock | QTex
     if not _is_heading(first):
         return first
     under = list(dropwhile(_is_heading, rest))[:2]
-    together = under if under and isinstance(under[0], QTextBlock) and not _is_heading(under[-1]) else under[:1]
+    together = (
+        under if under and isinstance(under[0], QTextBlock) and not _is_heading(under[-1]) else under[:1]
+    )
     return together[-1] if together else first
 
 
