@@ -194,13 +194,16 @@ def changes_page(
         for r in changes.rows
         if (r.scan, r.name) in pictures
     ]
-    told = changes.summary()
+    told, formulas = changes.summary(), list(dict.fromkeys(r.ratio for r in changes.recipes))
+    same = changes.recipes[:1] == changes.recipes[1:]
+    names = [""] if same else [changes.before, changes.after]
     measures = [
-        ("ratio", told["ratio"], 100, "points"),
+        (" and ".join(formulas) or "ratio", told["ratio"], 100, "points"),
         *((n, told["lengths_um"][k], 1, "µm") for k, n in COMPARED_IN_WORDS.items()),
     ]
     return template("changes.html").render(
-        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures
+        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures, formulas=formulas,
+        recipes=list(zip(names, changes.recipes, strict=False)), **RECIPE_WORDS,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 SHARE = 0.4
 """A bar takes at most this share of a picture's width."""
-SMALLNESS = 60
+SMALLNESS = 80
 """A picture's smaller side is at least so many pixels of a letter long."""
 GLYPHS = {
     "0": "### #.# #.# #.# ###", "1": ".#. ##. .#. .#. ###", "2": "### ..# ### #.. ###", "3": "### ..# ### ..# ###",
