@@ -175,11 +175,11 @@ def _place(document: QTextDocument, part: QTextBlock | QTextFrame) -> QRectF:
 
 def _begun(document: QTextDocument, part: QTextBlock | QTextFrame) -> float:
     """How far down what may be divided reaches at least on the page that it begins on: a table to the end of its first row."""
-    top = _place(document, part).top()
-    if not isinstance(part, QTextTable):
-        return top + KEPT
-    cells = (part.cellAt(0, column).lastCursorPosition().block() for column in range(part.columns()))
-    return max(top + KEPT, *(_place(document, block).bottom() for block in cells))
+    end: float = _place(document, part).top() + KEPT
+    if isinstance(part, QTextTable):
+        cells = (part.cellAt(0, column).lastCursorPosition().block() for column in range(part.columns()))
+        end = max(end, *(_place(document, block).bottom() for block in cells))
+    return end
 
 
 def _break_before(part: QTextBlock | QTextFrame) -> None:
