@@ -26,6 +26,12 @@ def test_defaults_are_the_papers() -> None:
     )
 
 
+@pytest.mark.parametrize("change", ["measure.limit=nan", "measure.edge_sigma=NaN", "measure.uncertainty=nan"])
+def test_nan_is_told_to_be_no_number(change: str) -> None:
+    with pytest.raises(ConfigError, match="it must be a number, got nan"):
+        Config().with_changes([change])
+
+
 def test_a_change_reaches_its_field_and_leaves_the_original() -> None:
     config = Config()
     changed = config.with_changes(["train.epochs=5", "suggest.strategy=coreset", "seed=3"])

@@ -119,7 +119,7 @@ class MeasureConfig(Section):
     spacing_uncertainty: float = setting(
         0.0, "Doubt of the voxel size",
         "Relative standard uncertainty u(s)/s of the voxel edge, 0.01 is 1 %; from a reference sample. It enters volumes three times, "
-        "lengths once, and no ratio of volumes.", ge=0, le=0.5,
+        "once the uncertainty of a criterion on a length that states one, and no ratio of volumes.", ge=0, le=0.5,
     )  # fmt: skip
     min_void_iou: float = setting(
         0.2, "Least void IoU", "A model whose void IoU on held-out scans is below this gives no verdict but REVIEW.", ge=0, le=1

@@ -17,11 +17,11 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """Python takes true for 1; a limit of true would be one of 100 %."""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (wanted in (int, float) or wanted == float | None):
-            raise ValueError(f"it must be a number, got {str(value).lower()}")
+    def _is_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Python takes true for 1, so that a limit of true would be one of 100 %, and NaN for a number that lies beyond every bound."""
+        wanted, word = cls.model_fields[str(info.field_name)].annotation, str(value).strip().lower()
+        if (isinstance(value, bool) or word == "nan") and (wanted in (int, float) or wanted == float | None):
+            raise ValueError(f"it must be a number, got {word}")
         return value
 
 

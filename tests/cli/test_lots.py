@@ -100,6 +100,21 @@ def test_a_lot_joins_projects_and_names_their_scans(project: Project, tmp_path: 
     assert (project.report_folder / "lot.html").is_file()
 
 
+def test_projects_of_different_ratios_are_joined_with_a_warning(project: Project, tmp_path: Path) -> None:
+    execute(measure(project))
+    other = tmp_path / "other" / "second"
+    shutil.copytree(project.path, other)
+    told("measure", other, "--set", "measure.ratio=void/solder")
+    page = tmp_path / "lot.html"
+    said = invoke("lot", project.path, other, "--out", page)
+    assert "void/foreground median" in said.stdout and "void/solder median" in said.stdout
+    assert (
+        "warning: The scans were measured by 2 recipes (void/foreground at most 5 %, void/sol" in said.stderr
+    )
+    reports = [Project.open(p).report for p in (project.path, other)]
+    assert all(r is not None and r.provenance["report_id"] in page.read_text() for r in reports)
+
+
 def test_compare_tells_whose_verdict_flipped(project: Project, scans: Dataset) -> None:
     segment(project, scans, lost=["logic_000"])
     found = told("compare", project.path, "--cycles", "1,2")

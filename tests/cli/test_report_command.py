@@ -158,3 +158,62 @@ def test_a_report_of_a_mask_file_of_an_older_version_says_so(mask: Path, tmp_pat
     assert isinstance(done.exception, ProjectError) and "does not say how it was measured" in str(
         done.exception
     )
+
+
+def spoken(mask: Path, out: Path, *words: str) -> tuple[dict[str, Any], str]:
+    """The report of a mask file as JSON has it, and what was said on the way."""
+    done = CliRunner().invoke(app, ["measure", "--mask", str(mask), "--report", str(out), *words])
+    assert done.exit_code == 0, done.exception
+    return json.loads((out / "report.json").read_text()), done.stderr
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A bump whose void has the id 2, which is solder to a map that nobody gave."""
+    ids = np.zeros((12, 12, 12), np.uint8)
+    ids[2:10, 2:10, 2:10], ids[4:8, 4:8, 4:8] = 1, 2
+    (tmp_path / "foreign.tif").write_bytes(tiff_bytes(ids, (0.7, 0.7, 0.7)))
+    return tmp_path / "foreign.tif"
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_ids_that_nobody_named_pass_nothing_without_a_void(foreign: Path, tmp_path: Path) -> None:
+    told, said = spoken(foreign, tmp_path / "out")
+    (scan,) = told["scans"]
+    assert scan["verdict"] == "REVIEW" and {b["verdict"] for b in scan["bumps"]} == {"REVIEW"}
+    assert "taken to be 3 (void), which no voxel has (ids there: 0, 1, 2)" in scan["reason"]
+    assert "--map 0=background,1=copper_pillar,2=solder,3=void,4=copper_pad" in scan["reason"]
+    assert "ids of foreign.tif: 0=background,1=copper_pillar,2=solder,3=void,4=copper_pad (assumed" in said
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "out")]).exit_code == 0
+    again = CliRunner().invoke(app, [*shlex.split(told["provenance"]["command"])[1:], "--json"])
+    assert json.loads(again.stdout)["scans"] == told["scans"]
+    told, said = spoken(foreign, tmp_path / "said", "--map", "0=background,1=solder,2=void")
+    assert told["scans"][0]["verdict"] == "FAIL" and told["scans"][0]["ratio_value"] == 64 / 512
+    assert "ids of foreign.tif: 0=background,1=solder,2=void (typed in)" in said
+    whole = "0=background,1=copper_pillar,2=solder,3=void,4=copper_pad"
+    told, _ = spoken(foreign, tmp_path / "meant", "--map", whole, "--set", "measure.unit=scan")
+    assert "nobody said" not in told["scans"][0]["reason"]
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_the_ids_of_a_mask_stand_in_the_command_and_beside_the_classes(mask: Path, tmp_path: Path) -> None:
+    told, _ = spoken(mask, tmp_path / "out")
+    assumed = "0=background,1=copper_pillar,2=solder,3=void,4=copper_pad"
+    assert told["provenance"]["map"] == assumed and f"--map {assumed}" in told["provenance"]["command"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "</span>void</td><td>3</td>" in page
+    spoken(mask, tmp_path / "two", "--map", "0=background,1=solder,2=solder,3=pore:void")
+    page = (tmp_path / "two" / "report.html").read_text()
+    assert "</span>solder</td><td>1, 2</td>" in page and "</span>pore</td><td>3</td>" in page
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_a_spacing_that_is_not_the_file_s_is_warned_of(mask: Path, tmp_path: Path) -> None:
+    told, said = spoken(mask, tmp_path / "out", "--spacing", "2,0.7,0.7")
+    words = "the file says a spacing of 0.7, 0.7, 0.7 um (z, y, x); measured with 2, 0.7, 0.7 um, as typed in"
+    assert f"warning: {words}\n" in said and told["provenance"]["warnings"] == [words]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<b>Warning:</b> the file says a spacing of 0.7, 0.7, 0.7" in page
+    told, said = spoken(mask, tmp_path / "same", "--spacing", "0.7,0.7,0.7")
+    assert "warning: the file" not in said and told["provenance"]["warnings"] == []
+    assert "Warning" not in (tmp_path / "same" / "report.html").read_text()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from metrology.masks import HBM
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Report, ScanMeasurement, Verdict, lot_page, measure_scan
+from voidscope.metrology import Report, ScanMeasurement, Verdict, lot_page, measure_scan, recipe_sha256
 from voidscope.metrology.charts import (
     SCALE,
     build_axis,
@@ -119,6 +119,43 @@ def test_a_lot_counts_verdicts_spreads_and_places_that_fail_again() -> None:
     assert percentiles([]) is None and percentiles([2.0, 4.0])["median"] == 3  # type: ignore[index]
     page = lot_page(lot, "lot 7")
     assert "<td>r1c2</td><td>2</td><td>3</td>" in page and page.count("<svg") == 4
+
+
+def test_a_lot_of_several_ratios_pools_none_and_says_so() -> None:
+    other = MeasureConfig(ratio="void/solder", limit=0.1, rule="guard band", source="customer <7>")
+    made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 2: 4.5})
+    two = measure_scan(made.mask, HBM, (1, 1, 1), other, "two")
+    one = scan({1: 4.5}, "one")
+    lot = Lot.of([one, two])
+    told = lot.summary()
+    assert lot.formulas == ("void/foreground", "void/solder") and told["ratio_percent"] is None
+    for formula, alone in (("void/foreground", one), ("void/solder", two)):
+        values = [100 * b.measured.ratio for b in alone.bumps if b.measured.ratio is not None]
+        assert told["ratios_percent"][formula]["median"] == np.median(values)
+        assert told["ratios_percent"][formula]["max"] == max(values)
+        assert lot.of_ratio(formula).limit == 100 * alone.limit
+    page = lot_page(lot, "lot 9")
+    said = "The scans were measured by 2 recipes (void/foreground at most 5 %, void/solder at most 10 %)"
+    assert said in page.replace("\u00a0", " ") and said in lot.apart_in_words()
+    assert "<h2>Void ratio: void/foreground</h2>" in page and "<h2>Void ratio: void/solder</h2>" in page
+    for recipe in (MeasureConfig(), other):
+        assert recipe_sha256(recipe) in page
+    assert "Rule: guard band" in page and "source: customer &lt;7&gt;" in page
+    limits = Lot.of([one, replace(one, scan="b", recipe=MeasureConfig(limit=0.2))])
+    assert limits.apart_in_words() and limits.summary()["ratio_percent"] is not None
+    assert "Limits differ: 5 %, 20 %." in lot_page(limits, "lot 10")
+
+
+def test_a_lot_s_page_stands_alone() -> None:
+    found = scan({1: 4.5}, "one")
+    report = Report((found,), {"report_id": "VS-7", "created": "2026-01-02", "project": "part"})
+    page = report.html_lot()
+    for said in (
+        "<h1>Lot: void/foreground</h1>", "<title>Lot: part, void/foreground</title>", "Unit of the verdict: the bump", "VS-7", "2026-01-02",
+        report.sha256, recipe_sha256(found.recipe), "volume of void over the volume of every class but background",
+    ):  # fmt: skip
+        assert said in page, said
+    assert Lot.of([found]).apart_in_words() == "" and "measured by" not in page
 
 
 def test_a_scan_that_lost_its_first_row_names_no_place_that_fails_again() -> None:

@@ -207,3 +207,20 @@ def test_a_void_is_compared_with_the_disc_seen_along_the_recipe_s_axis(axis: str
     a, b = (s for s, name in zip(spacing, "zyx", strict=True) if name != axis)
     disc = 2 * np.sqrt(12 * a * 12 * b / np.pi)
     assert found.quantities["largest_void_diameter_share"] == pytest.approx(found.voids[0].diameter_um / disc)
+
+
+def test_the_voxel_size_widens_the_u_that_a_length_states_and_makes_none() -> None:
+    def u(name: str, own: float | None, relative: float, **rest: object) -> tuple[float, float | None]:
+        criterion = Criterion(measure=name, at_most=1 if "share" in name else 99, uncertainty=own)
+        found = measured(bump(), criterion, spacing_uncertainty=relative, coverage=3, **rest)
+        return found.outcomes[1].value, found.outcomes[1].uncertainty
+
+    length, _ = u("blt_um", 0.3, 0)
+    assert u("blt_um", 0.3, 0)[1] == 0.3
+    assert u("blt_um", 0.3, 0.02)[1] == pytest.approx((0.3**2 + (3 * 0.02 * length) ** 2) ** 0.5)
+    assert u("blt_um", None, 0.02)[1] is None
+    assert u("solder_protrusion_share", 0.01, 0.02)[1] == 0.01  # a scale error leaves it as it is
+    wide = Criterion(measure="blt_um", at_most=length + 0.5, uncertainty=0.3)
+    for relative, verdict in ((0, PASS), (0.02, REVIEW)):
+        found = measured(bump(), wide, spacing_uncertainty=relative, rule="guard band")
+        assert found.outcomes[1].verdict is verdict

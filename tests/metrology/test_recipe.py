@@ -97,7 +97,8 @@ def test_a_file_of_version_1_reads_as_it_did(tmp_path: Path) -> None:
         ('measure = "worst slice"\nat_most = 25', "for 25 % write 0.25"),
         ('measure = "pad_misalignment_share"\nat_most = "10 %"', "write 0.05 for 5 %"),
         ('measure = "blt_um"\nat_most = 30\nat_least = 40', "at least 40 and at most 30; swap them"),
-        ('measure = "blt_um"\nat_most = nan', "finite number"),
+        ('measure = "blt_um"\nat_most = nan', "it must be a number, got nan"),
+        ('measure = "blt_um"\nat_most = inf', "finite number"),
         ('measure = "blt_um"\nat_most = -1', "at least 0"),
         ('measure = "blt_um"\nat_most = 4\nunit = "mm"', "there is no such setting"),
         ('measure = "largest_void_share"\nat_most = 250', "a fraction of at most 1"),
@@ -171,6 +172,7 @@ def test_everything_a_criterion_may_name_is_explained() -> None:
         ('version = 2\n[measure]\nratio = "void/solder"\n', "has no limit; write limit"),
         ("version = 2\nmeasure = 3\n", r"measure is 3; write a table \[measure\]"),
         ("version = 2\n[measure]\nlimit = true\n", "it must be a number, got true"),
+        ("version = 2\n[measure]\nlimit = nan\n", "it must be a number, got nan"),
         ("version = 2\n[measure]\nlimit = 0.1\nuncertainty = true\n", "it must be a number, got true"),
     ],
 )

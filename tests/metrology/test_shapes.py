@@ -115,6 +115,13 @@ def test_a_ball_has_the_surface_of_a_ball(n_voxels: int, within: float, spacing:
     assert sphericity(own.sum() * math.prod(spacing), area) == pytest.approx(1, abs=within)
 
 
+def test_nothing_is_rounder_than_a_sphere() -> None:
+    surface = 4 * math.pi * 3.0**2
+    volume = surface * 3.0 / 3
+    assert sphericity(volume, 0.99 * surface) == 1
+    assert sphericity(volume, 1.01 * surface) == pytest.approx(1 / 1.01)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize(
     ("spacing", "within"), [((1, 1, 1), 0.003), ((0.7, 0.7, 0.7), 0.003), ((2, 1, 0.5), 0.05)]

@@ -123,7 +123,7 @@ def test_a_mask_along_a_plane_that_is_no_longer_the_scans_is_refused(modelled: P
 
 JOBS = {
     "evaluate": lambda project, dataset: evaluate(project, dataset),
-    "promote": lambda project, dataset: promote(project, dataset),
+    "promote": lambda project, dataset: promote(project, dataset, "it sees no void"),
     "add_scans": lambda project, dataset: add_scans(project, [dataset.folder / "a.tif"]),
     "add_dataset": lambda project, dataset: add_dataset(project, dataset),
     "segment": lambda project, dataset: segment(project),

@@ -33,6 +33,7 @@ from voidscope.workflow import (
     to_judge,
     unlike,
 )
+from voidscope.workflow.doubting import Doubt, Standing, doubt_of
 
 
 def turned(project: Project, scan: str, split: Split) -> None:
@@ -220,6 +221,25 @@ def test_a_length_of_a_class_the_model_hardly_knows_is_for_review(project: Proje
     assert doubt() == doubt("void_count", "pillar_width_um", "solder_protrusion_um") == ""
     assert "IoU of 0.100 for copper_pad" in doubt("pillar_width_um", "pad_misalignment_um")
     assert "blt_um depends on it" in doubt("blt_um")
+
+
+def test_a_length_of_a_class_that_nobody_judged_passes_nothing(project: Project) -> None:
+    hbm, iou = ClassMap.hbm(), {"copper_pillar": 0.9, "solder": 0.9, "copper_pad": None, "void": 0.8}
+    known = Standing({"iou": iou, "scans": ["c"]}, None, "")
+
+    def doubt(*measures: str, accepted: str = "", **metrics: object) -> Doubt:
+        criteria = tuple(Criterion(measure=m, at_most=1) for m in measures)
+        recipe = MeasureConfig(criteria=criteria, unjudged_accepted=accepted)
+        cycle = add_cycle(project)
+        return doubt_of(replace(cycle, metrics={**cycle.metrics, **metrics}), hbm, recipe, known)
+
+    assert doubt() == doubt("pillar_width_um", "solder_protrusion_um", "void_count") == Doubt()
+    found = doubt("pillar_width_um", "blt_um")
+    assert found.of_pass and "judged on no labelled copper_pad" in found.reason
+    assert "blt_um depends on it" in found.reason
+    assert doubt("blt_um", accepted="Ann Lee, memo 12") == Doubt()
+    assert doubt("blt_um", class_weights={"copper_pad": 0.0}) == Doubt()  # a part without pads
+    assert doubt("blt_um", class_weights={"copper_pad": 0.4}).of_pass
 
 
 @pytest.mark.parametrize("dataset", [2], indirect=True)

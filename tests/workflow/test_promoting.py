@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 from builders import add_cycle, set_prediction
 from voidscope.errors import NotReady, Refused
 from voidscope.jobs import execute
-from voidscope.metrology import Verdict
-from voidscope.project import Project, project_truth
-from voidscope.vocabulary import Mask
+from voidscope.metrology import Verdict, recipe_sha256
+from voidscope.project import Project, import_truth, project_truth
+from voidscope.vocabulary import Mask, SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow import add_dataset, changes, in_force, measure, promote, restore
 
@@ -57,6 +58,28 @@ def test_a_drop_is_refused_and_nothing_changes(project: Project, dataset: Datase
     ):
         execute(promote(project, dataset))
     assert project.cycle.promotion is None and in_force(project).number == 1
+
+
+def test_a_model_that_finds_no_void_is_put_in_force_by_a_note_alone(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 0.0)
+    with pytest.raises(Refused, match=r"Cycle 1 finds none of the held-out void\. .*--note TEXT"):
+        execute(promote(project, dataset))
+    assert project.cycle.promotion is None and in_force(project) is None
+    assert execute(promote(project, dataset, "to see the rest")).recall == 0
+
+
+def test_where_test_scans_show_no_void_it_is_theirs_that_is_to_be_labelled(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 0.75)
+    import_truth(project, dataset, [SliceKey("c", 1)])  # which shows no void
+    with pytest.raises(
+        Refused, match=r"show no void.* Label slices of a test scan that show void"
+    ) as refused:
+        execute(promote(project))
+    assert "train again" not in str(refused.value)
 
 
 def test_a_note_overrides_and_stays_with_the_cycle(project: Project, dataset: Dataset) -> None:
@@ -173,6 +196,30 @@ def test_what_changed_between_two_recipes(project: Project, dataset: Dataset) ->
         changes(project, recipes=[("loose", how.model_copy(update={"limit": 0.9})), ("tight", how)])
     )
     assert found.summary()["verdict_flips"] == {"PASS -> FAIL": 3} and found.scores == {}
+    assert "loose holds void/foreground at most 90 %, tight void/foreground at most 2 %." in found.text()
+    page = (project.path / "changes" / "changes.html").read_text()
+    tight, loose = how, how.model_copy(update={"limit": 0.9})
+    for said in (
+        "at most <b>90\u00a0%</b>", "at most <b>2\u00a0%</b>", recipe_sha256(tight), recipe_sha256(loose), found.provenance["created"],
+        project.cycle.weights_sha256, project.scan("b").fingerprint, "<b>tight</b>: The limit is on <b>void/foreground</b>",
+        hashlib.sha256(truth(project, dataset, "b").tobytes()).hexdigest(), "Unit of the verdict: the bump",
+    ):  # fmt: skip
+        assert said in page, said
+    told = json.loads((project.path / "changes" / "changes.json").read_text())
+    assert [r["limit"] for r in told["recipes"]] == [0.9, 0.02]
+    assert [s["scan"] for s in told["provenance"]["scans"]] == ["a", "b", "c"]
+
+
+def test_between_recipes_of_different_ratios_no_change_of_them_is_told(
+    project: Project, dataset: Dataset
+) -> None:
+    segmented(project, dataset, 1.0)
+    one, two = project.config.measure, project.config.measure.model_copy(update={"ratio": "void/solder"})
+    found = execute(changes(project, recipes=[("one", one), ("two", two)]))
+    assert "the ratios are different ones, so no change of them is told" in found.text()
+    page = (project.path / "changes" / "changes.html").read_text()
+    assert "void/foreground before</th><th>void/solder after" in page
+    assert "<td>void/foreground and void/solder, points</td><td>–</td>" in page
 
 
 def test_what_cannot_be_compared_is_said(project: Project, dataset: Dataset) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, open_project, run_settings
 from voidscope.cli.output import run, say
 from voidscope.errors import ConfigError, NotReady
-from voidscope.metrology import Lot, LotScan, ScanMeasurement, lot_page, read_recipe
+from voidscope.metrology import Lot, LotScan, Report, lot_page, read_recipe
 from voidscope.project import results
 from voidscope.project.atomic import write_bytes
 from voidscope.volume import Dataset
@@ -32,36 +31,37 @@ def lot(
         raise ConfigError(
             f"A project is named twice among {', '.join(map(str, paths))}; a lot counts each once."
         )
-    scans = [
-        LotScan(f"{path.resolve().name}/{s.scan}" if len(paths) > 1 else s.scan, s)
-        for path in paths
-        for s in _reported(path)
-    ]
-    found = Lot(tuple(scans))
-    write_bytes(out, lot_page(found, ", ".join(p.resolve().name for p in paths)).encode())
-    recipes = {s.measured.recipe for s in scans}
-    if len(recipes) > 1:
-        sys.stderr.write(
-            f"measured by {len(recipes)} different recipes: verdicts and ratios may not compare\n"
+    reports = [(path.resolve().name, _reported(path)) for path in paths]
+    found = Lot(
+        tuple(
+            LotScan(f"{name}/{s.scan}" if len(paths) > 1 else s.scan, s)
+            for name, r in reports
+            for s in r.scans
         )
+    )
+    page = lot_page(found, ", ".join(name for name, _ in reports), [r.identity(name) for name, r in reports])
+    write_bytes(out, page.encode())
+    if found.apart_in_words():
+        sys.stderr.write(f"warning: {found.apart_in_words()}\n")
     say({"page": str(out), **found.summary()}, as_json, _lot_text(found, out))
 
 
-def _reported(path: Path) -> Sequence[ScanMeasurement]:
+def _reported(path: Path) -> Report:
     report = open_project(path).report
     if report is None:
         raise NotReady(f"{path} is not measured yet; run: voidscope measure {path}")
-    return report.scans
+    return report
 
 
 def _lot_text(found: Lot, out: Path) -> str:
     told = found.summary()
     verdicts = ", ".join(f"{n} {verdict}" for verdict, n in told["verdicts"].items())
     lines = [f"{told['bumps']} bumps of {told['scans']} scans: {verdicts}"]
-    for name, unit in (("ratio_percent", "%"), ("blt_um", "um")):
-        if told[name]:
+    spreads = [*((f, s, "%") for f, s in told["ratios_percent"].items()), ("bond line", told["blt_um"], "um")]
+    for name, spread, unit in spreads:
+        if spread:
             lines.append(
-                f"  {name.partition('_')[0]:6s} median {told[name]['median']:.4g} {unit}, 5-95 % {told[name]['p5']:.4g} to {told[name]['p95']:.4g} {unit}"
+                f"  {name} median {spread['median']:.4g} {unit}, 5-95 % {spread['p5']:.4g} to {spread['p95']:.4g} {unit}"
             )
     lines += [f"  {name} fails in {failed} of {of} scans" for name, failed, of in found.recurring()]
     if found.left_out():

@@ -78,6 +78,9 @@ def measure(
     if mask is not None:
         file = MaskFile(mask, parse_spacing(spacing), file_map or "")
         report = workflow.measure_file(file, Config().with_changes(words).measure, occasion)
+        told = report.provenance
+        sys.stderr.write(f"ids of {mask.name}: {told['map']} ({told['map_source']})\n")
+        sys.stderr.writelines(f"warning: {said}\n" for said in told["warnings"])
     elif path is not None:
         project = open_project(path)
         settings = run_settings(project, words, seed, device)

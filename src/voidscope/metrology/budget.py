@@ -7,7 +7,8 @@ Contributions are standard uncertainties and independent of each other, so they 
 Edges: see `uncertainty`. Model: the spread of the ratio over the mirror images of the slices, each segmented alone. The network
 has no reason to prefer one, so what they disagree about it does not know; a mistake that all of them make is not in it. Earlier
 cycles were not taken instead: they learnt from fewer labels, so their spread says how much was learnt since. Voxel size:
-a scale error common to all axes leaves a ratio of volumes as it is, u(V)/V = 3 u(s)/s and u(L)/L = u(s)/s.
+a scale error common to all axes leaves a ratio of volumes as it is, and u(V)/V = 3 u(s)/s. Lengths have no budget: see
+`verdict.length_uncertainty`.
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voidscope.config import MeasureConfig
 from voidscope.metrology.bumps import GRAVITY
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
-from voidscope.metrology.rounding import POINTS
+from voidscope.metrology.rounding import POINTS, percent
 from voidscope.metrology.verdict import Verdict
 
 FLAG_SHARE = 0.1
@@ -164,6 +165,8 @@ class Changes:
     rows : what moved most first
     scores : side -> held-out figures of its model, e.g. mIoU; None where unknown
     doubts : side -> why no verdict, or no PASS, comes of its model; sides that nobody doubts are left out
+    recipes : that either side was measured by; empty where a side has no scan
+    provenance : how it came to be, JSON's types only; a list is a table, of rows with the same names
     """
 
     before: str
@@ -171,6 +174,8 @@ class Changes:
     rows: tuple[Change, ...]
     scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    recipes: tuple[MeasureConfig, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -178,6 +183,7 @@ class Changes:
         scores: Mapping[str, Mapping[str, float | None]] | None = None,
         doubts: Mapping[str, str] | None = None,
         undoubted: tuple[Sequence[ScanMeasurement], Sequence[ScanMeasurement]] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> Changes:  # fmt: skip
         """Pair the bumps of scans of the same name; `undoubted` are the same measurements without the `doubts` of the models."""
         later = {s.scan: s for s in after}
@@ -187,7 +193,10 @@ class Changes:
             for s in before if s.scan in later
             for one, two in paired(s.bumps, later[s.scan].bumps)
         ]  # fmt: skip
-        return cls(*names, tuple(sorted(rows, key=_weight)), scores or {}, doubts or {})
+        recipes = (before[0].recipe, after[0].recipe) if before and after else ()
+        return cls(
+            *names, tuple(sorted(rows, key=_weight)), scores or {}, doubts or {}, recipes, provenance or {}
+        )
 
     @property
     def moved(self) -> tuple[Change, ...]:
@@ -215,6 +224,15 @@ class Changes:
             },
         }  # fmt: skip
 
+    def limits_in_words(self) -> str:
+        """That the sides were held to different ratios or limits, and to which; empty where they were not."""
+        said = [f"{r.ratio} at most {percent(r.limit)}" for r in self.recipes]
+        if len(set(said)) < 2:
+            return ""
+        apart = len({r.ratio for r in self.recipes}) > 1
+        none = ": the ratios are different ones, so no change of them is told" if apart else ""
+        return f"{self.before} holds {said[0]}, {self.after} {said[1]}{none}."
+
     def doubt_in_words(self) -> str:
         """How many flips come of the judging of models alone."""
         n = sum(r.by_doubt for r in self.rows)
@@ -241,7 +259,8 @@ class Changes:
         """All of it as one JSON object."""
         return {
             "before": self.before, "after": self.after, "summary": self.summary(), "scores": {k: dict(v) for k, v in self.scores.items()},
-            "doubts": dict(self.doubts),
+            "doubts": dict(self.doubts), "recipes": [r.model_dump(mode="json") for r in self.recipes],
+            "provenance": dict(self.provenance),
             "bumps": [r.entry() for r in self.rows],
         }  # fmt: skip
 
@@ -251,6 +270,7 @@ class Changes:
         flips = ", ".join(f"{n} {how}" for how, n in found["verdict_flips"].items()) or "none"
         lines = [
             f"{self.before} -> {self.after}: {found['bumps']} bumps, {found['moved']} moved; verdict flips: {flips}",
+            *([said] if (said := self.limits_in_words()) else []),
             *([self.doubt_in_words()] if found["flips_by_doubt"] else []),
             *(f"{side}: {reason}" for side, reason in self.doubts.items()),
             *(f"criterion flips: {n} {name}" for name, n in found["criterion_flips"].items()),

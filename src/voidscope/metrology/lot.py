@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.arrangement import recurring
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.rounding import percent
 from voidscope.metrology.verdict import Verdict
 
 
@@ -38,8 +40,37 @@ class Lot:
         """All bumps of all scans, in order."""
         return [(s, b) for s in self.scans for b in s.measured.bumps]
 
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """The ratios that scans were judged by, in order of appearance; numbers of different ones do not compare."""
+        return tuple(dict.fromkeys(s.measured.formula for s in self.scans))
+
+    def of_ratio(self, formula: str) -> Lot:
+        """The lot with the bumps of those scans alone that were judged by this ratio; the others keep their places, empty."""
+        return Lot(
+            tuple(
+                s if s.measured.formula == formula else replace(s, measured=replace(s.measured, bumps=()))
+                for s in self.scans
+            )
+        )
+
+    def recipes(self) -> list[tuple[str, MeasureConfig]]:
+        """The recipes that scans were measured by, each with the names of its scans; without names where there is one."""
+        found: dict[MeasureConfig, list[str]] = {}
+        for s in self.scans:
+            found.setdefault(s.measured.recipe, []).append(s.name)
+        return [(named(names) if len(found) > 1 else "", recipe) for recipe, names in found.items()]
+
+    def apart_in_words(self) -> str:
+        """That scans were judged by different ratios, limits or otherwise, so that verdicts do not compare; empty where they were not."""
+        recipes = [recipe for _, recipe in self.recipes()]
+        if len(recipes) < 2:
+            return ""
+        limits = ", ".join(dict.fromkeys(f"{r.ratio} at most {percent(r.limit)}" for r in recipes))
+        return f"The scans were measured by {len(recipes)} recipes ({limits}): verdicts of scans of different ones do not compare."
+
     def ratios(self) -> list[float]:
-        """Ratio of every bump that has one, in percent."""
+        """Ratio of every bump that has one, in percent; of one `formulas` alone they compare, see `of_ratio`."""
         return [100 * b.measured.ratio for _, b in self.bumps() if b.measured.ratio is not None]
 
     def bond_lines(self) -> list[float]:
@@ -107,8 +138,8 @@ class Lot:
 
     @property
     def limit(self) -> float | None:
-        """The one limit all scans were held to, in percent; None where they differ."""
-        limits = {s.measured.limit for s in self.scans}
+        """The one limit all scans with bumps were held to, in percent; None where they differ."""
+        limits = {s.measured.limit for s in self.scans if s.measured.bumps}
         return 100 * limits.pop() if len(limits) == 1 else None
 
     def summary(self) -> dict[str, Any]:
@@ -117,7 +148,8 @@ class Lot:
             "scans": len(self.scans),
             "bumps": len(self.bumps()),
             "verdicts": {v.value: sum(b.measured.verdict is v for _, b in self.bumps()) for v in Verdict},
-            "ratio_percent": percentiles(self.ratios()),
+            "ratio_percent": percentiles(self.ratios()) if len(self.formulas) == 1 else None,
+            "ratios_percent": {f: percentiles(self.of_ratio(f).ratios()) for f in self.formulas},
             "blt_um": percentiles(self.bond_lines()),
             "blt_edges": self.edges(),
             "recurring": [{"bump": n, "failed": k, "scans": of} for n, k, of in self.recurring()],

@@ -30,7 +30,7 @@ from voidscope.metrology.ratios import (
 )
 from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
-from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, limit_of
+from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, length_uncertainty, limit_of
 from voidscope.metrology.views import Differences
 from voidscope.metrology.voids import Shape, Void, find_voids
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -286,8 +286,10 @@ def measure_clean(
     outcomes = []
     for criterion in criteria:
         name = criterion.measure
-        u = combined(budgets[name], recipe.coverage)
-        outcome = judge(criterion, {**ratios, **values}[name], recipe.rule, undefined.get(name, ""), u)
+        value = {**ratios, **values}[name]
+        budget = budgets[name]
+        u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
+        outcome = judge(criterion, value, recipe.rule, undefined.get(name, ""), u)
         outcomes.append(not_hidden(outcome, criterion, recipe.rule, most, len(left)))
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(

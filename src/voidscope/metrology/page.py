@@ -29,10 +29,12 @@ from voidscope.metrology.lot import Lot, percentiles
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
+from voidscope.metrology.recipe import recipe_sha256
 from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import length_spreads, tallies
-from voidscope.metrology.verdict import Verdict, bounds_in_words, limits_in_words
+from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
+from voidscope.vocabulary import SegmentationClass
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -95,7 +97,7 @@ def page_of(
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         twin=twin, meanings=MEANINGS, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
-        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -126,6 +128,13 @@ def shown(void: Void, name: str) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
+def _ids(found: SegmentationClass, file_map: object) -> str:
+    """Ids that files have for a class: those that a mask file was read by (``0=background,3=void``), else the class's own."""
+    pairs = [word.strip().partition("=") for word in str(file_map or "").split(",")]
+    said = [number for number, _, name in pairs if name.strip().partition(":")[0] == found.name]
+    return ", ".join(said) or str(found.file_id)
+
+
 def _bar(scan: ScanMeasurement) -> tuple[float, float] | None:
     """Lengths, in percent of the bar, of a scan's ratio and its limit; None when there is nothing to draw."""
     top = max(2 * scan.limit, 1.15 * (scan.ratio or 0))
@@ -150,16 +159,30 @@ def _colour(text: str) -> str:
     return text if re.fullmatch(r"#[0-9a-fA-F]{6}", text) else "#808080"
 
 
-def lot_page(lot: Lot, title: str) -> str:
-    """The page of a lot: how its bumps are spread, how scans drift, which places fail again."""
-    views = [
-        ("Void ratio", "%", lot.ratios(), lot.trend("ratio"), lot.limit, ""),
-        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None, lot.edges_in_words()),
-    ]
+def lot_page(lot: Lot, title: str, reports: Sequence[Mapping[str, str]] = ()) -> str:
+    """The page of a lot: how its bumps are spread, how scans drift, which places fail again; each ratio by itself.
+
+    `reports` say where its scans come from: names and facts, the same ones of each, see `Report.identity`.
+    """
+    views = []
+    for formula in lot.formulas:
+        own = lot.of_ratio(formula)
+        limits = {s.measured.limit for s in own.scans if s.measured.bumps}
+        note = f"Limits differ: {', '.join(map(percent, sorted(limits)))}." if len(limits) > 1 else ""
+        views.append((f"Void ratio: {formula}", "%", own.ratios(), own.trend("ratio"), own.limit, note))
+    views.append(
+        ("Bond-line thickness", "µm", lot.bond_lines(), lot.trend("blt"), None, lot.edges_in_words())
+    )
     return template("lot.html").render(
-        lot=lot, title=title, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],
+        lot=lot, title=title, reports=reports, recipes=lot.recipes(), **RECIPE_WORDS, total=len(lot.bumps()), summary=lot.summary(), views=views, spreads=[percentiles(v[2]) for v in views],
         recurring=lot.recurring(), histogram=histogram, trend=trend, worst_first=worst_first,
     )  # fmt: skip
+
+
+RECIPE_WORDS = {
+    "definitions": DEFINITIONS, "limits": limits_in_words, "in_words": in_words, "recipe_sha256": recipe_sha256,
+}  # fmt: skip
+"""What ``recipe.html`` says a recipe with."""
 
 
 def changes_page(
@@ -171,13 +194,16 @@ def changes_page(
         for r in changes.rows
         if (r.scan, r.name) in pictures
     ]
-    told = changes.summary()
+    told, formulas = changes.summary(), list(dict.fromkeys(r.ratio for r in changes.recipes))
+    same = changes.recipes[:1] == changes.recipes[1:]
+    names = [""] if same else [changes.before, changes.after]
     measures = [
-        ("ratio", told["ratio"], 100, "points"),
+        (" and ".join(formulas) or "ratio", told["ratio"], 100, "points"),
         *((n, told["lengths_um"][k], 1, "µm") for k, n in COMPARED_IN_WORDS.items()),
     ]
     return template("changes.html").render(
-        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures
+        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures, formulas=formulas,
+        recipes=list(zip(names, changes.recipes, strict=False)), **RECIPE_WORDS,
     )  # fmt: skip
 
 

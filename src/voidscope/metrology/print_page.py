@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from voidscope.metrology.charts import largest_ratio, package_map
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import SPREAD_IN_WORDS, edges_in_words, shown, units
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 PRINTED_VOIDS = 20
 """Voids of a scan on paper; ``voids.csv`` holds all of them."""
+MAP_PIXELS = (310, 400)
+"""A map of bumps is at most so wide and high on paper, px."""
 COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}
 
 
@@ -41,8 +44,16 @@ def print_page_of(
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
         pictured={s.scan: [b.name for b in s.bumps if f"{s.scan}/{b.name}" in pictures] for s in scans},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        lengths=LENGTHS, touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+        package_map=_map, largest_ratio=largest_ratio, lengths=LENGTHS, touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
+
+
+def _map(scan: ScanMeasurement, by_value: bool) -> tuple[str, int]:
+    """The map of a scan's bumps as SVG in base64, to stand in a picture, and how wide it shall be, px."""
+    drawn = package_map(scan, "", by_value)
+    width, height = map(int, drawn.partition('viewBox="0 0 ')[2].partition('"')[0].split())
+    shown = min(width, MAP_PIXELS[0], width * MAP_PIXELS[1] // height)
+    return base64.b64encode(drawn.encode()).decode(), max(shown, 1)
 
 
 @cache

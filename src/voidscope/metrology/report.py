@@ -138,7 +138,19 @@ class Report:
 
     def html_lot(self) -> str:
         """The page of the scans as one lot."""
-        return lot_page(self.lot, str(self.provenance.get("project") or "scans measured together"))
+        title = str(self.provenance.get("project") or "scans measured together")
+        return lot_page(self.lot, title, [self.identity(title)])
+
+    def identity(self, of: str) -> dict[str, str]:
+        """What names the report on a page beside others; `of` is what was measured."""
+        named = {
+            "report ID": "report_id",
+            "date": "created",
+            "model": "model",
+            "weights SHA-256": "weights_sha256",
+        }
+        facts = {said: str(self.provenance.get(name) or "not recorded") for said, name in named.items()}
+        return {"of": of, **facts, "report.json, SHA-256": self.sha256}
 
     def text(self) -> str:
         """A line per scan for a terminal, and how well the model finds voids."""

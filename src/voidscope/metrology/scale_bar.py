@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 SHARE = 0.4
 """A bar takes at most this share of a picture's width."""
+SMALLNESS = 80
+"""A picture's smaller side is at least so many pixels of a letter long."""
 GLYPHS = {
     "0": "### #.# #.# #.# ###", "1": ".#. ##. .#. .#. ###", "2": "### ..# ### #.. ###", "3": "### ..# ### ..# ###",
     "4": "#.# #.# ### ..# ..#", "5": "### #.. ### ..# ###", "6": "### #.. ### #.# ###", "7": "### ..# ..# ..# ..#",
@@ -30,7 +32,7 @@ def bar_um(width_um: float) -> float:
 def draw(pixels: Pixels, um_per_pixel: float, width: int) -> None:
     """Put a white bar on a dark ground into the lower left corner of a picture (h, w, 3), whose slice is `width` pixels wide."""
     length_um = bar_um(width * um_per_pixel)
-    unit = max(1, min(6, min(pixels.shape[0], width) // 45))
+    unit = max(1, min(6, min(pixels.shape[0], width) // SMALLNESS))
     word = written(f"{length_um:g} µm")
     length = max(1, round(length_um / um_per_pixel))
     sign = np.zeros((8, max(-(-length // unit), word.shape[1])), bool)

@@ -101,8 +101,11 @@ def _shares(spacing_um: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def sphericity(volume_um3: float, area_um2: float) -> float:
-    """Surface of the sphere of equal volume over the surface, pi^(1/3) (6 V)^(2/3) / S: 1 for a sphere, less for all else."""
-    return math.cbrt(math.pi) * math.cbrt(6 * volume_um3) ** 2 / area_um2
+    """Surface of the sphere of equal volume over the surface, pi^(1/3) (6 V)^(2/3) / S: 1 for a sphere, less for all else.
+
+    At most 1, also where an estimate of the surface is smaller than any can be.
+    """
+    return min(1.0, math.cbrt(math.pi) * math.cbrt(6 * volume_um3) ** 2 / area_um2)
 
 
 def places(there: Part) -> npt.NDArray[np.int64]:

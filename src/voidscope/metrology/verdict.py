@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -89,6 +90,17 @@ def decide(
     """What the ratio alone says against the recipe's limit, and why, in one sentence; see `judge`."""
     found = judge(limit_of(recipe), ratio, recipe.rule, undefined, uncertainty)
     return found.verdict, found.reason
+
+
+def length_uncertainty(criterion: Criterion, value: float | None, recipe: MeasureConfig) -> float | None:
+    """U of a criterion on a length: its own, and the voxel size's k u(s)/s times the length, in quadrature; None where either lacks.
+
+    The voxel size alone is no U of a length, for where its ends lie is not in it.
+    """
+    own = criterion.uncertainty
+    if own is None or value is None or not criterion.measure.endswith("_um"):
+        return None
+    return math.hypot(own, recipe.coverage * recipe.spacing_uncertainty * value)
 
 
 def limit_of(recipe: MeasureConfig) -> Criterion:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import sys
+from collections.abc import Sequence
+from itertools import dropwhile
 
 from qtpy.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from qtpy.QtGui import (
     QColor,
     QFont,
     QGuiApplication,
+    QImage,
     QPageSize,
     QPainter,
     QPdfWriter,
@@ -22,6 +26,7 @@ from qtpy.QtGui import (
     QTextFrame,
     QTextTable,
 )
+from qtpy.QtSvg import QSvgRenderer
 
 DPI = 96
 """Of the layout; a picture's ``width`` counts in its pixels."""
@@ -33,6 +38,9 @@ KEPT = 90
 SMALL = 0.4
 """Paragraphs and tables of less than this share of a page are not divided."""
 SOFT = "#55636f"
+DRAWING_PIXELS = 1200
+"""Longer side of a drawing in a PDF, whatever its ``width`` on the page."""
+DRAWING = re.compile(r"data:image/svg\+xml;base64,([\w+/=]+)")
 
 
 def pdf_of(html: str) -> bytes:
@@ -68,7 +76,7 @@ def pdf_of(html: str) -> bytes:
 
 def _laid_out(html: str, page: QSizeF) -> list[list[tuple[QTextDocument, int]]]:
     """What each page shows: sections, and which of a section's own pages."""
-    head, body, rest = html.partition("<body>")
+    head, body, rest = DRAWING.sub(_as_picture, html).partition("<body>")
     pages: list[list[tuple[QTextDocument, int]]] = []
     used = 0.0
     for section in re.split(r"(?=<h2)", rest):
@@ -88,6 +96,21 @@ def _laid_out(html: str, page: QSizeF) -> list[list[tuple[QTextDocument, int]]]:
     return pages
 
 
+def _as_picture(drawing: re.Match[str]) -> str:
+    """A drawing (SVG) as a PNG, which is what Qt's text engine shows sharply at any size."""
+    svg = QSvgRenderer(base64.b64decode(drawing[1]))
+    size = svg.defaultSize().scaled(DRAWING_PIXELS, DRAWING_PIXELS, Qt.AspectRatioMode.KeepAspectRatio)
+    image = QImage(size, QImage.Format.Format_RGB32)
+    image.fill(QColor("white"))
+    painter = QPainter(image)
+    svg.render(painter)
+    painter.end()
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.data().data()).decode()}"
+
+
 def _leave_free(document: QTextDocument, height: float) -> None:
     """Begin so far below the top of the first page, after what stands there already."""
     cursor = QTextCursor(document)
@@ -101,6 +124,8 @@ def _leave_free(document: QTextDocument, height: float) -> None:
 def _divide(document: QTextDocument, height: float) -> QRectF:
     """Begin a page where a heading would stand without what it is over, or a picture, a paragraph or a small table be divided.
 
+    What is under a paragraph that follows a heading, as a picture, stands with both.
+
     Qt fills pages to the end: it divides tables between rows, and paragraphs between lines. Returns the place of the last part.
     """
     root = document.rootFrame()
@@ -110,12 +135,24 @@ def _divide(document: QTextDocument, height: float) -> QRectF:
     root.setFrameFormat(form)
     parts = _parts(root)
     for k, part in enumerate(parts):
-        under = next((p for p in parts[k + 1 :] if not _is_heading(p)), None) if _is_heading(part) else part
-        place, last = _place(document, part), _place(document, under or part)
-        end = last.bottom() if last.height() < SMALL * height else last.top() + KEPT
+        lowest = _lowest_under(parts[k:])
+        place, last = _place(document, part), _place(document, lowest)
+        end = last.bottom() if last.height() < SMALL * height else _begun(document, lowest)
         if place.top() % height > 2 * EDGE and place.top() // height != (end - EDGE) // height:
             _break_before(part)
     return _place(document, parts[-1])
+
+
+def _lowest_under(parts: Sequence[QTextBlock | QTextFrame]) -> QTextBlock | QTextFrame:
+    """The last of what stands with the first of some parts: with a heading what it is over, and what follows where that is a paragraph."""
+    first, *rest = parts
+    if not _is_heading(first):
+        return first
+    under = list(dropwhile(_is_heading, rest))[:2]
+    together = (
+        under if under and isinstance(under[0], QTextBlock) and not _is_heading(under[-1]) else under[:1]
+    )
+    return together[-1] if together else first
 
 
 def _parts(root: QTextFrame) -> list[QTextBlock | QTextFrame]:
@@ -134,6 +171,15 @@ def _is_heading(part: QTextBlock | QTextFrame) -> bool:
 def _place(document: QTextDocument, part: QTextBlock | QTextFrame) -> QRectF:
     layout = document.documentLayout()
     return layout.blockBoundingRect(part) if isinstance(part, QTextBlock) else layout.frameBoundingRect(part)
+
+
+def _begun(document: QTextDocument, part: QTextBlock | QTextFrame) -> float:
+    """How far down what may be divided reaches at least on the page that it begins on: a table to the end of its first row."""
+    end: float = _place(document, part).top() + KEPT
+    if isinstance(part, QTextTable):
+        cells = (part.cellAt(0, column).lastCursorPosition().block() for column in range(part.columns()))
+        end = max(end, *(_place(document, block).bottom() for block in cells))
+    return end
 
 
 def _break_before(part: QTextBlock | QTextFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from voidscope.config import Config, MeasureConfig
@@ -14,17 +15,19 @@ from voidscope.metrology import (
     changes_page,
     check_names,
     overlay_png,
+    recipe_sha256,
     spot,
 )
-from voidscope.project import Cycle, Project, SliceReader, fingerprint, results
+from voidscope.project import Cycle, Project, SliceReader, fingerprint, package_version, results
 from voidscope.project.margins import read_margins
 from voidscope.project.results import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.doubting import Doubt, Standing, doubt_of, measured_scan
 from voidscope.workflow.measuring import MARGIN, across
+from voidscope.workflow.recording import UNKNOWN, commit_of_now
 from voidscope.workflow.restoring import void_iou
-from voidscope.workflow.snapshot import current_cycle, cycle_of
+from voidscope.workflow.snapshot import current_cycle, cycle_of, made_with
 
 PICTURED = 6
 """Bumps shown before and after: those that moved most."""
@@ -77,20 +80,30 @@ def changes(
     said = {name: doubt.reason for (name, _, _), doubt in zip(sides, doubts, strict=True) if doubt.reason}
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
 
+    made = {
+        "created": made_with()["created"], "software": f"voidscope {package_version('voidscope')}, commit {commit_of_now() or UNKNOWN}",
+        "project": str(folder.resolve()),
+    }  # fmt: skip
+
     def steps() -> Steps[tuple[Changes, Pictures]]:
         one: list[ScanMeasurement] = []
         two: list[ScanMeasurement] = []
         sure: tuple[list[ScanMeasurement], list[ScanMeasurement]] = ([], [])
+        sources: list[dict[str, str]] = []
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"measuring {name} before and after")
             record = reader.records[name]
             now = fingerprint(record.place(folder))
+            sources.append({"scan": name, "file": record.path, "fingerprint": now})
             for side, bare, (_, cycle, how), doubt in zip((one, two), sure, sides, doubts, strict=True):
                 mask = _mask(cycle, name, classes, reader)
+                when = "before" if side is one else "after"
+                sources[-1][f"mask {when}, SHA-256"] = hashlib.sha256(mask.tobytes()).hexdigest()
                 margins = read_margins(cycle.folder, name, mask, classes)
                 bare.append(measured_scan(cycle, record, mask, classes, how, Doubt(), now, margins))
                 side.append(doubt.falls_on(bare[-1]))
-        found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores, said, sure)
+        told = made | {"sides": [_side(*side) for side in sides], "scans": sources}
+        found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores, said, sure, told)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])
         return found, {(r.scan, r.name): _pictures(r, pair, classes, reader) for r in found.moved[:PICTURED]}
@@ -102,6 +115,13 @@ def changes(
         return found
 
     return Job("Comparing measurements", steps, commit)
+
+
+def _side(name: str, cycle: Cycle, recipe: MeasureConfig) -> dict[str, str]:
+    """What a side was measured with: its model and its recipe by their hashes."""
+    return {
+        "side": name, "model": cycle.id, "weights SHA-256": cycle.weights_sha256, "recipe SHA-256": recipe_sha256(recipe),
+    }  # fmt: skip
 
 
 def _scores(cycle: Cycle, classes: ClassMap) -> dict[str, float | None]:

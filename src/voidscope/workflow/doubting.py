@@ -120,7 +120,7 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
 def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Standing) -> Doubt:
     """Why no verdict by this recipe comes of a model of which that is `known`; empty where one does.
 
-    That nobody judged the model comes last, for it lets a FAIL stand.
+    That nobody judged the model, or what it makes of a class that lengths depend on, comes last, for it lets a FAIL stand.
     """
     found = void_iou_of(known.evaluation, classes)
     judged = {} if known.evaluation is None or found is None else known.evaluation["iou"]
@@ -131,7 +131,24 @@ def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Stan
             "of a test scan that show void and measure again, or let the recipe say who accepts that (measure.unjudged_accepted)",
             of_pass=True,
         )
-    return Doubt(reason)
+    unjudged = "" if reason or recipe.unjudged_accepted else _unjudged_length(cycle, classes, recipe, judged)
+    return Doubt(unjudged, of_pass=True) if unjudged else Doubt(reason)
+
+
+def _unjudged_length(
+    cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, judged: Mapping[str, Any]
+) -> str:
+    """Of which class that a length depends on nobody knows what the model makes; empty where there is none, or it never saw one labelled."""
+    weights = cycle.metrics.get("class_weights", {})
+    for criterion in recipe.criteria:
+        for name in classes_read(criterion.measure, recipe):
+            if name in classes.names and weights.get(name, 1) and judged.get(name) is None:
+                return (
+                    f"cycle {cycle.number} was judged on no labelled {name} that it had not learnt from, and {criterion.measure} depends on "
+                    "it; label slices of a test scan that show it and measure again, or let the recipe say who accepts that "
+                    "(measure.unjudged_accepted)"
+                )
+    return ""
 
 
 def _blind(

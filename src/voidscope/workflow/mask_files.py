@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from voidscope.config import MeasureConfig
-from voidscope.errors import LabelError, NotReady, ProjectError
-from voidscope.metrology import Report, measure_scan
+from voidscope.errors import LabelError, NotReady, ProjectError, named
+from voidscope.metrology import Report, doubted, measure_scan
 from voidscope.project import fingerprint, fingerprint_method, parse_map
-from voidscope.vocabulary import ClassMap
+from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Spacing, read_label_file, read_scan
 from voidscope.workflow.recording import (
     UNKNOWN,
@@ -25,7 +28,11 @@ from voidscope.workflow.recording import (
 from voidscope.workflow.snapshot import made_with
 
 TYPED_IN = "typed in"
-"""Source of a spacing that a person gave."""
+"""Source of a spacing, or of what ids mean, that a person gave."""
+ASSUMED = "assumed: the ids of the hbm scheme"
+"""Source of what ids mean where nobody said it."""
+SPACING_DIGITS = 1e-3
+"""Spacings that differ by a smaller share are one, written with fewer digits."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class MaskFile:
             z_y_x = None if typed is None else (float(typed[0]), float(typed[1]), float(typed[2]))
         except (LookupError, TypeError, ValueError):  # edited by hand
             return None
-        return cls(Path(path), z_y_x, str(provenance.get("map", "")))
+        said = "" if provenance.get("map_source") == ASSUMED else str(provenance.get("map", ""))
+        return cls(Path(path), z_y_x, said)
 
     def words(self) -> list[str]:
         """The command-line options that say the same."""
@@ -66,7 +74,9 @@ class MaskFile:
 
 
 def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> Report:
-    """Measure a mask file; its report names the file, its hash, the spacing and its source, and the command that repeats it.
+    """Measure a mask file; its report names the file, its hash, the spacing and its source, what its ids mean, and the command that repeats it.
+
+    Where nobody said what the ids mean and none is taken for a void, no bump passes: its void may have another id.
 
     Raises
     ------
@@ -78,21 +88,28 @@ def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> R
         raise NotReady(f"The mask file {path} is not there, so it cannot be measured. Put it back there.")
     mask = MaskFile(path, mask.spacing_um, mask.file_map)
     ids, classes, named = read_label_file(path), *_classes(mask.file_map)
-    spacing_um = mask.spacing_um or read_scan(path).spacing_um
+    in_file = read_scan(path).spacing_um
     try:
         found = classes.from_file(ids, named)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
-    measured = measure_scan(found, classes, spacing_um, recipe, path.stem)
+    measured = measure_scan(found, classes, mask.spacing_um or in_file, recipe, path.stem)
+    assumed = ",".join(f"{c.file_id}={c.name}" for c in classes.classes)
+    if not mask.file_map and not np.isin(found, classes.ids_with_role(Role.VOID)).any():
+        measured = doubted(measured, _no_void(ids, classes, assumed), of_pass=True)
+        words = mask.words()  # as nobody said what the ids mean, nor will who repeats it
+    else:
+        words = replace(mask, file_map=mask.file_map or assumed).words()
     told = fingerprint(path)
     facts = {
         "file": str(path), "fingerprint": told, "hashed": fingerprint_method(told), "spacing_um": list(measured.spacing_um),
         "spacing_source": "file" if mask.spacing_um is None else TYPED_IN,
     }  # fmt: skip
     provenance = made_with() | occasion.entry() | recipe_facts(recipe) | {
-        "mask": str(path), **({"map": mask.file_map} if mask.file_map else {}), "scans": {path.stem: facts},
+        "mask": str(path), "map": mask.file_map or assumed, "map_source": TYPED_IN if mask.file_map else ASSUMED,
+        "warnings": _spacings_apart(mask.spacing_um, in_file), "scans": {path.stem: facts},
         "masks_sha256": {path.stem: hashlib.sha256(found.tobytes()).hexdigest()},
-        "command": command_of(mask.words(), recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
+        "command": command_of(words, recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
     }  # fmt: skip
     return Report((measured,), identified(provenance))
 
@@ -105,6 +122,25 @@ def _classes(file_map: str) -> tuple[ClassMap, Mapping[int, str] | None]:
     first = {n: i for i, n in reversed(mapping.items()) if n != "unlabelled"}  # several ids may be one class
     entries = [{"id": i, "name": n} for n, i in sorted(first.items(), key=lambda item: item[1])]
     return ClassMap.from_entries(entries), {i: n.partition(":")[0] for i, n in mapping.items()}
+
+
+def _no_void(ids: npt.NDArray[Any], classes: ClassMap, assumed: str) -> str:
+    """Why nothing passes whose void may have another id than the one that was assumed."""
+    voids = [c for c in classes.classes if c.role is Role.VOID]
+    there = named(str(v) for v in np.unique(ids).tolist())
+    taken = " or ".join(f"{c.file_id} ({c.name})" for c in voids)
+    return (
+        f"nobody said which id is the void: it was taken to be {taken}, which no voxel has (ids there: {there}); say it, also where there "
+        f"is no void, with e.g. --map {assumed}"
+    )
+
+
+def _spacings_apart(typed: Spacing | None, in_file: Spacing | None) -> list[str]:
+    """That a file says another voxel size than was typed in."""
+    if typed is None or in_file is None or np.allclose(typed, in_file, rtol=SPACING_DIGITS, atol=0):
+        return []
+    one, two = (", ".join(f"{v:g}" for v in s) for s in (in_file, typed))
+    return [f"the file says a spacing of {one} um (z, y, x); measured with {two} um, as typed in"]
 
 
 def mask_file_of(provenance: Mapping[str, Any]) -> MaskFile:

@@ -119,7 +119,7 @@ def measuring(
                 measured_scan(cycle, record, mask, classes, settings.measure, doubt, now, margins)
             )
             del margins
-            pictures[name] = _worst_picture(reader, name, mask, classes.ids_with_role(Role.VOID), classes)
+            pictures[name] = _worst_picture(reader, name, mask, classes)
         yield Progress(len(names), len(names), "taking pictures")
         for row, bump in worst(measured, GALLERY):
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
@@ -186,13 +186,13 @@ def _unjudged(cycle: Cycle, recipe: MeasureConfig, found: float | None) -> list[
     ]
 
 
-def _worst_picture(
-    reader: SliceReader, scan: str, mask: Mask, void_ids: Sequence[int], classes: ClassMap
-) -> bytes:
-    """The slice with the most void, beside its mask, as a PNG."""
+def _worst_picture(reader: SliceReader, scan: str, mask: Mask, classes: ClassMap) -> bytes:
+    """The slice with the most void, or without any that with the most foreground, beside its mask, as a PNG."""
     record = reader.records[scan]
     others = tuple(a for a in range(3) if a != record.plane.axis)
-    index = int(np.isin(mask, void_ids).sum(axis=others).argmax())
+    void = np.isin(mask, classes.ids_with_role(Role.VOID)).sum(axis=others)
+    shown = void if void.any() else np.isin(mask, classes.ids_with_role(Role.FOREGROUND)).sum(axis=others)
+    index = int(shown.argmax())
     return overlay_png(
         reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes, across(record)
     )

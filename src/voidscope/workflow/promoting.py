@@ -57,7 +57,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     Raises
     ------
     NotReady : there is no model, or, without a note, nothing to judge it by or a scan that judged the one in force is not segmented.
-    Refused : while it runs, when void recall drops and there is no note.
+    Refused : while it runs, when void recall drops, is 0 or nobody knows it, and there is no note.
     """
     cycle, before, classes = current_cycle(project), in_force(project), project.classes
     before = None if before is not None and before.weights_sha256 == cycle.weights_sha256 else before
@@ -140,17 +140,21 @@ def _check_judges(project: Project, cycle: Cycle, before: Cycle, fair: Sequence[
 
 
 def _check(cycle: Cycle, before: Cycle | None, now: float | None, then: float | None) -> None:
-    """Refuse a model that finds less void, or one that nobody can tell of."""
-    insist = "Label more slices that show void and train again, or promote it with a note that says why: --note TEXT."
+    """Refuse a model that finds no void, or less than before, or one that nobody can tell of."""
+    note = "or promote it with a note that says why: --note TEXT."
+    insist = f"Label more slices that show void and train again, {note}"
     if now is None:
         raise Refused(
-            f"The held-out scans show no void, so nobody knows how much of it cycle {cycle.number} finds. {insist}"
+            f"The held-out scans show no void, so nobody knows how much of it cycle {cycle.number} finds. Label slices of a test scan "
+            f"that show void, which is then what it is judged by, {note}"
         )
     if before is not None and then is not None and now < then:
         raise Refused(
             f"Cycle {cycle.number} finds {100 * now:.1f} % of the held-out void, cycle {before.number}, which is in force, "
             f"{100 * then:.1f} %. {insist}"
         )
+    if not now:
+        raise Refused(f"Cycle {cycle.number} finds none of the held-out void. {insist}")
 
 
 def _recall(matrix: Matrix, classes: ClassMap) -> float | None:
