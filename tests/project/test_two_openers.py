@@ -256,7 +256,7 @@ def test_a_file_that_goes_while_it_is_looked_for_is_no_label(
     project: Project, other: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other.labels.put(KEY, np.ones((6, 5), np.uint8))
-    monkeypatch.setattr("voidscope.project.label_folder.stamp", lambda path: other.labels.remove(KEY))
+    monkeypatch.setattr("voidscope.project.label_folder.stamp", lambda path: path.unlink())
     project.labels.catch_up()
     assert len(project.labels) == 0
 

@@ -475,7 +475,9 @@ def test_a_scan_is_removed_by_a_button_and_comes_back_with_its_file(
     qtbot.waitUntil(lambda: SliceKey("b", 1) in project.labels, timeout=60_000)
     for _ in range(2):
         view.label.tools.turn(True)
-    assert "the project no longer has the scan a it was labelled in; add that again" in dock.jobs.message.text()
+    assert (
+        "the project no longer has the scan a it was labelled in; add that again" in dock.jobs.message.text()
+    )
     assert view.layers.scan == "b"
     view.scans.add_files([place])
     settle(dock, qtbot)

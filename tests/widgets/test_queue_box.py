@@ -587,12 +587,16 @@ def test_the_count_of_the_class_chosen_fits_its_button_in_bold(small: Any, qtbot
         assert button.text().endswith("4955") and needs <= button.width() - 2 - 10 - 2 * 4, button.text()
 
 
-def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(small: Any, qtbot: Any) -> None:
+def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(
+    small: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.forms.LAID_OUT_MS", 3000)  # on a busy machine
     small.runner.started.emit("Training cycle 2")  # its row takes room
     small.jobs.row.bar.setRange(0, 1)
     tools = small.view.label.tools
     area = small.view.currentWidget()
-    qtbot.wait(1000)  # the window takes its size
+    qtbot.waitUntil(lambda: small.window().height() <= 768, timeout=20_000)
+    qtbot.wait(1000)  # the panels take theirs
     tools.more.toggleButton().click()
 
     def in_view() -> bool:

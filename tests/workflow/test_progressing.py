@@ -304,6 +304,7 @@ def test_with_no_model_there_is_nothing_to_stop(project: Project) -> None:
     assert found.readiness.missing[0] == "there is no model yet"
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: Project) -> None:
     label(project, ("a", 0))
     cycle = add_cycle(project)
@@ -311,8 +312,8 @@ def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: P
         project.config.with_changes(["measure.unjudged_accepted=this test", "measure.unit=scan"])
     )
     for name in "abc":
-        mask = np.full(project.scan(name).shape, 3, np.uint8)
-        mask[:2, :, :4] = 1
+        mask = np.ones(project.scan(name).shape, np.uint8)
+        mask[12:20, 2:8, 4:16], mask[5:12, 2:8, 4:16] = 2, 3
         set_prediction(project, cycle.id, name, mask, np.zeros(mask.shape, np.float16))
     report = execute(measure(project, ["a"]))
     assert project.cycles[0].decisions[1] == {"a": "PASS"}
@@ -327,6 +328,7 @@ def test_measuring_keeps_what_was_decided_and_scan_by_scan_adds_to_it(project: P
         assert decisions(Report((replace(row, **changes),))) == {"a": OPEN}
 
 
+@pytest.mark.parametrize("dataset", [2], indirect=True)
 def test_where_bumps_are_decided_each_counts_by_itself(project: Project) -> None:
     label(project, ("a", 0))
     cycle = add_cycle(project)
@@ -334,9 +336,9 @@ def test_where_bumps_are_decided_each_counts_by_itself(project: Project) -> None
         project.config.with_changes(["measure.unjudged_accepted=this test", "measure.unit=bump"])
     )
     mask = np.ones(project.scan("a").shape, np.uint8)
-    mask[12:20, :, 2:7], mask[12:20, :, 11:16] = 2, 2
-    mask[5:12, :, 2:7], mask[5:12, :, 11:16] = 3, 3
-    mask[7:10, 1:4, 12:15] = 4
+    mask[12:20, 3:7, 2:7], mask[12:20, 3:7, 11:16] = 2, 2
+    mask[5:12, 3:7, 2:7], mask[5:12, 3:7, 11:16] = 3, 3
+    mask[7:10, 4:6, 12:15] = 4
     set_prediction(project, cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
     report = execute(measure(project, ["a"]))
     decided = decisions(report)
