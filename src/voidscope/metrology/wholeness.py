@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.bodies import DUST
-from voidscope.metrology.components import find_components, of_classes, plane_counts
+from voidscope.metrology.components import columns_of, find_components, of_classes, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.vocabulary import Mask, Role
@@ -31,13 +31,13 @@ BESIDE = 0.2
 def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0, 0)) -> tuple[str, ...]:
     """All doubts that a bump raises by itself; it is alone in `mask`, a box of the scan whose first voxel is `first`."""
     axis = found.dimensions.build_axis
-    parted = _parted(found, mask)
     if axis is None:
-        return tuple(filter(None, [parted]))
+        return tuple(filter(None, [_parted(found, mask, 1)]))
     up, pillar = AXES.index(axis[-1]), found.classes.id_of(found.recipe.pillar_class)
     counts = plane_counts(mask, pillar)[up]
     usual = _usual(counts)
-    thread = parted or _thread(found, mask, up, int(counts[usual]), first)
+    section = int(counts[usual])
+    thread = _parted(found, mask, THREAD * section) or _thread(found, mask, up, section, first)
     return tuple(filter(None, [thread, _oblong(found, mask, up, usual), *_two_bodies(found, mask, up)]))
 
 
@@ -47,11 +47,10 @@ def pieces(mask: Mask, ids: Sequence[int]) -> int:
     return int(np.count_nonzero(n >= DUST * n.sum()))
 
 
-def _parted(found: ScanMeasurement, mask: Mask) -> str:
-    """Of a bump whose foreground without void is in several pieces."""
-    classes = found.classes
-    void = sum(found.n_voxels[classes.names[k - 1]] for k in classes.ids_with_role(Role.VOID))
-    n = pieces(mask, classes.ids_with_role(Role.FOREGROUND)) if void else 0
+def _parted(found: ScanMeasurement, mask: Mask, least: float) -> str:
+    """Of a bump whose foreground without void is in several pieces; a void of fewer voxels than `least` parts no joint."""
+    largest = max((v.n_voxels for v in (*found.voids, *found.small_voids)), default=0)
+    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND)) if largest >= least else 0
     return f"void parts it into {n} pieces: it may be an open joint; look at it" if n > 1 else ""
 
 
@@ -106,7 +105,14 @@ def _two_bodies(found: ScanMeasurement, mask: Mask, up: int) -> list[str]:
 
 
 def _abreast(mask: Mask, class_id: int, up: int, spacing_um: Spacing) -> int:
-    """Bodies of a class, of those that are not small, that stand farther from all larger ones than both are wide on that side."""
+    """Bodies of a class, of those that are not small, that stand farther from all larger ones than both are wide on that side.
+
+    One seen along the build axis is one: looking from above is quick.
+    """
+    from scipy.ndimage import label
+
+    if label(columns_of(mask, [class_id], up))[1] < 2:
+        return 1
     found, across = find_components(mask, [class_id]), [a for a in range(3) if a != up]
     large = np.flatnonzero(found.n_voxels >= BESIDE * found.n_voxels.max(initial=1))
     step = np.array(spacing_um)[across]
