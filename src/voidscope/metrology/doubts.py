@@ -135,7 +135,7 @@ def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
 def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
     """Of each bump with so many unlabelled voxels beside it, sharing a face, that a void may lie behind them; those closed in are holes."""
     body, told = _body(classes), [""] * len(found.structures)
-    if not (mask == UNLABELLED).any():
+    if not any((plane == UNLABELLED).any() for plane in mask):
         return told
     there = open_unlabelled(mask, classes)
     for k, first, cut in found.blanked():

@@ -30,15 +30,17 @@ BESIDE = 0.2
 
 def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0, 0)) -> tuple[str, ...]:
     """All doubts that a bump raises by itself; it is alone in `mask`, a box of the scan whose first voxel is `first`."""
-    axis = found.dimensions.build_axis
+    axis, classes = found.dimensions.build_axis, found.classes
     if axis is None:
-        return tuple(filter(None, [_parted(found, mask, 1)]))
-    up, pillar = AXES.index(axis[-1]), found.classes.id_of(found.recipe.pillar_class)
-    counts = plane_counts(mask, pillar)[up]
-    usual = _usual(counts)
-    section = int(counts[usual])
-    thread = _parted(found, mask, THREAD * section) or _thread(found, mask, up, section, first)
-    return tuple(filter(None, [thread, _oblong(found, mask, up, usual), *_two_bodies(found, mask, up)]))
+        return tuple(filter(None, [_parted(found, mask)]))
+    up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
+    solid_ids, void_ids = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
+    counts = {k: plane_counts(mask, k)[up] for k in (*solid_ids, *void_ids)}
+    solid, void = (np.sum([counts[k] for k in ids], axis=0) for ids in (solid_ids, void_ids))
+    level = _usual(counts[pillar])
+    parted = _parted(found, mask) if _may_part(found, up, solid + void) else ""
+    thread = parted or _thread(solid / counts[pillar][level], up, first)
+    return tuple(filter(None, [thread, _oblong(found, mask, up, level), *_two_bodies(found, mask, up)]))
 
 
 def pieces(mask: Mask, ids: Sequence[int]) -> int:
@@ -47,17 +49,28 @@ def pieces(mask: Mask, ids: Sequence[int]) -> int:
     return int(np.count_nonzero(n >= DUST * n.sum()))
 
 
-def _parted(found: ScanMeasurement, mask: Mask, least: float) -> str:
-    """Of a bump whose foreground without void is in several pieces; a void of fewer voxels than `least` parts no joint."""
-    largest = max((v.n_voxels for v in (*found.voids, *found.small_voids)), default=0)
-    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND)) if largest >= least else 0
+def _may_part(found: ScanMeasurement, up: int, section: Ints) -> bool:
+    """Whether a void is wide enough across the build axis to part a bump with these sections (levels,), void included.
+
+    What parts a body reaches across it, so that it covers, seen along the axis, about the least section among its own levels; half of
+    that is asked for, as bodies lean.
+    """
+    for void in (*found.voids, *found.small_voids):
+        (low, high), across = void.box[up], [b - a for k, (a, b) in enumerate(void.box) if k != up]
+        if 2 * np.prod(across) >= section[low:high].min():
+            return True
+    return False
+
+
+def _parted(found: ScanMeasurement, mask: Mask) -> str:
+    """Of a bump whose foreground without void is in several pieces."""
+    void = bool(found.voids or found.small_voids)
+    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND)) if void else 0
     return f"void parts it into {n} pieces: it may be an open joint; look at it" if n > 1 else ""
 
 
-def _thread(found: ScanMeasurement, mask: Mask, up: int, usual: int, first: Sequence[int]) -> str:
-    """Of a bump whose section is somewhere less than `THREAD` of the `usual` one of its pillar, between levels where it is more."""
-    body = found.classes.ids_with_role(Role.FOREGROUND)
-    solid = np.sum([plane_counts(mask, k)[up] for k in body], axis=0) / usual
+def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> str:
+    """Of a bump whose solid section, as a share of its pillar's usual one, is somewhere less than `THREAD` between levels where it is more."""
     thick = np.flatnonzero(solid >= THREAD)
     between = solid[thick[0] : thick[-1] + 1]
     if between.min() >= THREAD:
