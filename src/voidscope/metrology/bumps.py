@@ -81,10 +81,10 @@ def measure_scan(
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             own = _doubted_itself(not_filled(whole, holes), raw, mask)
-            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met)
+            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
             return replace(bump.measured, bumps=(bump,))
         bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool))
-        bumps = _concluded(bumps, found, mask, met)
+        bumps = _concluded(bumps, found, mask, met, whole.n_unlabelled)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
@@ -109,9 +109,11 @@ def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureC
     ]
 
 
-def _concluded(bumps: Sequence[Bump], found: Split, mask: Mask, met: Sequence[Meetings]) -> tuple[Bump, ...]:
+def _concluded(
+    bumps: Sequence[Bump], found: Split, mask: Mask, met: Sequence[Meetings], n_unlabelled: int
+) -> tuple[Bump, ...]:
     """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
-    told = of_scan([b.measured for b in bumps], found, mask, met)
+    told = of_scan([b.measured for b in bumps], found, mask, met, n_unlabelled)
     return tuple(
         replace(b, measured=concluded(replace(b.measured, doubts=doubts), b.structure.touches_border))
         for b, doubts in zip(bumps, told, strict=True)

@@ -33,9 +33,12 @@ LENGTHS_UM = (0.01, 500.0)
 
 
 def of_scan(
-    bumps: Sequence[ScanMeasurement], found: Split, mask: Mask, met: Sequence[Meetings]
+    bumps: Sequence[ScanMeasurement], found: Split, mask: Mask, met: Sequence[Meetings], n_unlabelled: int
 ) -> list[tuple[str, ...]]:
-    """All doubts of each bump of a scan, those that it had first; `met` are the other bumps it meets, by their indices."""
+    """All doubts of each bump of a scan, those that it had first; `met` are the other bumps it meets, by their indices.
+
+    `mask` (z, y, x) is the scan's, `n_unlabelled` how many of its voxels are unlabelled.
+    """
     if not bumps:
         return []
     classes, recipe, names = bumps[0].classes, bumps[0].recipe, [s.name for s in found.structures]
@@ -43,7 +46,7 @@ def of_scan(
     odd = [bool(a or b) for a, b in zip(lacks, cut, strict=True)]
     lists = (
         lacks, turned(bumps), larger(bumps, odd), bridged(met, names, classes), cut, torn_off(found, classes),
-        unlabelled_beside(found, mask, classes), [wrong_unit(bumps[0].spacing_um, recipe)] * len(bumps),
+        unlabelled_beside(found, mask, classes) if n_unlabelled else [""] * len(bumps), [wrong_unit(bumps[0].spacing_um, recipe)] * len(bumps),
     )  # fmt: skip
     return [(*b.doubts, *filter(None, told)) for b, *told in zip(bumps, *lists, strict=True)]
 
@@ -135,8 +138,6 @@ def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
 def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
     """Of each bump with so many unlabelled voxels beside it, sharing a face, that a void may lie behind them; those closed in are holes."""
     body, told = _body(classes), [""] * len(found.structures)
-    if not any((plane == UNLABELLED).any() for plane in mask):
-        return told
     there = open_unlabelled(mask, classes)
     for k, first, cut in found.blanked():
         box = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
