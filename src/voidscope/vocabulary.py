@@ -138,6 +138,11 @@ class ClassMap:
         """Ids of all classes with this role."""
         return tuple(k for k, c in enumerate(self.classes, start=1) if c.role is role)
 
+    @property
+    def body_ids(self) -> tuple[int, ...]:
+        """Ids of all that is foreground, void included."""
+        return *self.ids_with_role(Role.FOREGROUND), *self.ids_with_role(Role.VOID)
+
     def from_file(self, ids: npt.NDArray[np.generic], file_map: Mapping[int, str] | None = None) -> Mask:
         """Translate the ids of a label file into class ids.
 

@@ -14,7 +14,6 @@ from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.quantities import reach_um
 from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
-from voidscope.vocabulary import Role
 
 Key = tuple[Box, int, tuple[int, ...]]
 
@@ -97,7 +96,7 @@ def _taken_whole(void: Void, measure: str, found: ScanMeasurement) -> float:
         return void.diameter_um
     if measure == "largest_void_share":
         names, classes = found.classes.names, found.classes
-        ids = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+        ids = classes.body_ids
         return void.n_voxels / sum(found.n_voxels[names[k - 1]] for k in ids)
     own = found.quantities[measure]
     return own * void.diameter_um / found.voids[0].diameter_um if own else float("inf")

@@ -21,7 +21,7 @@ from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.structures import Meetings, Split
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.metrology.wholeness import pieces
-from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
+from voidscope.vocabulary import UNLABELLED, ClassMap, Mask
 from voidscope.volume import Spacing
 
 FULLER = 1.6
@@ -56,7 +56,7 @@ def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str
 
     Pieces of less than a share `DUST` of all of it are left out.
     """
-    steps, body = found.recipe.closing_voxels, _body(found.classes)
+    steps, body = found.recipe.closing_voxels, found.classes.body_ids
     if not steps:
         return ""
     open_ = np.where(of_classes(closed, body), before, UNLABELLED)
@@ -137,7 +137,7 @@ def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
 
 def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
     """Of each bump with so many unlabelled voxels beside it, sharing a face, that a void may lie behind them; those closed in are holes."""
-    body, told = _body(classes), [""] * len(found.structures)
+    body, told = classes.body_ids, [""] * len(found.structures)
     there = open_unlabelled(mask, classes)
     for k, first, cut in found.blanked():
         box = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
@@ -170,7 +170,7 @@ def bridged(met: Sequence[Meetings], names: Sequence[str], classes: ClassMap) ->
 def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
     """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of anything but pad, which bumps may share."""
     pad = classes.id_of(recipe.pad_class) if recipe.pad_class in classes.names else None
-    return found.touching([k for k in _body(classes) if k != pad], COUNTABLE_VOXELS)
+    return found.touching([k for k in classes.body_ids if k != pad], COUNTABLE_VOXELS)
 
 
 def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
@@ -187,7 +187,7 @@ def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Mee
 
 def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:
     """Of each bump with `FULLER` times the pillar, or the volume, of the median of at least `FEWEST` bumps that are not `odd` otherwise."""
-    recipe, body = bumps[0].recipe, [bumps[0].classes.names[k - 1] for k in _body(bumps[0].classes)]
+    recipe, body = bumps[0].recipe, [bumps[0].classes.names[k - 1] for k in bumps[0].classes.body_ids]
     told = [""] * len(bumps)
     for what, names in (("body", body), (recipe.pillar_class, [recipe.pillar_class])):
         sizes = [sum(b.n_voxels.get(name, 0) for name in names) for b in bumps]
@@ -225,7 +225,7 @@ def torn_off(found: Split, classes: ClassMap) -> list[str]:
     if not loose.any():
         return told
     for k, first, cut in found.blanked():
-        own = columns_of(cut, _body(classes), found.axis)
+        own = columns_of(cut, classes.body_ids, found.axis)
         corner = np.delete(first, found.axis)
         n = int(loose[tuple(slice(a, a + m) for a, m in zip(corner, own.shape, strict=True))][own].sum())
         if n >= COUNTABLE_VOXELS:
@@ -246,7 +246,3 @@ def wrong_unit(spacing_um: Spacing, recipe: MeasureConfig) -> str:
     return (
         f"spacing {told} um, outside {low:g} to {high:g} um, and the recipe has limits in um: mind the unit"
     )
-
-
-def _body(classes: ClassMap) -> tuple[int, ...]:
-    return *classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)

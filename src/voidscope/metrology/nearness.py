@@ -153,9 +153,7 @@ def _corners(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _kinds(classes: ClassMap, recipe: MeasureConfig) -> dict[int, int]:
     """What each class is to a corner; unlabelled voxels are nothing."""
     kinds = dict.fromkeys(classes.ids_with_role(Role.BACKGROUND), OUTSIDE)
-    kinds |= dict.fromkeys(
-        (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID)), STRUCTURE
-    )
+    kinds |= dict.fromkeys(classes.body_ids, STRUCTURE)
     for name, kind in ((recipe.solder_class, SOLDER), (recipe.pillar_class, WALL), (recipe.pad_class, WALL)):
         if name in classes.names:
             kinds[classes.id_of(name)] |= kind

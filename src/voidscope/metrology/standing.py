@@ -24,7 +24,7 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.components import Components, mean_index, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.pieces import Part, Pieces
-from voidscope.vocabulary import ClassMap, Mask, Role
+from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Spacing
 
 LEVELS = 64
@@ -138,7 +138,7 @@ def bases_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: Measure
     chosen = np.flatnonzero(large).tolist()
     axis = _build_axis(pillars.found, chosen, mask, classes, spacing_um, recipe)
     up = 0 if axis is None else axis
-    body = (*classes.ids_with_role(Role.FOREGROUND), *classes.ids_with_role(Role.VOID))
+    body = classes.body_ids
     seen = [_Section.of(pillars.own(k), mask[pillars.box(k)], body, up, spacing_um) for k in chosen]
     direction = np.insert(np.median([s.slope for s in seen], axis=0) if seen else np.zeros(2), up, 1.0)
     cores = [(*core, pillars.found.first[k]) for k, s in zip(chosen, seen, strict=True) for core in s.cores()]
