@@ -1,14 +1,14 @@
 """Distances from a void to the nearest of very many points: points lie in clouds, each with its box, and few clouds are looked into.
 
-A cloud cannot be nearer than its box is. So the distance to the points of the cloud whose middle is nearest is an upper bound, clouds
-whose boxes lie farther are left alone, and the rest are looked into, the nearest box first, until no box is nearer than what was
-found. Nothing is approximated.
+A cloud cannot be nearer than its box is. So the distance to the points of a cloud close by is an upper bound, clouds whose boxes lie
+farther are left alone, and the rest are looked into, some of the nearest boxes at a time, until no box is nearer than what was found.
+Nothing is approximated.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,13 @@ BLOCK = 16
 """Edge in voxels of the blocks whose points are a cloud."""
 FEW = 8
 """Clouds among which the first is chosen."""
-ALL_PAIRS = 2**22
+TOGETHER = 32
+"""So many clouds are looked into at once."""
+ROUNDING = 1e-9
+"""A bound is widened by this share of it before anything is left out."""
+PAIRS_AT_ONCE = 2**18
+"""So many pairs of points are compared at once, which stays in a processor's cache."""
+ALL_PAIRS = 2**25
 """More pairs than this are not compared one by one."""
 
 Lattice = npt.NDArray[np.signedinteger]
@@ -65,29 +71,31 @@ class Clouds:
         reach = float(np.linalg.norm(high - low, axis=1).max()) / 2
         return cls(points, ends, low, high, cKDTree((low + high) / 2), reach, spacing_um)
 
-    def cloud(self, k: int) -> Floats:
-        """The points of cloud k in um, (n, 3)."""
-        return np.multiply(self.points[self.ends[k] : self.ends[k + 1]], self.spacing_um, dtype=np.float64)
+    def clouds(self, which: Iterable[int]) -> Floats:
+        """The points of some clouds in um, (n, 3)."""
+        own = np.concatenate([self.points.T[:, self.ends[k] : self.ends[k + 1]] for k in which], axis=1)
+        return np.asarray(np.multiply(own.T, self.spacing_um, dtype=np.float64))
 
     def distance(self, points: Floats, without: int = -1) -> float:
         """From the nearest of some points (M, 3) in um to the nearest of all clouds but cloud `without`; inf where there is no other."""
         low, high = points.min(axis=0), points.max(axis=0)
         middle = (low + high) / 2
-        best, seen = math.inf, {without}
-        for _ in range(2):  # a few clouds for a bound, then all within it
-            if math.isinf(best):
-                near = np.atleast_1d(self.tree.query(middle, min(FEW, self.tree.n))[1])
-            else:
-                ball = best + self.reach + math.dist(low, high) / 2
-                near = np.array(self.tree.query_ball_point(middle, ball * (1 + 1e-9)), np.int64)
-            bound = np.sqrt(_apart(self.low[near], self.high[near], low, high))
-            for at in np.argsort(bound, kind="stable"):
-                k = int(near[at])
-                if bound[at] >= best:
-                    break
-                if k not in seen:
-                    seen.add(k)
-                    best = min(best, closest(points, self.cloud(k), best))
+        near = np.atleast_1d(self.tree.query(middle, min(FEW, self.tree.n))[1])
+        near = near[near != without]
+        if not len(near):
+            return math.inf
+        first = near[_apart(self.low[near], self.high[near], low, high).argmin()]
+        best = closest(points, self.clouds([first]))
+        ball = best + self.reach + math.dist(low, high) / 2
+        near = np.array(self.tree.query_ball_point(middle, ball * (1 + ROUNDING)), np.int64)
+        near = near[(near != without) & (near != first)]
+        bound = np.sqrt(_apart(self.low[near], self.high[near], low, high))
+        order = np.argsort(bound, kind="stable")
+        for some in (order[k : k + TOGETHER] for k in range(0, len(order), TOGETHER)):
+            some = some[bound[some] < best]
+            if not len(some):
+                break
+            best = min(best, closest(points, self.clouds(near[some]), best))
         return best
 
 
@@ -103,24 +111,29 @@ def blocks(points: Lattice) -> list[Lattice]:
 def closest(a: Floats, b: Floats, within: float = math.inf) -> float:
     """Least distance between two sets of points (N, 3) and (M, 3), exactly; inf where it is not below `within`.
 
-    Points too far from the other's box to be of the nearest pair are left out first.
+    A point of b cannot be nearer than the ball around a is, nor than a's box. So the one nearest to that ball's centre gives a bound, and
+    points too far to be of the nearest pair are left out first.
     """
     from scipy.spatial import cKDTree
     from scipy.spatial.distance import cdist
 
-    most = within * within
-    if math.isinf(within):
-        some = cdist(a, b.mean(axis=0)[None], "sqeuclidean").argmin()
-        most = float(cdist(a[some][None], b, "sqeuclidean").min()) * (1 + 1e-9)
+    low, high = a.min(axis=0), a.max(axis=0)
+    centre = ((low + high) / 2)[None]
+    radius, off = cdist(a, centre).max(), cdist(b, centre)[:, 0]
+    nearest = float(cdist(a, b[off.argmin()][None], "sqeuclidean").min())
+    most = min(within * within, nearest * (1 + ROUNDING))
+    b = b[off <= (math.sqrt(most) + radius) * (1 + ROUNDING)]
+    b = b[_apart(b, b, low, high) <= most]
+    if not len(b):
+        return math.inf
     a = a[_apart(a, a, b.min(axis=0), b.max(axis=0)) <= most]
     if not len(a):
         return math.inf
-    b = b[_apart(b, b, a.min(axis=0), a.max(axis=0)) <= most]
-    if not len(b):
-        return math.inf
     if len(a) * len(b) > ALL_PAIRS:
         return float(cKDTree(b).query(a)[0].min())
-    return math.sqrt(cdist(a, b, "sqeuclidean").min())
+    step = max(1, PAIRS_AT_ONCE // len(b))
+    parts = (a[k : k + step] for k in range(0, len(a), step))
+    return math.sqrt(min(cdist(part, b, "sqeuclidean").min() for part in parts))
 
 
 def _apart(low: Floats, high: Floats, lowest: Floats, highest: Floats) -> Floats:
