@@ -72,6 +72,31 @@ def test_a_length_is_judged_bump_by_bump_whatever_the_unit(
     assert again == found
 
 
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("measure", ["largest_void_share", "largest_void_diameter_share"])
+def test_a_void_is_compared_with_its_bump_whatever_the_unit(unit: str, measure: str) -> None:
+    made = package((24, 22, 80), rows(1, 4, 18, 12), [7.0] * 4, voids={1: 3.0})
+    (alone,) = (
+        b.measured.quantities[measure]
+        for b in measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.5), "a").bumps
+        if b.measured.voids
+    )
+    for most, verdict in ((alone * 1.01, Verdict.PASS), (alone * 0.99, Verdict.FAIL)):
+        recipe = MeasureConfig(limit=0.5, unit=unit, criteria=(Criterion(measure=measure, at_most=most),))
+        found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+        assert (found.verdict, found.outcomes[1].value, found.quantities[measure]) == (verdict, alone, alone)
+
+
+def test_a_void_s_share_of_a_scan_stays_a_failure_where_it_lies_in_no_bump() -> None:
+    made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3)
+    made.mask[20:23, 1:21, 27:33] = VOID  # between two bumps, a piece of its own
+    recipe = MeasureConfig(
+        limit=0.5, unit="scan", criteria=(Criterion(measure="largest_void_share", at_most=0.01),)
+    )
+    found = measure_scan(made.mask, HBM, (1, 1, 1), recipe, "a")
+    assert found.outcomes[1].verdict is Verdict.FAIL
+
+
 def test_a_scan_decided_by_bumps_has_each_criterion_as_of_its_worst_bump() -> None:
     made = package((24, 22, 60), rows(1, 3, 18, 12), [7.0] * 3, voids={0: 2.0, 1: 2.5, 2: 2.0})
     count = Criterion(measure="void_count", at_most=2)

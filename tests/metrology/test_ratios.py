@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
+from voidscope.errors import ConfigError
 from voidscope.metrology import (
     DEFINITIONS,
     RATIOS,
@@ -120,19 +121,29 @@ def test_without_void_the_ratios_are_zero_and_that_passes() -> None:
     assert (found.verdict, found.voids, found.quantities["void_count"]) == (Verdict.PASS, (), 0)
 
 
-@pytest.mark.parametrize(
-    ("solder", "why"),
-    [("void", "'void' is void, not"), ("background", "is background, not")],
-)  # fmt: skip
-def test_without_a_solder_class_its_ratios_are_undefined_and_say_why(solder: str, why: str) -> None:
-    mask = np.array([[[BACKGROUND, PILLAR, VOID]]], np.uint8)
-    found = measured(mask, solder_class=solder, ratio="void/(solder+void)")
+def test_without_a_solder_class_its_ratios_are_undefined_and_say_why() -> None:
+    mask, classes = np.array([[[1, 2, 3]]], np.uint8), ClassMap.from_names(["background", "die", "void"])
+    found = measure_mask(mask, classes, (1, 1, 1), MeasureConfig(ratio="void/(solder+void)"), "a")
     assert found.ratios["void/solder"] is found.ratios["void/(solder+void)"] is None
     assert found.ratios["void/foreground"] == 0.5
     assert found.verdict is Verdict.REVIEW
-    assert why in found.reason
+    assert "there is no class 'solder'" in found.reason
     assert "measure.solder_class" in found.reason
     assert {"void/(solder+void)", "void/solder"} <= set(found.undefined)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "why"),
+    [
+        ({"solder_class": "void"}, "measure.solder_class is 'void', which is no foreground"),
+        ({"pillar_class": "background"}, "measure.pillar_class is 'background', which is no foreground"),
+        ({"pad_class": "solder"}, "measure.pad_class and measure.solder_class are both 'solder'"),
+        ({"pillar_class": "copper_pad"}, "measure.pad_class and measure.pillar_class are both 'copper_pad'"),
+    ],
+)
+def test_a_part_of_a_bump_is_a_foreground_class_of_its_own(recipe: dict[str, str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        measured(np.array([[[BACKGROUND, PILLAR, VOID]]], np.uint8), **recipe)
 
 
 def test_another_class_can_be_the_solder() -> None:

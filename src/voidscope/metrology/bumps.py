@@ -20,14 +20,15 @@ import numpy as np
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
 from voidscope.metrology.checks import checked
-from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
+from voidscope.metrology.cleaning import centres_of, drop_far, mend
 from voidscope.metrology.closed import not_filled
 from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
 from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings, of_scan
+from voidscope.metrology.holes import Hole, holes_of
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
-from voidscope.metrology.quantities import OF_BUMP
+from voidscope.metrology.quantities import BY_BUMP, OF_BUMP
 from voidscope.metrology.structures import Meetings, Split, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
@@ -69,7 +70,7 @@ def measure_scan(
     _load_libraries()
     with ThreadPoolExecutor(WORKERS) as pool:  # what takes long leaves the interpreter free
         voids = pool.submit(voids_of, mask, classes, spacing, recipe)
-        closed = pool.submit(closed_in, mask, classes)
+        closed = pool.submit(holes_of, mask, classes)
         found = split(mask, classes, spacing, recipe)
         met = _met(found, before, classes, recipe)
         seen = views or Views.none(len(classes))
@@ -191,7 +192,8 @@ def _each(
 
 
 def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
-    """A scan with criteria as they came out of the bump where each is worst: all with the unit bump, else those on lengths.
+    """A scan with criteria as they came out of the bump where each is worst: all with the unit bump, else those `BY_BUMP`, but where a
+    void's share of the scan is graver, since a void may lie in no bump. The share that it tells is the most of any bump.
 
     One of a single bump and of pieces that are none has that bump's lengths, and lacks what it lacks.
     """
@@ -200,10 +202,14 @@ def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement
         lacking = {k: v for k, v in bumps[0].measured.undefined.items() if k in OF_BUMP}
         whole = replace(whole, undefined=others | lacking)
     outcomes = list(whole.outcomes)
+    whole = replace(whole, quantities=_of_the_worst(whole, bumps))
     for k, outcome in enumerate(whole.outcomes):
-        if outcome.measure in OF_BUMP or whole.recipe.unit == "bump":
+        if outcome.measure in BY_BUMP or whole.recipe.unit == "bump":
             worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
             of_it = worst.measured.outcomes[k]
+            graver = GRAVITY.index(outcome.verdict) < GRAVITY.index(of_it.verdict)
+            if graver and whole.recipe.unit == "scan" and outcome.measure not in OF_BUMP:
+                continue
             whose = f" ({worst.name}, the worst of {len(bumps)} bumps)" if len(bumps) > 1 else ""
             outcomes[k] = replace(of_it, reason=f"{of_it.reason}{whose}")
     if outcomes == list(whole.outcomes):
@@ -228,6 +234,15 @@ def _beyond(outcome: Outcome) -> float:
         *([] if least is None else [least - outcome.value]),
     ]
     return max(past, default=0.0)
+
+
+def _of_the_worst(whole: ScanMeasurement, bumps: Sequence[Bump]) -> dict[str, float | None]:
+    """The quantities of a scan, a share of a bump being the most of any of its bumps; undefined where any is."""
+    found = dict(whole.quantities)
+    for name in set(BY_BUMP) - set(OF_BUMP):
+        each = [b.measured.quantities.get(name) for b in bumps]
+        found[name] = None if None in each else max(v for v in each if v is not None)
+    return found
 
 
 def _meets(box: Sequence[slice], edges: Box) -> bool:

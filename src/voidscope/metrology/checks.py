@@ -58,10 +58,12 @@ def _check(mask: Mask, classes: ClassMap, scan: str) -> None:
 
 
 def check_names(classes: ClassMap, recipe: MeasureConfig, where: str) -> None:
-    """Refuse a recipe that names a class the map lacks; a default may lack, since not every part has a pillar or a pad.
+    """Refuse a recipe that names a class the map lacks; a default may lack, since not every part has a pillar or a pad. Refuse too what is
+    no foreground, and one class for two parts: no length would be one.
 
     Raises `ConfigError` with the nearest name and all that are known; `where` says whose classes they are.
     """
+    taken: dict[str, str] = {}
     for name in ("solder_class", "pillar_class", "pad_class"):
         value, usual = getattr(recipe, name), MeasureConfig.model_fields[name].default
         if value not in (*classes.names, usual):
@@ -71,3 +73,13 @@ def check_names(classes: ClassMap, recipe: MeasureConfig, where: str) -> None:
                 f"measure.{name} is {value!r}, but the classes of {where} are {', '.join(classes.names)}; name one of them, "
                 f"or leave it at {usual!r}, which may be missing.{meant}"
             )
+        if value in classes.names and classes.id_of(value) not in classes.ids_with_role(Role.FOREGROUND):
+            solid = [n for n in classes.names if classes.id_of(n) in classes.ids_with_role(Role.FOREGROUND)]
+            raise ConfigError(
+                f"measure.{name} is {value!r}, which is no foreground in {where}; name one of {', '.join(solid)}."
+            )
+        if value in taken:
+            raise ConfigError(
+                f"measure.{name} and measure.{taken[value]} are both {value!r}; name a class for each part of a bump."
+            )
+        taken[value] = name

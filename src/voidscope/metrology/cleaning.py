@@ -7,24 +7,19 @@ any class but solder, pillar, pad and background.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import mean_index, of_classes, plane_counts
-from voidscope.metrology.pieces import Box, Pieces
+from voidscope.metrology.components import mean_index, plane_counts
+from voidscope.metrology.holes import air_of, grown, inside_of
 from voidscope.metrology.ratios import count_classes
-from voidscope.metrology.uncertainty import void_faces
-from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
 SLAB_VOXELS = 2**24
 """Voxels closed at once."""
-FACES = 6
-"""Connectivity of background: what a wall of foreground, connected over corners (26), parts is apart."""
 
 Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
@@ -138,19 +133,6 @@ def closing(part: Part, steps: int) -> Part:
     return ~outside[inner, inner, inner]
 
 
-def grown(part: Part) -> Part:
-    """The part and its face neighbours."""
-    more = part.copy()
-    for axis in range(3):
-        low, high = (
-            tuple(s if a == axis else slice(None) for a in range(3))
-            for s in (slice(None, -1), slice(1, None))
-        )
-        more[high] |= part[low]
-        more[low] |= part[high]
-    return more
-
-
 def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
     """Background that nowhere reaches the edge of the mask made void."""
     return _holes_made(mask, classes, min(classes.ids_with_role(Role.VOID)))
@@ -159,64 +141,20 @@ def _filled(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
 def _holes_made(mask: Mask, classes: ClassMap, class_id: int) -> Mask:
     """Background that nowhere reaches the edge of the mask made of a class; it connects over faces, and over what is unlabelled."""
     background, filled = classes.ids_with_role(Role.BACKGROUND), mask.copy()
-    pieces = _air(mask, classes)
-    for k in _inside(pieces):
+    pieces = air_of(mask, classes)
+    for k in inside_of(pieces):
         crop = filled[pieces.box(k)]
         crop[pieces.own(k) & np.isin(crop, background)] = class_id
     return filled
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """What is closed in: its box, its voxels, and the voxel faces that the mask's void would gain were it void."""
-
-    box: Box
-    n_voxels: int
-    faces: int
-
-
-def closed_in(mask: Mask, classes: ClassMap) -> list[Hole]:
-    """What is background or unlabelled and nowhere reaches the edge of a mask (z, y, x).
-
-    The faces of a hole of fewer than `COUNTABLE_VOXELS` voxels are the most that as many voxels can have.
-    """
-    pieces, void = _air(mask, classes), classes.ids_with_role(Role.VOID)
-    found = []
-    for k in _inside(pieces):
-        n = int(pieces.found.n_voxels[k])
-        faces = 4 * n + 2 if n < COUNTABLE_VOXELS else _faces_gained(pieces, k, void)
-        found.append(Hole(pieces.box(k), n, faces))
-    return found
-
-
 def open_unlabelled(mask: Mask, classes: ClassMap) -> Part:
     """Which voxels of a mask (z, y, x) are unlabelled and not closed in."""
     there: Part = mask == UNLABELLED
-    pieces = _air(mask, classes)
-    for k in _inside(pieces):
+    pieces = air_of(mask, classes)
+    for k in inside_of(pieces):
         there[pieces.box(k)] &= ~pieces.own(k)
     return there
-
-
-def _faces_gained(pieces: Pieces, k: int, void_ids: Sequence[int]) -> int:
-    """Faces of void with piece k, which nowhere reaches the edge of the mask, less those without."""
-    wide = tuple(slice(s.start - 1, s.stop + 1) for s in pieces.box(k))
-    void = of_classes(pieces.mask[wide], void_ids).view(np.uint8)
-    before = void_faces(void, (1,))
-    void[1:-1, 1:-1, 1:-1] |= pieces.own(k)
-    return void_faces(void, (1,)) - before
-
-
-def _air(mask: Mask, classes: ClassMap) -> Pieces:
-    """Pieces of what is background or unlabelled, connected over faces alone: a wall of foreground, which connects over corners, parts them."""
-    return Pieces.of(mask, (*classes.ids_with_role(Role.BACKGROUND), UNLABELLED), connectivity=FACES)
-
-
-def _inside(pieces: Pieces) -> list[int]:
-    """The pieces that nowhere reach the edge of the mask."""
-    last = np.array(pieces.mask.shape) - 1
-    inside = (pieces.found.first > 0).all(axis=1) & (pieces.found.last < last).all(axis=1)
-    return [int(k) for k in np.flatnonzero(inside)]
 
 
 def _difference(before: Mask, after: Mask, classes: ClassMap) -> dict[str, int]:

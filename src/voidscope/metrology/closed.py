@@ -1,4 +1,4 @@
-"""Background that is closed in, which can only be void: no limit is kept by not counting it."""
+"""Background that is closed in, or all but, which can only be void: no limit is kept by not counting it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from voidscope.metrology.budget import combined, ratio_budget
-from voidscope.metrology.cleaning import Hole
+from voidscope.metrology.holes import WIDTHS, Hole
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.uncertainty import SMOOTH
@@ -16,7 +16,7 @@ from voidscope.vocabulary import Role
 
 
 def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement:
-    """For REVIEW instead of PASS, the ratio's limit where background that is closed in, counted as the void it can only be, might break it.
+    """For REVIEW instead of PASS, the ratio's limit where background that is closed in or all but, counted as the void it can only be, might break it.
 
     The ratio's uncertainty is then that of as much void with as many more faces. What a further criterion would come to nobody worked
     out, so none passes.
@@ -27,9 +27,14 @@ def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement
         return found
     as_void = _as_void(found, holes)
     would_be = "nobody knows what it comes to" if as_void.value is None else as_void.reason
+    leaking = sum(h.n_voxels for h in holes if h.leaks)
+    outside = (
+        f", {leaking:,} of them but for a channel of {max(WIDTHS) - 1} voxels or less" if leaking else ""
+    )
+    fill = "" if leaking == n else "set measure.fill_holes=true, or "
     reason = (
-        f"{n:,} voxels of background, or unlabelled, are closed in, which can only be void; counted so, {would_be}: set "
-        "measure.fill_holes=true, or label there and train again"
+        f"{n:,} voxels of background, or unlabelled, are closed in{outside}, which can only be void; counted so, {would_be}: "
+        f"{fill}label there and train again"
     )
     first, *others = found.outcomes
     left = first if as_void.verdict is Verdict.PASS else _left(first, reason)

@@ -14,9 +14,10 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.bodies import DUST
-from voidscope.metrology.cleaning import grown, open_unlabelled
+from voidscope.metrology.cleaning import open_unlabelled
 from voidscope.metrology.components import columns_of, of_classes
 from voidscope.metrology.dimensions import AXES
+from voidscope.metrology.holes import grown
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.structures import Meetings, Split
 from voidscope.metrology.voids import COUNTABLE_VOXELS

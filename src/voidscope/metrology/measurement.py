@@ -91,7 +91,7 @@ class ScanMeasurement:
         whatever lies beside it; of several nothing but the build axis, since each has its own
     bumps : one row each, in the order of their places; none in what was measured of one bump
     stray : foreground that belongs to no bump
-    closed_in : voxels of background that nowhere reaches the edge of the scan, though nobody called it void
+    closed_in : voxels of background that nowhere reaches the edge of the scan but through narrow channels, though nobody called it void
     cleaned : voxels that each step of cleaning gave each class, less those it took; empty for a bump of a scan that was cleaned whole
     outcomes : what became of each criterion, the ratio's limit first; of a scan of several bumps with the unit bump, and of one on a
         length whatever the unit, as of the bump where it is worst

@@ -13,7 +13,7 @@ from voidscope.vocabulary import ClassMap
 from voidscope.volume import Spacing
 
 QUANTITIES = {
-    "largest_void_share": "volume of the largest void over the volume of the foreground, void included",
+    "largest_void_share": "volume of the largest void over the volume of its bump's foreground, void included",
     "largest_void_diameter_share": "equivalent diameter of the largest void over that of the circle with the bump's projected area",
     "largest_void_diameter_um": "diameter of the sphere with the volume of the largest void",
     "largest_void_feret_um": "largest Feret diameter of any void, of those large enough to have a shape",
@@ -31,6 +31,8 @@ QUANTITIES = {
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
 OF_BUMP = tuple(name for name in QUANTITIES if name.startswith(("blt_", "pillar_", "pad_", "solder_")))
 """Quantities that only a single bump has."""
+BY_BUMP = (*OF_BUMP, "largest_void_share", "largest_void_diameter_share")
+"""Those that a scan of several bumps has of the bump where they are worst, whatever the unit: what a void is compared with is its bump."""
 
 
 SEVERAL = "the scan holds several bumps, and each has its own"

@@ -104,7 +104,4 @@ def _solder(counts: Sequence[int], classes: ClassMap, solder: str) -> int | str:
         return (
             f"there is no class {solder!r} among {', '.join(classes.names)}; name it in measure.solder_class"
         )
-    k = classes.id_of(solder)
-    if k not in classes.ids_with_role(Role.FOREGROUND):
-        return f"class {solder!r} is {classes.classes[k - 1].role.value}, not solder; name another in measure.solder_class"
-    return counts[k]
+    return counts[classes.id_of(solder)]
