@@ -48,6 +48,10 @@ class Ahead(QObject):
         if self._opens:
             self.runner.give_way()
 
+    def leave(self) -> None:
+        """End whatever is read: no scan is in view any more."""
+        self.runner.give_way()
+
     def mask(self, scan: str) -> Mask | None:
         """The mask (z, y, x) of a scan, None where it is not in memory and too large to be read at once; raises `VoidscopeError` for a
         damaged file.

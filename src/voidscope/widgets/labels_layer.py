@@ -11,7 +11,7 @@ from voidscope.widgets.colours import class_colours
 from voidscope.widgets.looks import CLASSES
 from voidscope.widgets.own_layers import OwnLayers
 from voidscope.widgets.result_layers import OPACITY
-from voidscope.widgets.slice_view import lengths
+from voidscope.widgets.slice_view import place
 
 PAINTING = ("paint", "fill", "polygon")
 """Tools of napari's labels layer that put down the selected class."""
@@ -39,8 +39,8 @@ class LabelsLayer:
         if layer is not None:
             with layer.events.mode.blocker(self._tell_class):
                 mode, layer.editable = layer.mode, False  # so napari forgets its history
-                layer.data, layer.scale = painted, lengths(record)
-                layer.mode = mode
+                layer.data, layer.mode = painted, mode
+            place(layer, record)
             return layer
         colours = class_colours(self._classes, OPACITY["labels"])
         layer = self._own.add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)

@@ -29,7 +29,7 @@ from voidscope.widgets.marks import Marks
 from voidscope.widgets.own_layers import OwnLayers
 from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.result_layers import RESULTS, ResultLayers, own_data
-from voidscope.widgets.slice_view import SliceView, lengths, units
+from voidscope.widgets.slice_view import SliceView, lengths, place, units
 from voidscope.widgets.solid_view import SolidView
 
 BRUSH_PX = 4
@@ -123,7 +123,8 @@ class ScanLayers(QObject):
         self.shown.emit(scan)
 
     def clear(self) -> None:
-        """Take our layers out of the viewer."""
+        """Take our layers out of the viewer; what is being read for them comes into view no more."""
+        self.ahead.leave()
         self.solid.leave()
         self.marks.hide()
         self._labels.leave()
@@ -312,7 +313,8 @@ class ScanLayers(QObject):
         limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
         if layer is not None and self._scan is not None:
             self.own.looks.remember(layer, "image", self._scan)
-            layer.data, layer.scale, layer.name = voxels, lengths(record), record.name
+            layer.data, layer.name = voxels, record.name
+            place(layer, record)
             layer.contrast_limits = self.own.looks.contrast(record.name, limits)
             return
         self._scan = record.name

@@ -14,7 +14,7 @@ import numpy as np
 from voidscope.project import ScanRecord
 from voidscope.widgets.looks import KEPT, Looks, is_idle, put_away, role_of, take_up
 from voidscope.widgets.result_layers import RESULTS
-from voidscope.widgets.slice_view import lengths, units
+from voidscope.widgets.slice_view import lengths, place, units
 
 
 class OwnLayers:
@@ -37,7 +37,8 @@ class OwnLayers:
         """Add a layer in its scan's place, with the look a person gave the one before it; one that is put away is taken up."""
         record, layer = self._record(), self._any(role)
         if layer is not None:
-            layer.data, layer.scale = data, lengths(record)  # while it is hidden, so that it is drawn once
+            layer.data = data  # while it is hidden, so that it is drawn once
+            place(layer, record)
             if "edge_width" in look:
                 layer.edge_width = look["edge_width"]
             take_up(layer)
