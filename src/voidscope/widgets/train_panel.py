@@ -344,7 +344,7 @@ class TrainPanel(QWidget):
         self.plot.setBackground(None)
         self.plot.setLabel("left", "loss")
         self.plot.setLabel("bottom", "epoch")
-        self.plot.setMinimumHeight(110)
+        self.plot.setMinimumHeight(124)  # less cuts off the name of the axis
         self.plot.setMaximumHeight(140)
         grid, layout = QGridLayout(), QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
