@@ -144,3 +144,18 @@ def test_a_scan_that_was_opened_as_it_is_no_more_is_not_held(project: Project) -
     assert not project.memory.is_at_hand("a")
     execute(open_scan(project, "a"))
     assert project.memory.is_at_hand("a") and isinstance(project.volume("a"), Volume)
+
+
+def test_going_back_to_an_earlier_model_reads_its_large_mask_by_a_job(
+    all_is_large: None, dock: Any, qtbot: Any, project: Project
+) -> None:
+    add_cycle(project)
+    mask = predict(project, "a")
+    add_cycle(project)
+    layers, rows = dock.view.layers, []
+    layers.ahead.runner.started.connect(rows.append)
+    assert layers.find("prediction") is None
+    dock.view.train.choice.restore(1)
+    assert layers.find("prediction") is None and rows == ["Showing the prediction of a"]
+    qtbot.waitUntil(lambda: layers.find("prediction") is not None, timeout=MINUTE_MS)
+    assert (layers.find("prediction").data == mask).all()
