@@ -144,7 +144,7 @@ class MeasureConfig(Section):
     )  # fmt: skip
     min_um3: float = setting(
         0.0, "Smallest void volume", "Voids of less volume are listed apart and not counted, whatever their voxels.", ge=0,
-        allow_inf_nan=False, unit="um3",
+        allow_inf_nan=False, unit="µm³",
     )  # fmt: skip
     connectivity: Literal[6, 18, 26] = setting(
         26, "Connectivity",
@@ -164,7 +164,7 @@ class MeasureConfig(Section):
     )  # fmt: skip
     far_um: float = setting(
         0.0, "Far voxels", "Solder, pillar and pad voxels farther than this from their class's centre, in every bump, become background; 0 keeps all.",
-        ge=0, allow_inf_nan=False, unit="um",
+        ge=0, allow_inf_nan=False, unit="µm",
     )  # fmt: skip
     fill_holes: bool = setting(
         False, "Holes are void", "Background that does not reach the edge of the scan is measured as void."

@@ -292,7 +292,7 @@ def test_a_spacing_in_another_unit_is_doubted_but_kept(shell: Shell, dataset: Pa
     shell("create", tmp_path / "p", "--classes", "hbm")
     (found,) = shell.json("add", tmp_path / "p", dataset / "a.tif", "--spacing", "700,700,700")["scans"]
     assert found["spacing_um"] == [700, 700, 700]
-    assert "warning: a: Spacing 700, 700, 700 um is unusual" in shell.err
+    assert "warning: a: Spacing 700, 700, 700 µm is unusual" in shell.err
     shell.json("add", tmp_path / "p", dataset / "b.tif", "--spacing", "0.7,0.7,0.7")
     assert "unusual" not in shell.err
 

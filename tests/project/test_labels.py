@@ -160,3 +160,20 @@ def test_a_listener_that_fails_does_not_cut_a_step_in_two(project: Project) -> N
     with pytest.raises(Exception, match="damaged"):
         project.labels.put_all({key: np.ones((6, 5), np.uint8) for key in keys})
     assert Project.open(project.path).labels.keys() == tuple(keys)
+
+
+def test_the_order_of_keys_is_kept_until_they_change_and_right_whatever_changes(project: Project) -> None:
+    labels, rng = project.labels, np.random.default_rng(0)
+    for step in range(40):
+        key = SliceKey("a", int(rng.integers(4)))
+        how = list(Provenance)[step % len(Provenance)]
+        labels.put(key, some_mask(step) * (step % 5 > 0), how)
+        if step % 7 == 0:
+            labels.undo()
+        if step % 9 == 0 and labels.unverified:
+            labels.accept(labels.unverified[0])
+        said = {SliceKey("a", k) for k in range(4) if labels.holds(SliceKey("a", k))}
+        assert labels.keys() == tuple(sorted(k for k in said if labels.record(k).verified))
+        assert labels.unverified == tuple(sorted(said - set(labels.keys())))
+        assert labels.keys() is labels.keys()
+    assert project.labels.keys() == Project.open(project.path).labels.keys()

@@ -46,7 +46,7 @@ def test_a_name_and_spacing_given_replace_those_of_the_file(tmp_path: Path) -> N
 @pytest.mark.parametrize("spacing", [(0, 1, 1), (1, -1, 1), (1, 1, float("nan")), (1, 1, float("inf"))])
 def test_an_impossible_spacing_is_refused(spacing: tuple[float, float, float], tmp_path: Path) -> None:
     (tmp_path / "scan.tif").write_bytes(tiff_bytes(VOXELS, None))
-    with pytest.raises(VolumeError, match="above 0 in um"):
+    with pytest.raises(VolumeError, match="above 0 in µm"):
         read_scan(tmp_path / "scan.tif", spacing_um=spacing)
 
 

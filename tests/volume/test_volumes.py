@@ -36,5 +36,5 @@ def test_arrays_that_are_no_scan_are_refused_by_name(voxels: np.ndarray) -> None
 
 @pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0), (1, -1, 1), (1, 1, float("nan"))])
 def test_an_impossible_spacing_is_refused(spacing: tuple[float, ...]) -> None:
-    with pytest.raises(VolumeError, match="above 0 in um"):
+    with pytest.raises(VolumeError, match="above 0 in µm"):
         Volume(VOXELS, spacing, "a")

@@ -137,7 +137,7 @@ def test_each_criterion_is_shown_with_its_value_limits_and_reason(qtbot: Any) ->
     assert rows[0][0] == ["void/foreground", "at most 5 %"]
     assert rows[0][1][0].startswith("3.1") and "% ± " in rows[0][1][0] and rows[0][2] == ["PASS"]
     assert rows[1] == [["void_count", "at most 0"], ["1"], ["FAIL"]]
-    assert rows[2] == [["blt_um", "at least 3 um, at most 9 um"], ["undefined"], ["REVIEW"]]
+    assert rows[2] == [["blt_um", "at least 3 µm, at most 9 µm"], ["undefined"], ["REVIEW"]]
     assert "drawing 7" in table.table.item(0, 0).toolTip()
     table.setValue(None)
     assert table.table.rowCount() == 0

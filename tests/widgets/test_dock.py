@@ -121,7 +121,7 @@ def test_a_jump_lands_on_slice_and_pixel_and_keeps_tool_and_class(
     assert tuple(dock._viewer.scene.camera.center[1:]) == pytest.approx(
         (11.5 * 0.7, 9.5 * 0.7)
     )  # all of it is seen
-    assert layers.find("pointer").data[0].mean(axis=0) == pytest.approx((9, 4, 12))
+    assert layers.find("pointer").data[:, 0].mean(axis=0) == pytest.approx((9, 4, 12))
     assert layers.find("labels").data.shape == project.scan("b").shape
     qtbot.waitUntil(lambda: layers.find("pointer") is None, timeout=60_000)
     assert len(project.labels) == 0
@@ -513,7 +513,7 @@ def test_interpolating_is_in_the_tray_beside_a_training_and_goes_with_its_projec
         return Job("Interpolating", steps, lambda _: None)
 
     monkeypatch.setattr("voidscope.widgets.labelling_tools.interpolate", endless)
-    tools, row = dock.view.label.tools, dock._beside
+    tools, row = dock.view.label.tools, dock._beside[0]
     assert row.isHidden()
     tools.fill_between()
     qtbot.waitUntil(lambda: not row.isHidden() and "1/128" in row.title.text(), timeout=60_000)
@@ -522,7 +522,7 @@ def test_interpolating_is_in_the_tray_beside_a_training_and_goes_with_its_projec
     qtbot.waitUntil(lambda: row.isHidden(), timeout=60_000)
     assert dock.jobs.message.text().startswith("Interpolating: cancelled")
     dock.close_project()
-    assert row.parent() is None and dock._beside is None
+    assert row.parent() is None and dock._beside == []
 
 
 @pytest.mark.parametrize(("layers", "frozen", "times"), [([], 0, 1), ([], 9, 0), (["a person's"], 0, 0)])

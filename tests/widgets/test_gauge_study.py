@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from voidscope.cli.main import app
 from voidscope.errors import ProjectError
-from voidscope.jobs import execute
+from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Drawing, Project, Study, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
@@ -408,3 +408,37 @@ def test_a_study_is_planned_in_the_dock(gauge: Any, dock: Any, project: Project,
     qtbot.waitUntil(lambda: gauge.studies.count() == 1, timeout=20_000)
     assert [gauge.operator.itemText(k) for k in range(gauge.operator.count())] == ["Ann", "Bo"]
     assert Study.all(project.path)[0].plan.repeats == 2
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_what_gave_way_to_a_study_goes_on_after_it(
+    is_left: bool, view: Any, dock: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless() -> Job[None, None]:
+        def steps() -> Steps[None]:
+            while True:
+                yield Progress(0, 1)
+
+        return Job("Segmenting", steps, lambda _: None)
+
+    went_on: list[bool] = []
+    dock.runner.run(endless, yields=True)
+    start(view, "Ann")
+    qtbot.waitUntil(lambda: dock.runner.idle, timeout=60_000)
+    dock.runner.resumes.connect(lambda: went_on.append(view.study.on))
+    if is_left:
+        view.study.leave_it.click()
+        assert went_on == [False]
+    else:
+        dock.close_project()
+        assert went_on == []
+
+
+def test_a_large_scan_that_is_still_being_opened_stays_out_of_a_study(
+    view: Any, dock: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voidscope.widgets.ahead.AT_ONCE_VOXELS", 0)
+    view.layers.jump(SliceKey("b", 1))
+    start(view, "Ann")
+    qtbot.waitUntil(lambda: view.layers.ahead.runner.idle, timeout=60_000)
+    assert view.layers.scan is None and [layer.name for layer in dock._viewer.layers] == [IMAGE, DRAWING]

@@ -338,9 +338,9 @@ def test_a_scan_whose_spacing_was_unknown_is_shown_in_um_once_it_is_given(
         assert (tuple(layer.scale), {str(u) for u in layer.units}) == ((0.5, 0.5, 0.5), {"micrometer"})
 
 
-@pytest.mark.parametrize("kind", ["masks", "uncertainty"])
+@pytest.mark.parametrize(("kind", "is_seen"), [("masks", False), ("uncertainty", True)])
 def test_a_scan_with_a_damaged_result_is_shown_and_painted_and_the_way_out_told(
-    kind: str, bench: Bench
+    kind: str, is_seen: bool, bench: Bench
 ) -> None:
     add_cycle(bench.project)
     predict(bench.project, "b")
@@ -350,6 +350,8 @@ def test_a_scan_with_a_damaged_result_is_shown_and_painted_and_the_way_out_told(
     told: list[str] = []
     bench.layers.troubled.connect(told.append)
     bench.layers.show("b")
+    bench.layers.results.next_heatmap()
+    bench.layers.results.next_heatmap()
     assert (
         len(told) == 1
         and f"{path} is damaged" in told[0]
@@ -358,7 +360,7 @@ def test_a_scan_with_a_damaged_result_is_shown_and_painted_and_the_way_out_told(
     bench.paint(1, VOID)
     bench.strokes.flush()
     assert SliceKey("b", 1) in bench.project.labels
-    assert bench.find("prediction") is None
+    assert (bench.find("prediction") is not None) is is_seen
 
 
 def test_another_plane_said_elsewhere_is_faced_before_anything_is_painted(bench: Bench) -> None:

@@ -216,7 +216,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     made = Trainings()
     monkeypatch.setattr(train_panel, "train", made.train)
     monkeypatch.setattr(model_choice, "compare", made.compare)
-    monkeypatch.setattr(train_panel.TrainPanel, "segment_view", lambda self: None)
+    monkeypatch.setattr(train_panel.TrainPanel, "segment_view", lambda self, **_: None)
     return made
 
 
@@ -603,3 +603,27 @@ def test_a_lost_model_before_is_told_and_the_new_one_is_shown(
     assert execute(compare(project)) is None
     dock.view.train.choice.compare()
     qtbot.waitUntil(lambda: "Not compared" in dock.jobs.message.text(), timeout=60_000)
+
+
+def test_how_a_new_model_compares_can_be_read_once_its_scan_is_segmented(
+    dock: Any, qtbot: Any, project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def segmented(project: Project, scans: list[str], **_: object) -> Job[None, None]:
+        def steps() -> Steps[None]:
+            yield Progress(1, 1)
+
+        return Job("Segmenting", steps, lambda _: None)
+
+    monkeypatch.setattr(train_panel, "segment", segmented)
+    monkeypatch.setattr(train_panel, "to_judge", lambda project: False)
+    made = Trainings()
+    monkeypatch.setattr(train_panel, "train", made.train)
+    monkeypatch.setattr(model_choice, "compare", made.compare)
+    add_cycle(project)
+    import_truth(project, dataset, [SliceKey("a", 0)])
+    told: list[str] = []
+    dock.runner.started.connect(told.append)
+    dock.view.train.start()
+    qtbot.waitUntil(lambda: told.count("Segmenting") > 3, timeout=60_000)
+    assert dock.jobs.message.text().startswith("Cycle 2: void IoU 0.700, cycle 1: 0.500")
+    dock.runner.cancel()

@@ -205,9 +205,9 @@ def test_an_undo_that_is_cancelled_changes_nothing_and_strokes_are_saved_again(
     over(tools, qtbot, tools.fill_between)
     before = stored(project)
     tools.turn(True)
-    qtbot.waitUntil(lambda: not dock._beside.isHidden(), timeout=MINUTE_MS)
-    assert dock._beside.title.text().startswith("Undoing")
-    dock._beside.cancel.click()
+    qtbot.waitUntil(lambda: not dock._beside[0].isHidden(), timeout=MINUTE_MS)
+    assert dock._beside[0].title.text().startswith("Undoing")
+    dock._beside[0].cancel.click()
     over(tools, qtbot, held.set)
     assert dock.jobs.message.text().startswith("Undoing: cancelled")
     assert (stored(project) == before).all() and project.labels.unverified == KEYS

@@ -22,7 +22,7 @@ Changes = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of this run.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 SpacingText = Annotated[
-    str | None, typer.Option("--spacing", metavar="Z,Y,X", help="Voxel edge lengths in um.")
+    str | None, typer.Option("--spacing", metavar="Z,Y,X", help="Voxel edge lengths in µm.")
 ]
 MapText = Annotated[
     str | None, typer.Option("--map", help="Ids in the label file, e.g. 0=background,3=void.")
@@ -54,6 +54,6 @@ def parse_spacing(text: str | None) -> tuple[float, float, float] | None:
         z, y, x = (float(word) for word in text.split(","))
     except ValueError:
         raise ConfigError(
-            f"--spacing {text!r} is not three numbers; write Z,Y,X in um, e.g. 0.7,0.7,0.7."
+            f"--spacing {text!r} is not three numbers; write Z,Y,X in µm, e.g. 0.7,0.7,0.7."
         ) from None
     return z, y, x

@@ -118,7 +118,7 @@ def add(
         if s.name not in before and (n := len(project.labels.of(s.name))):
             sys.stderr.write(f"{s.name}: its labels of before are back, {n} slices\n")
     rows = (
-        f"{s.name}: {s.shape} {s.dtype}, spacing {s.spacing_um or 'unknown'} um, "
+        f"{s.name}: {s.shape} {s.dtype}, spacing {s.spacing_um or 'unknown'} µm, "
         f"{s.n_slices} slices along {s.plane.value}"
         for s in added
     )
@@ -126,7 +126,7 @@ def add(
         for unsure in workflow.doubts(project, s.name):
             sys.stderr.write(f"warning: {s.name}: {unsure}\n")
         if doubt := doubtful_spacing(s.spacing_um):
-            sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in um.\n")
+            sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in µm.\n")
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
 
 

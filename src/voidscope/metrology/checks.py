@@ -26,17 +26,17 @@ def _checked_spacing(spacing_um: Spacing | None, scan: str) -> Spacing:
     """The spacing as three plain numbers, of which a volume can be made."""
     if spacing_um is None:
         raise NotReady(
-            f"{scan} has no spacing, so nothing in it can be measured; give it in um with --spacing Z,Y,X."
+            f"{scan} has no spacing, so nothing in it can be measured; give it in µm with --spacing Z,Y,X."
         )
     if np.shape(spacing_um) != (3,):
         raise VolumeError(
-            f"{scan} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7."
+            f"{scan} has spacing {spacing_um}; give three lengths above 0 in µm, e.g. --spacing 0.7,0.7,0.7."
         )
     spacing = float(spacing_um[0]), float(spacing_um[1]), float(spacing_um[2])
     check_spacing(spacing, scan)
     if not 1e-4 <= min(spacing) <= max(spacing) <= 1e6:
         raise VolumeError(
-            f"{scan} has spacing {spacing} um, finer than 0.1 nm or coarser than 1 m; mind the unit: --spacing Z,Y,X in um."
+            f"{scan} has spacing {spacing} µm, finer than 0.1 nm or coarser than 1 m; mind the unit: --spacing Z,Y,X in µm."
         )
     return spacing
 

@@ -228,4 +228,9 @@ def _environment() -> Environment:
 
 def units(text: str) -> str:
     """A sentence with micrometres as people write them, and no line break between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=[%µ]|pp\b)|(?<=±) (?=\d)", "\u00a0", re.sub(r"(?<=\d) um\b", " µm", text))
+    return re.sub(r"(?<=\d) (?=[%µ]|pp\b)|(?<=±) (?=\d)", "\u00a0", micrometres(text))
+
+
+def micrometres(text: str) -> str:
+    """A sentence with micrometres as people write them."""
+    return re.sub(r"(?<=\d) um\b", " µm", text)

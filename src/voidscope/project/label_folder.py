@@ -9,6 +9,7 @@ from voidscope.errors import ProjectError
 from voidscope.project.atomic import keep_all
 from voidscope.project.drafting import Made
 from voidscope.project.label_files import LabelRecord, Look, Stamp, label_path, read_record, stamp
+from voidscope.project.labelled import Records
 from voidscope.vocabulary import SliceKey
 
 
@@ -19,7 +20,7 @@ class LabelFolder:
     """
 
     def __init__(self, folder: Path, known: Callable[[SliceKey], bool]) -> None:
-        self.records: dict[SliceKey, LabelRecord] = {}
+        self.records = Records()
         self._folder, self._known = folder, known
         self._stamps: dict[SliceKey, Stamp | None] = {}
         self._settled: dict[str, int] = {}
@@ -44,7 +45,8 @@ class LabelFolder:
 
     def forget(self, key: SliceKey) -> None:
         """A slice has no label any more."""
-        self.records.pop(key, None)
+        if key in self.records:
+            del self.records[key]
         self._stamps.pop(key, None)
 
     def keep(self, step: Mapping[SliceKey, Made], done: list[SliceKey]) -> None:
@@ -69,7 +71,8 @@ class LabelFolder:
         for key in gone:
             self.forget(key)
         news, damaged = _news(look, self._stamps)
-        self.records.update((key, record) for key, (record, _) in news.items())
+        for key, (record, _) in news.items():
+            self.records[key] = record
         self._stamps |= {key: now for key, (_, now) in news.items()}
         self._settled = look.settled({k.scan for k in damaged})
         untold = [error for k, (error, now) in damaged.items() if now != self._damaged.get(k)]

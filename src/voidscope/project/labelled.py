@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,39 @@ import numpy.typing as npt
 from voidscope.errors import LabelError
 from voidscope.project.label_files import LabelRecord
 from voidscope.vocabulary import SliceKey
+
+
+class Records(dict[SliceKey, LabelRecord]):
+    """Records by slice, which keep the order of their keys until one changes: a window asks for it at every move."""
+
+    _order: tuple[SliceKey, ...] | None = None
+    _verified: tuple[SliceKey, ...] | None = None
+
+    def __setitem__(self, key: SliceKey, record: LabelRecord) -> None:
+        before = self.get(key)
+        if before is None:
+            self._order = None
+        if before is None or before.verified is not record.verified:
+            self._verified = None
+        super().__setitem__(key, record)
+
+    def __delitem__(self, key: SliceKey) -> None:
+        super().__delitem__(key)
+        self._order = self._verified = None
+
+    @property
+    def order(self) -> tuple[SliceKey, ...]:
+        """All slices with a label, in order."""
+        if self._order is None:
+            self._order = tuple(sorted(self))
+        return self._order
+
+    @property
+    def verified(self) -> tuple[SliceKey, ...]:
+        """Those whose label a person stands behind, in order."""
+        if self._verified is None:
+            self._verified = tuple(key for key in self.order if self[key].verified)
+        return self._verified
 
 
 class Labelled:
@@ -20,7 +53,7 @@ class Labelled:
     accepts it or labels on it.
     """
 
-    def __init__(self, records: Mapping[SliceKey, LabelRecord], n_classes: int) -> None:
+    def __init__(self, records: Records, n_classes: int) -> None:
         self._records, self._n_classes = records, n_classes
 
     def __len__(self) -> int:
@@ -34,12 +67,12 @@ class Labelled:
 
     def keys(self) -> tuple[SliceKey, ...]:
         """All labelled slices in order; unverified ones are not among them."""
-        return tuple(sorted(k for k in self._records if k in self))
+        return self._records.verified
 
     @property
     def unverified(self) -> tuple[SliceKey, ...]:
         """Slices with a propagated label that no person has accepted yet, in order."""
-        return tuple(sorted(k for k in self._records if k not in self))
+        return tuple(k for k in self._records.order if k not in self)
 
     def speak_of(self, scan: str) -> bool:
         """Whether any slice of a scan has a label, verified or not."""

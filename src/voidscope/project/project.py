@@ -18,10 +18,10 @@ from voidscope.metrology import Report
 from voidscope.project import leftovers, removing, results
 from voidscope.project.atomic import explained
 from voidscope.project.cycles import Cycle
-from voidscope.project.held_masks import HeldMasks
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
+from voidscope.project.memory import Memory
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceLists, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
@@ -69,7 +69,9 @@ class Project:
         self.events = ProjectEvents()
         self.classes = ClassMap.from_entries(manifest.classes)
         self._manifest = manifest
-        self._volumes, self._masks, self._slices = dict[str, Volume](), HeldMasks(), SliceLists()
+        self._slices = SliceLists()
+        self.memory = Memory(folder, self.classes, self.scan, lambda: self.cycle)
+        self._volumes, self._masks = self.memory.volumes, self.memory.masks
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, lambda scan: self.scan(scan).source, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -159,9 +161,7 @@ class Project:
 
     def volume(self, scan: str) -> Volume:
         """The scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
-        if scan not in self._volumes:
-            self._volumes[scan] = self.scan(scan).open(self.path)
-        return self._volumes[scan]
+        return self.memory.volume(scan)
 
     def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
         """A slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
@@ -261,7 +261,7 @@ class Project:
 
     def mask(self, scan: str) -> Mask | None:
         """The current model's mask of a scan (z, y, x), ids 1..C; None when not segmented yet."""
-        return self._masks.asked(scan, self._read_mask) if self.cycle else None
+        return self.memory.mask(scan)
 
     def is_segmented(self, scan: str) -> bool:
         """Whether the current model's mask of a scan is there; reads none."""
@@ -334,10 +334,6 @@ class Project:
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
         self._tell_news()
-
-    def _read_mask(self, scan: str) -> Mask | None:
-        place = self.mask_path(scan).parent.parent
-        return results.read_mask(place, scan, self.classes, self.scan(scan).shape)
 
     def _tell_news(self) -> None:
         """Tell of every result that was written or taken away since somebody last looked."""

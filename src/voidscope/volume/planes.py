@@ -56,6 +56,11 @@ class Planes:
         """Bytes of all voxels once unpacked."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a cut across all planes unpacks none."""
+        return self._kept is not None or not self._keep
+
     def __getitem__(self, index: Any, /) -> npt.NDArray[Any]:
         z, rest = _basic(index)
         if z is None:

@@ -109,7 +109,7 @@ def doubtful_spacing(spacing_um: Spacing | None) -> str:
         return ""
     told = ", ".join(f"{s:g}" for s in spacing_um)
     return (
-        f"Spacing {told} um is unusual for X-ray microscopy ({low:g} to {high:g} um); is it in another unit?"
+        f"Spacing {told} µm is unusual for X-ray microscopy ({low:g} to {high:g} µm); is it in another unit?"
     )
 
 
@@ -119,5 +119,5 @@ def check_spacing(spacing_um: Spacing | None, name: str) -> None:
         return
     if len(spacing_um) != 3 or not all(math.isfinite(s) and s > 0 for s in spacing_um):
         raise VolumeError(
-            f"{name} has spacing {spacing_um}; give three lengths above 0 in um, e.g. --spacing 0.7,0.7,0.7."
+            f"{name} has spacing {spacing_um}; give three lengths above 0 in µm, e.g. --spacing 0.7,0.7,0.7."
         )

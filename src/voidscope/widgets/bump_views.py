@@ -35,6 +35,7 @@ from voidscope.metrology.charts import (
     value_colour,
     worst_first,
 )
+from voidscope.metrology.page import micrometres
 from voidscope.widgets.tables import fill, plain_table
 
 HEADER = ("bump", "verdict", "%", "⌀ void", "BLT")
@@ -58,7 +59,7 @@ class BumpTable(QWidget):
         self._rows: list[tuple[str, Bump]] = []
         self.table: QTableWidget = plain_table(HEADER)
         self.table.setToolTip(
-            "Each bump decided by itself. ⌀ void: largest void; BLT: bond line, um. Click to go to its largest void."
+            "Each bump decided by itself. ⌀ void: largest void; BLT: bond line, µm. Click to go to its largest void."
         )
         _alone(self, self.table)
         self.table.itemSelectionChanged.connect(lambda: self._choose(self.table.currentRow()))
@@ -182,7 +183,7 @@ class WorstGallery(QListWidget):
                 _icon(path), f"{_name(scan, bump)}\n{found.verdict.value} {_percent(bump)} %"
             )
             item.setData(Qt.ItemDataRole.UserRole, (scan.scan, bump.name))
-            item.setToolTip(found.reason)
+            item.setToolTip(micrometres(found.reason))
             self.addItem(item)
 
 
@@ -195,7 +196,7 @@ class LotView(QWidget):
         super().__init__(parent)
         self._lot = Lot(())
         self.of = QComboBox()
-        self.of.addItems(["void ratio, %", "bond line, um"])
+        self.of.addItems(["void ratio, %", "bond line, µm"])
         self.of.setToolTip("What is shown of every bump.")
         self.again = QLabel()
         self.again.setWordWrap(True)

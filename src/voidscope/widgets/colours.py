@@ -81,21 +81,30 @@ class RarenessMap(HeatMap):
 
 
 class UncertaintyMap(HeatMap):
-    """Entropy in nats that stays in its file; where that turns out to be damaged it is 0, and `tell` is told once."""
+    """Entropy in nats that stays in its file, which `find` opens when it is first looked at; where it turns out to be damaged it is 0, and
+    `tell` is told once.
+    """
 
-    def __init__(self, entropy: VoxelSource, tell: Callable[[str], object]) -> None:
-        super().__init__(entropy.shape)
-        self._entropy, self._tell = entropy, tell
+    def __init__(
+        self, find: Callable[[], VoxelSource | None], shape: tuple[int, ...], tell: Callable[[str], object]
+    ) -> None:
+        super().__init__(shape)
+        self._find, self._tell = find, tell
         self._damaged = False
+
+    @cached_property
+    def _entropy(self) -> VoxelSource | None:
+        return self._find()
 
     def __getitem__(self, where: Any) -> npt.NDArray[np.float32]:
         try:
-            return np.asarray(self._entropy[where], dtype=np.float32)
+            if self._entropy is not None:
+                return np.asarray(self._entropy[where], dtype=np.float32)
         except VoidscopeError as error:
             if not self._damaged:
                 self._damaged = True
                 self._tell(str(error))
-            return np.zeros(np.broadcast_to(np.float32(0), self.shape)[where].shape, np.float32)
+        return np.zeros(np.broadcast_to(np.float32(0), self.shape)[where].shape, np.float32)
 
 
 class FlickerMap(HeatMap):

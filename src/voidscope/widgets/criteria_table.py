@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QHeaderView, QTableWidget, QVBoxLayout, QWidget
 
 from voidscope.measure_config import is_fraction
 from voidscope.metrology import Outcome, ScanMeasurement
+from voidscope.metrology.page import micrometres
 from voidscope.metrology.rounding import percent, with_uncertainty
 from voidscope.metrology.tally import Tally, tallies
 from voidscope.metrology.verdict import bounds_in_words
@@ -46,7 +47,7 @@ class CriteriaTable(QWidget):
             for column in range(len(HEADER)):
                 item = self.table.item(row, column)
                 if item is not None:
-                    item.setToolTip(f"{outcome.reason}.{source}")
+                    item.setToolTip(micrometres(f"{outcome.reason}.{source}"))
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
@@ -59,7 +60,7 @@ def _of_bumps(tally: Tally) -> tuple[str, ...]:
 
 
 def _name(outcome: Outcome) -> str:
-    return f"{outcome.measure.replace('_', f'_{BREAK}')}\n{bounds_in_words(outcome)}"
+    return f"{outcome.measure.replace('_', f'_{BREAK}')}\n{micrometres(bounds_in_words(outcome))}"
 
 
 def _value(outcome: Outcome) -> str:
@@ -67,5 +68,5 @@ def _value(outcome: Outcome) -> str:
     if is_fraction(outcome.measure):
         limit = outcome.at_least if outcome.at_most is None else outcome.at_most
         return percent(outcome.value, outcome.uncertainty, limit)
-    unit = " um" if outcome.value is not None and outcome.measure.endswith("_um") else ""
+    unit = " µm" if outcome.value is not None and outcome.measure.endswith("_um") else ""
     return with_uncertainty(outcome.value, outcome.uncertainty) + unit

@@ -32,6 +32,7 @@ from voidscope.widgets.doctor_panel import Doctor, DoctorPanel, key_finding, lin
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.key_sheet import KeySheet
 from voidscope.widgets.keys import SHEET, Keys
+from voidscope.widgets.looks import role_of
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
@@ -74,7 +75,7 @@ class Voidscope(QWidget):
         self.keys, self.doctor = Keys(napari_viewer), Doctor(self)
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
-        self._beside: QWidget | None = None
+        self._beside: list[QWidget] = []
         self._reopens = True
         self._main: Callable[[], QWidget | None] = lambda: None
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
@@ -93,7 +94,7 @@ class Voidscope(QWidget):
         self._connect()
         self._allow(True)
         put_in_force(preferences())
-        _set_aside(napari_viewer)
+        self._sets_aside = _set_aside(napari_viewer)
 
     def _connect(self) -> None:
         self.new.clicked.connect(self._make_new)
@@ -141,17 +142,14 @@ class Voidscope(QWidget):
         self.welcome.hide()
         self.layout().insertWidget(4, self.view, 1)
         self.layout().insertWidget(5, self.view.quick_bar)
-        self._beside = self.jobs.beside(self.view.label.tools.beside)
+        self._beside = [
+            self.jobs.beside(r) for r in (self.view.label.tools.beside, self.view.layers.ahead.runner)
+        ]
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
         self.keys.bind(self.view.shortcuts())
-        for event in (
-            project.events.scans_changed,
-            project.events.labels_changed,
-            project.events.cycles_changed,
-            project.events.evaluation_changed,
-        ):
-            event.connect(self.refresh)
+        for what in ("scans", "labels", "cycles", "evaluation"):
+            getattr(project.events, f"{what}_changed").connect(self.refresh)
         self.view.setLook(recall(project.path))
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
@@ -191,10 +189,12 @@ class Voidscope(QWidget):
             Saver(self.view.strokes, self._main())
         if self.view.study.held is not None:
             Saver(self.view.study.held, self._main())
-        for widget in filter(None, (self._beside, self.view.quick_bar, self.view)):
+        for widget in (*self._beside, self.view.quick_bar, self.view):
             widget.setParent(None)
             widget.deleteLater()
-        self.view = self._beside = None
+        self.view, self._beside = None, []
+        if self._sets_aside:
+            gc.unfreeze()  # our layers, whose data goes with the project
 
     def refresh(self) -> None:
         """The line that sums the project up."""
@@ -254,6 +254,8 @@ class Voidscope(QWidget):
         self.doctor.examine("auto" if self.view is None else self.view.project.config.device)
 
     def _show_machine(self, found: tuple[Finding, ...]) -> None:
+        if self._sets_aside and all(map(role_of, self._viewer.layers)):
+            gc.freeze()  # what came with torch
         self.device.setText(f"runs on {line(found)}")
         self.device.setToolTip("\n".join(map(told, found)))
         self.panel.setValue((*found, key_finding(self.keys.clashes())))
@@ -363,13 +365,16 @@ class Voidscope(QWidget):
         layout.addWidget(self.jobs)
 
 
-def _set_aside(viewer: Any) -> None:
-    """Let Python's collector leave alone what is loaded by now: napari collects garbage whenever a layer goes, which took 0.1 s of every
-    jump to another scan. Once only, and not where a person has layers already, whose data would never be freed.
+def _set_aside(viewer: Any) -> bool:
+    """Let Python's collector leave alone what is loaded by now, and say whether it does: to look through all that napari and torch hold
+    takes 0.3 s, now and then and whenever a layer goes. Not where it was told so before, or where a person has layers already, whose
+    data would never be freed.
     """
-    if not viewer.layers and not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
+    if viewer.layers or gc.get_freeze_count():
+        return False
+    gc.collect()
+    gc.freeze()
+    return True
 
 
 def _title(project: Project) -> str:

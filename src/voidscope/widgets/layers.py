@@ -8,7 +8,6 @@ brush, tool, class ...) is carried over when it is made anew for another scan or
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,29 +19,31 @@ from voidscope.acquisition import Survey
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Plane, Role, SliceKey
-from voidscope.volume import VoxelSource, slice_index
-from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_colours, class_shares
+from voidscope.volume import slice_index
+from voidscope.widgets.ahead import Ahead
+from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_shares
 from voidscope.widgets.filled import Filled
-from voidscope.widgets.looks import CLASSES, KEPT, Looks, role_of
+from voidscope.widgets.labels_layer import LabelsLayer
+from voidscope.widgets.looks import Looks
 from voidscope.widgets.marks import Marks
+from voidscope.widgets.own_layers import OwnLayers
 from voidscope.widgets.rejections import Rejections
-from voidscope.widgets.result_layers import OPACITY, RESULTS, ResultLayers, own_data
-from voidscope.widgets.slice_view import SliceView, lengths, units
+from voidscope.widgets.result_layers import RESULTS, ResultLayers, own_data
+from voidscope.widgets.slice_view import SliceView, lengths, place, units
 from voidscope.widgets.solid_view import SolidView
 
 BRUSH_PX = 4
-PAINTING = ("paint", "fill", "polygon")
-"""Tools of napari's labels layer that put down the selected class."""
 
 
 class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
-    `shown(scan)` after another scan came into view, with no name when the last one went. `class_chosen(id)` when the class or the
+    `leaves()` before another scan takes the labels layer; `shown(scan)` after another scan came into view, with no name when the last one went. `class_chosen(id)` when the class or the
     tool changed; 0 while none is painted. `looked(key)` after a quick look at a slice came into view, `looked(None)` when none is there
     any more. `troubled(sentence)` where results cannot be shown.
     """
 
+    leaves = Signal()
     shown = Signal(str)
     class_chosen = Signal(int)
     looked = Signal(object)
@@ -55,14 +56,18 @@ class ScanLayers(QObject):
         self._project = project
         self._scan: str | None = None
         self._plane: Plane | None = None
-        self._class = min(project.classes.ids_with_role(Role.VOID), default=1)
-        self._looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": self._class}})
-        self.marks = Marks(viewer, self.find, self._add, self._remove, self)
+        void = min(project.classes.ids_with_role(Role.VOID), default=1)
+        looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": void}})
+        self.own = OwnLayers(viewer, looks, lambda: project.scan(self._scan or ""))
+        self.find = self.own.find
+        self._labels = LabelsLayer(self.own, project.classes, self.class_chosen.emit)
+        self.ahead = Ahead(project, self)
+        self.ahead.read.connect(self._mask_read)
+        self.ahead.runner.failed.connect(self.troubled)
+        self.marks = Marks(viewer, self.find, self.own.add, self.own.put_away, self)
         self.rejections, self.note = Rejections(), self.marks.note
-        self.solid = SolidView(viewer, self.find, self._class)
-        self.keys: Mapping[Any, Callable[[Any], None]] = {}
-        """Keys that our layers answer themselves, because napari's own layers would; set before any is shown."""
-        self.results = ResultLayers(self.find, self._add, project.classes)
+        self.solid = SolidView(viewer, self.find, void)
+        self.results = ResultLayers(self.find, self.own.add, project.classes)
         """The layers of what a model said."""
         self.filled = Filled((0, 0))  # the stored labels that are in the labels layer in view
 
@@ -87,34 +92,30 @@ class ScanLayers(QObject):
     @property
     def chosen_class(self) -> int:
         """The class chosen for painting last, whatever the tool is now and also while label 0 erases."""
-        return self._class
+        return self._labels.chosen
 
     @property
     def class_id(self) -> int:
         """The class that a stroke would put down now; 0 while the tool on the labels layer paints none."""
-        layer = self.find("labels")
-        return int(layer.selected_label) if layer is not None and layer.mode in PAINTING else 0
-
-    def find(self, role: str) -> Any:
-        """Our layer with this role, or None."""
-        return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
+        return self._labels.class_id
 
     def show(self, scan: str) -> None:
         """Bring a scan into view with everything known about it; where it is there already, only what was taken out comes back."""
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
-            if self.find("prediction") is None and _mask(self._project, scan) is not None:
+            if self.find("prediction") is None and self._project.is_segmented(scan):
                 self.show_results()
             return
         self.solid.leave()
         record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
+        self.leaves.emit()  # what was painted on the scan before is saved from its layer
         (painted, filled), back = _painted(self._project, record), self.key
         if self.find("image") is None or not _alike(self.record, record):
             self.clear()
+        else:
+            self.marks.hide()
         self._put_image(record, voxels)
-        self.marks.hide()
-        self._remove("labels")  # its undo history belongs to the scan before
         self._scan, self._plane, self.filled = scan, record.plane, filled
-        self._add_labels(painted)
+        self._viewer.layers.selection.active = self._labels.fill(painted, record)
         self.show_results()
         self._view.face(record)
         if back is not None and back.scan == scan:
@@ -122,11 +123,12 @@ class ScanLayers(QObject):
         self.shown.emit(scan)
 
     def clear(self) -> None:
-        """Take our layers out of the viewer."""
+        """Take our layers out of the viewer; what is being read for them comes into view no more."""
+        self.ahead.leave()
         self.solid.leave()
         self.marks.hide()
-        for role in KEPT:
-            self._remove(role)
+        self._labels.leave()
+        self.own.clear(self._scan or "")
         self._scan = None
 
     def place(self) -> None:
@@ -139,7 +141,7 @@ class ScanLayers(QObject):
         if image is None or record is None or key is None or tuple(image.scale) == lengths(record):
             return
         self.marks.hide()
-        for layer in (la for la in map(self.find, KEPT) if la is not None):
+        for layer in self.own.all():
             layer.scale, layer.units = lengths(record), units(record)
         self._view.face(record)
         self._view.go(record, key.index)
@@ -152,23 +154,27 @@ class ScanLayers(QObject):
         record = self.record
         if record is None:
             return
-        mask, entropy, survey = _found(self._project, record.name, self.troubled.emit)
+        mask, survey = self._found(record.name)
         if mask is None:
             for role in RESULTS:
-                self._remove(role)
-            self.rejections.lapse(record.name)
+                self.own.put_away(role)
+            if not self._project.is_segmented(record.name):
+                self.rejections.lapse(record.name)
             return
         shares = partial(class_shares, mask, survey, len(self._project.classes))
         put = self.results
         put.put_prediction(self.rejections.without(mask, record), record)
         put.put_heat("rareness", RarenessMap(mask, shares), record, (math.exp(-1), 1.0), "viridis")
-        if entropy is not None:
-            put.put_uncertainty(UncertaintyMap(entropy, self.troubled.emit), record)
+        if self._project.memory.has_uncertainty(record.name):
+            entropy = UncertaintyMap(
+                partial(self._project.uncertainty, record.name), mask.shape, self.troubled.emit
+            )
+            put.put_uncertainty(entropy, record)
         put.put_heat("flicker", FlickerMap(mask, record.plane.axis), record, (0.0, 1.0), "magma")
 
     def show_slice(self, key: SliceKey, mask: Mask, entropy: npt.NDArray[np.float32]) -> None:
         """Put one freshly predicted slice into the layers of the scan in view, unless all of it is there already."""
-        if _mask(self._project, key.scan) is None and key not in self.results.previews:
+        if not self._project.is_segmented(key.scan) and key not in self.results.previews:
             self._put_slice(key, mask, entropy)
 
     def show_preview(self, key: SliceKey, mask: Mask) -> bool:
@@ -213,7 +219,7 @@ class ScanLayers(QObject):
 
     def _predicted(self, key: SliceKey) -> Mask | None:
         """What the current model says of a slice, as far as it has segmented it."""
-        record, mask = self._project.scan(key.scan), _mask(self._project, key.scan)
+        record, mask = self._project.scan(key.scan), self.ahead.held(key.scan)
         layer = self.find("prediction")
         if mask is None and key.scan == self._scan and layer is not None:
             mask = layer.data
@@ -248,7 +254,17 @@ class ScanLayers(QObject):
         return None if record is None or layer is None else self._view.under_cursor(record, layer)
 
     def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
-        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are."""
+        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are.
+
+        A large scan that nobody looked at yet is opened on the way, and comes into view when that is done, unless the person goes elsewhere.
+        """
+        if key.scan != self._scan and not self.ahead.is_at_hand(key.scan):
+            self.ahead.open(key.scan, partial(self._go, key, pixel))
+        else:
+            self.ahead.stay()
+            self._go(key, pixel)
+
+    def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
         self.solid.leave()
         self.show(key.scan)
         record = self._project.scan(key.scan)
@@ -276,84 +292,39 @@ class ScanLayers(QObject):
         elif self._scan is not None:
             self.show(self._scan)
 
-    def _add(self, role: str, kind: str, data: Any, **look: Any) -> Any:
-        """Add a layer in its scan's place, with the look a person gave the one before it."""
-        record = self._project.scan(self._scan or "")
-        active = self._viewer.layers.selection.active
-        add = getattr(self._viewer, f"add_{kind}")
-        layer = add(data, scale=lengths(record), units=units(record), axis_labels=("z", "y", "x"), **look)
-        self._looks.give(layer, role, record.name)
-        for key, act in self.keys.items():
-            layer.bind_key(key, act, overwrite=True)
-        layers, labels = self._viewer.layers, self.find("labels")
-        if role in RESULTS and labels is not None:  # what a person paints stays on top
-            layers.move(layers.index(layer), layers.index(labels))
-        if active is not None:
-            self._viewer.layers.selection.active = active
-        return layer
+    def _found(self, scan: str) -> tuple[Mask | None, Survey | None]:
+        """What the current model found, as far as it is in memory: what is not is read and shown then. Nothing, which is told, where a
+        file is damaged: a scan can be painted all the same.
+        """
+        try:
+            mask = self.ahead.mask(scan)
+            if mask is None:
+                self.ahead.ask(scan)
+            return mask, self._project.survey
+        except VoidscopeError as error:
+            self.troubled.emit(str(error))
+            return None, None
 
-    def _add_labels(self, painted: Mask) -> None:
-        colours = class_colours(self._project.classes, OPACITY["labels"])
-        layer = self._add("labels", "labels", painted, name="labels", colormap=colours, opacity=0.5)
-        layer.metadata = {**layer.metadata, CLASSES: self._project.classes.entries()}
-        self._viewer.layers.selection.active = layer
-        layer.events.selected_label.connect(self._tell_class)
-        layer.events.mode.connect(self._tell_class)
+    def _mask_read(self, scan: str) -> None:
+        if scan == self._scan:
+            self.show_results()
 
     def _put_image(self, record: ScanRecord, voxels: Any) -> None:
         limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
         if layer is not None and self._scan is not None:
-            self._looks.remember(layer, "image", self._scan)
-            layer.data, layer.scale, layer.name = voxels, lengths(record), record.name
-            layer.contrast_limits = self._looks.contrast(record.name, limits)
+            self.own.looks.remember(layer, "image", self._scan)
+            layer.data, layer.name = voxels, record.name
+            place(layer, record)
+            layer.contrast_limits = self.own.looks.contrast(record.name, limits)
             return
         self._scan = record.name
         look: dict[str, Any] = {"contrast_limits": limits, "colormap": "gray", "multiscale": False}
-        self._add("image", "image", voxels, name=record.name, **look)
-
-    def _tell_class(self) -> None:
-        """Tell the class; napari's "new label" gives ids that no class has, so the class stays."""
-        layer = self.find("labels")
-        if layer.selected_label > len(self._project.classes):
-            layer.selected_label = self._class
-            return
-        self._class = int(layer.selected_label) or self._class
-        self.class_chosen.emit(self.class_id)
+        self.own.add("image", "image", voxels, name=record.name, **look)
 
     def _refresh(self, layer: Any, key: SliceKey) -> None:
         """Redraw a layer if the slice that changed can be seen."""
         if self._view.solid or key == self.key:
             layer.refresh()
-
-    def _remove(self, role: str) -> None:
-        """Take our layer with this role out of the viewer and remember how it was set."""
-        layer = self.find(role)
-        if layer is None:
-            return
-        self._looks.remember(layer, role, self._scan or "")
-        if role == "labels":
-            layer.events.selected_label.disconnect(self._tell_class)
-            layer.events.mode.disconnect(self._tell_class)
-        self._viewer.layers.remove(layer)
-
-
-def _found(
-    project: Project, scan: str, tell: Callable[[str], object]
-) -> tuple[Mask | None, VoxelSource | None, Survey | None]:
-    """What the current model found; nothing, which is told, where a file of it is damaged: a scan can be painted all the same."""
-    try:
-        return project.mask(scan), project.uncertainty(scan), project.survey
-    except VoidscopeError as error:
-        tell(str(error))
-        return None, None, None
-
-
-def _mask(project: Project, scan: str) -> Mask | None:
-    """The current model's mask; None also where its file is damaged, which was told when the scan came into view."""
-    try:
-        return project.mask(scan)
-    except VoidscopeError:
-        return None
 
 
 def _painted(project: Project, record: ScanRecord) -> tuple[Mask, Filled]:

@@ -8,6 +8,8 @@ from typing import Any
 ROLE, OWN = "voidscope", "voidscope_layer"
 """Metadata: what a layer is to us (image, labels, prediction, rareness, uncertainty, flicker, outline, pointer), and its own id, so that
 a duplicate is a person's own layer."""
+IDLE = "voidscope_idle"
+"""Metadata: whether a layer that is put away was visible; to take it out and make it anew would hold the window up for a moment."""
 CLASSES = "voidscope_classes"
 """Metadata: the class map's entries, on layers that hold class ids; a duplicate keeps them."""
 _SHOWN = ("name", "visible", "opacity")
@@ -28,6 +30,25 @@ def role_of(layer: Any) -> str | None:
     """What a layer is to us; None for a person's own layers, duplicates of ours among them."""
     metadata = layer.metadata
     return metadata.get(ROLE) if metadata.get(OWN) == str(layer.unique_id) else None
+
+
+def is_idle(layer: Any) -> bool:
+    """Whether a layer is put away."""
+    return IDLE in layer.metadata
+
+
+def put_away(layer: Any, nothing: Any) -> None:
+    """Hide a layer that has nothing to show, and let go of its data."""
+    layer.metadata = {**layer.metadata, IDLE: layer.visible}
+    layer.visible = False
+    layer.data = nothing
+
+
+def take_up(layer: Any) -> None:
+    """Show a layer again as it was before it was put away."""
+    if is_idle(layer):
+        layer.visible = layer.metadata[IDLE]
+        layer.metadata = {name: value for name, value in layer.metadata.items() if name != IDLE}
 
 
 def is_copy(layer: Any, role: str) -> bool:

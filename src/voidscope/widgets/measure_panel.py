@@ -23,7 +23,7 @@ from voidscope.config import Config
 from voidscope.errors import VoidscopeError, named
 from voidscope.metrology import ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
-from voidscope.metrology.page import shown
+from voidscope.metrology.page import micrometres, shown
 from voidscope.metrology.voids import QUANTIFIABLE_VOXELS
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
@@ -42,11 +42,11 @@ from voidscope.widgets.spacing_editor import SpacingEditor, spacing_told
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import evaluate, measure, segment, since, to_judge
 
-HEADER = ("#", "⌀, um", "um³", "voxels", "Feret", "surface")
+HEADER = ("#", "⌀, µm", "µm³", "voxels", "Feret", "surface")
 TOLD = (
-    "Number, largest first", "Diameter of the sphere of equal volume, in um", "Volume, in um³", "Voxels",
-    f"Largest distance between two of its corners, in um; a dash below {QUANTIFIABLE_VOXELS} voxels",
-    "Distance to the surface of the structure, in um; 0 where it touches. Sphericity, gaps and more are in the report.",
+    "Number, largest first", "Diameter of the sphere of equal volume, in µm", "Volume, in µm³", "Voxels",
+    f"Largest distance between two of its corners, in µm; a dash below {QUANTIFIABLE_VOXELS} voxels",
+    "Distance to the surface of the structure, in µm; 0 where it touches. Sphericity, gaps and more are in the report.",
 )  # fmt: skip
 """What each column of the table of voids says, in full."""
 EMPTY = "Nothing measured yet. Measure segments the scans that need it, then decides each against the limit."
@@ -210,7 +210,7 @@ class MeasurePanel(QWidget):
             report = self._project.report
             sight = " ".join(report.sight() if report is not None else ())
             self.reason.setText(
-                f"{found.reason}. {len(voids)} void{'' if len(voids) == 1 else 's'} counted. {sight}{old}"
+                f"{micrometres(found.reason)}. {len(voids)} void{'' if len(voids) == 1 else 's'} counted. {sight}{old}"
             )
             self.verdict.setText(f"({found.verdict.value})" if old else found.verdict.value)
             self.verdict.setToolTip(
@@ -244,7 +244,7 @@ class MeasurePanel(QWidget):
     def _ask_spacing(self) -> None:
         """Ask for the spacing of the first scan that has none."""
         scan = next(iter(self._without_spacing()), "")
-        self.unknown.setText(f"{scan} has no spacing, so nothing in it can be measured. What is it, in um?")
+        self.unknown.setText(f"{scan} has no spacing, so nothing in it can be measured. What is it, in µm?")
         for widget in (self.unknown, self.spacing):
             widget.setVisible(bool(scan))
 

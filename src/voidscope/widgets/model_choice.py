@@ -34,11 +34,11 @@ class ModelChoice(QObject):
     both have learnt from speak for it, offers to cross-validate.
 
     What is asked is read off the project, so that closing the window, Cancel or another program answer nothing. `show` shows what
-    the model that is kept sees.
+    the model that is kept sees; not `is_news` where there is something to read about it meanwhile.
     """
 
     def __init__(
-        self, project: Project, runner: Runner, show: Callable[[], object], parent: QObject | None = None
+        self, project: Project, runner: Runner, show: Callable[..., object], parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._project, self._runner, self._show = project, runner, show
@@ -89,7 +89,7 @@ class ModelChoice(QObject):
     def _compared(self, found: Comparison | None) -> None:
         """Show the new model where it is not worse; else it is in question, and asked about."""
         if found is None or not found.worse:
-            self._show()
+            self._show(is_news=False)
             self._runner.told.emit(NOT_COMPARED if found is None else found.sentence())
 
     def _question(self) -> Question | None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer
 
 from voidscope.project import ScanRecord
 
 POINTER_MS = 1800
 """How long the box stays."""
+COLOUR, EDGE_PX = "#ffe066", 0.8
 
 
 class Pointer(QObject):
@@ -29,9 +31,8 @@ class Pointer(QObject):
     def show(self, record: ScanRecord, index: int, pixel: tuple[int, int]) -> None:
         """Draw the box around a pixel (y, x) of a slice."""
         self.hide()
-        look: dict[str, Any] = {"edge_color": "#ffe066", "edge_width": 0.8, "face_color": "transparent"}
-        box = corners(record, index, pixel)
-        self._add("pointer", "shapes", [box], shape_type="polygon", name="look here", **look)
+        look: dict[str, Any] = {"edge_color": COLOUR, "edge_width": EDGE_PX, "vector_style": "line"}
+        self._add("pointer", "vectors", sides(corners(record, index, pixel)), name="look here", **look)
         self._timer.start(POINTER_MS)
 
     def hide(self) -> None:
@@ -40,8 +41,13 @@ class Pointer(QObject):
         self._remove("pointer")
 
 
-def corners(record: ScanRecord, index: int, pixel: tuple[int, int]) -> np.ndarray:
+def corners(record: ScanRecord, index: int, pixel: tuple[int, int]) -> npt.NDArray[np.float64]:
     """The box's corners (4, 3) in voxels: a few pixels wide, more in large slices."""
     reach = max(4.0, 0.03 * max(record.slice_shape))
     steps = [(-reach, -reach), (-reach, reach), (reach, reach), (reach, -reach)]
     return np.array([np.insert((pixel[0] + y, pixel[1] + x), record.plane.axis, index) for y, x in steps])
+
+
+def sides(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The sides of a polygon with these corners (N, 3): (N, 2, 3) where each begins and its way to the next corner."""
+    return np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)

@@ -65,7 +65,7 @@ class ProjectView(QTabWidget):
         for k, (title, panel) in enumerate(self._panels.items()):
             self.addTab(_scrolling(panel), title)
             self.setTabToolTip(k, TIPS[title])
-        self.layers.keys = {key: _ignoring_viewer(act) for key, act in self._turns().items()}
+        self.layers.own.keys = {key: _ignoring_viewer(act) for key, act in self._turns().items()}
         self._listeners = self._listen()
         self._connect(runner)
         if self._show_any():
@@ -147,6 +147,7 @@ class ProjectView(QTabWidget):
     def stop(self) -> None:
         """Stop whatever the panels have running beside the runner's job."""
         self.quick.release()
+        self.layers.ahead.runner.cancel()
         self.label.stop()
 
     def flush(self) -> None:
@@ -198,6 +199,7 @@ class ProjectView(QTabWidget):
     def _connect(self, runner: Runner) -> None:
         self.layers.shown.connect(self._shown)
         self.layers.shown.connect(self.quick.ask)
+        self.layers.ahead.read.connect(self._mask_read)
         self.measure.gauge.wanted.connect(self.study.start)
         self.study.turned.connect(self._study_turned)
         self.quick.shown.connect(self._previewed)
@@ -263,6 +265,11 @@ class ProjectView(QTabWidget):
     def _mask_changed(self, scan: str) -> None:
         if scan == self.layers.scan:
             self.layers.show_results()
+            self.quick.ask()
+            self._refresh("Label")
+
+    def _mask_read(self, scan: str) -> None:
+        if scan == self.layers.scan:
             self.quick.ask()
             self._refresh("Label")
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton,
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import VoidscopeError
 from voidscope.metrology import PRESETS, check_names, preset_recipe, read_recipe, recipe_text
+from voidscope.metrology.page import micrometres
 from voidscope.metrology.verdict import bounds_in_words
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import ClassMap
@@ -60,7 +61,8 @@ class RecipeMenu(QWidget):
             else "no further limits"
         )
         told = [
-            f"{c.measure}: {bounds_in_words(c)}" + (f" ({c.source})" if c.source else "") for c in further
+            f"{c.measure}: {micrometres(bounds_in_words(c))}" + (f" ({c.source})" if c.source else "")
+            for c in further
         ]
         source = (
             f"Limit from: {config.measure.source}." if config.measure.source else "The limit has no source."

@@ -14,7 +14,7 @@ from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.colours import UncertaintyMap, class_colours
 from voidscope.widgets.looks import CLASSES
-from voidscope.widgets.slice_view import lengths
+from voidscope.widgets.slice_view import place
 
 OPACITY = {"labels": 0.35, "prediction": 0.0}
 """How opaque the background class is, by role."""
@@ -104,7 +104,8 @@ class ResultLayers:
         layer = self._find(role)
         if layer is None:
             return False
-        layer.data, layer.scale = data, lengths(record)
+        layer.data = data
+        place(layer, record)
         layer.editable = role != "prediction"
         return True
 

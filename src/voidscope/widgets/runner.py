@@ -72,7 +72,7 @@ class Runner(QObject):
         self._end: Callable[[], object] | None = None
         self._follow: Callable[[], object] | None = None
         self._began = 0.0
-        self._yields = self._left = False
+        self._yields = self._left = self._is_news = False
         self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
 
@@ -113,16 +113,17 @@ class Runner(QObject):
         then: Callable[[Any], object] | None = None,
         *,
         yields: bool = False,
+        is_news: bool = True,
     ) -> None:
         """Ask a verb for its job and run it; `then` gets the outcome after the commit, on the GUI thread.
 
         What the verb refuses is told by `failed`, as is a second job while one is running. A job that `yields` is cancelled
-        without a word when another is asked for.
+        without a word when another is asked for. That one is done is not told unless it `is_news`: else it leaves what was told last.
         """
         if not self.is_free():
             return
         if self._worker is not None:
-            self._next = partial(self.run, make, then, yields=yields)
+            self._next = partial(self.run, make, then, yields=yields, is_news=is_news)
             self._left = True
             self._worker.quit()
             return
@@ -130,7 +131,8 @@ class Runner(QObject):
         if job is None:
             self.failed.emit(_sentence(problem))
             return
-        self._job, self._then, self._began, self._yields = job, then, time.monotonic(), yields
+        self._job, self._then, self._began = job, then, time.monotonic()
+        self._yields, self._is_news = yields, is_news and not yields
         self._left = self._left and not yields
         self._steps = _told(job.steps())
         self._worker = worker(_driving, self._steps)
@@ -189,7 +191,7 @@ class Runner(QObject):
         if problem is not None:
             self._fail(problem)
             return
-        self._end = _nothing if self._yields else partial(self.done.emit, self._job.title)
+        self._end = partial(self.done.emit, self._job.title) if self._is_news else _nothing
         self._follow = None if self._then is None else partial(self._then, outcome)
 
     def _fail(self, error: BaseException) -> None:
@@ -217,7 +219,7 @@ class Runner(QObject):
 
 
 def _nothing() -> None:
-    """The end of work that yields, which is nobody's news."""
+    """The end of work that is nobody's news."""
 
 
 def _sentence(error: BaseException | None) -> str:

@@ -27,7 +27,7 @@ from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
 from voidscope.workflow import add_scans, doubts
 
-HEADER = ("scan", "slices", "labels", "um", "split")
+HEADER = ("scan", "slices", "labels", "µm", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
 
 
@@ -40,7 +40,7 @@ class ScansPanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.add = QPushButton("Add scans…")
-        self.add.setToolTip("Choose scan files; spacing in um is read from them where they have it.")
+        self.add.setToolTip("Choose scan files; spacing in µm is read from them where they have it.")
         self.add_folder = QPushButton("Folder…")
         self.add_folder.setToolTip("Choose a folder of slice images, which is one scan.")
         self.test = QCheckBox("only to judge on")
@@ -49,7 +49,7 @@ class ScansPanel(QWidget):
         )
         self.table: QTableWidget = plain_table(HEADER, wide=(1, 2, 3, 4))
         self.table.setToolTip(
-            "Scans of the project; click one to show it. um: edges of its voxels; split: learnt from, or only judged on."
+            "Scans of the project; click one to show it. µm: edges of its voxels; split: learnt from, or only judged on."
         )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.split = QPushButton("Learn / judge")

@@ -83,6 +83,12 @@ def lengths(record: ScanRecord) -> Spacing:
     return record.spacing_um or (1.0, 1.0, 1.0)
 
 
+def place(layer: Any, record: ScanRecord) -> None:
+    """Give a layer the spacing of a scan, where it has another: napari moves all layers whenever one is told."""
+    if tuple(layer.scale) != lengths(record):
+        layer.scale = lengths(record)
+
+
 def units(record: ScanRecord) -> tuple[str, str, str]:
     """The unit of `lengths` along each axis."""
     unit = "um" if record.spacing_um else "pixel"

@@ -18,8 +18,8 @@ class SpacingEditor(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.line, self.button = QLineEdit(), QPushButton("Set spacing")
-        self.line.setPlaceholderText("z, y, x in um, e.g. 0.7, 0.7, 0.7")
-        self.line.setToolTip("Edge lengths of a voxel, z, y, x in um. One number stands for all three.")
+        self.line.setPlaceholderText("z, y, x in µm, e.g. 0.7, 0.7, 0.7")
+        self.line.setToolTip("Edge lengths of a voxel, z, y, x in µm. One number stands for all three.")
         self.button.setToolTip("Give the scan this spacing; nothing is measured without one.")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -35,12 +35,12 @@ class SpacingEditor(QWidget):
             words = [float(word) for word in text.split(",")]
             z, y, x = words if len(words) == 3 else words * 3
         except ValueError as error:
-            raise VolumeError(f"{text!r} is no spacing; write three numbers in um: z, y, x.") from error
+            raise VolumeError(f"{text!r} is no spacing; write three numbers in µm: z, y, x.") from error
         try:
             check_spacing((z, y, x), "the scan")
         except VolumeError as error:
             raise VolumeError(
-                f"{text!r} is no spacing; write three lengths above 0 in um: z, y, x."
+                f"{text!r} is no spacing; write three lengths above 0 in µm: z, y, x."
             ) from error
         return z, y, x
 
@@ -59,7 +59,7 @@ class SpacingEditor(QWidget):
 
 def spacing_told(scan: str, spacing_um: Spacing) -> str:
     """That a scan has a spacing now, and what is odd about it."""
-    return f"{scan}: spacing set to {spacing_text(spacing_um)} um. {doubtful_spacing(spacing_um)}".rstrip()
+    return f"{scan}: spacing set to {spacing_text(spacing_um)} µm. {doubtful_spacing(spacing_um)}".rstrip()
 
 
 def spacing_text(spacing_um: Spacing | None) -> str:

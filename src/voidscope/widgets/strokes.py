@@ -74,6 +74,7 @@ class Strokes(QObject):
         self._latest = QTimer(self)  # runs from the end of the first stroke that is not saved yet
         self._latest.setSingleShot(True)
         self._latest.timeout.connect(self._save_all)
+        layers.leaves.connect(self.release)
         layers.shown.connect(self.watch)
 
     def come_after(self, turns: Turns) -> None:

@@ -51,7 +51,7 @@ class StudyPage(QWidget):
         self._slot: Slot | None = None
         self._back: Any = None
         self._saved: Mask | None = None
-        self._asks = False
+        self._asks = self._goes_on = False
         self.held: HeldDrawing | None = None
         self.title, self.progress, self.task, self.bar = QLabel(), QLabel(), QLabel(TASK), QProgressBar()
         self.classes = ClassPalette(project.classes)
@@ -113,6 +113,7 @@ class StudyPage(QWidget):
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
             return
+        self._goes_on = self._runner.yields
         self._runner.give_way()
         self._study, self._back = study, self._layers.key
         self._strokes.release()
@@ -198,7 +199,7 @@ class StudyPage(QWidget):
         if self._study is not None and self._slot is not None:
             if not self.flush():
                 self.held = HeldDrawing(self._study, self._slot, self.blind.mask)
-            self._back = None
+            self._back, self._goes_on = None, False
             self._give_back()
 
     def _show(self, study: Study, slot: Slot, shown: BlindSlice) -> None:
@@ -222,6 +223,8 @@ class StudyPage(QWidget):
         if back is not None:
             self._runner.at_once(lambda: self._layers.jump(back))
         self.turned.emit(False)
+        if self._goes_on:  # what gave way to the study
+            self._runner.resume()
 
     def _lay_out(self) -> None:
         layout, buttons = QVBoxLayout(self), QGridLayout()

@@ -119,8 +119,8 @@ class TrainPanel(QWidget):
         if not self._strokes.ready("Retraining") or not self._can_learn():
             return
         if is_trained(self._project):
+            self.segment_view(is_news=False)
             self._runner.told.emit(NOTHING_NEW)
-            self.segment_view()
             return
         self._runner.run(lambda: train(self._project, elsewhere=True), lambda _: self.choice.compare())
 
@@ -144,15 +144,20 @@ class TrainPanel(QWidget):
             return NO_SCANS
         return "" if learnable(self._project) else NOTHING_LABELLED
 
-    def segment_view(self) -> None:
-        """Segment the scan in view with the current model, then the others; slices appear as they are done."""
+    def segment_view(self, *_: object, is_news: bool = True) -> None:
+        """Segment the scan in view with the current model, then the others; slices appear as they are done.
+
+        Where nobody asked for it by itself it is no news that it is done: what was told before stays to be read.
+        """
         self.look()
         key = self._seen
         if key is None:
             self._runner.failed.emit(NO_SCAN)
         else:
             self._layers.show(key.scan)
-            self._runner.run(lambda: self._segmenting(key.scan), lambda _: self._segment_rest())
+            self._runner.run(
+                lambda: self._segmenting(key.scan), lambda _: self._segment_rest(), is_news=is_news
+            )
 
     def _segmenting(self, scan: str) -> Job[Any, Any]:
         """The job that segments a scan, from the slice in view outwards, wherever the person goes."""
@@ -339,7 +344,7 @@ class TrainPanel(QWidget):
         self.plot.setBackground(None)
         self.plot.setLabel("left", "loss")
         self.plot.setLabel("bottom", "epoch")
-        self.plot.setMinimumHeight(110)
+        self.plot.setMinimumHeight(124)  # less cuts off the name of the axis
         self.plot.setMaximumHeight(140)
         grid, layout = QGridLayout(), QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)

@@ -2,7 +2,7 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `evaluate` judges a model by held-out truth, `compare` sets it
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `open_scan` and `read_mask` read ahead what a window is to show, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `cross_validate` where no held-out label tells, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
@@ -34,6 +34,7 @@ from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lac
 from voidscope.workflow.restoring import better_before, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
+from voidscope.workflow.showing import open_scan, read_mask
 from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
@@ -97,6 +98,7 @@ __all__ = [
     "measure",
     "measure_file",
     "not_compared",
+    "open_scan",
     "plan_study",
     "pretrain",
     "print_report",
@@ -104,6 +106,7 @@ __all__ = [
     "progress",
     "project_of",
     "promote",
+    "read_mask",
     "record_print",
     "replay",
     "replay_lacks",

@@ -140,7 +140,7 @@ def _spacings_apart(typed: Spacing | None, in_file: Spacing | None) -> list[str]
     if typed is None or in_file is None or np.allclose(typed, in_file, rtol=SPACING_DIGITS, atol=0):
         return []
     one, two = (", ".join(f"{v:g}" for v in s) for s in (in_file, typed))
-    return [f"the file says a spacing of {one} um (z, y, x); measured with {two} um, as typed in"]
+    return [f"the file says a spacing of {one} µm (z, y, x); measured with {two} µm, as typed in"]
 
 
 def mask_file_of(provenance: Mapping[str, Any]) -> MaskFile:

@@ -145,7 +145,7 @@ def _check_ready(project: Project, cycle: Cycle, names: Sequence[str]) -> None:
     for name in names:
         if project.scan(name).spacing_um is None:
             raise NotReady(
-                f"{name} has no spacing, so nothing in it can be measured. Set it: voidscope add {project.path} {project.scan(name).path} --spacing Z,Y,X (um)."
+                f"{name} has no spacing, so nothing in it can be measured. Set it: voidscope add {project.path} {project.scan(name).path} --spacing Z,Y,X (µm)."
             )
 
 
