@@ -14,7 +14,7 @@ from voidscope.config import PretrainConfig
 from voidscope.training.contrastive import nt_xent
 from voidscope.training.places import POINTS, draw_places, features_at, local_contrast
 from voidscope.training.pool import SlicePool
-from voidscope.training.pretext import PLACES, Contrastive, Masked, draw_masks, mean_square, rng_at
+from voidscope.training.pretext import PLACES, Contrastive, Masked, draw_masks, mean_squares, rng_at
 from voidscope.training.views import Views, cut_views, draw_views
 
 CONFIG = PretrainConfig(crop=32)
@@ -104,9 +104,9 @@ def test_hidden_pixels_are_not_shown_and_only_they_are_asked_for() -> None:
 
 
 def test_what_is_not_hidden_does_not_change_the_loss_of_an_answer() -> None:
-    values, where = torch.arange(4.0), torch.tensor([True, False, True, False])
-    assert float(mean_square(values, where)) == 2.0
-    assert float(mean_square(values + torch.tensor([0.0, 9, 0, 9]), where)) == 2.0
+    values, where = torch.arange(8.0).reshape(2, 4), torch.tensor([[True, False, True, False]] * 2)
+    assert mean_squares(values, where).tolist() == [2.0, 26.0]
+    assert mean_squares(values + torch.tensor([0.0, 9, 0, 9]), where).tolist() == [2.0, 26.0]
 
 
 def test_a_network_that_answers_with_the_mean_costs_what_progress_compares_with() -> None:

@@ -227,7 +227,9 @@ def test_a_step_goes_through_the_recorded_way_where_there_is_one(
     monkeypatch.setattr(gradients, "record", record)
     with monkeypatch.context() as patch:
         patch.setattr(
-            module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+            module,
+            "Gradients",
+            lambda network, loss, *_, **__: Gradients(network, loss, torch.device("cuda")),
         )
         found = _pretrain(quick("pretrain.epochs=6"), n=8)
     assert recorded == [8]
@@ -243,7 +245,7 @@ def test_a_step_that_cannot_be_recorded_is_told_as_a_warning_and_changes_nothing
     monkeypatch.setattr(gradients, "record", record)
     plain = _pretrain(quick("pretrain.epochs=6"), n=8)
     monkeypatch.setattr(
-        module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+        module, "Gradients", lambda network, loss, *_, **__: Gradients(network, loss, torch.device("cuda"))
     )
     found = _pretrain(quick("pretrain.epochs=6"), n=8)
     assert found.weights == plain.weights

@@ -15,6 +15,7 @@ from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.training.contrastive import ProjectionHead, chance_loss, nt_xent
 from voidscope.training.places import POINTS, draw_places, features_at, local_contrast
 from voidscope.training.pool import SlicePool
+from voidscope.training.team import Alone
 from voidscope.training.views import Views
 
 Features = Callable[[torch.Tensor], torch.Tensor]
@@ -33,7 +34,7 @@ class Pretext(Protocol):
     def given(
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
-        """All a step depends on, `batch` of `views` first, with what is drawn at a `place` in the run."""
+        """All a step depends on, with what is drawn at a `place` in the run; first `batch`, this process's of the `views`."""
 
     def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
         """The loss of what `given` returned."""
@@ -48,8 +49,8 @@ class Contrastive:
     L = NT-Xent(projected means of the decoder's output) + local_weight * `local_contrast`(projected pixels of it)
     """
 
-    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
-        self._config, self._seed = config, seed
+    def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
+        self._config, self._seed, self._team = config, seed, team or Alone()
         uses = (PROJECTION, LOCAL_PROJECTION) if config.local_weight else (PROJECTION,)
         self.heads = nn.ModuleList()
         for use in uses:
@@ -59,18 +60,19 @@ class Contrastive:
     def given(
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
-        """The batch; with a local term also pixels, nearness and overlap of `Places`."""
+        """The batch; with a local term also its pixels, and nearness and overlap of all `Places`."""
+        mine = self._team.mine(len(views.which))
         if not self._config.local_weight:
             return (batch,)
         places = draw_places(rng_at(self._seed, PLACES, *place), views, self._config.crop)
-        return batch, pool.put(places.pixels), pool.put(places.near), pool.put(places.overlap)
+        return batch, pool.put(places.pixels[mine]), pool.put(places.near), pool.put(places.overlap)
 
     def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
         """NT-Xent of the pooled features, plus the weighted local term."""
         batch, *places = given
         features = features_of(batch)
         pooled = features.mean((2, 3), dtype=torch.float32)
-        loss = nt_xent(self.heads[0](pooled), self._config.temperature)
+        loss = nt_xent(self._team.whole(self.heads[0](pooled)), self._config.temperature)
         return loss + self._config.local_weight * self._local(features, *places) if places else loss
 
     def _local(
@@ -78,11 +80,11 @@ class Contrastive:
     ) -> torch.Tensor:
         at = features_at(features, pixels).float()
         vectors = self.heads[1](at.flatten(0, 1)).unflatten(0, (-1, POINTS))
-        return local_contrast(vectors, near, overlap, self._config.temperature)
+        return local_contrast(self._team.whole(vectors), near, overlap, self._config.temperature)
 
     def compared(self, *given: torch.Tensor) -> str:
         """The loss of vectors that say nothing about slices."""
-        return f"chance {chance_loss(len(given[0]) // 2):.2f}"
+        return f"chance {chance_loss(self._team.n // 2):.2f}"
 
 
 class Masked:
@@ -91,8 +93,8 @@ class Masked:
     Hidden pixels are 0, the mean of normalised intensities; x' is a linear function of the decoder's output per pixel.
     """
 
-    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
-        self._config, self._seed = config, seed
+    def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
+        self._config, self._seed, self._team = config, seed, team or Alone()
         with torch_seeded(torch.device("cpu"), seed, REGRESSION):
             self.heads = nn.ModuleList([nn.Conv2d(width, 1, kernel_size=1)])
 
@@ -100,18 +102,18 @@ class Masked:
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
         """The batch and which of its pixels are hidden, (B, 1, h, w)."""
-        rng = rng_at(self._seed, MASKS, *place)
-        return batch, pool.put(draw_masks(rng, len(batch), self._config))
+        hidden = draw_masks(rng_at(self._seed, MASKS, *place), len(views.which), self._config)
+        return batch, pool.put(hidden[self._team.mine(len(hidden))])
 
     def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
         """Mean squared error over the hidden pixels."""
         batch, hidden = given
         found = self.heads[0](features_of(batch.masked_fill(hidden, 0.0)).float())
-        return mean_square(found - batch, hidden)
+        return self._team.whole(mean_squares(found - batch, hidden)).mean()
 
     def compared(self, *given: torch.Tensor) -> str:
         """The loss of answering with the mean everywhere."""
-        return f"by the mean {float(mean_square(*given)):.2f}"
+        return f"by the mean {float(self._team.whole(mean_squares(*given)).mean()):.2f}"
 
 
 def draw_masks(rng: np.random.Generator, n: int, config: PretrainConfig) -> npt.NDArray[np.bool_]:
@@ -123,6 +125,6 @@ def draw_masks(rng: np.random.Generator, n: int, config: PretrainConfig) -> npt.
     return patches.repeat(config.patch, axis=2).repeat(config.patch, axis=3)
 
 
-def mean_square(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Mean of the squares of `values` at `where`."""
-    return (values.square() * where).sum() / where.sum()
+def mean_squares(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Mean of the squares of each of the `values` (B, ...) at `where`; as many count in each, so their mean is that of all."""
+    return (values.square() * where).flatten(1).sum(1) / where.flatten(1).sum(1)

@@ -29,6 +29,7 @@ from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.pretext import Contrastive, Masked, Pretext
 from voidscope.training.spreading import spread_batches
 from voidscope.training.states import Keeper
+from voidscope.training.team import Alone
 from voidscope.training.views import ASPECTS, cut_views, draw_views
 
 Image = npt.NDArray[np.float32]
@@ -68,6 +69,7 @@ def pretrain_steps(
     normalisation: tuple[float, float],
     resume: bytes | None = None,
     groups: Sequence[Hashable] | None = None,
+    team: Alone | None = None,
 ) -> Steps[Pretrained]:
     """Teach a network to tell slices apart by two views of each (Eq. 1); yields progress, returns `Pretrained`.
 
@@ -82,6 +84,8 @@ def pretrain_steps(
     normalisation : mean and standard deviation of the training scans' scaled intensities
     resume : a state of an earlier call with the same slices and settings
     groups : the scan of each slice, for ``one_slice_per_scan``
+    team : the processes that do this together, all called with the same; None for this one alone. Only the first offers
+        states.
 
     Raises
     ------
@@ -101,17 +105,18 @@ def pretrain_steps(
             "pass groups, or set it to false."
         )
     with told_in_one_line("Pretraining"):
-        recipe = _Pretraining(images, config, normalisation, groups)
+        recipe = _Pretraining(images, config, normalisation, groups, team or Alone())
         course = Course(recipe.networks, recipe.optimiser)
         keeper = Keeper(course, _recipe_digest(recipe, config), config.pretrain.epochs)
         if resume is not None:
             keeper.resume(resume)
-        yield from follow(recipe, course, config.pretrain.epochs, keeper.offer)
+        offer = keeper.offer if recipe.team.rank == 0 else (lambda: None)
+        yield from follow(recipe, course, config.pretrain.epochs, offer)
         return Pretrained(
             weights=backbone_bytes(recipe.segmenter),
             losses=tuple(course.losses),
             state=keeper.state(),
-            device=recipe.compute.name,
+            device=recipe.where,
             threads=torch.get_num_threads(),
             dtype=recipe.compute.precision,
             warnings=(*course.warnings, *recipe.gradients.warnings),
@@ -126,24 +131,32 @@ class _Pretraining:
 
     def __init__(
         self, images: Sequence[Image], config: Config, normalisation: tuple[float, float],
-        groups: Sequence[Hashable] | None,
+        groups: Sequence[Hashable] | None, team: Alone,
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.pretrain.spelled_out(), normalisation
+        self.team = team
         self.groups = groups if self.config.one_slice_per_scan else None
-        self.compute = Compute.choose(config.device)
+        self.compute = Compute.choose(team.device or config.device)
+        if team.size > 1 and self.compute.device.type == "cpu":
+            torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
         self.pool = SlicePool([_reduced(i, self.config) for i in images], torch.float16, self.compute.device)
         self.n_steps = len(batches_of(np.arange(len(images)), self.config.batch_size, least=2))
         scratch = config.model.model_copy(update={"initialisation": "none"})
         self.segmenter: Segmenter = self.compute.place(build_segmenter(scratch, 1, config.seed))
         pretext = Masked if self.config.method == "mae" else Contrastive
-        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed)
+        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
         heads = self.pretext.heads.to(self.compute.device)
         self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, heads])
-        self.gradients = Gradients(self.networks, self._loss, self.compute.device)
+        self.gradients = Gradients(self.networks, self._loss, self.compute.device, record=team.size == 1)
         self.optimiser = torch.optim.SGD(
             self.networks.parameters(), lr=self.config.learning_rate, momentum=self.config.momentum,
             weight_decay=self.config.weight_decay, fused=self.compute.device.type == "cuda" or None,
         )  # fmt: skip
+
+    @property
+    def where(self) -> str:
+        """What a record says it ran on."""
+        return self.compute.name if self.team.size == 1 else f"{self.team.size} x {self.compute.name}"
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """One pass over all slices in a new order."""
@@ -166,17 +179,21 @@ class _Pretraining:
         """One optimiser step on two views of each slice in `which`, side by side in one batch."""
         rng = rng_at(self.seed, VIEWS, epoch, k)
         views = draw_views(rng, np.repeat(which, 2), self.pool.sizes, self.config)
-        batch = cut_views(self.pool, views, self.config, self.normalisation)
+        mine = self.team.mine(len(views.which))
+        batch = cut_views(self.pool, views.part(mine), self.config, self.normalisation)
         given = self.pretext.given(batch, views, self.pool, epoch, k)
-        with torch_seeded(batch.device, self.seed, DROPOUT, epoch, k):
+        place = (epoch, k, self.team.rank) if self.team.rank else (epoch, k)
+        with torch_seeded(batch.device, self.seed, DROPOUT, *place):
             value = float(self.gradients(*given))
         if not math.isfinite(value):
             raise Diverged("The loss")
+        self.team.share_gradients(self.networks)
         self.optimiser.step()
         return value, f" ({self.pretext.compared(*given)})"
 
     def _loss(self, *given: torch.Tensor) -> torch.Tensor:
-        return self.pretext.loss(self._features, *given)
+        with self.team.sharing_norms():
+            return self.pretext.loss(self._features, *given)
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
         with self.compute.running():
