@@ -30,14 +30,19 @@ class Pretext(Protocol):
 
     heads: nn.ModuleList
     """What stands on the decoder's output while pretraining, and is thrown away."""
+    by_view: int
+    """How many of what is `given` hold a row for each view; they come first."""
 
     def given(
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
         """All a step depends on, with what is drawn at a `place` in the run; first `batch`, this process's of the `views`."""
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """The loss of what `given` returned."""
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the loss needs of each view, a row each, from as much of the batch as is passed."""
+
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """The loss of the rows of a batch and of what `given` returned for it."""
 
     def compared(self, *given: torch.Tensor) -> str:
         """Words about the loss of a network that has learnt nothing."""
@@ -52,6 +57,7 @@ class Contrastive:
     def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
         self._config, self._seed, self._team = config, seed, team or Alone()
         uses = (PROJECTION, LOCAL_PROJECTION) if config.local_weight else (PROJECTION,)
+        self.by_view = len(uses)
         self.heads = nn.ModuleList()
         for use in uses:
             with torch_seeded(torch.device("cpu"), seed, use):
@@ -67,18 +73,20 @@ class Contrastive:
         places = draw_places(rng_at(self._seed, PLACES, *place), views, self._config.crop)
         return batch, pool.put(places.pixels[mine]), pool.put(places.near), pool.put(places.overlap)
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """NT-Xent of the pooled features, plus the weighted local term."""
-        batch, *places = given
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Means of the features (B, D); with a local term also the features (B, P, D) of its pixels."""
+        batch, *pixels = by_view
         features = features_of(batch)
-        pooled = features.mean((2, 3), dtype=torch.float32)
-        loss = nt_xent(self._team.whole(self.heads[0](pooled)), self._config.temperature)
-        return loss + self._config.local_weight * self._local(features, *places) if places else loss
+        means = features.mean((2, 3), dtype=torch.float32)
+        return (means, *(features_at(features, p).float() for p in pixels))
 
-    def _local(
-        self, features: torch.Tensor, pixels: torch.Tensor, near: torch.Tensor, overlap: torch.Tensor
-    ) -> torch.Tensor:
-        at = features_at(features, pixels).float()
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """NT-Xent of the projected means, plus the weighted local term."""
+        means, *local = rows
+        loss = nt_xent(self._team.whole(self.heads[0](means)), self._config.temperature)
+        return loss + self._config.local_weight * self._local(*local, *given[2:]) if local else loss
+
+    def _local(self, at: torch.Tensor, near: torch.Tensor, overlap: torch.Tensor) -> torch.Tensor:
         vectors = self.heads[1](at.flatten(0, 1)).unflatten(0, (-1, POINTS))
         return local_contrast(self._team.whole(vectors), near, overlap, self._config.temperature)
 
@@ -93,6 +101,8 @@ class Masked:
     Hidden pixels are 0, the mean of normalised intensities; x' is a linear function of the decoder's output per pixel.
     """
 
+    by_view = 2
+
     def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
         self._config, self._seed, self._team = config, seed, team or Alone()
         with torch_seeded(torch.device("cpu"), seed, REGRESSION):
@@ -105,11 +115,15 @@ class Masked:
         hidden = draw_masks(rng_at(self._seed, MASKS, *place), len(views.which), self._config)
         return batch, pool.put(hidden[self._team.mine(len(hidden))])
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """Mean squared error over the hidden pixels."""
-        batch, hidden = given
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Mean squared error over the hidden pixels of each view."""
+        batch, hidden = by_view
         found = self.heads[0](features_of(batch.masked_fill(hidden, 0.0)).float())
-        return self._team.whole(mean_squares(found - batch, hidden)).mean()
+        return (mean_squares(found - batch, hidden),)
+
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """Mean squared error over the hidden pixels."""
+        return self._team.whole(rows[0]).mean()
 
     def compared(self, *given: torch.Tensor) -> str:
         """The loss of answering with the mean everywhere."""
