@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import IO, Any, TypeVar
@@ -57,23 +57,47 @@ def apart(title: str, make: Callable[[], Steps[Result]]) -> Steps[Result]:
     ------
     JobFailed : what the steps raised, in one line; or the process ended without a word.
     """
+    return (yield from abreast(title, [make]))
+
+
+def abreast(title: str, makes: Sequence[Callable[[], Steps[Result]]]) -> Steps[Result]:
+    """Run several at once, each in a process of its own, that need each other: the first speaks for all and has the result.
+
+    Raises
+    ------
+    JobFailed : one of them failed, which ends all; where one ended without a word, that is what is told.
+    """
     last = Progress(0, 0, STARTING)
     yield last
-    child = _Child(make)
+    children: list[_Child] = []
     content: Any
     try:
+        children += map(_Child, makes)
         while True:
-            kind, content = child.frame(PATIENCE_S) or (PROGRESS, last)
+            for other in children[1:]:
+                while other.heard(0.0):
+                    pass
+            kind, content = children[0].heard(PATIENCE_S) or (PROGRESS, last)
             if kind == RESULT:
                 result: Result = content
                 return result
             if kind == PROGRESS:
                 last = replace(content, partial=None)
                 yield content
-            else:
-                raise JobFailed(content if kind == ERROR else child.told(title, kind, content))
+            if failed := next((c for c in children if c.failure), None):
+                raise JobFailed(_first_to_fail(children, failed).told(title))
     finally:
-        child.end()
+        for child in children:
+            child.end()
+
+
+def _first_to_fail(children: Sequence[_Child], failed: _Child) -> _Child:
+    """Who ended without a word, for the others then say that they miss it; else `failed`."""
+    until = time.monotonic() + PATIENCE_S * len(children)
+    while time.monotonic() < until and not all(c.failure for c in children):
+        for child in children:
+            child.heard(0.0 if child.failure else LEAST_GAP_S)
+    return next((c for c in children if c.failure and c.failure[0] == SILENT), failed)
 
 
 class _Child:
@@ -90,6 +114,8 @@ class _Child:
             stderr=self._said, creationflags=low,
         )  # fmt: skip
         self._frames: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._is_done = False
+        self.failure: tuple[str, str] | None = None
         threading.Thread(target=self._listen, name="voidscope-apart", daemon=True).start()
 
     @property
@@ -97,20 +123,27 @@ class _Child:
         """The process's number."""
         return self._process.pid
 
-    def frame(self, timeout_s: float) -> tuple[str, Any] | None:
-        """The next frame; None when none has come in this time."""
+    def heard(self, timeout_s: float) -> tuple[str, Any] | None:
+        """The next frame, None when none has come in this time; one that says why it failed is kept as `failure`."""
         try:
-            return self._frames.get(timeout=timeout_s)
+            kind, content = self._frames.get(timeout=timeout_s) if timeout_s else self._frames.get_nowait()
         except queue.Empty:
             return None
+        self._is_done |= kind == RESULT
+        if kind in (ERROR, UNFORESEEN) or (kind == SILENT and not self._is_done):
+            self.failure = self.failure or (kind, content)
+        return kind, content
 
     def end(self) -> None:
         """Stop the process, if it runs still; nothing is waited for."""
         with contextlib.suppress(OSError):
             self._process.kill()
 
-    def told(self, title: str, kind: str, content: str) -> str:
-        """What a person reads when the process raised something nobody foresaw, or fell silent."""
+    def told(self, title: str) -> str:
+        """What a person reads when the process refused, raised something nobody foresaw, or fell silent."""
+        kind, content = self.failure or (SILENT, "")
+        if kind == ERROR:
+            return content
         log.error("%s in a process of its own:\n%s", title, content)
         if kind == UNFORESEEN:
             return f"{title} stopped: {content.splitlines()[-1]}. The log has the details."

@@ -191,6 +191,11 @@ class PretrainConfig(_Section):
     patch: Literal[4, 8, 16, 32] = _field(
         8, "Patch size", "Side of the patches that are hidden (method mae).", unit="px"
     )
+    devices: int = _field(
+        1, "Devices",
+        "GPUs that share each step, one process each; 0 takes all there are, and on a CPU it counts processes. The batch stays "
+        "the same, and the losses but for rounding. More than one needs the extra multi-gpu.", ge=0, le=64, repr=False,
+    )  # fmt: skip
 
     def spelled_out(self) -> Self:
         """These settings with what `recipe` stands for put in."""

@@ -12,6 +12,8 @@ from voidscope.errors import ConfigError
 
 DEVICE, THREADS = "VOIDSCOPE_DEVICE", "VOIDSCOPE_THREADS"
 """Names of the variables: auto, cpu, cuda or mps; threads of the CPU, 0 or nothing for as many as torch takes."""
+GPU_SHARE = "VOIDSCOPE_GPU_SHARE"
+"""Name of the variable for the share of a GPU's memory that a process may take, above 0 to 1; for processes side by side."""
 
 
 def preferred_device() -> str:
@@ -30,3 +32,22 @@ def preferred_threads() -> int:
     if not (text.isascii() and text.isdigit()):
         raise ConfigError(f"{THREADS}={text!r} is no number of threads; write e.g. 4, or 0 for all.")
     return int(text)
+
+
+def gpu_share() -> float:
+    """The share of a GPU's memory that this process may take; 1 where nobody said.
+
+    Raises
+    ------
+    ConfigError : the variable is set to something that is no share.
+    """
+    text = os.environ.get(GPU_SHARE, "").strip() or "1"
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(
+            f"{GPU_SHARE}={text!r} is no share of a GPU's memory; write e.g. 0.25, or 1 for all."
+        )
+    return share

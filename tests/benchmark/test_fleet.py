@@ -24,7 +24,7 @@ def _work(cell: Cell) -> str:
 
 
 def _threads(cell: Cell) -> str:
-    return f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {os.environ['VOIDSCOPE_THREADS']}"
+    return f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {os.environ['VOIDSCOPE_THREADS']} {os.environ['VOIDSCOPE_GPU_SHARE']}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -37,17 +37,17 @@ def test_a_process_that_dies_ends_its_cell_and_no_other() -> None:
     assert not multiprocessing.active_children()
 
 
-def test_workers_are_other_processes_with_one_thread_and_leave_no_trace_here(
+def test_workers_are_other_processes_with_one_thread_and_a_share_of_the_gpu_and_leave_no_trace_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("VOIDSCOPE_THREADS", raising=False)
     said = [reason.split() for _, reason in finished(_threads, CELLS[:3], 2)]
-    assert [threads for _, *threads in said] == [["1", "1"]] * 3
+    assert [threads for _, *threads in said] == [["1", "1", "0.450"]] * 3
     assert str(os.getpid()) not in {pid for pid, *_ in said}
     assert len({pid for pid, *_ in said}) <= 2
     assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "VOIDSCOPE_THREADS" not in os.environ
+    assert not {"VOIDSCOPE_THREADS", "VOIDSCOPE_GPU_SHARE"} & set(os.environ)
 
 
 def test_who_stops_listening_ends_the_workers() -> None:

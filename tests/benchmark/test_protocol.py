@@ -96,7 +96,9 @@ def test_more_than_the_papers_protocol_is_no_cut() -> None:
 
 
 def test_what_a_person_sets_is_said_but_not_where_it_runs() -> None:
-    plan = plan_for("paper", changed=("train.epochs=3", "device=cpu", "model.imagenet_file=w.pth"))
+    plan = plan_for(
+        "paper", changed=("train.epochs=3", "device=cpu", "model.imagenet_file=w.pth", "pretrain.devices=2")
+    )
     assert (plan.reduced, plan.departures) == ("", "train.epochs=3")
 
 

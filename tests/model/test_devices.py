@@ -73,6 +73,30 @@ def test_preferred_threads_are_used_and_given_back(monkeypatch: pytest.MonkeyPat
         Compute.choose("cpu")
 
 
+def test_a_process_takes_no_more_of_a_gpu_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[float, int | None]] = []
+    _pretend(monkeypatch, cuda=True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share, index: taken.append((share, index))
+    )
+    Compute.choose("cuda")
+    assert taken == []
+    monkeypatch.setenv("VOIDSCOPE_GPU_SHARE", "0.25")
+    Compute.choose("cpu")
+    Compute.choose("cuda")
+    Compute.choose(torch.device("cuda:1"))
+    assert taken == [(0.25, None), (0.25, 1)]
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "-0.2", "half", "nan"])
+def test_what_is_no_share_of_a_gpu_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend(monkeypatch, cuda=True)
+    monkeypatch.setenv("VOIDSCOPE_GPU_SHARE", text)
+    with pytest.raises(ConfigError, match=f"VOIDSCOPE_GPU_SHARE='{text}' is no share of a GPU's memory"):
+        Compute.choose("cuda")
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False), ({}, False)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from voidscope.config import PretrainConfig
 from voidscope.training.contrastive import nt_xent
 from voidscope.training.places import POINTS, draw_places, features_at, local_contrast
 from voidscope.training.pool import SlicePool
-from voidscope.training.pretext import PLACES, Contrastive, Masked, draw_masks, mean_square, rng_at
+from voidscope.training.pretext import PLACES, Contrastive, Masked, draw_masks, mean_squares, rng_at
 from voidscope.training.views import Views, cut_views, draw_views
 
 CONFIG = PretrainConfig(crop=32)
@@ -32,12 +33,20 @@ def _maps(images: torch.Tensor) -> torch.Tensor:
     return torch.cat((images, images**2, images.roll(1, 3)), dim=1)
 
 
+def _loss(
+    task: Contrastive | Masked,
+    features: Callable[[torch.Tensor], torch.Tensor],
+    given_: tuple[torch.Tensor, ...],
+) -> torch.Tensor:
+    return task.loss(task.rows(features, *given_[: task.by_view]), *given_)
+
+
 def test_the_papers_loss_is_nt_xent_of_the_projected_means() -> None:
     task = Contrastive(3, CONFIG, seed=0)
     given_ = task.given(*_batch())
     assert len(given_) == len(task.heads) == 1
     expected = nt_xent(task.heads[0](_maps(given_[0]).mean((2, 3))), 0.2)
-    assert task.loss(_maps, *given_).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert _loss(task, _maps, given_).item() == pytest.approx(expected.item(), rel=1e-5)
     assert task.compared(*given_) == "chance 1.95"
 
 
@@ -49,8 +58,8 @@ def test_the_local_term_is_added_with_its_weight_and_leaves_the_global_one_alone
     places = draw_places(rng_at(0, PLACES, 3, 1), views, 32)
     np.testing.assert_array_equal(given_[1].numpy(), places.pixels)
     vectors = task.heads[1](features_at(_maps(batch), given_[1]).reshape(-1, 3)).reshape(8, POINTS, -1)
-    expected = plain.loss(_maps, batch) + 0.5 * local_contrast(vectors, given_[2], given_[3], 0.2)
-    assert task.loss(_maps, *given_).item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = _loss(plain, _maps, (batch,)) + 0.5 * local_contrast(vectors, given_[2], given_[3], 0.2)
+    assert _loss(task, _maps, given_).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(("hidden", "width"), [(0, 3), (64, 64)])
@@ -91,7 +100,7 @@ def test_hidden_pixels_are_not_shown_and_only_they_are_asked_for() -> None:
         shown.append(images)
         return _maps(images)
 
-    loss = task.loss(features, batch, hidden)
+    loss = _loss(task, features, (batch, hidden))
     assert shown[0][hidden].eq(0).all()
     assert torch.equal(shown[0][~hidden], batch[~hidden])
     weight, bias = (p.detach().numpy() for p in task.heads[0].parameters())
@@ -104,15 +113,15 @@ def test_hidden_pixels_are_not_shown_and_only_they_are_asked_for() -> None:
 
 
 def test_what_is_not_hidden_does_not_change_the_loss_of_an_answer() -> None:
-    values, where = torch.arange(4.0), torch.tensor([True, False, True, False])
-    assert float(mean_square(values, where)) == 2.0
-    assert float(mean_square(values + torch.tensor([0.0, 9, 0, 9]), where)) == 2.0
+    values, where = torch.arange(8.0).reshape(2, 4), torch.tensor([[True, False, True, False]] * 2)
+    assert mean_squares(values, where).tolist() == [2.0, 26.0]
+    assert mean_squares(values + torch.tensor([0.0, 9, 0, 9]), where).tolist() == [2.0, 26.0]
 
 
 def test_a_network_that_answers_with_the_mean_costs_what_progress_compares_with() -> None:
     task = Masked(3, CONFIG, seed=0)
     torch.nn.init.zeros_(task.heads[0].bias)
     given_ = task.given(*_batch())
-    loss = task.loss(lambda images: torch.zeros(len(images), 3, 32, 32), *given_)
+    loss = _loss(task, lambda images: torch.zeros(len(images), 3, 32, 32), given_)
     assert task.compared(*given_) == f"by the mean {loss.item():.2f}"
     assert math.isclose(loss.item(), float((given_[0][given_[1]] ** 2).mean()), rel_tol=1e-5)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
@@ -15,7 +16,9 @@ from voidscope.errors import ConfigError, JobFailed, NotReady, ProjectError
 from voidscope.model import Segmenter, build_segmenter, load_backbone
 from voidscope.training import Pretrained, gradients, learning_rate_at, pretext, pretrain_steps, states
 from voidscope.training import pretraining as module
+from voidscope.training.batches import parts_of as module_parts
 from voidscope.training.gradients import Gradients, Loss, Recording
+from voidscope.training.team import Team
 
 
 def _pretrain(config: Config, n: int = 9, resume: bytes | None = None) -> Pretrained:
@@ -227,7 +230,9 @@ def test_a_step_goes_through_the_recorded_way_where_there_is_one(
     monkeypatch.setattr(gradients, "record", record)
     with monkeypatch.context() as patch:
         patch.setattr(
-            module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+            module,
+            "Gradients",
+            lambda network, loss, *_, **__: Gradients(network, loss, torch.device("cuda")),
         )
         found = _pretrain(quick("pretrain.epochs=6"), n=8)
     assert recorded == [8]
@@ -243,7 +248,7 @@ def test_a_step_that_cannot_be_recorded_is_told_as_a_warning_and_changes_nothing
     monkeypatch.setattr(gradients, "record", record)
     plain = _pretrain(quick("pretrain.epochs=6"), n=8)
     monkeypatch.setattr(
-        module, "Gradients", lambda network, loss, _: Gradients(network, loss, torch.device("cuda"))
+        module, "Gradients", lambda network, loss, *_, **__: Gradients(network, loss, torch.device("cuda"))
     )
     found = _pretrain(quick("pretrain.epochs=6"), n=8)
     assert found.weights == plain.weights
@@ -336,13 +341,91 @@ def test_pools_smaller_or_a_little_larger_than_a_batch_work(n: int, tiny: None) 
     assert all(math.isfinite(loss) for loss in found.losses)
 
 
-def test_running_out_of_memory_names_the_setting(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def features(*_: object) -> torch.Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+@pytest.mark.parametrize("option", [[], OPTIONS["local"], OPTIONS["mae"]], ids=["paper", "local", "mae"])
+def test_gradients_added_up_from_parts_are_those_of_the_whole_batch(
+    option: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_norms(*_: object) -> Segmenter:
+        torch.manual_seed(3)
+        encoder = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh())
+        return Segmenter(encoder, nn.Conv2d(8, 16, 3, padding=1), nn.Sequential(nn.Conv2d(16, 1, 1)))
+
+    monkeypatch.setattr(module, "build_segmenter", without_norms)
+    monkeypatch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
+    config = quick("pretrain.batch_size=8", "pretrain.epochs=1", "pretrain.learning_rate=0.001", *option)
+    found = []
+    for most in (8, 3, 1):
+        monkeypatch.setattr(module, "parts_of", lambda n, _, most=most: module_parts(n, most))
+        found.append(_pretrain(config, n=16))
+    for other in found[1:]:
+        assert other.losses == pytest.approx(found[0].losses, rel=1e-4)
+        weights = [without_norms(), without_norms()]
+        for segmenter, run in zip(weights, (found[0], other), strict=True):
+            load_backbone(segmenter, run.weights)
+        for name, value in weights[0].encoder.state_dict().items():
+            torch.testing.assert_close(weights[1].encoder.state_dict()[name], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("fits", [4, 2, 1])
+def test_running_out_of_memory_halves_the_slices_in_the_network_and_says_so(
+    fits: int, tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = Segmenter.features, set()
+
+    def features(self: Segmenter, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 2 * fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.add(len(images))
+        return real(self, images)
 
     monkeypatch.setattr(Segmenter, "features", features)
-    with pytest.raises(JobFailed, match=r"pretrain\.batch_size=4; set half of it"):
+    found = _pretrain(quick("pretrain.batch_size=8"), n=16)
+    assert seen == {2 * fits}
+    assert [w.split(": ")[1].split(" slices")[0] for w in found.warnings] == [
+        f"steps are now added up from {n}" for n in (4, 2, 1) if n >= fits
+    ]
+    assert len(found.losses) == 3 and all(math.isfinite(loss) for loss in found.losses)
+
+
+def test_running_statistics_follow_each_part_once(tiny: None) -> None:
+    config = quick("pretrain.batch_size=8", "pretrain.epochs=1")
+    recipe = module._Pretraining(discs(8)[0], config, NORMALISATION, None, module.Alone())
+    recipe.most = 2
+    list(recipe.steps(0, 1.0))
+    counts = {n: int(b) for n, b in recipe.networks.named_buffers() if n.endswith("num_batches_tracked")}
+    assert {n.split(".")[0]: c for n, c in counts.items()} == {
+        "0": 4,
+        "1": 4,
+        "2": 1,
+    }  # the head sees all at once
+
+
+def test_a_gpu_without_memory_for_one_slice_hands_over_to_the_cpu_and_says_so(tiny: None) -> None:
+    recipe = module._Pretraining(discs(8)[0], quick(), NORMALISATION, None, module.Alone())
+    recipe.most = 1
+    assert recipe.save_memory() is None
+    recipe.compute = module.Compute(torch.device("meta"), torch.float32)
+    assert "without the GPU" in str(recipe.save_memory())
+    assert (recipe.compute.device.type, recipe.pool.device.type, recipe.most) == ("cpu", "cpu", 4)
+    assert all(math.isfinite(loss or 0.0) for loss, _ in recipe.steps(0, 1.0))
+
+
+def test_memory_that_never_suffices_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def features(*_: object) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(Segmenter, "features", features)
+    with pytest.raises(JobFailed, match=r"Pretraining stopped: .*can't allocate.*choose smaller batches"):
         _pretrain(quick())
+
+
+def test_a_team_that_runs_out_of_memory_names_the_settings(tiny: None) -> None:
+    team = Team(1, 2, torch.device("cpu"))
+    recipe = module._Pretraining(discs(8)[0], quick(), NORMALISATION, None, team)
+    with pytest.raises(
+        JobFailed, match=r"one of 2 devices with pretrain.batch_size=4; set half.*or pretrain.devices=1"
+    ):
+        recipe.save_memory()
 
 
 def test_a_loss_that_stays_not_a_number_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:

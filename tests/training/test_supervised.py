@@ -14,8 +14,9 @@ from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import PRESETS, Config
 from voidscope.errors import JobFailed, LabelError
 from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
-from voidscope.training import Trained, train_steps
+from voidscope.training import Trained, gradients, train_steps
 from voidscope.training import supervised as module
+from voidscope.training.gradients import Gradients, Loss, Recording
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 
 
@@ -276,6 +277,71 @@ def test_slices_that_are_not_numbers_end_the_training_in_one_line(tiny: list[Seg
     ) as said:
         finish(train_steps(images, labels, 3, quick(), normalisation=NORMALISATION))
     assert "\n" not in str(said.value)
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Steps are recorded, as they are on an NVIDIA GPU."""
+
+    def made(network: nn.Module, loss: Loss, _: torch.device, record: bool = True) -> Gradients:
+        return Gradients(network, loss, torch.device("cuda"), record)
+
+    monkeypatch.setattr(module, "Gradients", made)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_recorded_steps_give_the_weights_of_ordinary_ones(
+    preset: str, tiny: list[Segmenter], as_on_a_gpu: pytest.MonkeyPatch
+) -> None:
+    recorded: list[tuple[int, ...]] = []
+
+    def record(network: nn.Module, loss: Loss, given: tuple[torch.Tensor, ...]) -> Recording:
+        recorded.append(tuple(given[0].shape))
+        return Gradients(network, loss, torch.device("cpu"))
+
+    as_on_a_gpu.setattr(gradients, "record", record)
+    words = [f"preset={preset}", "train.steps=12" if preset == "product" else "train.epochs=6"]
+    config = quick("train.crops_per_slice=1").with_changes(
+        [*words, "train.batch_size=4", "train.crop=32", "model.flips=false"]
+    )
+    found = _train(config, n=10)
+    as_on_a_gpu.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "build_segmenter", tiny_segmenter)
+        assert _train(config, n=10).weights == found.weights
+    assert len(recorded) == len(set(recorded)) > 0
+    assert found.warnings == ()
+
+
+def test_steps_that_cannot_be_recorded_are_launched_as_ever_and_that_is_said(
+    tiny: list[Segmenter], as_on_a_gpu: pytest.MonkeyPatch
+) -> None:
+    def record(*_: object) -> Recording:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    as_on_a_gpu.setattr(gradients, "record", record)
+    found = _train(quick("train.epochs=6"), n=8)
+    assert ["stream is capturing" in w for w in found.warnings] == [True]
+
+
+def test_when_memory_runs_out_recordings_are_let_go_of(
+    tiny: list[Segmenter], as_on_a_gpu: pytest.MonkeyPatch
+) -> None:
+    def record(network: nn.Module, loss: Loss, given: tuple[torch.Tensor, ...]) -> Recording:
+        return Gradients(network, loss, torch.device("cpu"))
+
+    as_on_a_gpu.setattr(gradients, "record", record)
+    images, labels = discs(8)
+    recipe = module._Supervised(
+        tiny_segmenter(quick().model, 3), images, labels, quick("train.crop=64"), NORMALISATION
+    )
+    for epoch in range(4):
+        list(recipe.steps(epoch, 1.0))
+    assert recipe.gradients._recorded
+    assert "2 crops at a time" in str(recipe.save_memory())
+    assert all(math.isfinite(loss or 0.0) for loss, _ in recipe.steps(4, 1.0))
+    assert not recipe.gradients._recorded
 
 
 @pytest.mark.parametrize("at", [0, 2, 5])

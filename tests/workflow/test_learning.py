@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,34 @@ def test_other_scans_are_another_pretraining(pretrained: Project) -> None:
 
 
 def test_settings_of_other_verbs_do_not_matter(pretrained: Project) -> None:
-    assert not _runs(pretrained, pretrained.config.with_changes(["train.epochs=7", "suggest.budget=3"]))
+    others = ["train.epochs=7", "suggest.budget=3", "pretrain.devices=2"]
+    assert not _runs(pretrained, pretrained.config.with_changes(others))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("lightning_fabric") is None, reason="needs the extra multi-gpu")
+def test_two_processes_pretrain_what_one_does_and_the_last_state_outlives_a_cancelled_job(
+    project: Project,
+) -> None:
+    config = project.config.with_changes(["pretrain.devices=2", "pretrain.learning_rate=0.01"])
+    job = pretrain(project, config)
+    steps = job.steps()
+    kept = next(p for p in steps if p.note.endswith("kept"))
+    steps.close()
+    assert kept.done < kept.total
+    assert not project.pretrained_path.exists()
+    (state,) = project.pretrained_path.parent.glob("state-*.pt")
+    assert state.stat().st_size
+    said: list[Progress] = []
+    execute(job, said.append)
+    assert min(p.done for p in said if p.done) > kept.done  # it went on, and did not begin anew
+    file = project.pretrained_path.parent / "pretrained.json"
+    together = json.loads(file.read_text())["losses"]
+    file.unlink()
+    execute(pretrain(project, config.with_changes(["pretrain.devices=1"])))
+    alone = json.loads(file.read_text())["losses"]
+    assert len(together) == len(alone)
+    assert together[0] == pytest.approx(alone[0], rel=0.2)  # bfloat16, and few slices make much of little
 
 
 def _cut(path: Path) -> None:

@@ -21,11 +21,23 @@ Tell = Callable[[str], object]
 
 
 def run_all(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:
-    """Pretrain where a cell needs it, then run the cells; returns the reason of each that failed, by cell id."""
-    if any(c.method.initialisation == "contrastive" for c in cells):
-        with StderrProgress("Pretraining") as show:
-            pretrain_once(bench, show)
-    return run_cells(bench, cells, workers, tell)
+    """Pretrain where a cell needs it, then run the cells; returns the reason of each that failed, by cell id.
+
+    Where the pretraining fails, so do the cells that start from it, and no other.
+    """
+    needy = [c for c in cells if c.method.initialisation == "contrastive"]
+    if not needy:
+        return run_cells(bench, cells, workers, tell)
+    with StderrProgress("Pretraining") as show:
+        _, error = attempt(lambda: pretrain_once(bench, show))
+    if error is None:
+        return run_cells(bench, cells, workers, tell)
+    reason = f"its pretraining failed: {error_line(error)}"
+    tell(f"{len(needy)} cells are left out: {reason}")
+    for cell in needy:
+        write_bytes(_reason_path(bench, cell), f"{reason}\n".encode())
+    rest = [c for c in cells if c not in needy]
+    return {c.id: reason for c in needy} | run_cells(bench, rest, workers, tell)
 
 
 def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,31 +12,35 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from voidscope.benchmark.protocol import Cell
-from voidscope.machine import THREADS
+from voidscope.machine import GPU_SHARE, THREADS
 
 Work = Callable[[Cell], str]
 """Runs a cell; the reason in one line when it cannot be done, else nothing. Picklable, for other processes."""
+SHARED = 0.9
+"""How much of a GPU's memory the workers share; each takes some besides, for CUDA itself."""
 
 
 def finished(work: Work, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, str], None, None]:
     """Cells with the reason why they failed, or an empty one, as they end.
 
-    One worker is this process. Several are processes with one thread each, as two of one thread do more than one of two;
-    closing the iterator ends them.
+    One worker is this process. Several are processes with one thread each, as two of one thread do more than one of two, and
+    an even share of the GPU's memory where they compute there; closing the iterator ends them.
     """
     if workers == 1:
         for cell in cells:
             yield cell, work(cell)
         return
-    waiting = list(reversed(cells))
-    busy = [_hired(work, waiting.pop()) for _ in range(min(workers, len(cells)))]
+    waiting, share = list(reversed(cells)), SHARED / workers
+    busy = [_hired(work, waiting.pop(), share) for _ in range(min(workers, len(cells)))]
     try:
         while busy:
             for worker in _ready(busy):
                 busy.remove(worker)
                 cell, reason = worker.cell, worker.outcome()
                 if waiting:
-                    busy.append(worker.given(waiting.pop()) if worker.alive else _hired(work, waiting.pop()))
+                    busy.append(
+                        worker.given(waiting.pop()) if worker.alive else _hired(work, waiting.pop(), share)
+                    )
                 else:
                     worker.dismiss()
                 yield cell, reason
@@ -77,11 +81,11 @@ class _Worker:
         self.process.join()
 
 
-def _hired(work: Work, cell: Cell) -> _Worker:
+def _hired(work: Work, cell: Cell, gpu_share: float) -> _Worker:
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work), daemon=True)
-    with _single_threaded():
+    with _environment({"OMP_NUM_THREADS": "1", THREADS: "1", GPU_SHARE: f"{gpu_share:.3f}"}):
         process.start()
     there.close()  # so that the end of the process is the end of the line
     return _Worker(process, here, cell).given(cell)
@@ -109,10 +113,10 @@ def _told(exit_code: int | None) -> str:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Processes started inside use one thread each."""
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", THREADS)}
-    os.environ.update(dict.fromkeys(before, "1"))
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Processes started inside have these variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

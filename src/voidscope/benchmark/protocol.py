@@ -154,7 +154,7 @@ class Plan:
         return ", ".join(word for word in self.changed if word.partition("=")[0].strip() not in NEUTRAL)
 
 
-NEUTRAL = frozenset({"device", "model.imagenet_file"})
+NEUTRAL = frozenset({"device", "model.imagenet_file", "pretrain.devices"})
 """Settings that change where a run happens, not what it computes."""
 PLANS: Mapping[str, Plan] = {
     "paper": Plan((50, 100, 150, 200), seeds=5),

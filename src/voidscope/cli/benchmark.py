@@ -59,7 +59,7 @@ def run(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Cells at once, one thread each when more than one.")
+        int, typer.Option(min=1, help="Cells at once; several have one thread each and share a GPU.")
     ] = 1,
     changes: Changes = None,
     device: Device = None,

@@ -36,11 +36,16 @@ def pretrain(
     changes: Changes = None,
     seed: Seed = None,
     device: Device = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(help="GPUs that share each step; 0 for all there are. Needs the extra multi-gpu."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Contrastive pretraining on all training slices, labelled or not; resumes where it stopped."""
     project = open_project(path)
-    weights = run(workflow.pretrain(project, run_settings(project, changes, seed, device), scans))
+    words = [*(changes or []), *([] if devices is None else [f"pretrain.devices={devices}"])]
+    weights = run(workflow.pretrain(project, run_settings(project, words, seed, device), scans))
     say({"weights": str(weights)}, as_json, f"pretrained weights in {weights}")
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from voidscope.errors import ConfigError
-from voidscope.machine import DEVICE, preferred_device, preferred_threads
+from voidscope.machine import DEVICE, gpu_share, preferred_device, preferred_threads
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -80,9 +80,11 @@ class Compute:
 
     @classmethod
     def choose(cls, name: str | torch.device = "auto") -> Self:
-        """The device called `name` (see `choose_device`) with the fastest precision it has, and the threads preferred."""
+        """The device called `name` (see `choose_device`) with the fastest precision it has, and the threads and memory preferred."""
         use_threads()
         device = choose_device(name) if isinstance(name, str) else name
+        if device.type == "cuda" and (share := gpu_share()) < 1:
+            torch.cuda.set_per_process_memory_fraction(share, device.index)  # more is out of memory
         return cls(device, torch.bfloat16 if _has_bfloat16(device) else torch.float32)
 
     @property

@@ -9,21 +9,25 @@ if TYPE_CHECKING:
     from voidscope.training.contrastive import ProjectionHead, learning_rate_at, nt_xent
     from voidscope.training.pretraining import Pretrained, pretrain_steps
     from voidscope.training.supervised import Trained, train_steps
+    from voidscope.training.team import Seat, seats
 
 _HOMES = {
     "contrastive": ("ProjectionHead", "learning_rate_at", "nt_xent"),
     "pretraining": ("Pretrained", "pretrain_steps"),
     "supervised": ("Trained", "train_steps"),
+    "team": ("Seat", "seats"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Pretrained",
     "ProjectionHead",
+    "Seat",
     "Trained",
     "learning_rate_at",
     "nt_xent",
     "pretrain_steps",
+    "seats",
     "train_steps",
 ]
 

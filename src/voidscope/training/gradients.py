@@ -34,14 +34,16 @@ class Recording(Protocol):
 class Gradients:
     """Computes a loss and the gradients of a network's parameters, the fastest way that works.
 
+    With `record` false steps are never recorded: what processes send each other is not.
+
     Attributes
     ----------
     warnings : why steps are no longer recorded, where they were to be
     """
 
-    def __init__(self, network: nn.Module, loss: Loss, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, loss: Loss, device: torch.device, record: bool = True) -> None:
         self._network, self._loss = network, loss
-        self._may_record = device.type == "cuda"
+        self._may_record = record and device.type == "cuda"
         self._seen: Counter[Shapes] = Counter()
         self._recorded: dict[Shapes, Recording] = {}
         self.warnings: list[str] = []

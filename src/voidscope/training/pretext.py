@@ -15,6 +15,7 @@ from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.training.contrastive import ProjectionHead, chance_loss, nt_xent
 from voidscope.training.places import POINTS, draw_places, features_at, local_contrast
 from voidscope.training.pool import SlicePool
+from voidscope.training.team import Alone
 from voidscope.training.views import Views
 
 Features = Callable[[torch.Tensor], torch.Tensor]
@@ -29,14 +30,19 @@ class Pretext(Protocol):
 
     heads: nn.ModuleList
     """What stands on the decoder's output while pretraining, and is thrown away."""
+    by_view: int
+    """How many of what is `given` hold a row for each view; they come first."""
 
     def given(
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
-        """All a step depends on, `batch` of `views` first, with what is drawn at a `place` in the run."""
+        """All a step depends on, with what is drawn at a `place` in the run; first `batch`, this process's of the `views`."""
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """The loss of what `given` returned."""
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the loss needs of each view, a row each, from as much of the batch as is passed."""
+
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """The loss of the rows of a batch and of what `given` returned for it."""
 
     def compared(self, *given: torch.Tensor) -> str:
         """Words about the loss of a network that has learnt nothing."""
@@ -48,9 +54,10 @@ class Contrastive:
     L = NT-Xent(projected means of the decoder's output) + local_weight * `local_contrast`(projected pixels of it)
     """
 
-    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
-        self._config, self._seed = config, seed
+    def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
+        self._config, self._seed, self._team = config, seed, team or Alone()
         uses = (PROJECTION, LOCAL_PROJECTION) if config.local_weight else (PROJECTION,)
+        self.by_view = len(uses)
         self.heads = nn.ModuleList()
         for use in uses:
             with torch_seeded(torch.device("cpu"), seed, use):
@@ -59,30 +66,33 @@ class Contrastive:
     def given(
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
-        """The batch; with a local term also pixels, nearness and overlap of `Places`."""
+        """The batch; with a local term also its pixels, and nearness and overlap of all `Places`."""
+        mine = self._team.mine(len(views.which))
         if not self._config.local_weight:
             return (batch,)
         places = draw_places(rng_at(self._seed, PLACES, *place), views, self._config.crop)
-        return batch, pool.put(places.pixels), pool.put(places.near), pool.put(places.overlap)
+        return batch, pool.put(places.pixels[mine]), pool.put(places.near), pool.put(places.overlap)
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """NT-Xent of the pooled features, plus the weighted local term."""
-        batch, *places = given
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Means of the features (B, D); with a local term also the features (B, P, D) of its pixels."""
+        batch, *pixels = by_view
         features = features_of(batch)
-        pooled = features.mean((2, 3), dtype=torch.float32)
-        loss = nt_xent(self.heads[0](pooled), self._config.temperature)
-        return loss + self._config.local_weight * self._local(features, *places) if places else loss
+        means = features.mean((2, 3), dtype=torch.float32)
+        return (means, *(features_at(features, p).float() for p in pixels))
 
-    def _local(
-        self, features: torch.Tensor, pixels: torch.Tensor, near: torch.Tensor, overlap: torch.Tensor
-    ) -> torch.Tensor:
-        at = features_at(features, pixels).float()
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """NT-Xent of the projected means, plus the weighted local term."""
+        means, *local = rows
+        loss = nt_xent(self._team.whole(self.heads[0](means)), self._config.temperature)
+        return loss + self._config.local_weight * self._local(*local, *given[2:]) if local else loss
+
+    def _local(self, at: torch.Tensor, near: torch.Tensor, overlap: torch.Tensor) -> torch.Tensor:
         vectors = self.heads[1](at.flatten(0, 1)).unflatten(0, (-1, POINTS))
-        return local_contrast(vectors, near, overlap, self._config.temperature)
+        return local_contrast(self._team.whole(vectors), near, overlap, self._config.temperature)
 
     def compared(self, *given: torch.Tensor) -> str:
         """The loss of vectors that say nothing about slices."""
-        return f"chance {chance_loss(len(given[0]) // 2):.2f}"
+        return f"chance {chance_loss(self._team.n // 2):.2f}"
 
 
 class Masked:
@@ -91,8 +101,10 @@ class Masked:
     Hidden pixels are 0, the mean of normalised intensities; x' is a linear function of the decoder's output per pixel.
     """
 
-    def __init__(self, width: int, config: PretrainConfig, seed: int) -> None:
-        self._config, self._seed = config, seed
+    by_view = 2
+
+    def __init__(self, width: int, config: PretrainConfig, seed: int, team: Alone | None = None) -> None:
+        self._config, self._seed, self._team = config, seed, team or Alone()
         with torch_seeded(torch.device("cpu"), seed, REGRESSION):
             self.heads = nn.ModuleList([nn.Conv2d(width, 1, kernel_size=1)])
 
@@ -100,18 +112,22 @@ class Masked:
         self, batch: torch.Tensor, views: Views, pool: SlicePool, *place: int
     ) -> tuple[torch.Tensor, ...]:
         """The batch and which of its pixels are hidden, (B, 1, h, w)."""
-        rng = rng_at(self._seed, MASKS, *place)
-        return batch, pool.put(draw_masks(rng, len(batch), self._config))
+        hidden = draw_masks(rng_at(self._seed, MASKS, *place), len(views.which), self._config)
+        return batch, pool.put(hidden[self._team.mine(len(hidden))])
 
-    def loss(self, features_of: Features, *given: torch.Tensor) -> torch.Tensor:
-        """Mean squared error over the hidden pixels."""
-        batch, hidden = given
+    def rows(self, features_of: Features, *by_view: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Mean squared error over the hidden pixels of each view."""
+        batch, hidden = by_view
         found = self.heads[0](features_of(batch.masked_fill(hidden, 0.0)).float())
-        return mean_square(found - batch, hidden)
+        return (mean_squares(found - batch, hidden),)
+
+    def loss(self, rows: tuple[torch.Tensor, ...], *given: torch.Tensor) -> torch.Tensor:
+        """Mean squared error over the hidden pixels."""
+        return self._team.whole(rows[0]).mean()
 
     def compared(self, *given: torch.Tensor) -> str:
         """The loss of answering with the mean everywhere."""
-        return f"by the mean {float(mean_square(*given)):.2f}"
+        return f"by the mean {float(self._team.whole(mean_squares(*given)).mean()):.2f}"
 
 
 def draw_masks(rng: np.random.Generator, n: int, config: PretrainConfig) -> npt.NDArray[np.bool_]:
@@ -123,6 +139,6 @@ def draw_masks(rng: np.random.Generator, n: int, config: PretrainConfig) -> npt.
     return patches.repeat(config.patch, axis=2).repeat(config.patch, axis=3)
 
 
-def mean_square(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Mean of the squares of `values` at `where`."""
-    return (values.square() * where).sum() / where.sum()
+def mean_squares(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Mean of the squares of each of the `values` (B, ...) at `where`; as many count in each, so their mean is that of all."""
+    return (values.square() * where).flatten(1).sum(1) / where.flatten(1).sum(1)

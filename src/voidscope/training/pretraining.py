@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import Segmenter, build_segmenter
 from voidscope.model.weights import backbone_bytes
-from voidscope.training.batches import batches_of
+from voidscope.training.batches import batches_of, parts_of
 from voidscope.training.contrastive import learning_rate_at
 from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.gradients import Gradients
@@ -29,6 +30,7 @@ from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.pretext import Contrastive, Masked, Pretext
 from voidscope.training.spreading import spread_batches
 from voidscope.training.states import Keeper
+from voidscope.training.team import Alone
 from voidscope.training.views import ASPECTS, cut_views, draw_views
 
 Image = npt.NDArray[np.float32]
@@ -68,6 +70,7 @@ def pretrain_steps(
     normalisation: tuple[float, float],
     resume: bytes | None = None,
     groups: Sequence[Hashable] | None = None,
+    team: Alone | None = None,
 ) -> Steps[Pretrained]:
     """Teach a network to tell slices apart by two views of each (Eq. 1); yields progress, returns `Pretrained`.
 
@@ -82,6 +85,8 @@ def pretrain_steps(
     normalisation : mean and standard deviation of the training scans' scaled intensities
     resume : a state of an earlier call with the same slices and settings
     groups : the scan of each slice, for ``one_slice_per_scan``
+    team : the processes that do this together, all called with the same; None for this one alone. Only the first offers
+        states.
 
     Raises
     ------
@@ -101,17 +106,18 @@ def pretrain_steps(
             "pass groups, or set it to false."
         )
     with told_in_one_line("Pretraining"):
-        recipe = _Pretraining(images, config, normalisation, groups)
+        recipe = _Pretraining(images, config, normalisation, groups, team or Alone())
         course = Course(recipe.networks, recipe.optimiser)
         keeper = Keeper(course, _recipe_digest(recipe, config), config.pretrain.epochs)
         if resume is not None:
             keeper.resume(resume)
-        yield from follow(recipe, course, config.pretrain.epochs, keeper.offer)
+        offer = keeper.offer if recipe.team.rank == 0 else (lambda: None)
+        yield from follow(recipe, course, config.pretrain.epochs, offer)
         return Pretrained(
             weights=backbone_bytes(recipe.segmenter),
             losses=tuple(course.losses),
             state=keeper.state(),
-            device=recipe.compute.name,
+            device=recipe.where,
             threads=torch.get_num_threads(),
             dtype=recipe.compute.precision,
             warnings=(*course.warnings, *recipe.gradients.warnings),
@@ -126,24 +132,34 @@ class _Pretraining:
 
     def __init__(
         self, images: Sequence[Image], config: Config, normalisation: tuple[float, float],
-        groups: Sequence[Hashable] | None,
+        groups: Sequence[Hashable] | None, team: Alone,
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.pretrain.spelled_out(), normalisation
+        self.team = team
         self.groups = groups if self.config.one_slice_per_scan else None
-        self.compute = Compute.choose(config.device)
+        self.compute = Compute.choose(team.device or config.device)
+        if team.size > 1 and self.compute.device.type == "cpu":
+            torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
         self.pool = SlicePool([_reduced(i, self.config) for i in images], torch.float16, self.compute.device)
-        self.n_steps = len(batches_of(np.arange(len(images)), self.config.batch_size, least=2))
+        batches = batches_of(np.arange(len(images)), self.config.batch_size, least=2)
+        self.n_steps = len(batches)
+        self.most = self._largest = max(map(len, batches))
         scratch = config.model.model_copy(update={"initialisation": "none"})
         self.segmenter: Segmenter = self.compute.place(build_segmenter(scratch, 1, config.seed))
         pretext = Masked if self.config.method == "mae" else Contrastive
-        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed)
+        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
         heads = self.pretext.heads.to(self.compute.device)
         self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, heads])
-        self.gradients = Gradients(self.networks, self._loss, self.compute.device)
+        self.gradients = Gradients(self.networks, self._loss, self.compute.device, record=team.size == 1)
         self.optimiser = torch.optim.SGD(
             self.networks.parameters(), lr=self.config.learning_rate, momentum=self.config.momentum,
             weight_decay=self.config.weight_decay, fused=self.compute.device.type == "cuda" or None,
         )  # fmt: skip
+
+    @property
+    def where(self) -> str:
+        """What a record says it ran on."""
+        return self.compute.name if self.team.size == 1 else f"{self.team.size} x {self.compute.name}"
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """One pass over all slices in a new order."""
@@ -166,27 +182,93 @@ class _Pretraining:
         """One optimiser step on two views of each slice in `which`, side by side in one batch."""
         rng = rng_at(self.seed, VIEWS, epoch, k)
         views = draw_views(rng, np.repeat(which, 2), self.pool.sizes, self.config)
-        batch = cut_views(self.pool, views, self.config, self.normalisation)
+        mine = self.team.mine(len(views.which))
+        batch = cut_views(self.pool, views.part(mine), self.config, self.normalisation)
         given = self.pretext.given(batch, views, self.pool, epoch, k)
-        with torch_seeded(batch.device, self.seed, DROPOUT, epoch, k):
-            value = float(self.gradients(*given))
+        place = (epoch, k, self.team.rank) if self.team.rank else (epoch, k)
+        parts = parts_of(len(which), self.most)
+        if len(parts) == 1:
+            with torch_seeded(batch.device, self.seed, DROPOUT, *place):
+                value = float(self.gradients(*given))
+        else:
+            value = float(self._in_parts(given, [slice(2 * p.start, 2 * p.stop) for p in parts], *place))
         if not math.isfinite(value):
             raise Diverged("The loss")
+        self.team.share_gradients(self.networks)
         self.optimiser.step()
         return value, f" ({self.pretext.compared(*given)})"
 
     def _loss(self, *given: torch.Tensor) -> torch.Tensor:
-        return self.pretext.loss(self._features, *given)
+        with self.team.sharing_norms():
+            rows = self.pretext.rows(self._features, *given[: self.pretext.by_view])
+            return self.pretext.loss(rows, *given)
+
+    def _in_parts(self, given: tuple[torch.Tensor, ...], parts: list[slice], *place: int) -> torch.Tensor:
+        """Leave the gradient in the network as a step does, from `parts` of the views at a time; returns the loss.
+
+        The loss is of the whole batch: its gradient by each view's rows is found first, and taken on through the network part
+        by part (Gao et al. 2021, arXiv:2101.06983). Batch norm inside the network is of a part; its running statistics
+        follow the second pass alone.
+        """
+        self.networks.zero_grad(set_to_none=True)
+        with torch.no_grad(), not_tracking(self.networks):
+            found = [self._rows(given, part, *place) for part in parts]
+        rows = tuple(torch.cat(r).requires_grad_() for r in zip(*found, strict=True))
+        loss = self.pretext.loss(rows, *given)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for part in parts:
+            slopes = [r.grad[part] for r in rows if r.grad is not None]
+            torch.autograd.backward(self._rows(given, part, *place), slopes)
+        return loss.detach()
+
+    def _rows(self, given: tuple[torch.Tensor, ...], part: slice, *place: int) -> tuple[torch.Tensor, ...]:
+        with torch_seeded(given[0].device, self.seed, DROPOUT, *place, part.start):
+            return self.pretext.rows(self._features, *(t[part] for t in given[: self.pretext.by_view]))
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
         with self.compute.running():
             return self.segmenter.features(images.contiguous(memory_format=self.compute.layout))
 
     def save_memory(self) -> str | None:
-        """Nothing saves memory without changing how many negatives there are, which is a person's choice."""
-        raise JobFailed(
-            f"Memory ran out with pretrain.batch_size={self.config.batch_size}; set half of it (fewer negatives), or device=cpu."
-        )
+        """Halve how many slices are in the network at once, adding up their gradients; then leave the GPU.
+
+        Raises
+        ------
+        JobFailed : in a team, whose other processes wait meanwhile.
+        """
+        if self.team.size > 1:
+            raise JobFailed(
+                f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
+                "half of it (fewer negatives), or pretrain.devices=1."
+            )
+        said = self.gradients.warnings
+        self.gradients = Gradients(
+            self.networks, self._loss, self.compute.device, record=False
+        )  # lets go of recordings
+        self.gradients.warnings += said
+        if self.most > 1:
+            self.most //= 2
+            return f"steps are now added up from {self.most} slices at a time, of which batch norm is then, the loss still of all"
+        if self.compute.device.type == "cpu":
+            return None
+        self.compute = Compute.choose("cpu")
+        self.compute.place(self.networks)
+        self.pool.to(self.compute.device)
+        self.most = self._largest
+        return "pretraining goes on without the GPU, which takes many times as long"
+
+
+@contextmanager
+def not_tracking(network: nn.Module) -> Iterator[None]:
+    """Inside, batch norm in training leaves its running statistics as they are."""
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def _recipe_digest(recipe: _Pretraining, config: Config) -> str:

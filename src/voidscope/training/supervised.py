@@ -29,6 +29,7 @@ from voidscope.training.augment import cut_crops, draw_crops
 from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
 from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.focus import Focus
+from voidscope.training.gradients import Gradients
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.schedules import shared_out, supervised_rate
@@ -113,7 +114,7 @@ def train_steps(
             device=recipe.compute.name,
             threads=torch.get_num_threads(),
             dtype=recipe.compute.precision,
-            warnings=tuple(course.warnings),
+            warnings=(*course.warnings, *recipe.gradients.warnings),
             seconds=time.monotonic() - started,
         )
 
@@ -160,6 +161,7 @@ class _Supervised:
         self.entries = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
         self.n_steps = self._steps_per_epoch()
         self.most = self._largest
+        self.gradients = Gradients(segmenter, self._loss, self.compute.device)
         self.optimiser = _optimiser(segmenter, config.train)
 
     def _steps_per_epoch(self) -> int:
@@ -204,11 +206,8 @@ class _Supervised:
         total = weights[labels].sum()
         if not total > 0:
             return None
-        self.optimiser.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=images.device)
         with torch_seeded(images.device, self.seed, DROPOUT, epoch, k):
-            for part in parts_of(len(which), self.most, self._least):
-                loss += self._learn_from(images[part], labels[part], weights[1:], total, len(which))
+            loss = self._learn_from(images, labels, weights[1:], total)
         value = float(loss)
         if not math.isfinite(value):
             raise Diverged("The loss")
@@ -216,14 +215,30 @@ class _Supervised:
         return value
 
     def _learn_from(
+        self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, total: torch.Tensor
+    ) -> torch.Tensor:
+        """Leave the gradient of a batch's loss in the network, added up from parts where memory is short; returns the loss."""
+        parts = parts_of(len(images), self.most, self._least)
+        if len(parts) == 1:
+            return self.gradients(images, labels, weights, total)
+        self.optimiser.zero_grad(set_to_none=True)
+        found = torch.zeros((), device=images.device)
+        for part in parts:
+            share = (part.stop - part.start) / len(images)
+            loss = self._loss(images[part], labels[part], weights, total, share)
+            loss.backward()  # type: ignore[no-untyped-call]
+            found += loss.detach()
+        return found
+
+    def _loss(
         self,
         images: torch.Tensor,
         labels: torch.Tensor,
         weights: torch.Tensor,
         total: torch.Tensor,
-        batch: int,
+        share: float = 1.0,
     ) -> torch.Tensor:
-        """Add the gradient of these crops' share of the loss of a batch of `batch` crops; returns the share.
+        """These crops' part of the loss of a batch, whose labels weigh `total` and of whose crops they are a `share`.
 
         Dice is of these crops alone: it cannot be added up from parts of a batch.
         """
@@ -231,13 +246,16 @@ class _Supervised:
             logits, _ = self.segmenter(images.contiguous(memory_format=self.compute.layout))
         loss = weighted_loss(logits, labels, weights) / total
         if self.config.dice:
-            share = len(labels) / batch
             loss = loss + self.config.dice * share * dice_loss(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        return loss
 
     def save_memory(self) -> str | None:
         """Halve how many crops are in memory at once, adding up their gradients; then leave the GPU."""
+        said = self.gradients.warnings
+        self.gradients = Gradients(
+            self.segmenter, self._loss, self.compute.device, record=False
+        )  # lets go of recordings
+        self.gradients.warnings += said
         if self.most > self._least:
             self.most = max(self._least, self.most // 2)
             return f"steps are now added up from {self.most} crops at a time"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from voidscope.apart import apart
+from voidscope.apart import abreast, apart
 from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
 from voidscope.project import PackedLabel, SliceReader
@@ -16,7 +17,7 @@ from voidscope.vocabulary import SliceKey
 from voidscope.workflow.snapshot import LOADING
 
 if TYPE_CHECKING:
-    from voidscope.training import Pretrained, Trained
+    from voidscope.training import Pretrained, Seat, Trained
 
 T = TypeVar("T")
 
@@ -64,16 +65,30 @@ class Looking:
     state: Path
 
     def steps(self) -> Steps[Pretrained]:
-        """Pretrain; see `training.pretrain_steps`."""
+        """Pretrain, in as many processes as the settings have it; see `training.pretrain_steps`."""
         yield Progress(0, self.settings.pretrain.epochs, LOADING)
+        from voidscope.training import seats
+
+        places = seats(self.settings, len(self.keys))
+        if not places:
+            return (yield from self._alone_or_in(None))
+        return (yield from abreast("Pretraining", [partial(self.as_one_of, seat) for seat in places]))
+
+    def as_one_of(self, seat: Seat) -> Steps[Pretrained]:
+        """Take part in a team, in this process; all find the same, and only the first hands it over."""
+        found = yield from self._alone_or_in(seat)
+        return found if seat.rank == 0 else replace(found, weights=b"", state=b"")
+
+    def _alone_or_in(self, seat: Seat | None) -> Steps[Pretrained]:
         from voidscope.training import pretrain_steps
 
         resume = self.state.read_bytes() if self.state.exists() else None
         images = [self.reader.image(k) for k in self.keys]
         groups = [k.scan for k in self.keys]
         running = pretrain_steps(
-            images, self.settings, normalisation=self.normalisation, resume=resume, groups=groups
-        )
+            images, self.settings, normalisation=self.normalisation, resume=resume, groups=groups,
+            team=seat.taken() if seat else None,
+        )  # fmt: skip
         return (yield from _keeping_state(running, self.state))
 
 
