@@ -13,7 +13,7 @@ import pytest
 
 from builders import add_cycle, set_prediction
 from voidscope.jobs import execute
-from voidscope.metrology import Report, Verdict
+from voidscope.metrology import Report, Verdict, sight_in_words
 from voidscope.project import Project, export_report, import_truth, project_truth, report_files
 from voidscope.project.results import read_pictures, write_evaluation
 from voidscope.vocabulary import SliceKey
@@ -77,7 +77,7 @@ def claiming(project: Project, folder: Path, evaluation: Mapping[str, Any]) -> P
     facts["held_out_void_iou"] = evaluation["iou"]["void"]
     named = {"mIoU": "miou", "void recall": "void_recall", "IoU": "iou", "scans": "scans", "date": "created"}
     facts["model_record"].update({f"validation {said}": evaluation[n] for said, n in named.items()})
-    facts["warnings"] = [w for w in facts["warnings"] if "was not evaluated" not in w]
+    facts["warnings"] = [sight_in_words(facts["model_record"], ())]
     for scan in told["scans"]:
         for one in (scan, *scan["bumps"]):
             one["verdict"], one["reason"] = "PASS", one["reason"].split("; cycle 1 was judged")[0]
@@ -165,3 +165,34 @@ def test_changes_from_a_model_that_nobody_judged_say_so(project: Project, datase
     assert list(found.doubts) == ["cycle 1"]
     page = (project.path / "changes" / "changes.html").read_text()
     assert "nobody knows what it misses" in page and "not of the parts" in page
+
+
+@pytest.mark.parametrize("dataset", [2], indirect=True)
+def test_no_ratio_passes_that_would_not_at_the_recall_of_its_model(
+    project: Project, dataset: Dataset, tmp_path: Path
+) -> None:
+    with_model(project, dataset)
+    execute(evaluate(project, dataset))
+    ratio = max(s.ratio or 0 for s in execute(measure(project)).scans)
+    config = project.config.with_changes([f"measure.limit={1.2 * ratio}"])
+    assert {s.verdict for s in execute(measure(project, config=config)).scans} == {Verdict.PASS}
+    with_model(project, dataset)
+    write_evaluation(project.cycle.folder, {**GOOD, "truth": "elsewhere", "void_recall": 0.75})
+    report = execute(measure(project, config=config))
+    for scan in report.scans:
+        assert (
+            scan.verdict is Verdict.REVIEW
+            and "finds 75 % of the held-out void; at that recall" in scan.reason
+        )
+    assert [b.measured.verdict for s in report.scans for b in s.bumps] == [Verdict.REVIEW] * 3
+    told = "The model finds 75 % of the labelled void of c; what it misses is in no figure of this report."
+    assert report.provenance["warnings"] == [told] == report.sight()
+    assert told in report.text() and told in report.html() and told in report.print_html()
+    assert execute(verify(project)) == ()
+    found = execute(changes(project, cycles=(1, 2), config=config))
+    assert (found.summary()["verdict_flips"], found.summary()["flips_by_doubt"]) == ({"PASS -> REVIEW": 3}, 3)
+    assert found.doubts == {
+        "cycle 2": "the model finds 75 % of the held-out void, and no ratio passes that would not at that recall"
+    }
+    write_evaluation(project.cycle.folder, {**GOOD, "truth": "elsewhere", "void_recall": 0.9})
+    assert {s.verdict for s in execute(measure(project, config=config)).scans} == {Verdict.PASS}

@@ -77,7 +77,6 @@ def changes(
         )
     reader, classes, folder = project.reader(names), project.classes, project.path
     doubts = [doubt_of(c, classes, how, Standing.now(project, c)) for _, c, how in sides]
-    said = {name: doubt.reason for (name, _, _), doubt in zip(sides, doubts, strict=True) if doubt.reason}
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
 
     made = {
@@ -102,6 +101,9 @@ def changes(
                 margins = read_margins(cycle.folder, name, mask, classes)
                 bare.append(measured_scan(cycle, record, mask, classes, how, Doubt(), now, margins))
                 side.append(doubt.falls_on(bare[-1]))
+        said = {
+            name: words for (name, _, _), words in zip(sides, map(_words, doubts, sure), strict=True) if words
+        }
         told = made | {"sides": [_side(*side) for side in sides], "scans": sources}
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores, said, sure, told)
         yield Progress(len(names), len(names), "taking pictures")
@@ -115,6 +117,11 @@ def changes(
         return found
 
     return Job("Comparing measurements", steps, commit)
+
+
+def _words(doubt: Doubt, measured: Sequence[ScanMeasurement]) -> str:
+    """Why no verdict, or no PASS, comes of a model; empty where one does of all that was measured with it."""
+    return doubt.words if doubt.reason or any(map(doubt.overturns, measured)) else ""
 
 
 def _side(name: str, cycle: Cycle, recipe: MeasureConfig) -> dict[str, str]:

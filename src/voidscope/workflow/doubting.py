@@ -9,6 +9,7 @@ from typing import Any
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Margins, ScanMeasurement, doubted, measure_scan
 from voidscope.metrology.quantities import classes_read
+from voidscope.metrology.recall import at_recall
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -22,14 +23,30 @@ from voidscope.workflow.snapshot import seconds
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why a model's verdict is REVIEW; `of_pass` where that concerns a PASS alone. Empty where there is no doubt."""
+    """Why a model's verdict is REVIEW.
+
+    Attributes
+    ----------
+    reason : in words; empty where there is none that concerns whatever is measured
+    of_pass : whether that concerns a PASS alone
+    recall : share of the held-out void that the model found, at which a ratio must pass too; None where nobody knows
+    """
 
     reason: str = ""
     of_pass: bool = False
+    recall: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Why, in words; where nothing else is in doubt, by its recall."""
+        if self.reason or self.recall is None:
+            return self.reason
+        return f"the model finds {100 * self.recall:.0f} % of the held-out void, and no ratio passes that would not at that recall"
 
     def falls_on(self, found: ScanMeasurement) -> ScanMeasurement:
         """What was measured, with the verdicts that this doubt leaves."""
-        return doubted(found, self.reason, of_pass=self.of_pass)
+        seen = found if self.recall is None else at_recall(found, self.recall)
+        return doubted(seen, self.reason, of_pass=self.of_pass)
 
     def overturns(self, found: ScanMeasurement) -> bool:
         """Whether a verdict that was given, of the scan or a bump, is none any more."""
@@ -120,9 +137,11 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
 def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Standing) -> Doubt:
     """Why no verdict by this recipe comes of a model of which that is `known`; empty where one does.
 
-    That nobody judged the model, or what it makes of a class that lengths depend on, comes last, for it lets a FAIL stand.
+    That nobody judged the model, or what it makes of a class that lengths depend on, comes last, for it lets a FAIL stand. A model
+    that was judged misses some void; what is not doubted else passes at its recall, or not at all.
     """
     found = void_iou_of(known.evaluation, classes)
+    recall = None if known.evaluation is None else known.evaluation.get("void_recall")
     judged = {} if known.evaluation is None or found is None else known.evaluation["iou"]
     reason = known.not_in_force or _blind(cycle, classes, recipe, found, judged)
     if not reason and found is None and not recipe.unjudged_accepted:
@@ -132,7 +151,7 @@ def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Stan
             of_pass=True,
         )
     unjudged = "" if reason or recipe.unjudged_accepted else _unjudged_length(cycle, classes, recipe, judged)
-    return Doubt(unjudged, of_pass=True) if unjudged else Doubt(reason)
+    return Doubt(unjudged or reason, of_pass=bool(unjudged), recall=recall)
 
 
 def _unjudged_length(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config, MeasureConfig
+from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
@@ -16,6 +16,7 @@ from voidscope.metrology import (
     ScanMeasurement,
     check_names,
     overlay_png,
+    sight_in_words,
     spot,
     worst,
 )
@@ -95,10 +96,12 @@ def measuring(
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": found_voids, "promotion": known.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
+        "held_out_void_iou": found_voids, "promotion": known.promotion,
         "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder.resolve()), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told, known.evaluation)
+    sight = sight_in_words(provenance["model_record"], [settings.measure.unjudged_accepted])
+    provenance["warnings"] = [*cycle.metrics.get("warnings", []), sight]
 
     def steps() -> Steps[Measured]:
         measured: list[ScanMeasurement] = []
@@ -175,15 +178,6 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
         if n not in {s.scan for s in report.scans} | set(told.get("not_measured") or ())
     ]
     return f"Measured before {named(later)} came in" if later else ""
-
-
-def _unjudged(cycle: Cycle, recipe: MeasureConfig, found: float | None) -> list[str]:
-    if found is not None:
-        return []
-    accepted = f"; accepted by {recipe.unjudged_accepted}" if recipe.unjudged_accepted else ""
-    return [
-        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals{accepted}."
-    ]
 
 
 def _worst_picture(reader: SliceReader, scan: str, mask: Mask, classes: ClassMap) -> bytes:
