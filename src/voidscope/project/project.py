@@ -22,6 +22,7 @@ from voidscope.project.held_masks import HeldMasks
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
+from voidscope.project.masks import mask_path, read_mask
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceLists, SliceReader, pooled_moments
 from voidscope.project.watching import Watch
@@ -269,7 +270,7 @@ class Project:
 
     def mask_path(self, scan: str) -> Path:
         """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
-        return results.mask_path(self.cycle.folder if self.cycle else self.path, scan)
+        return mask_path(self.cycle.folder if self.cycle else self.path, scan)
 
     def uncertainty(self, scan: str) -> VoxelSource | None:
         """The current model's entropy in nats (z, y, x) of a scan, read when it is looked at; None when not segmented yet."""
@@ -337,7 +338,7 @@ class Project:
 
     def _read_mask(self, scan: str) -> Mask | None:
         place = self.mask_path(scan).parent.parent
-        return results.read_mask(place, scan, self.classes, self.scan(scan).shape)
+        return read_mask(place, scan, self.classes, self.scan(scan).shape)
 
     def _tell_news(self) -> None:
         """Tell of every result that was written or taken away since somebody last looked."""

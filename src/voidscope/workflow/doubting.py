@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Margins, ScanMeasurement, doubted, measure_scan
+from voidscope.metrology import ScanMeasurement, doubted, measure_scan
 from voidscope.metrology.quantities import classes_read
 from voidscope.metrology.recall import at_recall
 from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project.margins import read_margins
+from voidscope.project.masks import mask_path, mask_sha256, read_hash
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.workflow.evaluating import by_labels_of_now, judgement
@@ -61,23 +63,34 @@ class Doubt:
         )
 
 
-def measured_scan(
-    cycle: Cycle,
-    record: ScanRecord,
-    mask: Mask,
-    classes: ClassMap,
-    recipe: MeasureConfig,
-    doubt: Doubt,
-    fingerprint_now: str,
-    margins: Margins | None,
-) -> ScanMeasurement:
-    """What a report says of a model's mask (z, y, x): no verdict that `doubt` of the model falls on, and none where the scan is unfit.
+@dataclass(frozen=True)
+class MeasuredMask:
+    """What a report says of a model's mask, and of what.
 
-    `margins` are how sure the model was, where that was kept.
+    Attributes
+    ----------
+    found : no verdict that the doubt of the model falls on, and none where the scan or the mask is unfit
+    mask_sha256, margins_sha256 : of the mask, and of how sure the model was of it, empty where that is not known
+    warning : why that cannot be read, empty where it can or was not kept
     """
-    views = read_views(cycle.folder, record.name, record.shape, len(classes))
-    found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views, margins)
-    return doubt.falls_on(doubted(found, _unfit(record, fingerprint_now)))
+
+    found: ScanMeasurement
+    mask_sha256: str
+    margins_sha256: str
+    warning: str
+
+
+def measured_mask(
+    cycle: Cycle, record: ScanRecord, mask: Mask, classes: ClassMap, recipe: MeasureConfig, doubt: Doubt, fingerprint_now: str
+) -> MeasuredMask:  # fmt: skip
+    """Measure a model's mask (z, y, x) as a report does, by what was kept beside it."""
+    name, sha256 = record.name, mask_sha256(mask)
+    margins, warning = read_margins(cycle.folder, name, mask, classes)
+    views = read_views(cycle.folder, name, record.shape, len(classes))
+    found = measure_scan(mask, classes, record.spacing_um, recipe, name, views, margins)
+    unfit = _unfit(record, fingerprint_now) or _not_as_made(cycle, name, sha256)
+    known = "" if margins is None else margins.sha256
+    return MeasuredMask(doubt.falls_on(doubted(found, unfit)), sha256, known, warning)
 
 
 @dataclass(frozen=True)
@@ -207,3 +220,14 @@ def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
     if record.is_projected:
         return f"the slices of {record.name} are X-ray projections, in which nothing has a volume; measure the reconstruction (.txm)"
     return ""
+
+
+def _not_as_made(cycle: Cycle, scan: str, sha256: str) -> str:
+    """Why no verdict comes of a mask with this hash: another program has changed it. Empty where none has, or no hash was kept."""
+    if read_hash(cycle.folder, scan) in ("", sha256):
+        return ""
+    path = mask_path(cycle.folder, scan).relative_to(cycle.folder.parent.parent)
+    return (
+        f"the mask of {scan} is not the one that cycle {cycle.number} made, for it was changed outside voidscope: segment the scan again, or "
+        f"measure the file by itself (voidscope measure --mask {path.as_posix()})"
+    )

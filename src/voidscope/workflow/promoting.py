@@ -18,7 +18,7 @@ from voidscope.errors import NotReady, Refused, named
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results, truth_of
-from voidscope.project.results import mask_path, read_mask
+from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
 from voidscope.workflow.evaluating import held_out, learnt, unseen, with_truth
