@@ -106,3 +106,8 @@ def test_a_fail_of_another_criterion_tells_how_many_pass() -> None:
 def test_without_void_or_solder_nothing_is_said_of_recall() -> None:
     mask = np.full((4, 4, 4), SOLDER, np.uint8)
     assert at_recall(measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), "a"), 0.3).outcomes[0].value == 0
+
+
+def test_the_reason_tells_the_uncertainty_once() -> None:
+    left = at_recall(measured(5, limit=0.0105), 0.9)
+    assert left.verdict is Verdict.REVIEW and left.reason.count("reaches over it") == 1

@@ -54,9 +54,11 @@ def _outcome(outcome: Outcome, criterion: Criterion, recall: float, rule: str) -
         return outcome
     said = "the model finds none of the held-out void, so nobody knows the ratio"
     if recall:
-        then = judge(criterion, outcome.value / recall, rule, uncertainty=outcome.uncertainty)
+        guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
+        u, of = outcome.uncertainty if guarded else None, criterion.model_copy(update={"uncertainty": None})
+        then = judge(of, outcome.value / recall, rule, uncertainty=u)
         if then.verdict is Verdict.PASS:
             return outcome
         said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"
     way = "look at the slices, or label more that show void and train again"
-    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}, but {said}: {way}")
+    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}; {said}: {way}")
