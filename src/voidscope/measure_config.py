@@ -21,6 +21,8 @@ OtherName = Literal[
 ]  # fmt: skip
 """What else a criterion may look at; `voidscope.metrology.QUANTITIES` says what each is. The end of a name is its unit."""
 
+LEAST_SIGMA = 0.005
+"""No doubt of edges that is fitted to errors is less, in voxels."""
 RATIO_NAMES: tuple[str, ...] = get_args(RatioName)
 
 
@@ -114,7 +116,7 @@ class MeasureConfig(Section):
         unit="voxels",
     )  # fmt: skip
     coverage: float = setting(
-        2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", gt=0, le=5
+        2.0, "Coverage factor", "k of the expanded uncertainty; 2 covers about 95 %.", ge=1, le=5
     )
     spacing_uncertainty: float = setting(
         0.0, "Doubt of the voxel size",
@@ -182,3 +184,12 @@ class MeasureConfig(Section):
     def _limit_is_a_fraction(cls, value: object) -> object:
         _fraction(value, "the limit")
         return value
+
+    @model_validator(mode="after")
+    def _doubts_something(self) -> Self:
+        if self.rule == "guard band" and self.edge_sigma < LEAST_SIGMA and self.uncertainty is None:
+            raise ValueError(
+                f"with edge_sigma = {self.edge_sigma:g} a guard band takes edges for certain; give at least {LEAST_SIGMA:g} voxels, or the "
+                "uncertainty of the ratio"
+            )
+        return self

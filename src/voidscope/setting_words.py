@@ -22,7 +22,7 @@ class Section(BaseModel):
         wanted, word = cls.model_fields[str(info.field_name)].annotation, str(value).strip().lower()
         if (isinstance(value, bool) or word == "nan") and (wanted in (int, float) or wanted == float | None):
             raise ValueError(f"it must be a number, got {word}")
-        return value
+        return 0.0 if isinstance(value, float) and value == 0 else value  # of either sign
 
 
 def setting(default: Any, title: str, consequence: str, **extra: Any) -> Any:

@@ -108,6 +108,18 @@ def test_the_pdf_of_a_project_s_report_is_recorded_and_another_in_its_place_is_f
     assert verified.exit_code == 1 and "report.pdf is none that was printed" in verified.stdout
 
 
+def test_what_a_report_warns_of_is_said_once(tmp_path: Path) -> None:
+    dataset = bump_dataset(tmp_path / "scans")
+    project = quick_project(tmp_path / "project", dataset)
+    add_cycle(project)
+    mask = project_truth(project, dataset, "a")
+    set_prediction(project, project.cycle.id, "a", mask, np.zeros(mask.shape, np.float16))
+    (project.cycle.folder / "uncertainty" / "a.tif").write_bytes(b"")
+    done = CliRunner().invoke(app, ["measure", str(project.path), "--scan", "a"], catch_exceptions=False)
+    assert done.stderr.count("warning: lengths in a are to the voxel") == 1
+    assert "Nobody knows" in done.stdout and "Nobody knows" not in done.stderr
+
+
 @pytest.fixture
 def no_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "BINDINGS", ())

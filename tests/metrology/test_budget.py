@@ -102,7 +102,7 @@ def test_the_volumes_edges_are_two_thirds_of_the_faces() -> None:
 
 
 def test_a_spread_alone_can_leave_a_verdict_to_a_person() -> None:
-    recipe = MeasureConfig(limit=0.0095, rule="guard band", edge_sigma=0)
+    recipe = MeasureConfig(limit=0.0095, rule="guard band", edge_sigma=0.005)
     assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a").verdict is Verdict.PASS
     assert measure_mask(cube(), HBM, (1, 1, 1), recipe, "a", VIEWS).verdict is Verdict.REVIEW
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Changes, Report, ScanMeasurement, changes_page, doubted, measure_scan
 from voidscope.metrology.changes import flags, paired
+from voidscope.metrology.moving import values_moved
 
 
 def scan(voids: dict[int, float], recipe: MeasureConfig | None = None, name: str = "a") -> ScanMeasurement:
@@ -245,3 +247,74 @@ def test_flips_that_come_of_judging_the_models_alone_are_told_from_those_of_the_
         assert (
             "4 of the flips come of what is known of the models, not of the parts" in said and doubt in said
         )
+
+
+def watching(*measures: str, uncertainty: float | None = None, **recipe: object) -> MeasureConfig:
+    """A recipe with criteria that pass whatever is measured."""
+    criteria = [
+        {"measure": m, "at_most": 0.9 if m.endswith("_share") else 90, "uncertainty": uncertainty}
+        for m in measures
+    ]
+    return MeasureConfig.model_validate({"limit": 0.5, "criteria": criteria, **recipe})
+
+
+def lone(radius: float, recipe: MeasureConfig, voids: dict[int, float] | None = None) -> ScanMeasurement:
+    return measure_scan(
+        package((24, 40, 40), [(20, 20)], [radius], voids=voids).mask, HBM, (1, 1, 1), recipe, "a"
+    )
+
+
+def test_a_criterion_whose_value_moved_puts_its_bump_in_the_table_though_nothing_turned() -> None:
+    recipe = watching("pillar_width_um", "blt_um")
+    one, two = lone(9.0, recipe), lone(8.0, recipe)
+    found = Changes.of([one], [two], ("one", "two"))
+    (row,) = found.moved
+    assert (row.ratio, row.blt_um, row.flipped, row.criteria, row.flags) == (0, 0, False, {}, {})
+    assert row.values == {"pillar_width_um": (18.0, 16.0)}
+    assert row.entry()["values"] == {"pillar_width_um": [18.0, 16.0]}
+    assert "pillar_width_um 18 um -> 16 um" in found.text()
+    assert re.search(r"pillar_width_um 18\s+µm → 16\s+µm", changes_page(found, "t", {}))
+    assert Changes.of([lone(9.0, watching())], [lone(8.0, watching())], ("one", "two")).moved == ()
+
+
+def test_voids_that_part_move_their_bump_though_the_ratio_stays() -> None:
+    recipe = watching("largest_void_diameter_um", "void_count", min_voxels=1)
+    mask = package((24, 40, 40), [(20, 20)], [9.0]).mask
+    one, two = mask.copy(), mask.copy()
+    one[16, 20, 16:24] = VOID
+    two[16, 20, 16:20] = two[16, 20, 21:25] = VOID
+    sides = [[measure_scan(m, HBM, (1, 1, 1), recipe, "a")] for m in (one, two)]
+    (row,) = Changes.of(*sides, ("one", "two")).moved
+    assert row.ratio == 0 and row.values["void_count"] == (1.0, 2.0)
+    assert row.values["largest_void_diameter_um"][0] > row.values["largest_void_diameter_um"][1]
+
+
+@pytest.mark.parametrize(
+    ("measure", "change", "uncertainty", "unlike", "moved"),
+    [
+        ("pillar_width_um", 0.09, None, False, False),  # a tenth of a voxel of 1 um
+        ("pillar_width_um", 0.11, None, False, True),
+        ("pillar_width_um", 0.05, 0.04, False, True),
+        ("pillar_width_um", 0.11, 4.0, False, True),
+        ("pillar_width_um", 0.9, None, True, False),
+        ("pillar_width_um", 1.1, None, True, True),
+        ("solder_protrusion_share", 0.005, None, False, False),  # a tenth of a voxel of a pillar of 18 um
+        ("solder_protrusion_share", 0.006, None, False, True),
+        ("void_count", 1.0, None, False, True),
+        ("void_count", 0.0, None, False, False),
+        ("largest_void_share", 1e-9, None, False, True),
+        ("largest_void_share", 1e-14, None, False, False),
+    ],
+)
+def test_a_value_has_moved_beyond_how_it_is_read(
+    measure: str, change: float, uncertainty: float | None, unlike: bool, moved: bool
+) -> None:
+    one = lone(9.0, watching(measure, uncertainty=uncertainty))
+    first, second = one.outcomes
+    two = replace(one, outcomes=(first, replace(second, value=(second.value or 0) + change)))
+    assert bool(values_moved(one, two, unlike)) is moved
+    assert bool(values_moved(two, one, unlike)) is moved
+    lost = replace(one, outcomes=(first, replace(second, value=None)))
+    assert values_moved(one, lost, unlike) == {measure: (second.value, None)} and not values_moved(
+        lost, lost, unlike
+    )

@@ -192,3 +192,40 @@ def test_a_recipe_is_named_by_the_hash_of_its_canonical_json(tmp_path: Path) -> 
     assert recipe_sha256(RECIPE) == hashlib.sha256(told.encode("utf-8")).hexdigest()
     assert recipe_sha256(read_recipe(written(tmp_path, recipe_text(RECIPE)))) == recipe_sha256(RECIPE)
     assert recipe_sha256(RECIPE.model_copy(update={"limit": 0.31})) != recipe_sha256(RECIPE)
+
+
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_part_of_it(tmp_path: Path) -> None:
+    assert read_recipe(written(tmp_path, "\ufeff" + recipe_text(RECIPE))) == RECIPE
+
+
+def test_what_is_no_recipe_says_how_to_come_by_one(tmp_path: Path) -> None:
+    with pytest.raises(CannotReadFile, match="Write one with: voidscope recipe none"):
+        read_recipe(tmp_path / "none.toml")
+    with pytest.raises(
+        CannotReadFile, match="Mend it, or write one under another name: voidscope recipe NEW"
+    ):
+        read_recipe(written(tmp_path, "[measure"))
+
+
+def test_a_limit_of_minus_zero_is_zero(tmp_path: Path) -> None:
+    text = (
+        recipe_text(RECIPE)
+        .replace("limit = 0.3", "limit = -0.0")
+        .replace("at_least = 30.0", "at_least = -0.0")
+    )
+    found = read_recipe(written(tmp_path, text))
+    assert str(found.limit) == str(found.criteria[0].at_least) == "0.0"
+    assert (
+        Config().with_changes(["measure.limit=-0%"]).measure.model_dump_json()
+        == MeasureConfig(limit=0).model_dump_json()
+    )
+
+
+def test_a_guard_band_is_as_wide_as_something_is_doubted() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        MeasureConfig(coverage=1e-9)
+    with pytest.raises(ValueError, match="a guard band takes edges for certain"):
+        MeasureConfig(rule="guard band", edge_sigma=0)
+    assert MeasureConfig(edge_sigma=0).edge_sigma == 0  # it decides nothing then
+    assert MeasureConfig(rule="guard band", edge_sigma=0, uncertainty=0.01).edge_sigma == 0
+    assert MeasureConfig(rule="guard band", edge_sigma=0.005, coverage=1).edge_sigma == 0.005

@@ -143,20 +143,22 @@ def test_a_cylinder_has_the_surface_of_a_cylinder_but_for_its_flat_ends() -> Non
 
 
 @pytest.mark.parametrize(
-    ("sides", "share"),
+    ("sides", "spacing", "share"),
     [
-        ((10, 10, 10), 0.874),
-        ((30, 30, 30), 0.909),
-        ((2, 12, 12), 0.856),
-        ((65, 2, 2), 0.788),
-        ((1, 1, 260), 0.659),
+        ((10, 10, 10), (1, 1, 1), 0.874),
+        ((30, 30, 30), (1, 1, 1), 0.909),
+        ((2, 12, 12), (1, 1, 1), 0.856),
+        ((65, 2, 2), (1, 1, 1), 0.788),
+        ((65, 2, 2), (4, 1, 1), 0.728),
+        ((65, 2, 2), (4, 4, 1), 0.693),
+        ((1, 1, 260), (1, 1, 1), 0.659),
     ],
 )
 def test_a_box_s_surface_is_as_much_too_small_as_the_report_admits(
-    sides: tuple[int, int, int], share: float
+    sides: tuple[int, int, int], spacing: Triple, share: float
 ) -> None:
-    a, b, c = sides
-    area = surface_area_um2(around_corners(np.ones(sides, bool)), (1, 1, 1))
+    a, b, c = (n * s for n, s in zip(sides, spacing, strict=True))
+    area = surface_area_um2(around_corners(np.ones(sides, bool)), spacing)
     assert area / (2 * (a * b + b * c + c * a)) == pytest.approx(share, abs=0.001)
 
 

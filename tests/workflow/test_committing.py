@@ -91,7 +91,7 @@ def test_of_a_job_that_is_cancelled_or_refused_nothing_is_left(modelled: Project
     steps = segment(modelled, ["a", "b"]).steps()
     for _ in range(9):
         next(steps)
-    assert len(left_over(modelled)) == 3  # mask, entropy and findings of scan a
+    assert len(left_over(modelled)) == 4  # mask and its hash, entropy and findings of scan a
     steps.close()
     del steps
     job = segment(modelled, ["a"])

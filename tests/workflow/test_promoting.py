@@ -15,7 +15,7 @@ from voidscope.metrology import Verdict, recipe_sha256
 from voidscope.project import Project, import_truth, project_truth
 from voidscope.vocabulary import Mask, SliceKey
 from voidscope.volume import Dataset
-from voidscope.workflow import add_dataset, changes, in_force, measure, promote, restore
+from voidscope.workflow import add_dataset, changes, evaluate, in_force, measure, promote, restore
 
 
 @pytest.fixture
@@ -231,3 +231,16 @@ def test_what_cannot_be_compared_is_said(project: Project, dataset: Dataset) -> 
         changes(project)
     with pytest.raises(Exception, match="no cycle 7; its cycles are 1, 2"):
         changes(project, cycles=(1, 7))
+
+
+def test_a_model_that_a_dataset_judged_is_promoted_by_naming_it(project: Project, dataset: Dataset) -> None:
+    segmented(project, dataset, 1.0)
+    with pytest.raises(NotReady, match="Evaluate first"):
+        promote(project)
+    execute(evaluate(project, dataset))
+    with pytest.raises(NotReady) as told:
+        promote(project)
+    way = f"voidscope promote {project.path} --dataset {dataset.folder}"
+    assert f"Cycle 1 was judged by the truth in {dataset.folder}; name it: {way}" in str(told.value)
+    assert "Evaluate first" not in str(told.value)
+    assert execute(promote(project, dataset)).cycle == 1

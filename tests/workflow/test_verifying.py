@@ -15,7 +15,7 @@ from builders import set_prediction
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import execute
 from voidscope.project import Project, export_report, import_truth, package_version
-from voidscope.project.results import mask_path
+from voidscope.project.masks import mask_path
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file, tiff_bytes
 from voidscope.workflow import (
@@ -121,12 +121,23 @@ def test_touched_probabilities_are_told_and_without_them_lengths_are_read_to_the
     kept.write_bytes(tiff_bytes(entropy, (0.7, 0.5, 0.7)))
     found = execute(verify(Project.open(measured.path)))
     assert any(line.startswith("margins_sha256 was") for line in found), found
-    kept.write_bytes(tiff_bytes(entropy[1:], (0.7, 0.5, 0.7)))
-    with pytest.raises(ProjectError, match=r"a\.tif is \(23, 6, 20\); a is \(24, 6, 20\). Delete it"):
-        execute(verify(Project.open(measured.path)))
-    kept.write_bytes(b"II*")
-    with pytest.raises(ProjectError, match=r"a\.tif is damaged: .* Delete it, and lengths"):
-        execute(verify(Project.open(measured.path)))
+    for damaged, why in (
+        (tiff_bytes(entropy[1:], (0.7, 0.5, 0.7)), "(it is (23, 6, 20); a is (24, 6, 20))"),
+        (b"II*", "(it is not a TIFF file, whatever its ending says"),
+    ):
+        kept.write_bytes(damaged)
+        assert any(line.startswith("warnings was") for line in execute(verify(Project.open(measured.path))))
+        again = execute(measure(measured, ["a"]))
+        (_, warning) = again.provenance["warnings"]
+        assert warning.startswith(
+            "lengths in a are to the voxel, for how sure the model was cannot be read from uncertainty/a.tif"
+        )
+        assert why in warning and warning.endswith("; segment it again") and warning in again.html()
+        assert not again.scans[0].dimensions.interpolated and again.scans[0].dimensions.blt_um
+        assert execute(verify(measured)) == ()
+    untold = np.full_like(entropy, np.nan)
+    kept.write_bytes(tiff_bytes(untold, (0.7, 0.5, 0.7)))
+    assert not execute(measure(measured, ["a"])).scans[0].dimensions.interpolated
     kept.unlink()
     again = execute(measure(measured, ["a"]))
     assert not again.scans[0].dimensions.interpolated and again.provenance["margins_sha256"] == {}

@@ -80,7 +80,6 @@ def measure(
         report = workflow.measure_file(file, Config().with_changes(words).measure, occasion)
         told = report.provenance
         sys.stderr.write(f"ids of {mask.name}: {told['map']} ({told['map_source']})\n")
-        sys.stderr.writelines(f"warning: {said}\n" for said in told["warnings"])
     elif path is not None:
         project = open_project(path)
         settings = run_settings(project, words, seed, device)
@@ -92,6 +91,8 @@ def measure(
         sys.stderr.write(f"report: {project.report_folder / 'report.html'}\n")
     else:
         raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
+    seen = report.sight()  # stands below the numbers anyway
+    sys.stderr.writelines(f"warning: {w}\n" for w in report.provenance["warnings"] if w not in seen)
     if report_to is not None:
         _write(report_to, report, pictures, project)
     say(report.entry(), as_json, report.text())

@@ -24,7 +24,7 @@ from voidscope.metrology.presets import PRESETS, preset_recipe
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_settings, recipe_sha256, recipe_text
-from voidscope.metrology.report import Report, plain
+from voidscope.metrology.report import Report, plain, sight_in_words
 from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.views import TILE, Differences, Views
@@ -85,6 +85,7 @@ __all__ = [
     "recipe_settings",
     "recipe_sha256",
     "recipe_text",
+    "sight_in_words",
     "sphere_diameter",
     "split",
     "spot",

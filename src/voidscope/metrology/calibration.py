@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import NotReady
+from voidscope.measure_config import LEAST_SIGMA
 from voidscope.metrology.budget import ratio_budget
 from voidscope.metrology.ratios import count_classes, volume_parts
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.views import Differences
 from voidscope.vocabulary import ClassMap, Mask, Role
 
-SIGMAS = np.arange(0.005, 1.0, 0.005)
+SIGMAS = np.arange(LEAST_SIGMA, 1.0, 0.005)
 """Among which the likeliest is sought, in voxels."""
 FEWEST = 5
 """Fewer errors than this say too little."""

@@ -18,17 +18,12 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.bumps import GRAVITY
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.moving import STILL, still, value_in_words, values_moved
 from voidscope.metrology.rounding import POINTS, percent
 from voidscope.metrology.verdict import Verdict
 
 FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
-STILL = 1e-12
-"""Changes of a ratio below this are rounding."""
-STILL_VOXELS, UNLIKE_VOXELS = 0.1, 1.0
-"""Bond lines that change by less than this many voxels have not moved: the first where both were read off edges of one kind, which
-other probabilities of the same mask shift a little; the second where one was read off whole voxels, half a voxel off at either end.
-"""
 COMPARED = (*LENGTHS, "largest_extrusion_um")
 """Lengths whose changes stand beside."""
 
@@ -107,9 +102,14 @@ class Change:
         """Whether the bond line changed by more than comes of how it was read."""
         if self.after is None or self.blt_um is None:
             return False
-        found = self.after.measured
-        side_um = found.spacing_um["zyx".index((found.dimensions.build_axis or "z")[-1])]
-        return abs(self.blt_um) > (UNLIKE_VOXELS if self.unlike else STILL_VOXELS) * side_um
+        return abs(self.blt_um) > still("blt_um", self.after.measured, self.unlike)
+
+    @property
+    def values(self) -> dict[str, tuple[float | None, float | None]]:
+        """Criteria on anything but the ratio and the bond line whose value moved: measure -> before, after."""
+        if self.before is None or self.after is None:
+            return {}
+        return values_moved(self.before.measured, self.after.measured, self.unlike)
 
     @property
     def criteria(self) -> dict[str, tuple[str, str]]:
@@ -137,7 +137,7 @@ class Change:
         """Whether anything of it is worth a row."""
         return (
             self.flipped
-            or bool(self.flags or self.criteria)
+            or bool(self.flags or self.criteria or self.values)
             or abs(self.ratio or 0) > STILL
             or self.bond_line_moved
         )
@@ -151,7 +151,7 @@ class Change:
         return {
             "scan": self.scan, "bump": self.name, **sides, "ratio_change": self.ratio, "blt_change_um": self.blt_um,
             "lengths_change_um": self.lengths_um, "flags": changed, "criteria": {n: list(v) for n, v in self.criteria.items()},
-            "moved": self.moved, "by_doubt": self.by_doubt,
+            "values": {n: list(v) for n, v in self.values.items()}, "moved": self.moved, "by_doubt": self.by_doubt,
         }  # fmt: skip
 
 
@@ -382,6 +382,9 @@ def _line(row: Change) -> str:
     ratio = "" if not row.ratio else f"  ratio {100 * row.ratio:+.3g} {POINTS}"
     blt = "" if not row.blt_um else f"  bond line {row.blt_um:+.3g} um"
     turned = "".join(f"  {n} {was} -> {now}" for n, (was, now) in row.criteria.items())
+    turned += "".join(
+        f"  {n} {value_in_words(n, was)} -> {value_in_words(n, now)}" for n, (was, now) in row.values.items()
+    )
     turned += "".join(f"  {n} {'raised' if now else 'cleared'}" for n, (_, now) in row.flags.items())
     flip = f"{one} -> {two}{' (by the model)' if row.by_doubt else ''}" if row.flipped else two
     return f"{row.scan} {row.name}  {flip}{ratio}{blt}{turned}"

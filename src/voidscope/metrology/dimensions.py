@@ -50,7 +50,7 @@ class Dimensions:
     pad_misalignment_um : distance across the build axis between the centres of pad and pillar
     extrusion_um : solder beyond the pillar on each side across the build axis, e.g. ``-y``, ``+x``; negative where it
         does not reach the pillar's edge
-    interpolated : whether edges were interpolated between voxels from the model's probabilities; else they are whole voxels
+    interpolated : whether any edge lies between voxels by the model's probabilities; else all are whole voxels
     """
 
     build_axis: str | None = None
@@ -117,7 +117,7 @@ def _by_columns(
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
         pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
         extrusion_um=_by_side(posed, [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]),
-        interpolated=odds is not None,
+        interpolated=any(side.between for side in (pillar, solder, top)),
     )  # fmt: skip
 
 
@@ -269,6 +269,11 @@ class _Sides:
     first: Ends
     last: Ends
     edges: tuple[Lengths, Lengths]
+
+    @property
+    def between(self) -> bool:
+        """Whether any of them lies between two voxels."""
+        return any(bool(np.any(ends % 1)) for ends in (self.first, self.last, *self.edges))
 
 
 def _whole(body: Part) -> tuple[Ends, Ends, list[Lengths]]:

@@ -27,6 +27,7 @@ from voidscope.metrology.charts import (
 from voidscope.metrology.dimensions import Dimensions
 from voidscope.metrology.lot import Lot, percentiles
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.moving import value_in_words
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.recipe import recipe_sha256
@@ -202,7 +203,7 @@ def changes_page(
         *((n, told["lengths_um"][k], 1, "µm") for k, n in COMPARED_IN_WORDS.items()),
     ]
     return template("changes.html").render(
-        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures, formulas=formulas,
+        changes=changes, title=title, summary=told, pictures=shown, listed=LISTED_BUMPS, measures=measures, formulas=formulas, value=value_in_words,
         recipes=list(zip(names, changes.recipes, strict=False)), **RECIPE_WORDS,
     )  # fmt: skip
 

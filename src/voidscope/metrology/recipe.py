@@ -84,11 +84,12 @@ def read_recipe(path: Path) -> MeasureConfig:
     ConfigError : a setting that is none, or a value that is refused.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CannotReadFile(
-            path, f"it is no recipe ({error}). Write one with: voidscope recipe {path.name}"
-        ) from error
+        way = f"Write one with: voidscope recipe {path.name}"
+        if path.exists():
+            way = "Mend it, or write one under another name: voidscope recipe NEW.toml"
+        raise CannotReadFile(path, f"it is no recipe ({error}). {way}") from error
     version = tree.get("version")
     if isinstance(version, bool) or version not in range(1, VERSION + 1):
         raise CannotReadFile(

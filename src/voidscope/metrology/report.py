@@ -166,21 +166,8 @@ class Report:
     def sight(self) -> list[str]:
         """How much of the void the model sees, in a sentence; nothing where no model made the masks."""
         record = self.provenance.get("model_record")
-        if not isinstance(record, Mapping):
-            return []
-        found = record.get("validation void recall")
-        if not isinstance(found, float | int):
-            accepted = sorted({s.recipe.unjudged_accepted for s in self.scans} - {""})
-            way = (
-                f"the recipe accepts that: {'; '.join(accepted)}"
-                if accepted
-                else "label slices of a scan that is only to judge on"
-            )
-            return [f"Nobody knows what the model misses: {way}."]
-        scans = ", ".join(record.get("validation scans") or ())
-        return [
-            f"The model finds {100 * found:.0f} % of the labelled void of {scans}; what it misses is in no figure above."
-        ]
+        accepted = (s.recipe.unjudged_accepted for s in self.scans)
+        return [sight_in_words(record, accepted)] if isinstance(record, Mapping) else []
 
     def html(self, pictures: Mapping[str, bytes] | None = None) -> str:
         """One page that needs nothing else; `pictures` are PNGs by scan name, or ``scan/bump`` of the worst bumps. It names the SHA-256 of the JSON twin."""
@@ -194,6 +181,17 @@ class Report:
     def sha256(self) -> str:
         """Of the JSON twin's bytes, as ``sha256sum report.json`` gives it."""
         return hashlib.sha256(self.json().encode()).hexdigest()
+
+
+def sight_in_words(record: Mapping[str, Any], accepted: Iterable[str]) -> str:
+    """How much of the void a model sees, by a report's `record` of it; `accepted` says who takes a model that nobody judged, if anybody."""
+    found = record.get("validation void recall")
+    if isinstance(found, float | int):
+        scans = ", ".join(record.get("validation scans") or ())
+        return f"The model finds {100 * found:.0f} % of the labelled void of {scans}; what it misses is in no figure of this report."
+    who = "; ".join(sorted(set(accepted) - {""}))
+    way = f"the recipe accepts that: {who}" if who else "label slices of a scan that is only to judge on"
+    return f"Nobody knows what the model misses: {way}."
 
 
 @cache

@@ -11,9 +11,9 @@ along the lattice lines of direction i, a line of which stands for an area A_i a
 over the 13 directions v_i to the neighbours of a voxel; c_i is the share of the sphere of directions that is nearest to +-v_i
 (Ohser, Mücklich 2000; Lehmann, Legland 2012). A ball of 260 cubic
 voxels is right to 4 %, one of 2000 to 1 %; where voxels are up to four times as long as wide, long smooth voids are right to 7 %.
-Flat walls along the axes are its worst case: a box is 9 to 21 % too small, a thread one voxel thick by a third. (Marching cubes
-would have boxes right and make 8 % too much of every smooth void, however large.) Hollows inside count as surface, and where the
-scan cuts a void, so does the cut.
+Flat walls along the axes are its worst case: a box is 9 to 21 % too small, up to 31 % where voxels are up to four times as long as
+wide, a thread one voxel thick by a third. (Marching cubes would have boxes right and make 8 % too much of every smooth void, however large.)
+Hollows inside count as surface, and where the scan cuts a void, so does the cut.
 """
 
 from __future__ import annotations

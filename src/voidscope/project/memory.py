@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from voidscope.project import results
 from voidscope.project.cycles import Cycle
+from voidscope.project.masks import read_mask
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import Volume
@@ -75,7 +75,7 @@ class Memory:
         """What reads the mask of a scan, on any thread."""
         cycle = self._cycle()
         folder = self._folder if cycle is None else cycle.folder
-        return partial(results.read_mask, folder, scan, self._classes, self._record(scan).shape)
+        return partial(read_mask, folder, scan, self._classes, self._record(scan).shape)
 
     def hold_mask(self, model_id: str, scan: str, mask: Mask | None) -> None:
         """Have a mask in memory that was read meanwhile, unless another model is the current one by now."""

@@ -21,6 +21,7 @@ from voidscope.project.cycles import Cycle
 from voidscope.project.journal import Journal
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import Manifest, still_there
+from voidscope.project.masks import mask_path
 from voidscope.project.memory import Memory
 from voidscope.project.queue import Queue
 from voidscope.project.scans import ScanRecord, SliceLists, SliceReader, pooled_moments
@@ -269,7 +270,7 @@ class Project:
 
     def mask_path(self, scan: str) -> Path:
         """Where the current model's mask of a scan lies (a TIFF in the ids of the label files)."""
-        return results.mask_path(self.cycle.folder if self.cycle else self.path, scan)
+        return mask_path(self.cycle.folder if self.cycle else self.path, scan)
 
     def uncertainty(self, scan: str) -> VoxelSource | None:
         """The current model's entropy in nats (z, y, x) of a scan, read when it is looked at; None when not segmented yet."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import Finding, ScanFindings, Survey, SurveyError
-from voidscope.errors import CannotReadFile, LabelError, ProjectError, StaleResult
+from voidscope.errors import ProjectError, StaleResult
 from voidscope.metrology import TILE, Changes, Report, Views
 from voidscope.project.atomic import (
     Draft,
@@ -31,9 +30,10 @@ from voidscope.project.atomic import (
 )
 from voidscope.project.exporting import with_sums
 from voidscope.project.history import append_record
+from voidscope.project.masks import hash_path, mask_path, mask_sha256, remedied
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
-from voidscope.volume import Spacing, VoxelSource, read_label_file, read_scan, tiff_bytes, with_spacing
+from voidscope.volume import Spacing, VoxelSource, read_scan, tiff_bytes, with_spacing
 from voidscope.volume.planes import Planes
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def draft_prediction(
     mask: Mask, entropy: npt.NDArray[np.float16], found: ScanFindings | None = None,
     views: Views | None = None,
 ) -> PredictionDraft:  # fmt: skip
-    """Write a scan's mask (z, y, x), in the ids of the label files, its entropy in nats, its findings and what each view of the model
+    """Write a scan's mask (z, y, x), in the ids of the label files, the hash of it, its entropy in nats, its findings and what each view of the model
     says otherwise (None where it has but one), on any thread.
 
     The mask is kept last: where there is one, a scan is segmented.
@@ -93,6 +93,7 @@ def draft_prediction(
     name, spacing_um = record.name, record.spacing_um
     files = {
         folder / "uncertainty" / f"{name}.tif": tiff_bytes(entropy.astype(np.float32), spacing_um),
+        hash_path(folder, name): f"{mask_sha256(mask)}\n".encode(),
         mask_path(folder, name): tiff_bytes(classes.to_file(mask), spacing_um),
     }
     if found is not None:
@@ -189,7 +190,7 @@ def read_doubts(folder: Path) -> Doubts:
 
 
 SHARED = (
-    "masks/*.tif", "uncertainty/*.tif", "views/*.safetensors", "survey.safetensors", "evaluation.json", "findings/*.json",
+    "masks/*.tif", "masks/*.sha256", "uncertainty/*.tif", "views/*.safetensors", "survey.safetensors", "evaluation.json", "findings/*.json",
     "decisions.json",
 )  # fmt: skip
 """What a model has found and how it was judged; that it was in force once says nothing of now."""
@@ -225,26 +226,10 @@ def forget(folders: Iterable[Path], scan: str) -> None:
 def _forget_slices(folder: Path, scan: str) -> None:
     """Drop from a cycle folder what was found slice by slice in a scan."""
     lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
-    for path in (folder / "survey.safetensors", mask_path(folder, scan), _views_path(folder, scan), *lying):
+    of_mask = (mask_path(folder, scan), hash_path(folder, scan))
+    for path in (folder / "survey.safetensors", *of_mask, _views_path(folder, scan), *lying):
         if path.is_file():
             remove(path)
-
-
-def mask_path(folder: Path, scan: str) -> Path:
-    """Where a cycle folder keeps the mask of a scan."""
-    return folder / "masks" / f"{scan}.tif"
-
-
-def read_mask(folder: Path, scan: str, classes: ClassMap, shape: tuple[int, int, int]) -> Mask | None:
-    """The mask of a scan as class ids 1..C, or None when the model has not segmented it."""
-    path = mask_path(folder, scan)
-    if not path.is_file():
-        return None
-    with _remedied(path):
-        mask = classes.from_file(read_label_file(path))
-    if mask.shape != shape:
-        raise ProjectError(f"{path} is {mask.shape}; {scan} is {shape}. Delete it and segment again.")
-    return mask
 
 
 def _views_path(folder: Path, scan: str) -> Path:
@@ -274,20 +259,9 @@ def read_uncertainty(folder: Path, scan: str) -> VoxelSource | None:
     """The entropy in nats (z, y, x) of a scan, read when it is looked at, or None when the model has not segmented it."""
     if not (path := folder / "uncertainty" / f"{scan}.tif").is_file():
         return None
-    remedied = _remedied(path)
-    volume = remedied(read_scan)(path)
-    return Planes(path, volume.shape, np.float16, remedied(volume.voxels.__getitem__))  # as it was drafted
-
-
-@contextmanager
-def _remedied(path: Path) -> Iterator[None]:
-    """Say of a file that the model made how to come by another one."""
-    try:
-        yield
-    except CannotReadFile as error:
-        raise ProjectError(f"{path} is damaged: {error.reason}. Delete it and segment again.") from error
-    except LabelError as error:
-        raise ProjectError(f"{path} is damaged: {error} Delete it and segment again.") from error
+    told = remedied(path)
+    volume = told(read_scan)(path)
+    return Planes(path, volume.shape, np.float16, told(volume.voxels.__getitem__))  # as it was drafted
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> None:

@@ -12,7 +12,8 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.project import Project, truth_of
-from voidscope.project.results import read_mask, read_views
+from voidscope.project.masks import read_mask
+from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow.asking import ScanPrediction, segment

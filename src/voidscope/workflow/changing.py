@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from voidscope.config import Config, MeasureConfig
 from voidscope.errors import NotReady
@@ -19,11 +20,10 @@ from voidscope.metrology import (
     spot,
 )
 from voidscope.project import Cycle, Project, SliceReader, fingerprint, package_version, results
-from voidscope.project.margins import read_margins
-from voidscope.project.results import mask_path, read_mask
+from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
-from voidscope.workflow.doubting import Doubt, Standing, doubt_of, measured_scan
+from voidscope.workflow.doubting import Doubt, Standing, doubt_of, measured_mask
 from voidscope.workflow.measuring import MARGIN, across
 from voidscope.workflow.recording import UNKNOWN, commit_of_now
 from voidscope.workflow.restoring import void_iou
@@ -77,19 +77,14 @@ def changes(
         )
     reader, classes, folder = project.reader(names), project.classes, project.path
     doubts = [doubt_of(c, classes, how, Standing.now(project, c)) for _, c, how in sides]
-    said = {name: doubt.reason for (name, _, _), doubt in zip(sides, doubts, strict=True) if doubt.reason}
     scores = {name: _scores(c, classes) for name, c, _ in sides} if cycles is not None else {}
-
-    made = {
-        "created": made_with()["created"], "software": f"voidscope {package_version('voidscope')}, commit {commit_of_now() or UNKNOWN}",
-        "project": str(folder.resolve()),
-    }  # fmt: skip
 
     def steps() -> Steps[tuple[Changes, Pictures]]:
         one: list[ScanMeasurement] = []
         two: list[ScanMeasurement] = []
         sure: tuple[list[ScanMeasurement], list[ScanMeasurement]] = ([], [])
         sources: list[dict[str, str]] = []
+        warnings: list[str] = []
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"measuring {name} before and after")
             record = reader.records[name]
@@ -98,11 +93,16 @@ def changes(
             for side, bare, (_, cycle, how), doubt in zip((one, two), sure, sides, doubts, strict=True):
                 mask = _mask(cycle, name, classes, reader)
                 when = "before" if side is one else "after"
-                sources[-1][f"mask {when}, SHA-256"] = hashlib.sha256(mask.tobytes()).hexdigest()
-                margins = read_margins(cycle.folder, name, mask, classes)
-                bare.append(measured_scan(cycle, record, mask, classes, how, Doubt(), now, margins))
+                seen = measured_mask(cycle, record, mask, classes, how, Doubt(), now)
+                sources[-1][f"mask {when}, SHA-256"] = seen.mask_sha256
+                warnings += [f"{when}: {seen.warning}"] if seen.warning else []
+                bare.append(seen.found)
                 side.append(doubt.falls_on(bare[-1]))
-        told = made | {"sides": [_side(*side) for side in sides], "scans": sources}
+        said = {
+            name: words for (name, _, _), words in zip(sides, map(_words, doubts, sure), strict=True) if words
+        }
+        told = _made(folder) | {"sides": [_side(*side) for side in sides], "scans": sources}
+        told |= {"warnings": "; ".join(warnings)} if warnings else {}
         found = Changes.of(one, two, (sides[0][0], sides[1][0]), scores, said, sure, told)
         yield Progress(len(names), len(names), "taking pictures")
         pair = (sides[0][1], sides[1][1])
@@ -115,6 +115,17 @@ def changes(
         return found
 
     return Job("Comparing measurements", steps, commit)
+
+
+def _made(project: Path) -> dict[str, Any]:
+    """When, by what and of which project a comparison is made."""
+    software = f"voidscope {package_version('voidscope')}, commit {commit_of_now() or UNKNOWN}"
+    return {"created": made_with()["created"], "software": software, "project": str(project.resolve())}
+
+
+def _words(doubt: Doubt, measured: Sequence[ScanMeasurement]) -> str:
+    """Why no verdict, or no PASS, comes of a model; empty where one does of all that was measured with it."""
+    return doubt.words if doubt.reason or any(map(doubt.overturns, measured)) else ""
 
 
 def _side(name: str, cycle: Cycle, recipe: MeasureConfig) -> dict[str, str]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Margins, ScanMeasurement, doubted, measure_scan
+from voidscope.metrology import ScanMeasurement, doubted, measure_scan
 from voidscope.metrology.quantities import classes_read
+from voidscope.metrology.recall import at_recall
 from voidscope.project import Cycle, Project, ScanRecord
+from voidscope.project.margins import read_margins
+from voidscope.project.masks import mask_path, mask_sha256, read_hash
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.workflow.evaluating import by_labels_of_now, judgement
@@ -22,14 +25,30 @@ from voidscope.workflow.snapshot import seconds
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why a model's verdict is REVIEW; `of_pass` where that concerns a PASS alone. Empty where there is no doubt."""
+    """Why a model's verdict is REVIEW.
+
+    Attributes
+    ----------
+    reason : in words; empty where there is none that concerns whatever is measured
+    of_pass : whether that concerns a PASS alone
+    recall : share of the held-out void that the model found, at which a ratio must pass too; None where nobody knows
+    """
 
     reason: str = ""
     of_pass: bool = False
+    recall: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Why, in words; where nothing else is in doubt, by its recall."""
+        if self.reason or self.recall is None:
+            return self.reason
+        return f"the model finds {100 * self.recall:.0f} % of the held-out void, and no ratio passes that would not at that recall"
 
     def falls_on(self, found: ScanMeasurement) -> ScanMeasurement:
         """What was measured, with the verdicts that this doubt leaves."""
-        return doubted(found, self.reason, of_pass=self.of_pass)
+        seen = found if self.recall is None else at_recall(found, self.recall)
+        return doubted(seen, self.reason, of_pass=self.of_pass)
 
     def overturns(self, found: ScanMeasurement) -> bool:
         """Whether a verdict that was given, of the scan or a bump, is none any more."""
@@ -44,23 +63,34 @@ class Doubt:
         )
 
 
-def measured_scan(
-    cycle: Cycle,
-    record: ScanRecord,
-    mask: Mask,
-    classes: ClassMap,
-    recipe: MeasureConfig,
-    doubt: Doubt,
-    fingerprint_now: str,
-    margins: Margins | None,
-) -> ScanMeasurement:
-    """What a report says of a model's mask (z, y, x): no verdict that `doubt` of the model falls on, and none where the scan is unfit.
+@dataclass(frozen=True)
+class MeasuredMask:
+    """What a report says of a model's mask, and of what.
 
-    `margins` are how sure the model was, where that was kept.
+    Attributes
+    ----------
+    found : no verdict that the doubt of the model falls on, and none where the scan or the mask is unfit
+    mask_sha256, margins_sha256 : of the mask, and of how sure the model was of it, empty where that is not known
+    warning : why that cannot be read, empty where it can or was not kept
     """
-    views = read_views(cycle.folder, record.name, record.shape, len(classes))
-    found = measure_scan(mask, classes, record.spacing_um, recipe, record.name, views, margins)
-    return doubt.falls_on(doubted(found, _unfit(record, fingerprint_now)))
+
+    found: ScanMeasurement
+    mask_sha256: str
+    margins_sha256: str
+    warning: str
+
+
+def measured_mask(
+    cycle: Cycle, record: ScanRecord, mask: Mask, classes: ClassMap, recipe: MeasureConfig, doubt: Doubt, fingerprint_now: str
+) -> MeasuredMask:  # fmt: skip
+    """Measure a model's mask (z, y, x) as a report does, by what was kept beside it."""
+    name, sha256 = record.name, mask_sha256(mask)
+    margins, warning = read_margins(cycle.folder, name, mask, classes)
+    views = read_views(cycle.folder, name, record.shape, len(classes))
+    found = measure_scan(mask, classes, record.spacing_um, recipe, name, views, margins)
+    unfit = _unfit(record, fingerprint_now) or _not_as_made(cycle, name, sha256)
+    known = "" if margins is None else margins.sha256
+    return MeasuredMask(doubt.falls_on(doubted(found, unfit)), sha256, known, warning)
 
 
 @dataclass(frozen=True)
@@ -120,9 +150,11 @@ def held_out_void_iou(project: Project, cycle: Cycle) -> float | None:
 def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Standing) -> Doubt:
     """Why no verdict by this recipe comes of a model of which that is `known`; empty where one does.
 
-    That nobody judged the model, or what it makes of a class that lengths depend on, comes last, for it lets a FAIL stand.
+    That nobody judged the model, or what it makes of a class that lengths depend on, comes last, for it lets a FAIL stand. A model
+    that was judged misses some void; what is not doubted else passes at its recall, or not at all.
     """
     found = void_iou_of(known.evaluation, classes)
+    recall = None if known.evaluation is None else known.evaluation.get("void_recall")
     judged = {} if known.evaluation is None or found is None else known.evaluation["iou"]
     reason = known.not_in_force or _blind(cycle, classes, recipe, found, judged)
     if not reason and found is None and not recipe.unjudged_accepted:
@@ -132,7 +164,7 @@ def doubt_of(cycle: Cycle, classes: ClassMap, recipe: MeasureConfig, known: Stan
             of_pass=True,
         )
     unjudged = "" if reason or recipe.unjudged_accepted else _unjudged_length(cycle, classes, recipe, judged)
-    return Doubt(unjudged, of_pass=True) if unjudged else Doubt(reason)
+    return Doubt(unjudged or reason, of_pass=bool(unjudged), recall=recall)
 
 
 def _unjudged_length(
@@ -188,3 +220,14 @@ def _unfit(record: ScanRecord, fingerprint_now: str) -> str:
     if record.is_projected:
         return f"the slices of {record.name} are X-ray projections, in which nothing has a volume; measure the reconstruction (.txm)"
     return ""
+
+
+def _not_as_made(cycle: Cycle, scan: str, sha256: str) -> str:
+    """Why no verdict comes of a mask with this hash: another program has changed it. Empty where none has, or no hash was kept."""
+    if read_hash(cycle.folder, scan) in ("", sha256):
+        return ""
+    path = mask_path(cycle.folder, scan).relative_to(cycle.folder.parent.parent)
+    return (
+        f"the mask of {scan} is not the one that cycle {cycle.number} made, for it was changed outside voidscope: segment the scan again, or "
+        f"measure the file by itself (voidscope measure --mask {path.as_posix()})"
+    )

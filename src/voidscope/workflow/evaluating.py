@@ -15,7 +15,7 @@ from voidscope.errors import NotReady
 from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, truth_of
-from voidscope.project.results import read_mask
+from voidscope.project.masks import read_mask
 from voidscope.vocabulary import ClassMap, Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment

@@ -21,7 +21,7 @@ from voidscope.errors import ConfigError, LabelError, NotReady, ProjectError, St
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Plan, Slot, choose_parts, judged_ratio, measured_ratio
 from voidscope.project import Cycle, Drawing, PartRecord, Project, SliceReader, StoredLabel, Study, StudyPlan
-from voidscope.project.results import read_mask
+from voidscope.project.masks import read_mask
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.snapshot import LOADING, cycle_of

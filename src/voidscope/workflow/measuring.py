@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from voidscope.config import Config, MeasureConfig
+from voidscope.config import Config
 from voidscope.errors import NotReady, named
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import (
@@ -16,6 +15,7 @@ from voidscope.metrology import (
     ScanMeasurement,
     check_names,
     overlay_png,
+    sight_in_words,
     spot,
     worst,
 )
@@ -28,12 +28,12 @@ from voidscope.project import (
     fingerprint_method,
     record_report,
 )
-from voidscope.project.margins import read_margins
-from voidscope.project.results import mask_path, read_mask, write_decisions
+from voidscope.project.masks import mask_path, read_mask
+from voidscope.project.results import write_decisions
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
-from voidscope.workflow.doubting import Standing, doubt_of, measured_scan
+from voidscope.workflow.doubting import Standing, doubt_of, measured_mask
 from voidscope.workflow.recording import Occasion, command_of, identified, record_of
 from voidscope.workflow.restoring import void_iou_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
@@ -95,14 +95,17 @@ def measuring(
     provenance = provenance_of(reader) | {
         "project": project.name, "model": cycle.id, "weights_sha256": cycle.weights_sha256,
         "trained": cycle.provenance.get("created"), "labelled_slices": len(cycle.labelled),
-        "held_out_void_iou": found_voids, "promotion": known.promotion, "warnings": [*cycle.metrics.get("warnings", []), *_unjudged(cycle, settings.measure, found_voids)],
+        "held_out_void_iou": found_voids, "promotion": known.promotion,
         "not_measured": [n for n in project.scans if n not in names], "command": command_of([str(folder.resolve()), *(w for n in names for w in ("--scan", n))], settings.measure, told),
     }  # fmt: skip
     provenance |= record_of(project, cycle, reader, settings, told, known.evaluation)
+    sight = sight_in_words(provenance["model_record"], [settings.measure.unjudged_accepted])
 
     def steps() -> Steps[Measured]:
         measured: list[ScanMeasurement] = []
-        pictures, hashes, facts, sure = {}, {}, {}, {}
+        pictures, hashes, facts = {}, {}, {}
+        sure: dict[str, str] = {}
+        warnings = [*cycle.metrics.get("warnings", []), sight]
         for done, (name, record) in enumerate(reader.records.items()):
             yield Progress(done, len(names), f"measuring {name}")
             mask = read_mask(cycle.folder, name, classes, record.shape)
@@ -111,21 +114,18 @@ def measuring(
             now = fingerprint(record.place(folder))
             hashed = {"fingerprint": now, "hashed": fingerprint_method(now)}
             facts[name] = provenance["scans"][name] | hashed
-            hashes[name] = hashlib.sha256(mask.tobytes()).hexdigest()
-            margins = read_margins(cycle.folder, name, mask, classes)
-            if margins is not None:
-                sure[name] = margins.sha256
-            measured.append(
-                measured_scan(cycle, record, mask, classes, settings.measure, doubt, now, margins)
-            )
-            del margins
+            one = measured_mask(cycle, record, mask, classes, settings.measure, doubt, now)
+            measured.append(one.found)
+            hashes[name] = one.mask_sha256
+            sure |= {name: one.margins_sha256} if one.margins_sha256 else {}
+            warnings += [one.warning] if one.warning else []
             pictures[name] = _worst_picture(reader, name, mask, classes)
         yield Progress(len(names), len(names), "taking pictures")
         for row, bump in worst(measured, GALLERY):
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
             if mask is not None:
                 pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
-        seen = {"masks_sha256": hashes, "margins_sha256": sure, "scans": facts}
+        seen = {"masks_sha256": hashes, "margins_sha256": sure, "scans": facts, "warnings": warnings}
         return Report(tuple(measured), identified(provenance | seen)), pictures
 
     return steps
@@ -175,15 +175,6 @@ def since(project: Project, report: Report, found: ScanMeasurement) -> str:
         if n not in {s.scan for s in report.scans} | set(told.get("not_measured") or ())
     ]
     return f"Measured before {named(later)} came in" if later else ""
-
-
-def _unjudged(cycle: Cycle, recipe: MeasureConfig, found: float | None) -> list[str]:
-    if found is not None:
-        return []
-    accepted = f"; accepted by {recipe.unjudged_accepted}" if recipe.unjudged_accepted else ""
-    return [
-        f"cycle {cycle.number} was not evaluated on the held-out voids of now: what it misses is not in the intervals{accepted}."
-    ]
 
 
 def _worst_picture(reader: SliceReader, scan: str, mask: Mask, classes: ClassMap) -> bytes:

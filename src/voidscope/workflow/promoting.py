@@ -18,7 +18,7 @@ from voidscope.errors import NotReady, Refused, named
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results, truth_of
-from voidscope.project.results import mask_path, read_mask
+from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
 from voidscope.workflow.evaluating import held_out, learnt, unseen, with_truth
@@ -70,10 +70,7 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
     if known and not fair and not note:
         raise NotReady(f"{learnt(known, sides)} Or promote with a note that says why: --note TEXT.")
     if not names and not note:
-        raise NotReady(
-            f"No test scan with truth is segmented by {' and '.join(c.id for c in sides)}, so nobody knows how much void "
-            "either finds. Evaluate first, or promote with a note that says why: --note TEXT."
-        )
+        raise NotReady(_nobody_knows(project, sides, dataset))
     labels = {n: held_out(project, n) for n in names} if dataset is None else {}
     shapes = {n: project.scan(n).shape for n in names}
 
@@ -121,6 +118,20 @@ def not_in_force(project: Project, cycle: Cycle, until: str | None = None) -> st
     return (
         f"cycle {cycle.number} is not in force, cycle {force.number} is; promote it (voidscope promote {project.path}) or go back "
         f"(voidscope restore {project.path} --cycle {force.number})"
+    )
+
+
+def _nobody_knows(project: Project, sides: Sequence[Cycle], dataset: Dataset | None) -> str:
+    """That there is nothing to judge models by, and the way out; a truth by which the first of them was judged is named."""
+    cycle = sides[0]
+    judged_by = str((cycle.evaluation or {}).get("truth", "labels"))
+    way = "Evaluate first"
+    if dataset is None and judged_by != "labels":
+        command = f"voidscope promote {shlex.quote(str(project.path))} --dataset {shlex.quote(judged_by)}"
+        way = f"Cycle {cycle.number} was judged by the truth in {judged_by}; name it: {command}"
+    return (
+        f"No test scan with truth is segmented by {' and '.join(c.id for c in sides)}, so nobody knows how much void "
+        f"either finds. {way}, or promote with a note that says why: --note TEXT."
     )
 
 

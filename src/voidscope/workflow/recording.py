@@ -16,6 +16,7 @@ import voidscope
 from voidscope.config import Config, MeasureConfig
 from voidscope.metrology import plain, recipe_settings, recipe_sha256
 from voidscope.project import Cycle, Project, SliceReader
+from voidscope.project.masks import read_hash
 from voidscope.workflow.snapshot import fingerprint_of
 
 UNKNOWN = "not recorded"
@@ -83,7 +84,7 @@ def record_of(
             "planes": sorted({r.plane.value for r in reader.records.values()}),
         },
         "scan_settings": _scan_settings(reader),
-        "edits_after_training": _edits(project, cycle),
+        "edits_after_training": _edits(project, cycle, reader.records),
     }  # fmt: skip
 
 
@@ -195,8 +196,10 @@ def _scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
     }
 
 
-def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
-    """Slices painted since the model took its labels to learn from; the masks measured are the model's own, which nobody edits."""
+def _edits(project: Project, cycle: Cycle, scans: Iterable[str]) -> dict[str, Any]:
+    """Slices painted since the model took its labels to learn from; the masks of `scans` are the model's own, and no verdict comes of one
+    whose hash tells otherwise.
+    """
     told = cycle.provenance
     learnt = told.get("labels_sha256")
     since = str(told.get("created" if learnt is None else "labels_taken", ""))  # not known: all may be later
@@ -211,9 +214,15 @@ def _edits(project: Project, cycle: Cycle) -> dict[str, Any]:
             }  # fmt: skip
     for name in sorted(set(learnt or ()) - {str(key) for key in project.labels}):
         found[name] = {"how": "erased"}
-    return found or {
-        "edits": "none: no slice was painted since the model was trained; masks changed outside voidscope are not recognised"
-    }
+    if found:
+        return found
+    untold = not all(read_hash(cycle.folder, name) for name in scans)
+    masks = (
+        "masks changed outside voidscope are not recognised"
+        if untold
+        else "masks changed outside voidscope give no verdict"
+    )
+    return {"edits": f"none: no slice was painted since the model was trained; {masks}"}
 
 
 def _was(cycle: Cycle, section: str, name: str) -> Any:

@@ -1,0 +1,64 @@
+"""The void that a model is known to miss: no ratio passes that would not if the void found were but the model's share of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from voidscope.config import Criterion
+from voidscope.measure_config import RATIO_NAMES
+from voidscope.metrology.bumps import decided, over_bumps
+from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
+from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
+
+
+def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
+    """For REVIEW instead of PASS, each ratio, of a bump or the scan, whose value / `recall` does not keep its limit.
+
+    `recall` is the share of the true void, 0 to 1, that the model found on held-out scans; the ratio's uncertainty stays. That is the
+    ratio where all that is missed was called something else of what stands below the line; without void below it, or where it was
+    called background, it is less than the ratio would be. Criteria on single voids and lengths are left as they are, and so is a
+    verdict that something else has doubted.
+    """
+    bumps = tuple(_bump_at(b, recall) for b in found.bumps)
+    if len(bumps) == 1 and not found.stray.pieces:
+        return replace(bumps[0].measured, bumps=bumps)
+    left = replace(found, bumps=bumps, outcomes=_outcomes(found, recall))
+    return _decided_again(found, left, lambda m: decided(over_bumps(m, m.bumps) if m.bumps else m))
+
+
+def _bump_at(bump: Bump, recall: float) -> Bump:
+    found, at_edge = bump.measured, bump.structure.touches_border
+    left = replace(found, outcomes=_outcomes(found, recall))
+    return replace(bump, measured=_decided_again(found, left, lambda m: concluded(m, at_edge)))
+
+
+def _decided_again(
+    was: ScanMeasurement, left: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
+) -> ScanMeasurement:
+    """What is `left` of a measurement, with the verdict that comes of it, but where it `was` left to REVIEW for another reason."""
+    doubted = was.verdict is Verdict.REVIEW and decide(was).reason != was.reason
+    return left if left == was or doubted else decide(left)
+
+
+def _outcomes(found: ScanMeasurement, recall: float) -> tuple[Outcome, ...]:
+    recipe = found.recipe
+    criteria = (limit_of(recipe), *recipe.criteria)
+    return tuple(
+        _outcome(o, c, recall, recipe.rule) for o, c in zip(found.outcomes, criteria, strict=False)
+    )  # a report of before there were criteria has no outcomes
+
+
+def _outcome(outcome: Outcome, criterion: Criterion, recall: float, rule: str) -> Outcome:
+    if outcome.verdict is not Verdict.PASS or outcome.value is None or outcome.measure not in RATIO_NAMES:
+        return outcome
+    said = "the model finds none of the held-out void, so nobody knows the ratio"
+    if recall:
+        guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
+        u, of = outcome.uncertainty if guarded else None, criterion.model_copy(update={"uncertainty": None})
+        then = judge(of, outcome.value / recall, rule, uncertainty=u)
+        if then.verdict is Verdict.PASS:
+            return outcome
+        said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"
+    way = "look at the slices, or label more that show void and train again"
+    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}; {said}: {way}")
