@@ -400,3 +400,26 @@ def test_a_void_left_out_breaks_no_least_size_that_a_larger_one_keeps() -> None:
     least = Criterion(measure="largest_void_diameter_um", at_least=4.0)
     found = measured(mask, limit=1.0, min_voxels=20, criteria=(least,))
     assert (found.outcomes[1].value > 4.0, found.verdict) == (True, Verdict.PASS)
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("end", "name"), [(18, "solder"), (22, "void"), (28, ""), (34, "")])
+def test_a_joint_that_the_edge_of_the_scan_cuts_along_the_build_axis_is_never_passed(
+    end: int, name: str, turned: bool, n: int, unit: str
+) -> None:
+    mask = row(n)
+    for k in range(n):
+        place(mask, k)[19:23, 1:15, 1:15] = VOID
+    found = measured(mask[:end][:: -1 if turned else 1], limit=0.5, unit=unit)
+    assert verdicts(found) == ["REVIEW" if name else "PASS"] * n
+    assert found.verdict is (Verdict.REVIEW if name else Verdict.PASS)
+    assert not name or f"{name} reaches the edge of the scan along z" in told(found)[0]
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(7, "PASS"), (8, "REVIEW")])
+def test_a_few_voxels_of_solder_at_the_edge_of_the_scan_are_no_cut_joint(n: int, verdict: str) -> None:
+    mask = row(1)[2:]
+    place(mask, 0)[0, 3, 2 : 2 + n] = SOLDER
+    assert verdicts(measured(mask)) == [verdict]

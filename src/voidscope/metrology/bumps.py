@@ -28,6 +28,7 @@ from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
+from voidscope.metrology.readings import not_misread
 from voidscope.metrology.structures import Meetings, Split, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
@@ -93,9 +94,11 @@ def measure_scan(
 def _doubted_itself(
     found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int] = (0, 0, 0)
 ) -> ScanMeasurement:
-    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it that its mask raises; `raw` is that as it was."""
+    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it, and of its lengths, that its mask raises; `raw` is
+    that as it was.
+    """
     told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
-    return replace(found, doubts=tuple(filter(None, told)))
+    return replace(not_misread(found, closed), doubts=tuple(filter(None, told)))
 
 
 def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:

@@ -1,4 +1,5 @@
-"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, two bumps in one.
+"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, a joint cut,
+two bumps in one.
 
 A joint is as good as its least section. Void carries nothing, so sections are of the other foreground; how thin one is, is told against
 the pillar's. Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
@@ -15,6 +16,7 @@ from voidscope.metrology.bodies import DUST
 from voidscope.metrology.components import columns_of, find_components, of_classes, plane_counts
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask, Role
 from voidscope.volume import Spacing
 
@@ -40,7 +42,8 @@ def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0,
     level = _usual(counts[pillar])
     parted = _parted(found, mask) if _may_part(found, up, solid + void) else ""
     thread = parted or _thread(solid / counts[pillar][level], up, first)
-    return tuple(filter(None, [thread, _oblong(found, mask, up, level), *_two_bodies(found, mask, up)]))
+    cut = _joint_at_the_edge(found, mask, up)
+    return tuple(filter(None, [thread, cut, _oblong(found, mask, up, level), *_two_bodies(found, mask, up)]))
 
 
 def pieces(mask: Mask, ids: Sequence[int]) -> int:
@@ -79,6 +82,26 @@ def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> st
     return (
         f"at {AXES[up]} = {level} no more than {100 * between.min():.2g} % of its pillar's section is solid: "
         "it may be an open joint that a thread, or a few mistaken voxels, closes; look at it"
+    )
+
+
+def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:
+    """Of a bump whose solder, or void, lies at the edge of the scan along the build axis: a die goes on there, a joint is cut."""
+    names = (
+        found.recipe.solder_class,
+        *(found.classes.names[k - 1] for k in found.classes.ids_with_role(Role.VOID)),
+    )
+    planes = [np.take(mask, end, axis=up) for end in (0, -1)]
+    cut = [
+        name
+        for name in names
+        if any(np.count_nonzero(plane == found.classes.id_of(name)) >= COUNTABLE_VOXELS for plane in planes)
+    ]
+    if not cut:
+        return ""
+    return (
+        f"its {' and '.join(cut)} reaches the edge of the scan along {AXES[up]}, so part of the joint, and void in it, may be missing: "
+        "look at the rest of it"
     )
 
 
