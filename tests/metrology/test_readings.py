@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER
+from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import Criterion, MeasureConfig
-from voidscope.metrology import Outcome, ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology import Margins, Outcome, ScanMeasurement, Verdict, dimensions, measure_scan
 
 ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
 """Axes of a scan, of which a bump may stand along any."""
@@ -97,3 +101,78 @@ def test_a_few_voxels_at_the_edge_cut_no_foot(n: int, verdict: str) -> None:
     mask = bump()[3:]
     mask[0, 8, 6 : 6 + n] = PILLAR
     assert said(measured(mask, limit("blt_um", at_most=40))) == [verdict]
+
+
+def with_lip(levels: int, reach: int = 4, width: int = 16) -> np.ndarray:
+    """A bump with a lip of solder at its one side, some levels of 14 high."""
+    mask = bump()
+    mask = np.pad(mask, ((0, 0), (0, 0), (0, 10)), constant_values=BACKGROUND)
+    mask[20 : 20 + levels, 4 : 4 + width, 20 : 20 + reach] = SOLDER
+    return mask
+
+
+@pytest.mark.parametrize("sure", [False, True])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_lip_of_solder_one_level_high_keeps_no_limit(
+    order: tuple[int, int, int], turned: bool, sure: bool
+) -> None:
+    mask = with_lip(1)[..., :: -1 if turned else 1]
+    mask = np.ascontiguousarray(mask.transpose(order))
+    margins = Margins.of(mask, np.full(mask.shape, 0.05, np.float16), HBM) if sure else None
+    limits = (
+        limit("solder_protrusion_um", at_most=3), limit("solder_protrusion_share", at_most=0.2), limit("solder_protrusion_um", at_most=4)
+    )  # fmt: skip
+    found = measure_scan(mask, HBM, UM1, MeasureConfig(criteria=limits), "a", margins=margins)
+    assert said(found) == ["REVIEW", "REVIEW", "PASS"]
+    assert [o.value for o in outcomes(found)] == pytest.approx([0, 0, 0])
+    reach = 3.5 if sure else 4
+    assert f"connected voxels of solder or more reach {reach:g} um beyond its pillar" in found.reason
+    assert found.verdict is Verdict.REVIEW
+
+
+def test_a_lip_that_is_high_enough_is_measured() -> None:
+    found = measured(with_lip(2), limit("solder_protrusion_um", at_most=3))
+    assert (found.verdict, found.dimensions.lip_um) == (Verdict.FAIL, None)
+
+
+@pytest.mark.parametrize(
+    ("width", "reach", "verdict"), [(7, 4, "PASS"), (8, 4, "REVIEW"), (1, 10, "PASS"), (1, 11, "REVIEW")]
+)
+def test_voxels_too_few_to_be_told_from_noise_are_no_lip(width: int, reach: int, verdict: str) -> None:
+    """Those count that lie beyond the limit, and hang together."""
+    mask = with_lip(1, reach, width)
+    assert said(measured(mask, limit("solder_protrusion_um", at_most=3))) == [verdict]
+
+
+def test_a_splash_of_solder_on_the_pillar_is_no_dust_where_it_would_break_a_limit() -> None:
+    mask = with_lip(0)
+    mask[8, 6:10, 20:26] = SOLDER  # 24 voxels of 3,608
+    found = measured(mask, limit("solder_protrusion_um", at_most=3))
+    assert (found.verdict, outcomes(found)[0].value) == (Verdict.REVIEW, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(masks, st.sampled_from(["z", "y", "x"]))
+def test_a_lip_reaches_as_far_as_eight_connected_voxels_do(mask: np.ndarray, build: str) -> None:
+    """By trying every reach and labelling what lies as far out or farther; without void, which bodies take in."""
+    from scipy.ndimage import label
+
+    mask = np.where(mask == VOID, BACKGROUND, mask).astype(np.uint8)
+    found = dimensions(mask, HBM, UM1, MeasureConfig(build_axis=build))
+    if found.extrusion_um is None:
+        return
+    most = -np.inf
+    for axis in (a for a in range(3) if a != "zyx".index(build)):
+        other = 3 - axis - "zyx".index(build)
+        seen = (mask == PILLAR).any(axis=other)
+        seen = seen if "zyx".index(build) < axis else seen.T  # a row for each level
+        low = np.median([row.argmax() for row in seen if row.any()])
+        high = np.median([len(row) - row[::-1].argmax() for row in seen if row.any()])
+        at = np.indices(mask.shape)[axis]
+        for beyond in (low - at, at + 1 - high):
+            for reach in np.unique(beyond[mask == SOLDER]):
+                labels, _ = label((mask == SOLDER) & (beyond >= reach), np.ones((3, 3, 3)))
+                if np.bincount(labels.ravel())[1:].max() >= 8:
+                    most = max(most, float(reach))
+    assert found.lip_um == (most if most > found.largest_extrusion_um else None)

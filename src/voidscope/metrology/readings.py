@@ -1,4 +1,4 @@
-"""What a bump's lengths may be other than they read: no limit on a length is kept by what was not seen.
+"""What a bump's lengths may be other than they read: no limit on a length is kept by what was not seen, or left out.
 
 Each way of misreading names the range in which lengths may lie then. An outcome that would not pass all over it is for REVIEW
 instead of PASS; FAIL stands. `doubts` are about the bump, this is about the reading.
@@ -31,7 +31,7 @@ class Misreading:
 def not_misread(found: ScanMeasurement, mask: Mask) -> ScanMeasurement:
     """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known; the bump is alone in `mask`."""
     outcomes = found.outcomes
-    for other in cut_off(found, mask):
+    for other in (*cut_off(found, mask), *lipped(found)):
         criteria = (limit_of(found.recipe), *found.recipe.criteria)
         outcomes = tuple(
             _held(o, c, found.recipe.rule, other) for o, c in zip(outcomes, criteria, strict=True)
@@ -66,3 +66,18 @@ def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
                 {k: (v, math.inf) for k, v in read.items() if v is not None},
                 f"its {what} lies at the edge of the scan along {axis[-1]}, so it may be more: look at the rest of it",
             )
+
+
+def lipped(found: ScanMeasurement) -> Iterator[Misreading]:
+    """Of a bump whose solder reaches farther than its protrusion reads, at few levels (`lips`)."""
+    lip, values = found.dimensions.lip_um, found.quantities
+    out, share = values["solder_protrusion_um"], values["solder_protrusion_share"]
+    if lip is None or out is None:
+        return
+    ranges = {"solder_protrusion_um": (out, lip)}
+    if share is not None and found.dimensions.pillar_width_um:
+        ranges["solder_protrusion_share"] = (share, lip / found.dimensions.pillar_width_um)
+    yield Misreading(
+        ranges, f"{COUNTABLE_VOXELS} connected voxels of solder or more reach {lip:.4g} um beyond its pillar, at so few levels that they are "
+        "left out: look at them",
+    )  # fmt: skip
