@@ -176,3 +176,49 @@ def test_a_lip_reaches_as_far_as_eight_connected_voxels_do(mask: np.ndarray, bui
                 if np.bincount(labels.ravel())[1:].max() >= 8:
                     most = max(most, float(reach))
     assert found.lip_um == (most if most > found.largest_extrusion_um else None)
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("levels", [1, 6])
+@pytest.mark.parametrize("closing", [0, 1])
+def test_solder_that_far_um_takes_away_protrudes_all_the_same(
+    closing: int, levels: int, n: int, unit: str
+) -> None:
+    mask = np.pad(bump(n), ((0, 0), (0, 14), (0, 0)), constant_values=BACKGROUND)
+    mask[16 : 16 + levels, 20:32, 10:14] = SOLDER
+    most = limit("solder_protrusion_um", at_most=10)
+    found = measured(mask, most, far_um=14, closing_voxels=closing, unit=unit)
+    assert found.cleaned["far"]["solder"] < 0
+    assert said(found) == ["REVIEW"] and found.verdict is Verdict.REVIEW
+    assert outcomes(found)[0].value < 10 and "um before it is cleaned (measure." in found.reason
+    assert "far_um=14" in found.reason and ("closing_voxels=1" in found.reason) is bool(closing)
+    assert said(measured(mask, limit("solder_protrusion_um", at_most=12), far_um=14, unit=unit)) == ["PASS"]
+
+
+def test_a_limit_that_closing_breaks_fails_and_says_so() -> None:
+    mask = bump(2)
+    own = mask[16:30, 4:20]
+    own[:, :, 18:26] = own[:, :, 22:26] = (
+        SOLDER  # the first bump's solder reaches two voxels beyond its pillar
+    )
+    own[..., 20:28] = BACKGROUND
+    own[..., 20:22], own[..., 25:28] = SOLDER, SOLDER  # a gap of three voxels; the wall lies at x = 24
+    most = limit("solder_protrusion_um", at_most=3.5)
+    assert [b.measured.verdict.value for b in measured(mask, most).bumps] == ["PASS", "PASS"]
+    found = measured(mask, most, closing_voxels=2)
+    values = [b.measured.outcomes[1].value for b in found.bumps]
+    assert values == [4, 4] and [b.measured.verdict.value for b in found.bumps] == ["FAIL", "FAIL"]
+    assert "4 um is above the limit 3.5 um, but is 2 um before it is cleaned (measure.closing_voxels=2)" in (
+        found.bumps[0].measured.reason
+    )
+
+
+def test_a_limit_that_closing_alone_keeps_is_not_kept() -> None:
+    mask = bump()
+    mask[30:38, 4:20, 16:19] = BACKGROUND  # a slot in the pad
+    off = limit("pad_misalignment_um", at_most=9)
+    slit, filled = (outcomes(measured(mask, off, closing_voxels=n))[0].value for n in (0, 2))
+    assert filled < slit
+    found = measured(mask, limit("pad_misalignment_um", at_most=(filled + slit) / 2), closing_voxels=2)
+    assert said(found) == ["REVIEW"] and f"but is {slit:.4g} um before it is cleaned" in found.reason

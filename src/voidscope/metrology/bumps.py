@@ -24,11 +24,11 @@ from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, 
 from voidscope.metrology.closed import not_filled
 from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
-from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings, of_scan
+from voidscope.metrology.doubts import carried_over, heirs_of, joined_by_closing, meetings, of_scan
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
-from voidscope.metrology.readings import not_misread
+from voidscope.metrology.readings import not_misread, of_lengths, uncleaned
 from voidscope.metrology.structures import Meetings, Split, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
@@ -79,12 +79,13 @@ def measure_scan(
             mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
         )
         holes = closed.result()
+        older = _before_far(found, before, raw, whole, margins)
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            own = _doubted_itself(not_filled(whole, holes), raw, mask)
+            own = _doubted_itself(not_filled(whole, holes), raw, mask, (0, 0, 0), margins, older[0])
             (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
             return replace(bump.measured, bumps=(bump,))
-        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool))
+        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, older, pool))
         bumps = _concluded(bumps, found, mask, met, whole.n_unlabelled)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
@@ -92,13 +93,31 @@ def measure_scan(
 
 
 def _doubted_itself(
-    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int] = (0, 0, 0)
-) -> ScanMeasurement:
+    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int], margins: Margins | None, older: Sequence[Dimensions]
+) -> ScanMeasurement:  # fmt: skip
     """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it, and of its lengths, that its mask raises; `raw` is
-    that as it was.
+    that as it was, and `older` what it measured before voxels far from all bumps were taken away.
     """
+    recipe = found.recipe
+    if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
+        older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
     told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
-    return replace(not_misread(found, closed), doubts=tuple(filter(None, told)))
+    return replace(not_misread(found, closed, older), doubts=tuple(filter(None, told)))
+
+
+def _before_far(
+    found: Split, before: Split | None, raw: Mask, whole: ScanMeasurement, margins: Margins | None
+) -> list[list[Dimensions]]:
+    """What each bump, or the pieces it is left of, measured in the mask as it was, where voxels far from all bumps were taken away."""
+    sizes: list[list[Dimensions]] = [[] for _ in found.structures]
+    if before is None or not sizes or not of_lengths(whole.recipe):
+        return sizes
+    heirs = heirs_of(before, found)
+    for k, first, cut in before.blanked():
+        there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        size = uncleaned(raw[there], cut, first, whole.classes, whole.spacing_um, whole.recipe, margins)
+        sizes[heirs[k]].append(size)
+    return sizes
 
 
 def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
@@ -153,6 +172,7 @@ def _each(
     views: Views,
     margins: Margins | None,
     raw: Mask,
+    older: Sequence[Sequence[Dimensions]],
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
@@ -180,7 +200,8 @@ def _each(
         )
         alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        return Bump(found.structures[k], _moved(_doubted_itself(alone, raw[there], cut, first), first))
+        alone = _doubted_itself(alone, raw[there], cut, first, margins, older[k])
+        return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}
     waiting: deque[tuple[int, Future[Bump]]] = deque()

@@ -175,14 +175,19 @@ def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Mee
 
 def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
     """What bumps met `before` some voxels were taken away, by the bumps of `now` that stand nearest to them."""
+    heirs = heirs_of(before, now)
+    moved = [Meetings() for _ in now.structures]
+    for k, own in zip(heirs, met, strict=bool(heirs)):
+        moved[k] |= {heirs[j]: n for j, n in own.items()}
+    return moved
+
+
+def heirs_of(before: Split, now: Split) -> list[int]:
+    """The bump of `now` that stands nearest to each of the bumps `before` some voxels were taken away; none where none is left."""
     if not now.structures:
         return []
     at = np.array([s.centroid_um for s in now.structures])
-    nearest = [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
-    moved = [Meetings() for _ in now.structures]
-    for k, own in zip(nearest, met, strict=True):
-        moved[k] |= {nearest[j]: n for j, n in own.items()}
-    return moved
+    return [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
 
 
 def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a bump's lengths may be other than they read: no limit on a length is kept by what was not seen, or left out.
+"""What a bump's lengths may be other than they read: no limit on a length is kept by what was not seen, left out, or cleaned away.
 
 Each way of misreading names the range in which lengths may lie then. An outcome that would not pass all over it is for REVIEW
 instead of PASS; FAIL stands. `doubts` are about the bump, this is about the reading.
@@ -7,32 +7,39 @@ instead of PASS; FAIL stands. `doubts` are about the bump, this is about the rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voidscope.config import Criterion
-from voidscope.metrology.dimensions import AXES
+from voidscope.config import Criterion, MeasureConfig
+from voidscope.metrology.components import of_classes
+from voidscope.metrology.dimensions import AXES, Dimensions, dimensions
+from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
+from voidscope.metrology.quantities import OF_BUMP, lengths_of
+from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS
-from voidscope.vocabulary import Mask
+from voidscope.vocabulary import ClassMap, Mask, Role
+from voidscope.volume import Spacing
 
 
 @dataclass(frozen=True)
 class Misreading:
-    """Least and most that some lengths may be, by the name of the quantity, and why, as what follows *but*."""
+    """Least and most that some lengths may be, by the name of the quantity, and why, as what follows *but*; `of_fail` says it of FAIL too."""
 
     ranges: Mapping[str, tuple[float, float]]
     why: str
+    of_fail: bool = False
 
 
-def not_misread(found: ScanMeasurement, mask: Mask) -> ScanMeasurement:
-    """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known; the bump is alone in `mask`."""
-    outcomes = found.outcomes
-    for other in (*cut_off(found, mask), *lipped(found)):
-        criteria = (limit_of(found.recipe), *found.recipe.criteria)
+def not_misread(found: ScanMeasurement, mask: Mask, before: Sequence[Dimensions] = ()) -> ScanMeasurement:
+    """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known; the bump is alone in `mask`.
+
+    `before` are the dimensions of what it was before it was cleaned. FAIL that cleaning made stands, and says so.
+    """
+    outcomes, criteria = found.outcomes, (limit_of(found.recipe), *found.recipe.criteria)
+    for other in (*cut_off(found, mask), *lipped(found), *cleaned(found, before)):
         outcomes = tuple(
             _held(o, c, found.recipe.rule, other) for o, c in zip(outcomes, criteria, strict=True)
         )
@@ -41,9 +48,18 @@ def not_misread(found: ScanMeasurement, mask: Mask) -> ScanMeasurement:
 
 def _held(outcome: Outcome, criterion: Criterion, rule: str, other: Misreading) -> Outcome:
     ends = other.ranges.get(outcome.measure)
-    if outcome.verdict is not Verdict.PASS or ends is None:
+    if outcome.verdict is Verdict.REVIEW or ends is None:
         return outcome
-    if all(judge(criterion, v, rule, uncertainty=outcome.uncertainty).verdict is Verdict.PASS for v in ends):
+    passes = [
+        judge(criterion, v, rule, uncertainty=outcome.uncertainty).verdict is Verdict.PASS for v in ends
+    ]
+    if outcome.verdict is Verdict.FAIL:
+        return (
+            replace(outcome, reason=f"{outcome.reason}, but {other.why}")
+            if any(passes) and other.of_fail
+            else outcome
+        )
+    if all(passes):
         return outcome
     return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}, but {other.why}")
 
@@ -70,14 +86,57 @@ def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
 
 def lipped(found: ScanMeasurement) -> Iterator[Misreading]:
     """Of a bump whose solder reaches farther than its protrusion reads, at few levels (`lips`)."""
-    lip, values = found.dimensions.lip_um, found.quantities
-    out, share = values["solder_protrusion_um"], values["solder_protrusion_share"]
-    if lip is None or out is None:
+    lip = found.dimensions.lip_um
+    if lip is None:
         return
-    ranges = {"solder_protrusion_um": (out, lip)}
-    if share is not None and found.dimensions.pillar_width_um:
-        ranges["solder_protrusion_share"] = (share, lip / found.dimensions.pillar_width_um)
+    read = ((name, found.quantities[name], _lip(found.dimensions, name)) for name in OF_BUMP)
     yield Misreading(
-        ranges, f"{COUNTABLE_VOXELS} connected voxels of solder or more reach {lip:.4g} um beyond its pillar, at so few levels that they are "
-        "left out: look at them",
-    )  # fmt: skip
+        {name: (value, far) for name, value, far in read if value is not None and far is not None},
+        f"{COUNTABLE_VOXELS} connected voxels of solder or more reach {lip:.4g} um beyond its pillar, at so few levels that they are left "
+        "out: look at them",
+    )
+
+
+def _lip(size: Dimensions, name: str) -> float | None:
+    """How far a lip makes the solder protrude, as a quantity says it; None for what is no protrusion, and without a lip."""
+    if size.lip_um is None or size.lip_um <= 0:
+        return None
+    if name == "solder_protrusion_um":
+        return size.lip_um
+    return (
+        size.lip_um / size.pillar_width_um
+        if name == "solder_protrusion_share" and size.pillar_width_um
+        else None
+    )
+
+
+def cleaned(found: ScanMeasurement, before: Sequence[Dimensions]) -> Iterator[Misreading]:
+    """Of a bump whose lengths were otherwise `before` gaps were closed and voxels far from it taken away."""
+    recipe = found.recipe
+    steps = [f"measure.{name}={v:g}" for name in ("closing_voxels", "far_um") if (v := getattr(recipe, name))]
+    for size in before:
+        for name, was in lengths_of(size).items():
+            value = found.quantities[name]
+            if was is None or value is None:
+                continue
+            far = _lip(size, name)
+            was = was if far is None else far
+            if was != value:
+                told = f"is {in_words(name, was)} before it is cleaned ({', '.join(steps)}): look at it"
+                yield Misreading({name: (min(was, value), max(was, value))}, told, of_fail=True)
+
+
+def uncleaned(
+    raw: Mask, cut: Mask, first: Sequence[int], classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, margins: Margins | None
+) -> Dimensions:  # fmt: skip
+    """The dimensions of a bump, alone in `cut` whose first voxel is `first`, by what its solid voxels were in `raw`, that box before it was
+    cleaned; voids that were filled stay.
+    """
+    solid = of_classes(cut, classes.ids_with_role(Role.FOREGROUND))
+    was = np.where(solid, raw, cut)
+    return dimensions(was, classes, spacing_um, recipe, margins.within(first, was) if margins else None)
+
+
+def of_lengths(recipe: MeasureConfig) -> bool:
+    """Whether the recipe has a limit on a length of a bump."""
+    return any(c.measure in OF_BUMP for c in recipe.criteria)
