@@ -1,5 +1,5 @@
 """What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, a joint cut,
-two bumps in one.
+two bumps in one, a pad too small to be one.
 
 A joint is as good as its least section. Void carries nothing, so sections are of the other foreground; how thin one is, is told against
 the pillar's. Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.bodies import DUST
+from voidscope.metrology.bodies import DUST, ClassBox
 from voidscope.metrology.components import columns_of, find_components, of_classes, plane_counts
-from voidscope.metrology.dimensions import AXES
+from voidscope.metrology.dimensions import AXES, PAD_SHARE
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask, Role
@@ -43,7 +43,18 @@ def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0,
     parted = _parted(found, mask) if _may_part(found, up, solid + void) else ""
     thread = parted or _thread(solid / counts[pillar][level], up, first)
     cut = _joint_at_the_edge(found, mask, up)
-    return tuple(filter(None, [thread, cut, _oblong(found, mask, up, level), *_two_bodies(found, mask, up)]))
+    return tuple(
+        filter(
+            None,
+            [
+                thread,
+                cut,
+                _pad_left_out(found, mask),
+                _oblong(found, mask, up, level),
+                *_two_bodies(found, mask, up),
+            ],
+        )
+    )
 
 
 def pieces(mask: Mask, ids: Sequence[int]) -> int:
@@ -102,6 +113,21 @@ def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:
     return (
         f"its {' and '.join(cut)} reaches the edge of the scan along {AXES[up]}, so part of the joint, and void in it, may be missing: "
         "look at the rest of it"
+    )
+
+
+def _pad_left_out(found: ScanMeasurement, mask: Mask) -> str:
+    """Of a bump with pad that covers so little of the pillar that no length takes it for one, but is more than noise."""
+    name = found.recipe.pad_class
+    if found.dimensions.pad_misalignment_um is not None or found.n_voxels.get(name, 0) < COUNTABLE_VOXELS:
+        return ""
+    pad = ClassBox.of(mask, found.classes.id_of(name))
+    n = 0 if pad is None else int(find_components(pad.mask, [pad.class_id]).n_voxels.max(initial=0))
+    if n < COUNTABLE_VOXELS:
+        return ""
+    return (
+        f"{n:,} connected voxels of it are {name}, which covers less than {100 * PAD_SHARE:g} % of the pillar's columns, so that no length is read "
+        "off it: it may be the rest of a pad, or a mistake; look at it"
     )
 
 
