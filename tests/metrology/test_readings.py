@@ -222,3 +222,39 @@ def test_a_limit_that_closing_alone_keeps_is_not_kept() -> None:
     assert filled < slit
     found = measured(mask, limit("pad_misalignment_um", at_most=(filled + slit) / 2), closing_voxels=2)
     assert said(found) == ["REVIEW"] and f"but is {slit:.4g} um before it is cleaned" in found.reason
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize(("faces", "shared"), [((1, 7), False), ((1, 8), True), ((8, 16), True)])
+def test_pads_that_are_one_body_have_no_centre_of_their_own(
+    faces: tuple[int, int], shared: bool, unit: str, order: tuple[int, int, int]
+) -> None:
+    """Three perfect bumps, of which two share a pad by a trace or a plane."""
+    mask, (levels, width) = bump(3), faces
+    mask[30 : 30 + levels, 4 : 4 + width, 20:28] = PAD
+    mask = np.ascontiguousarray(mask.transpose(order))
+    limits = [limit("pad_misalignment_um", at_most=0.5), limit("pad_misalignment_share", at_most=0.05)]
+    found = measured(mask, *limits, limit("blt_um", at_most=34), unit=unit)
+    verdicts = [[o.verdict.value for o in b.measured.outcomes[1:]] for b in found.bumps]
+    assert verdicts == [
+        ["REVIEW" if shared and b.name in ("r1c1", "r1c2", "r2c1") else "PASS"] * 2 + ["PASS"]
+        for b in found.bumps
+    ]
+    assert found.verdict is (Verdict.REVIEW if shared else Verdict.PASS)
+    assert {b.measured.doubts for b in found.bumps} == {()}
+    if shared:
+        one, two = [b for b in found.bumps if b.measured.verdict is Verdict.REVIEW]
+        why = f"its copper_pad goes on into {two.name}'s, so that its own has no centre"
+        assert (
+            one.measured.undefined["pad_misalignment_um"]
+            == one.measured.undefined["pad_misalignment_share"]
+            == why
+        )
+        assert (
+            one.measured.dimensions.pad_misalignment_um
+            is one.measured.quantities["pad_misalignment_share"]
+            is None
+        )
+        assert f"pad_misalignment_um is undefined: {why}" in one.measured.reason
+        assert ScanMeasurement.from_entry(found.entry()) == found

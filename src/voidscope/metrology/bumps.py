@@ -9,7 +9,7 @@ With the unit scan, the ratio over all of it decides. Whatever the unit, nothing
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -24,11 +24,18 @@ from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, 
 from voidscope.metrology.closed import not_filled
 from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
-from voidscope.metrology.doubts import carried_over, heirs_of, joined_by_closing, meetings, of_scan
+from voidscope.metrology.doubts import (
+    carried_over,
+    heirs_of,
+    joined_by_closing,
+    meetings,
+    of_scan,
+    shared_pads,
+)
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
-from voidscope.metrology.readings import not_misread, of_lengths, uncleaned
+from voidscope.metrology.readings import not_misread, of_lengths, unaligned, uncleaned
 from voidscope.metrology.structures import Meetings, Split, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
@@ -125,9 +132,10 @@ def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureC
     met = meetings(found, classes, recipe)
     if before is None:
         return met
+    older = carried_over(meetings(before, classes, recipe), before, found)
     return [
-        a | b
-        for a, b in zip(carried_over(meetings(before, classes, recipe), before, found), met, strict=True)
+        {j: a.get(j, Counter()) | b.get(j, Counter()) for j in sorted({*a, *b})}
+        for a, b in zip(older, met, strict=True)
     ]
 
 
@@ -136,9 +144,16 @@ def _concluded(
 ) -> tuple[Bump, ...]:
     """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
     told = of_scan([b.measured for b in bumps], found, mask, met, n_unlabelled)
+    one = bumps[0].measured if bumps else None
+    shared = shared_pads(met, [b.name for b in bumps], one.classes, one.recipe) if one else []
     return tuple(
-        replace(b, measured=concluded(replace(b.measured, doubts=doubts), b.structure.touches_border))
-        for b, doubts in zip(bumps, told, strict=True)
+        replace(
+            b,
+            measured=concluded(
+                replace(unaligned(b.measured, why), doubts=doubts), b.structure.touches_border
+            ),
+        )
+        for b, doubts, why in zip(bumps, told, shared, strict=True)
     )
 
 

@@ -140,3 +140,20 @@ def uncleaned(
 def of_lengths(recipe: MeasureConfig) -> bool:
     """Whether the recipe has a limit on a length of a bump."""
     return any(c.measure in OF_BUMP for c in recipe.criteria)
+
+
+def unaligned(found: ScanMeasurement, why: str) -> ScanMeasurement:
+    """A bump whose misalignment is undefined for this reason; as it is where there is none."""
+    names = [name for name in OF_BUMP if name.startswith("pad_misalignment")]
+    if not why or found.dimensions.pad_misalignment_um is None:
+        return found
+    criteria = (limit_of(found.recipe), *found.recipe.criteria)
+    outcomes = tuple(
+        judge(c, None, found.recipe.rule, why) if c.measure in names else o
+        for o, c in zip(found.outcomes, criteria, strict=True)
+    )
+    return replace(
+        found, outcomes=outcomes, quantities={**found.quantities, **dict.fromkeys(names)},
+        undefined={**found.undefined, **dict.fromkeys(names, why)},
+        dimensions=replace(found.dimensions, pad_misalignment_um=None), boxed=replace(found.boxed, pad_misalignment_um=None),
+    )  # fmt: skip
