@@ -225,8 +225,8 @@ def test_a_sheet_of_mistaken_pillar_round_the_head_makes_no_long_pillar_and_hide
     assert "no more than 6.2 %" in told(measured(mask))[0]
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(15, "PASS"), (16, "REVIEW")])
-def test_two_bodies_of_pad_beside_each_other_may_be_two_bumps(n: int, verdict: str) -> None:
+@pytest.mark.parametrize(("n", "two"), [(15, False), (16, True)])
+def test_two_bodies_of_pad_beside_each_other_may_be_two_bumps(n: int, two: bool) -> None:
     """A bar of solder from one bump's head leads to a pad beside it, of a fifth of its own or a little less."""
     mask = row(2)
     mask[14:18, 8:12, 20:44], place(mask, 1)[:24], place(mask, 1)[14:24, :8, :8] = SOLDER, BACKGROUND, SOLDER
@@ -234,8 +234,8 @@ def test_two_bodies_of_pad_beside_each_other_may_be_two_bumps(n: int, verdict: s
     own[:] = BACKGROUND
     own[:4, : 8 if n == 16 else 7, :10] = PAD  # 320 or 280 voxels of 1,536
     found = measured(mask)
-    assert len(found.bumps) == 1 and verdicts(found) == [verdict]
-    assert ("2 bodies of copper_pad beside each other" in told(found)[0]) is (verdict == "REVIEW")
+    assert len(found.bumps) == 1
+    assert ("2 bodies of copper_pad beside each other" in told(found)[0]) is two
 
 
 def test_long_bodies_side_by_side_are_two() -> None:
@@ -355,7 +355,7 @@ def test_closing_joins_a_bump_s_own_pieces_alone() -> None:
     mask = row(3)
     place(mask, 1)[:] = BACKGROUND
     mask[12:24, 4:6, 40:52], mask[12:24, 18:20, 20:44] = SOLDER, SOLDER
-    assert told(measured(mask, closing_voxels=1)) == ["", ""]
+    assert not any("closing by" in t for t in told(measured(mask, closing_voxels=1)))
     place(mask, 0)[6] = BACKGROUND
     found = measured(mask, closing_voxels=1)
     assert ["closing by 1 voxels joined 2 pieces" in t for t in told(found)] == [True, False]
@@ -435,3 +435,16 @@ def test_a_few_voxels_of_solder_at_the_edge_of_the_scan_are_no_cut_joint(n: int,
     mask = row(1)[2:]
     place(mask, 0)[0, 3, 2 : 2 + n] = SOLDER
     assert verdicts(measured(mask)) == [verdict]
+
+
+@pytest.mark.parametrize(("aside", "doubtful"), [(5, False), (6, True), (14, True)])
+@pytest.mark.parametrize("order", ORDERS)
+def test_solder_that_lies_far_beside_its_pillar_is_a_leaning_bump_s_or_a_displaced_one_s(
+    order: tuple[int, int, int], aside: int, doubtful: bool
+) -> None:
+    """Centres 20 apart along the axis: 5 aside are 14 degrees."""
+    mask = np.full((50, 24, 40), BACKGROUND, np.uint8)
+    mask[2:22, 4:20, 4:20], mask[22:42, 4:20, 4 + aside : 20 + aside] = PILLAR, SOLDER
+    found = measured(np.ascontiguousarray(mask.transpose(order)))
+    lean = f"{np.degrees(np.arctan2(aside, 20)):.2g} degrees off {'zyx'[order.index(0)]}"
+    assert (lean in told(found)[0]) is doubtful and verdicts(found) == ["REVIEW" if doubtful else "PASS"]

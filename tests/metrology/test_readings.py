@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.metrology import Margins, Outcome, ScanMeasurement, Verdict, dimensions, measure_scan
+from voidscope.metrology.structures import split
 
 ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
 """Axes of a scan, of which a bump may stand along any."""
@@ -258,3 +259,62 @@ def test_pads_that_are_one_body_have_no_centre_of_their_own(
         )
         assert f"pad_misalignment_um is undefined: {why}" in one.measured.reason
         assert ScanMeasurement.from_entry(found.entry()) == found
+
+
+def turned(degrees: float, order: tuple[int, int, int] = (0, 1, 2)) -> np.ndarray:
+    """Cylinders turned about y: a pillar 20 high and 24 wide, solder 15 and 26, a pad 10 and 28."""
+    z, y, x = (g + 0.5 - half for g, half in zip(np.indices((80, 70, 70)), (40, 35, 35), strict=True))
+    turn = np.deg2rad(degrees)
+    up, out = z * np.cos(turn) + x * np.sin(turn), np.hypot(y, x * np.cos(turn) - z * np.sin(turn))
+    mask = np.full(z.shape, BACKGROUND, np.uint8)
+    for low, high, radius, name in ((-25, -5, 12, PILLAR), (-5, 10, 13, SOLDER), (10, 20, 14, PAD)):
+        mask[(out < radius) & (up > low) & (up <= high)] = name
+    return np.ascontiguousarray(mask.transpose(order))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("degrees", [0, 1, 2.5, 5, 10, 14])
+def test_a_lean_is_said_in_degrees_though_the_pillar_s_ends_lie_to_one_side(
+    degrees: float, order: tuple[int, int, int]
+) -> None:
+    mask = turned(degrees, order)
+    assert split(mask, HBM, UM1, MeasureConfig()).lean_deg == pytest.approx(degrees, abs=0.3)
+    found = measured(mask)
+    assert (f" degrees from {'zyx'[order.index(0)]}" in found.reason) is (degrees > 2)
+    assert degrees != 10 or "; it leans by 10 degrees from" in found.reason
+    assert found.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("degrees", [0, 1, 2.5, 5, 10, 15])
+def test_no_length_of_a_leaning_bump_passes_a_limit_that_it_breaks_upright(degrees: float) -> None:
+    """All limits are those that the upright bump breaks by half a voxel."""
+    limits = [
+        limit("blt_um", at_most=44.5), limit("blt_um", at_least=45.5), limit("pillar_height_um", at_most=19.5),
+        limit("pillar_height_um", at_least=20.5), limit("pillar_width_um", at_most=23.5), limit("pillar_width_um", at_least=24.5),
+        limit("pad_misalignment_um", at_least=0.5), limit("solder_protrusion_um", at_most=0.5), limit("solder_protrusion_um", at_least=1.5),
+        limit("solder_underfill_um", at_least=0.5),
+    ]  # fmt: skip
+    passed = [o.measure for o in outcomes(measured(turned(degrees), *limits)) if o.verdict is Verdict.PASS]
+    assert passed == []
+
+
+def test_a_lean_is_no_reason_within_the_uncertainty_or_far_from_a_limit() -> None:
+    mask = turned(5)
+    off = outcomes(measured(mask, limit("pad_misalignment_um", at_most=9)))[0]
+    assert (off.verdict, round(off.value, 1)) == (Verdict.PASS, 2.6)  # at most 2.9 um of it come of the lean
+    near = outcomes(measured(mask, limit("pad_misalignment_um", at_most=5)))[0]
+    assert (
+        near.verdict is Verdict.REVIEW
+        and "but it leans by 4.7 degrees, which may change that by 2.9 um" in near.reason
+    )
+    sure = Criterion(measure="pad_misalignment_um", at_most=5, uncertainty=3)
+    assert outcomes(measured(mask, sure))[0].verdict is Verdict.PASS
+    broken = outcomes(measured(mask, limit("pad_misalignment_um", at_most=2)))[0]
+    assert broken.verdict is Verdict.FAIL and "but it leans by 4.7 degrees" in broken.reason
+
+
+@pytest.mark.parametrize("degrees", [20, 30, 44, 46])
+def test_a_bump_that_leans_far_is_never_passed(degrees: float) -> None:
+    found = measured(turned(degrees))
+    lean = min(degrees, 90 - degrees)
+    assert found.verdict is Verdict.REVIEW and f"lies {lean} degrees off" in found.reason

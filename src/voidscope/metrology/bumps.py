@@ -35,8 +35,17 @@ from voidscope.metrology.doubts import (
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import OF_BUMP
-from voidscope.metrology.readings import not_misread, of_lengths, unaligned, uncleaned
-from voidscope.metrology.structures import Meetings, Split, split
+from voidscope.metrology.readings import (
+    cleaned,
+    cut_off,
+    leaning,
+    lipped,
+    not_misread,
+    of_lengths,
+    unaligned,
+    uncleaned,
+)
+from voidscope.metrology.structures import Meetings, Split, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
@@ -48,6 +57,9 @@ WORKERS = min(4, os.cpu_count() or 1)
 """So many bumps are measured at a time."""
 GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
 """Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
+
+UPRIGHT_DEG = 2.0
+"""Bumps that lean more from their build axis are said to."""
 
 
 def measure_scan(
@@ -109,7 +121,8 @@ def _doubted_itself(
     if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
         older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
     told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
-    return replace(not_misread(found, closed, older), doubts=tuple(filter(None, told)))
+    others = (*cut_off(found, closed), *lipped(found), *cleaned(found, older))
+    return replace(not_misread(found, others), doubts=tuple(filter(None, told)))
 
 
 def _before_far(
@@ -147,14 +160,19 @@ def _concluded(
     one = bumps[0].measured if bumps else None
     shared = shared_pads(met, [b.name for b in bumps], one.classes, one.recipe) if one else []
     return tuple(
-        replace(
-            b,
-            measured=concluded(
-                replace(unaligned(b.measured, why), doubts=doubts), b.structure.touches_border
-            ),
-        )
+        replace(b, measured=_held(replace(unaligned(b.measured, why), doubts=doubts), found, b.structure))
         for b, doubts, why in zip(bumps, told, shared, strict=True)
     )
+
+
+def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasurement:
+    """A bump with its verdict, its lean being held against its lengths and said."""
+    axis, lean = one.dimensions.build_axis, found.lean_deg
+    leans = f"; it leans by {lean:.2g} degrees from {axis[-1]}" if axis and lean > UPRIGHT_DEG else ""
+    cut = (
+        "; it reaches the edge of the scan, so part of it may be missing" if structure.touches_border else ""
+    )
+    return concluded(not_misread(one, leaning(one, lean)), f"{cut}{leans}")
 
 
 def _sizes(

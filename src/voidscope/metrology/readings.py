@@ -7,7 +7,7 @@ instead of PASS; FAIL stands. `doubts` are about the bump, this is about the rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,20 +26,18 @@ from voidscope.volume import Spacing
 
 @dataclass(frozen=True)
 class Misreading:
-    """Least and most that some lengths may be, by the name of the quantity, and why, as what follows *but*; `of_fail` says it of FAIL too."""
+    """Least and most that some lengths may be, by the name of the quantity, and why, as what follows *but*; `of_fail` says it of FAIL
+    too."""
 
     ranges: Mapping[str, tuple[float, float]]
     why: str
     of_fail: bool = False
 
 
-def not_misread(found: ScanMeasurement, mask: Mask, before: Sequence[Dimensions] = ()) -> ScanMeasurement:
-    """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known; the bump is alone in `mask`.
-
-    `before` are the dimensions of what it was before it was cleaned. FAIL that cleaning made stands, and says so.
-    """
+def not_misread(found: ScanMeasurement, others: Iterable[Misreading]) -> ScanMeasurement:
+    """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known."""
     outcomes, criteria = found.outcomes, (limit_of(found.recipe), *found.recipe.criteria)
-    for other in (*cut_off(found, mask), *lipped(found), *cleaned(found, before)):
+    for other in others:
         outcomes = tuple(
             _held(o, c, found.recipe.rule, other) for o, c in zip(outcomes, criteria, strict=True)
         )
@@ -65,7 +63,7 @@ def _held(outcome: Outcome, criterion: Criterion, rule: str, other: Misreading) 
 
 
 def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
-    """Of a bump whose foot, or topmost body, lies at the edge of the scan: what is read off that end may be longer."""
+    """Of a bump, alone in `mask`, whose foot, or topmost body, lies at the edge of the scan: what is read off that end may be longer."""
     size, recipe, axis = found.dimensions, found.recipe, found.dimensions.build_axis
     if axis is None:
         return
@@ -124,6 +122,39 @@ def cleaned(found: ScanMeasurement, before: Sequence[Dimensions]) -> Iterator[Mi
             if was != value:
                 told = f"is {in_words(name, was)} before it is cleaned ({', '.join(steps)}): look at it"
                 yield Misreading({name: (min(was, value), max(was, value))}, told, of_fail=True)
+
+
+def leaning(found: ScanMeasurement, lean_deg: float) -> Iterator[Misreading]:
+    """Of a bump that leans from its build axis: columns run through it slantwise, and its top lies beside its foot.
+
+    A length L is longer by 1/cos along and across the axis, as long as half of the columns run from end to end, which takes a width of 3 L tan
+    or more; what is read off two bodies is off by tan times the distance between their middles. What is within the uncertainty, or half
+    a voxel where there is none, is no reason.
+    """
+    blt, height, width = (
+        getattr(found.dimensions, name) for name in ("blt_um", "pillar_height_um", "pillar_width_um")
+    )
+    if not (lean_deg and width) or blt is None or height is None:
+        return
+    tan, longer = math.tan(math.radians(lean_deg)), 1 / math.cos(math.radians(lean_deg)) - 1
+    beside = tan * max(blt - height / 2, 0.0)
+    off = {"blt_um": blt * longer, "pillar_height_um": height * longer, "pillar_width_um": width * longer}
+    off |= {
+        name: math.inf
+        for name in ("blt_um", "pillar_height_um")
+        if 3 * tan * getattr(found.dimensions, name) > width
+    }
+    off |= {name: beside if name.endswith("_um") else beside / width for name in OF_BUMP if name not in off}
+    known, voxel = {o.measure: o.uncertainty for o in found.outcomes}, max(found.spacing_um) / 2
+    for name, by in off.items():
+        value, least = found.quantities[name], voxel if name.endswith("_um") else voxel / width
+        u = known.get(name)
+        if value is not None and by > (least if u is None else u):
+            yield Misreading(
+                {name: (max(0.0, value - by), value + by)},
+                f"it leans by {lean_deg:.2g} degrees, which may change that by {in_words(name, by, 2)}: look at it, or turn the scan upright",
+                of_fail=True,
+            )
 
 
 def uncleaned(

@@ -104,6 +104,11 @@ class Split:
     _parts: tuple[tuple[int, int], ...]
     _loose: tuple[int, ...]
 
+    @property
+    def lean_deg(self) -> float:
+        """Degrees by which all bumps lean from the build axis, see `standing`."""
+        return self._bodies.bases.lean_deg
+
     def blanked(self) -> Iterator[tuple[int, tuple[int, int, int], Mask]]:
         """Index of each structure, the first voxel of its box and the mask (z, y, x) there, all others blanked out.
 
