@@ -9,7 +9,7 @@ With the unit scan, the ratio over all of it decides. Whatever the unit, nothing
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -24,12 +24,29 @@ from voidscope.metrology.cleaning import centres_of, drop_far, mend
 from voidscope.metrology.closed import not_filled
 from voidscope.metrology.cuts import key_of, not_cut
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
-from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings, of_scan
+from voidscope.metrology.doubts import (
+    carried_over,
+    heirs_of,
+    joined_by_closing,
+    meetings,
+    of_scan,
+    shared_pads,
+)
 from voidscope.metrology.holes import Hole, holes_of
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
 from voidscope.metrology.quantities import BY_BUMP, OF_BUMP
-from voidscope.metrology.structures import Meetings, Split, split
+from voidscope.metrology.readings import (
+    cleaned,
+    cut_off,
+    leaning,
+    lipped,
+    not_misread,
+    of_lengths,
+    unaligned,
+    uncleaned,
+)
+from voidscope.metrology.structures import Meetings, Split, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Shape, Void
@@ -41,6 +58,9 @@ WORKERS = min(4, os.cpu_count() or 1)
 """So many bumps are measured at a time."""
 GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
 """Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
+
+UPRIGHT_DEG = 2.0
+"""Bumps that lean more from their build axis are said to."""
 
 
 def measure_scan(
@@ -79,12 +99,13 @@ def measure_scan(
             mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
         )
         holes = closed.result()
+        older = _before_far(found, before, raw, whole, margins)
         whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
-            own = _doubted_itself(not_filled(whole, holes), raw, mask)
+            own = _doubted_itself(not_filled(whole, holes), raw, mask, (0, 0, 0), margins, older[0])
             (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
             return replace(bump.measured, bumps=(bump,))
-        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, pool))
+        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, older, pool))
         bumps = _concluded(bumps, found, mask, met, whole.n_unlabelled)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
@@ -92,11 +113,32 @@ def measure_scan(
 
 
 def _doubted_itself(
-    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int] = (0, 0, 0)
-) -> ScanMeasurement:
-    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it that its mask raises; `raw` is that as it was."""
+    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int], margins: Margins | None, older: Sequence[Dimensions]
+) -> ScanMeasurement:  # fmt: skip
+    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it, and of its lengths, that its mask raises; `raw` is
+    that as it was, and `older` what it measured before voxels far from all bumps were taken away.
+    """
+    recipe = found.recipe
+    if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
+        older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
     told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
-    return replace(found, doubts=tuple(filter(None, told)))
+    others = (*cut_off(found, closed), *lipped(found), *cleaned(found, older))
+    return replace(not_misread(found, others), doubts=tuple(filter(None, told)))
+
+
+def _before_far(
+    found: Split, before: Split | None, raw: Mask, whole: ScanMeasurement, margins: Margins | None
+) -> list[list[Dimensions]]:
+    """What each bump, or the pieces it is left of, measured in the mask as it was, where voxels far from all bumps were taken away."""
+    sizes: list[list[Dimensions]] = [[] for _ in found.structures]
+    if before is None or not sizes or not of_lengths(whole.recipe):
+        return sizes
+    heirs = heirs_of(before, found)
+    for k, first, cut in before.blanked():
+        there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
+        size = uncleaned(raw[there], cut, first, whole.classes, whole.spacing_um, whole.recipe, margins)
+        sizes[heirs[k]].append(size)
+    return sizes
 
 
 def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
@@ -104,9 +146,10 @@ def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureC
     met = meetings(found, classes, recipe)
     if before is None:
         return met
+    older = carried_over(meetings(before, classes, recipe), before, found)
     return [
-        a | b
-        for a, b in zip(carried_over(meetings(before, classes, recipe), before, found), met, strict=True)
+        {j: a.get(j, Counter()) | b.get(j, Counter()) for j in sorted({*a, *b})}
+        for a, b in zip(older, met, strict=True)
     ]
 
 
@@ -115,10 +158,22 @@ def _concluded(
 ) -> tuple[Bump, ...]:
     """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
     told = of_scan([b.measured for b in bumps], found, mask, met, n_unlabelled)
+    one = bumps[0].measured if bumps else None
+    shared = shared_pads(met, [b.name for b in bumps], one.classes, one.recipe) if one else []
     return tuple(
-        replace(b, measured=concluded(replace(b.measured, doubts=doubts), b.structure.touches_border))
-        for b, doubts in zip(bumps, told, strict=True)
+        replace(b, measured=_held(replace(unaligned(b.measured, why), doubts=doubts), found, b.structure))
+        for b, doubts, why in zip(bumps, told, shared, strict=True)
     )
+
+
+def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasurement:
+    """A bump with its verdict, its lean being held against its lengths and said."""
+    axis, lean = one.dimensions.build_axis, found.lean_deg
+    leans = f"; it leans by {lean:.2g} degrees from {axis[-1]}" if axis and lean > UPRIGHT_DEG else ""
+    cut = (
+        "; it reaches the edge of the scan, so part of it may be missing" if structure.touches_border else ""
+    )
+    return concluded(not_misread(one, leaning(one, lean)), f"{cut}{leans}")
 
 
 def _sizes(
@@ -151,6 +206,7 @@ def _each(
     views: Views,
     margins: Margins | None,
     raw: Mask,
+    older: Sequence[Sequence[Dimensions]],
     pool: Executor,
 ) -> tuple[Bump, ...]:
     """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
@@ -178,7 +234,8 @@ def _each(
         )
         alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        return Bump(found.structures[k], _moved(_doubted_itself(alone, raw[there], cut, first), first))
+        alone = _doubted_itself(alone, raw[there], cut, first, margins, older[k])
+        return Bump(found.structures[k], _moved(alone, first))
 
     bumps: dict[int, Bump] = {}
     waiting: deque[tuple[int, Future[Bump]]] = deque()

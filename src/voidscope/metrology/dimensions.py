@@ -19,6 +19,7 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.bodies import BumpParts, ClassBox
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
+from voidscope.metrology.lips import lip_um
 from voidscope.metrology.margins import Known, ends_of, outermost
 from voidscope.metrology.pieces import Part
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -50,6 +51,8 @@ class Dimensions:
     pad_misalignment_um : distance across the build axis between the centres of pad and pillar
     extrusion_um : solder beyond the pillar on each side across the build axis, e.g. ``-y``, ``+x``; negative where it
         does not reach the pillar's edge
+    lip_um : how far connected solder of 8 voxels or more reaches beyond the pillar at so few levels that the extrusion leaves it out; None
+        where none reaches farther than that
     interpolated : whether any edge lies between voxels by the model's probabilities; else all are whole voxels
     """
 
@@ -59,6 +62,7 @@ class Dimensions:
     pillar_height_um: float | None = None
     pad_misalignment_um: float | None = None
     extrusion_um: Mapping[str, float] | None = None
+    lip_um: float | None = None
     interpolated: bool = False
 
     def entry(self) -> dict[str, Any]:
@@ -110,13 +114,19 @@ def _by_columns(
     pillar, solder = posed.sides_of(posed.pillar), posed.sides_of(posed.solder)
     top = solder if pad is None else posed.sides_of(pad)
     step, across = posed.spacing[0], posed.spacing[1:]
+    upright, bulging = [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]
+    sides = _by_side(posed, upright, bulging)
+    lip = lip_um(
+        parts.solder or posed.solder, posed.across, posed.in_mask(upright), posed.in_mask(bulging), across, 0.5 if odds else 0.0
+    )  # fmt: skip
     return Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
         pillar_width_um=max(_median(np.ptp(e, axis=1)) * s for e, s in zip(pillar.edges, across, strict=True)),
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
         pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
-        extrusion_um=_by_side(posed, [_upright(e) for e in pillar.edges], [_bulging(e) for e in solder.edges]),
+        extrusion_um=sides,
+        lip_um=lip if lip is not None and lip > max(sides.values()) else None,
         interpolated=any(side.between for side in (pillar, solder, top)),
     )  # fmt: skip
 
@@ -231,6 +241,11 @@ class _Posed:
         return replace(
             self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape, corner=tuple(low.tolist())
         )
+
+    def in_mask(self, edges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Edges along both axes across, counted from the first voxel of the mask instead of the box."""
+        firsts = (self.corner[a] for a in self.across)
+        return [(low + first, high + first) for (low, high), first in zip(edges, firsts, strict=True)]
 
     def sides_of(self, part: ClassBox) -> _Sides:
         """Where a class begins and ends in each column and at each level."""

@@ -1,7 +1,7 @@
 """Why a bump that keeps all limits is not passed: it may be no whole one, whatever its numbers say.
 
 Each doubt is a sentence. A measurement keeps all of its own, whatever its verdict, and none of them is passed; a scan that is judged
-whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`hidden`, `cuts`, `closed`);
+whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`hidden`, `cuts`, `closed`, `readings`);
 what a bump's own mask says is in `wholeness`. The rest is told here, by what the other bumps are, or by what lies around one.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from voidscope.config import MeasureConfig
+from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
 from voidscope.metrology.cleaning import open_unlabelled
 from voidscope.metrology.components import columns_of, of_classes
@@ -46,7 +47,7 @@ def of_scan(
     lacks, cut = lacking(bumps, found), at_an_edge(bumps, found, mask.shape)
     odd = [bool(a or b) for a, b in zip(lacks, cut, strict=True)]
     lists = (
-        lacks, turned(bumps), larger(bumps, odd), bridged(met, names, classes), cut, torn_off(found, classes),
+        lacks, turned(bumps), larger(bumps, odd), bridged(met, names, classes, recipe), cut, torn_off(found, classes),
         unlabelled_beside(found, mask, classes) if n_unlabelled else [""] * len(bumps), [wrong_unit(bumps[0].spacing_um, recipe)] * len(bumps),
     )  # fmt: skip
     return [(*b.doubts, *filter(None, told)) for b, *told in zip(bumps, *lists, strict=True)]
@@ -151,39 +152,63 @@ def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
     return told
 
 
-def bridged(met: Sequence[Meetings], names: Sequence[str], classes: ClassMap) -> list[str]:
-    """Of each bump that meets others, which the wall between them cuts; `met` and `names` are those of all bumps."""
-    told = []
-    for own in met:
+def bridged(
+    met: Sequence[Meetings], names: Sequence[str], classes: ClassMap, recipe: MeasureConfig
+) -> list[str]:
+    """Of each bump that meets others by more than pad, which the wall between them cuts; `met` and `names` are those of all bumps."""
+    told, pads = [""] * len(met), _pads(classes, recipe)
+    for k, each in enumerate(met):
+        solid = {j: Counter({c: n for c, n in faces.items() if c not in pads}) for j, faces in each.items()}
+        own = {j: n for j, n in solid.items() if n}
+        if not own:
+            continue
         ids = sum(own.values(), Counter[int]())
-        what = " and ".join(classes.names[k - 1] for k in sorted(ids))
+        what = " and ".join(classes.names[c - 1] for c in sorted(ids))
         runs = "run" if len(ids) > 1 else "runs"
         others = " and ".join(f"{names[j]} ({n.total():,} voxel faces)" for j, n in sorted(own.items()))
-        told.append(
+        told[k] = (
             f"its {what} {runs} into {others}: a bridge, or bumps that blur joins; its protrusion there is cut at the wall between them; "
             "look at it"
-            if own
-            else ""
         )
     return told
 
 
+def shared_pads(
+    met: Sequence[Meetings], names: Sequence[str], classes: ClassMap, recipe: MeasureConfig
+) -> list[str]:
+    """Of each bump whose pad is one body with others', why nobody knows where its own has its centre."""
+    pads = _pads(classes, recipe)
+    others = [[names[j] for j, faces in sorted(own.items()) if any(c in faces for c in pads)] for own in met]
+    return [
+        f"its {recipe.pad_class} goes on into {named(own)}'s, so that its own has no centre" if own else "" for own in others
+    ]  # fmt: skip
+
+
 def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
-    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of anything but pad, which bumps may share."""
-    pad = classes.id_of(recipe.pad_class) if recipe.pad_class in classes.names else None
-    return found.touching([k for k in classes.body_ids if k != pad], COUNTABLE_VOXELS)
+    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of pad, which bumps may share, or of anything else."""
+    pads = _pads(classes, recipe)
+    return found.touching([[k for k in classes.body_ids if k not in pads], pads], COUNTABLE_VOXELS)
+
+
+def _pads(classes: ClassMap, recipe: MeasureConfig) -> list[int]:
+    return [classes.id_of(recipe.pad_class)] if recipe.pad_class in classes.names else []
 
 
 def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
     """What bumps met `before` some voxels were taken away, by the bumps of `now` that stand nearest to them."""
+    heirs = heirs_of(before, now)
+    moved = [Meetings() for _ in now.structures]
+    for k, own in zip(heirs, met, strict=bool(heirs)):
+        moved[k] |= {heirs[j]: n for j, n in own.items()}
+    return moved
+
+
+def heirs_of(before: Split, now: Split) -> list[int]:
+    """The bump of `now` that stands nearest to each of the bumps `before` some voxels were taken away; none where none is left."""
     if not now.structures:
         return []
     at = np.array([s.centroid_um for s in now.structures])
-    nearest = [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
-    moved = [Meetings() for _ in now.structures]
-    for k, own in zip(nearest, met, strict=True):
-        moved[k] |= {nearest[j]: n for j, n in own.items()}
-    return moved
+    return [int(np.linalg.norm(at - s.centroid_um, axis=1).argmin()) for s in before.structures]
 
 
 def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:
@@ -203,7 +228,7 @@ def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:
 
 
 def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[int]) -> list[str]:
-    """Of each bump that reaches the edge of the scan across its build axis; along it, a die goes on and a joint does not."""
+    """Of each bump that reaches the edge of the scan across its build axis; along it, see `wholeness`."""
     told = []
     for bump, structure in zip(bumps, found.structures, strict=True):
         axis = bump.dimensions.build_axis

@@ -302,17 +302,13 @@ def measure_clean(
     )  # fmt: skip
 
 
-def concluded(found: ScanMeasurement, at_edge: bool = False) -> ScanMeasurement:
-    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts.
-
-    `at_edge` has a word in the sentence where the edge of the scan may have cut off a part.
-    """
+def concluded(found: ScanMeasurement, remarks: str = "") -> ScanMeasurement:
+    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts; `remarks` end the sentence."""
     verdict, reason = joined(found.outcomes, found.recipe.pass_when)
     if verdict is Verdict.PASS and found.doubts:
         more = f" (and {len(found.doubts) - 2} more doubts)" if len(found.doubts) > 2 else ""
         verdict, reason = Verdict.REVIEW, "; ".join(found.doubts[:2]) + more
-    edge = "; it reaches the edge of the scan, so part of it may be missing" if at_edge else ""
-    return replace(found, verdict=verdict, reason=f"{reason}{edge}")
+    return replace(found, verdict=verdict, reason=f"{reason}{remarks}")
 
 
 def voids_of(

@@ -115,24 +115,28 @@ def _disc(columns: int, axis: str, spacing_um: Spacing) -> float:
     return math.sqrt(4 * columns * pixel / math.pi)
 
 
-def _of_bump(
-    size: Dimensions, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig
-) -> dict[str, float | str]:
+def lengths_of(size: Dimensions) -> dict[str, float | None]:
+    """Every quantity that only a single bump has, of its dimensions, by name; None where undefined."""
     width, sides = size.pillar_width_um, size.extrusion_um
-    several = size.build_axis is not None and width is None
-    without = SEVERAL if several else _missing(recipe, classes, counts, ("pillar", "solder"))
-    unpadded = without if width is None else _missing(recipe, classes, counts, ("pad",))
     out = None if sides is None else max(0.0, *sides.values())
     lacking = None if sides is None else max(0.0, *(-v for v in sides.values()))
-    lengths = {
+    return {
         "blt_um": size.blt_um, "pillar_width_um": width, "pillar_height_um": size.pillar_height_um,
         "pad_misalignment_um": size.pad_misalignment_um, "pad_misalignment_share": _over(size.pad_misalignment_um, width),
         "solder_protrusion_um": out, "solder_protrusion_share": _over(out, width),
         "solder_underfill_um": lacking, "solder_underfill_share": _over(lacking, width),
     }  # fmt: skip
+
+
+def _of_bump(
+    size: Dimensions, counts: Sequence[int], classes: ClassMap, recipe: MeasureConfig
+) -> dict[str, float | str]:
+    several = size.build_axis is not None and size.pillar_width_um is None
+    without = SEVERAL if several else _missing(recipe, classes, counts, ("pillar", "solder"))
+    unpadded = without if size.pillar_width_um is None else _missing(recipe, classes, counts, ("pad",))
     return {
         name: v if v is not None else unpadded if name.startswith("pad") else without
-        for name, v in lengths.items()
+        for name, v in lengths_of(size).items()
     }
 
 

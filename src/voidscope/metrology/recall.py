@@ -28,9 +28,10 @@ def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
 
 
 def _bump_at(bump: Bump, recall: float) -> Bump:
-    found, at_edge = bump.measured, bump.structure.touches_border
-    left = replace(found, outcomes=_outcomes(found, recall))
-    return replace(bump, measured=_decided_again(found, left, lambda m: concluded(m, at_edge)))
+    found = bump.measured
+    left, plain = replace(found, outcomes=_outcomes(found, recall)), concluded(found).reason
+    remarks = found.reason.removeprefix(plain) if found.reason.startswith(plain) else ""
+    return replace(bump, measured=_decided_again(found, left, lambda m: concluded(m, remarks)))
 
 
 def _decided_again(

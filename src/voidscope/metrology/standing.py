@@ -31,8 +31,8 @@ LEVELS = 64
 """Voxels along the build axis that are assigned together where they can be."""
 NECK = 0.6
 """Pillars that touch are told apart where the bridge between them is narrower than this share of the thinner one."""
-WHOLE_SECTION = 0.5
-"""Sections of less than this share of the median one are a leaning pillar's ends and say nothing about its axis."""
+WHOLE_SECTION = 0.9
+"""Sections of less than this share of the median one are a leaning pillar's ends, whose centres lie to one side, and say nothing about its axis."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,6 +56,11 @@ class Bases:
     centre_um: Floats
     radius_um: Floats
     voxel: Ints
+
+    @property
+    def lean_deg(self) -> float:
+        """Degrees by which they lean from the build axis; 0 where nothing tells that."""
+        return 0.0 if self.axis is None else float(np.degrees(np.arccos(min(1.0, self.direction[self.axis]))))
 
     def at(self, points_um: Floats) -> Floats:
         """Points (N, 3) in um as seen along the direction, (N, 2)."""
@@ -197,10 +202,7 @@ class _Section:
         whole = np.flatnonzero(area >= WHOLE_SECTION * np.median(area[area > 0]))
         y, x = (s for a, s in enumerate(spacing_um) if a != up)
         centres = [(n[whole] @ np.arange(n.shape[1])) / area[whole] for n in lines]
-        slope = [
-            np.polyfit(whole * spacing_um[up], c * s, 1)[0] if len(whole) > 2 else 0.0
-            for c, s in zip(centres, (y, x), strict=True)
-        ]
+        slope = [_slope(whole * spacing_um[up], c * s) for c, s in zip(centres, (y, x), strict=True)]
         level = int(whole[len(whole) // 2])
         filled = binary_fill_holes(stood[level]) & np.isin(np.moveaxis(box, up, 0)[level], body)
         return cls(up, level, filled, stood[level], np.array(slope), (y, x))
@@ -227,6 +229,16 @@ class _Section:
                 )
             )
         return found
+
+
+def _slope(at: npt.NDArray[Any], centres: npt.NDArray[Any]) -> float:
+    """Of the line through centres (N,), in order: the median of the slopes between two that are half of all apart, which ends move little."""
+    half = len(at) // 2
+    return (
+        float(np.median((centres[half:] - centres[: len(at) - half]) / (at[half:] - at[: len(at) - half])))
+        if half
+        else 0.0
+    )
 
 
 def parts_of_section(depth: Floats, inside: Part, step: float, level: float = 0.0) -> list[Part]:

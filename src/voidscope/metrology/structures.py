@@ -104,6 +104,11 @@ class Split:
     _parts: tuple[tuple[int, int], ...]
     _loose: tuple[int, ...]
 
+    @property
+    def lean_deg(self) -> float:
+        """Degrees by which all bumps lean from the build axis, see `standing`."""
+        return self._bodies.bases.lean_deg
+
     def blanked(self) -> Iterator[tuple[int, tuple[int, int, int], Mask]]:
         """Index of each structure, the first voxel of its box and the mask (z, y, x) there, all others blanked out.
 
@@ -117,14 +122,21 @@ class Split:
                 numbers = self._bodies.numbers(piece)
             yield k, *self._bodies.cut(piece, numbers, self._parts[k][1], self.structures[k].box)
 
-    def touching(self, ids: Sequence[int], least: int) -> list[Meetings]:
-        """What some classes of each structure meet of the same classes of others, where that is `least` voxel faces or more in all."""
+    def touching(self, kinds: Sequence[Sequence[int]], least: int) -> list[Meetings]:
+        """What each structure meets of others, by classes of one kind on either side, where that is `least` voxel faces of the kind or more."""
         found = [Meetings() for _ in self.structures]
         index = {part: k for k, part in enumerate(self._parts)}
         for piece in sorted({piece for piece, _ in self._parts}):
-            for (one, other, class_id), n in self._bodies.meetings(piece, ids).items():
-                found[index[piece, one]].setdefault(index[piece, other], Counter())[class_id] += n
-        return [{j: n for j, n in sorted(own.items()) if n.total() >= least} for own in found]
+            met = self._bodies.meetings(piece, kinds)
+            for ids in kinds:
+                own = {key: n for key, n in met.items() if key[2] in ids}
+                of_pair = Counter[tuple[int, int]]()
+                for (one, other, _), n in own.items():
+                    of_pair[one, other] += n
+                for (one, other, class_id), n in own.items():
+                    if of_pair[one, other] >= least:
+                        found[index[piece, one]].setdefault(index[piece, other], Counter())[class_id] += n
+        return [dict(sorted(own.items())) for own in found]
 
     def loose_columns(self, least: int) -> npt.NDArray[np.int64]:
         """Voxels in each column of the scan along `axis`, (h, w), of pieces of `least` voxels or more that are no structure's nor void alone."""
@@ -214,14 +226,16 @@ class _Bodies:
                     seen.last[part] + corner,
                 )
 
-    def meetings(self, k: int, ids: Sequence[int]) -> Counter[tuple[int, int, int]]:
-        """Voxel faces over which some classes of two structures of piece k meet, each from either side: own number, the other's, own class."""
+    def meetings(self, k: int, kinds: Sequence[Sequence[int]]) -> Counter[tuple[int, int, int]]:
+        """Voxel faces over which classes of one kind of two structures of piece k meet, each from either side: own number, the other's, own class."""
         found, last = Counter[tuple[int, int, int]](), None
         if len(self.stands[k]) < 2:
             return found
-        chosen = np.isin(np.arange(256), ids)
+        kind = np.zeros(256, np.uint8)
+        for number, ids in enumerate(kinds, start=1):
+            kind[list(ids)] = number
         for own, plane in zip(self.numbers(k), self.pieces.mask[self.pieces.box(k)], strict=True):
-            here = np.where(chosen[plane], own, 0)
+            here = np.where(kind[plane] > 0, own, 0)
             sides = [
                 ((here[1:], plane[1:]), (here[:-1], plane[:-1])),
                 ((here[:, 1:], plane[:, 1:]), (here[:, :-1], plane[:, :-1])),
@@ -230,7 +244,8 @@ class _Bodies:
             for (a, of_a), (b, of_b) in sides:
                 meets = (a != b) & (a > 0) & (b > 0)
                 if meets.any():
-                    one, its, other, of_other = (v[meets].tolist() for v in (a, of_a, b, of_b))
+                    same = kind[of_a[meets]] == kind[of_b[meets]]
+                    one, its, other, of_other = (v[meets][same].tolist() for v in (a, of_a, b, of_b))
                     found.update(zip(one, other, its, strict=True))
                     found.update(zip(other, one, of_other, strict=True))
             last = here, plane

@@ -1,4 +1,5 @@
-"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, two bumps in one.
+"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, a joint cut,
+two bumps in one, a pad too small to be one, a lean.
 
 A joint is as good as its least section. Void carries nothing, so sections are of the other foreground; how thin one is, is told against
 the pillar's. Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
@@ -6,15 +7,16 @@ the pillar's. Two bumps that were not parted are long across the build axis, or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.bodies import DUST
-from voidscope.metrology.components import columns_of, find_components, of_classes, plane_counts
-from voidscope.metrology.dimensions import AXES
+from voidscope.metrology.bodies import DUST, ClassBox
+from voidscope.metrology.components import columns_of, find_components, mean_index, of_classes, plane_counts
+from voidscope.metrology.dimensions import AXES, PAD_SHARE
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask, Role
 from voidscope.volume import Spacing
 
@@ -24,6 +26,8 @@ THREAD = 0.1
 """A joint with less than this share of the pillar's usual section somewhere may be open, and a few voxels that a model mistook close it."""
 OBLONG = 1.5
 """A pillar so many times longer than it is wide may be two: two round ones that touch come to 2.2, one that leans by 15 degrees to 1."""
+SLANTED_DEG = 15.0
+"""Solder that lies by more degrees off the build axis, seen from the pillar, is a leaning bump's, or a displaced one's."""
 BESIDE = 0.2
 """A body of at least this share of the largest of its class is no spatter, but may be another bump's."""
 
@@ -35,12 +39,17 @@ def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0,
         return tuple(filter(None, [_parted(found, mask)]))
     up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
     solid_ids, void_ids = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
-    counts = {k: plane_counts(mask, k)[up] for k in (*solid_ids, *void_ids)}
-    solid, void = (np.sum([counts[k] for k in ids], axis=0) for ids in (solid_ids, void_ids))
+    planes = {k: plane_counts(mask, k) for k in (*solid_ids, *void_ids)}
+    solid, void = (np.sum([planes[k][up] for k in ids], axis=0) for ids in (solid_ids, void_ids))
+    counts = {k: n[up] for k, n in planes.items()}
     level = _usual(counts[pillar])
     parted = _parted(found, mask) if _may_part(found, up, solid + void) else ""
     thread = parted or _thread(solid / counts[pillar][level], up, first)
-    return tuple(filter(None, [thread, _oblong(found, mask, up, level), *_two_bodies(found, mask, up)]))
+    told = (
+        thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
+        _oblong(found, mask, up, level), *_two_bodies(found, mask, up),
+    )  # fmt: skip
+    return tuple(filter(None, told))
 
 
 def pieces(mask: Mask, ids: Sequence[int]) -> int:
@@ -79,6 +88,58 @@ def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> st
     return (
         f"at {AXES[up]} = {level} no more than {100 * between.min():.2g} % of its pillar's section is solid: "
         "it may be an open joint that a thread, or a few mistaken voxels, closes; look at it"
+    )
+
+
+def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:
+    """Of a bump whose solder, or void, lies at the edge of the scan along the build axis: a die goes on there, a joint is cut."""
+    names = (
+        found.recipe.solder_class,
+        *(found.classes.names[k - 1] for k in found.classes.ids_with_role(Role.VOID)),
+    )
+    planes = [np.take(mask, end, axis=up) for end in (0, -1)]
+    cut = [
+        name
+        for name in names
+        if any(np.count_nonzero(plane == found.classes.id_of(name)) >= COUNTABLE_VOXELS for plane in planes)
+    ]
+    if not cut:
+        return ""
+    return (
+        f"its {' and '.join(cut)} reaches the edge of the scan along {AXES[up]}, so part of the joint, and void in it, may be missing: "
+        "look at the rest of it"
+    )
+
+
+def _slanted(found: ScanMeasurement, planes: Mapping[int, Sequence[Ints]], up: int) -> str:
+    """Of a bump whose solder lies so far beside its pillar, by the centres of both, as if all of it leaned.
+
+    The sections of a pillar that is wider than high do not show how much it leans. `planes` are the voxels of each class across z, y, x.
+    """
+    names = (found.recipe.pillar_class, found.recipe.solder_class)
+    pillar, solder = (mean_index(planes[found.classes.id_of(name)]) for name in names)
+    apart = np.abs((solder - pillar) * found.spacing_um)
+    lean = np.degrees(np.arctan2(np.linalg.norm(np.delete(apart, up)), apart[up]))
+    if lean <= SLANTED_DEG:
+        return ""
+    return (
+        f"its {names[1]} lies {lean:.2g} degrees off {AXES[up]}, seen from its {names[0]}: it leans, and what is read along {AXES[up]} is off, "
+        "or the two do not lie on each other; look at it, or turn the scan upright"
+    )
+
+
+def _pad_left_out(found: ScanMeasurement, mask: Mask) -> str:
+    """Of a bump with pad that covers so little of the pillar that no length takes it for one, but is more than noise."""
+    name = found.recipe.pad_class
+    if found.dimensions.pad_misalignment_um is not None or found.n_voxels.get(name, 0) < COUNTABLE_VOXELS:
+        return ""
+    pad = ClassBox.of(mask, found.classes.id_of(name))
+    n = 0 if pad is None else int(find_components(pad.mask, [pad.class_id]).n_voxels.max(initial=0))
+    if n < COUNTABLE_VOXELS:
+        return ""
+    return (
+        f"{n:,} connected voxels of it are {name}, which covers less than {100 * PAD_SHARE:g} % of the pillar's columns, so that no length is read "
+        "off it: it may be the rest of a pad, or a mistake; look at it"
     )
 
 
