@@ -338,6 +338,17 @@ def test_as_many_unlabelled_voxels_as_a_void_takes_are_a_doubt(n: int, verdict: 
     assert verdicts(measured(mask)) == [verdict]
 
 
+@pytest.mark.parametrize(("gap", "closing_voxels"), [(2, 1), (2, 2), (4, 2)])
+def test_closing_makes_no_thread_a_joint(gap: int, closing_voxels: int) -> None:
+    mask = row(1)
+    own = place(mask, 0)
+    own[17 : 17 + gap] = BACKGROUND
+    own[17 : 17 + gap, 8, 8] = SOLDER
+    found = measured(mask, closing_voxels=closing_voxels)
+    assert found.verdict is Verdict.REVIEW
+    assert "no more than 0.39 % of its pillar's section is solid" in found.reason
+
+
 def test_closing_joins_a_bump_s_own_pieces_alone() -> None:
     """An arm of the first bump reaches into the box of the second, whose own arm passes it by."""
     mask = row(3)

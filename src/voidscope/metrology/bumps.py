@@ -94,7 +94,7 @@ def _doubted_itself(
     found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int] = (0, 0, 0)
 ) -> ScanMeasurement:
     """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it that its mask raises; `raw` is that as it was."""
-    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
+    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, raw, first))
     return replace(found, doubts=tuple(filter(None, told)))
 
 
