@@ -399,6 +399,35 @@ def test_a_cut_void_that_is_too_small_to_tell_from_noise_is_held_against_none() 
     assert {b.measured.outcomes[1].verdict for b in measured(mask, **recipe).bumps} == {Verdict.PASS}
 
 
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(
+    ("measure", "limit"),
+    [("largest_void_diameter_um", 9.0), ("largest_void_feret_um", 14.0), ("largest_void_share", 0.5)],
+)
+def test_no_limit_on_single_voids_is_kept_by_the_edge_of_the_scan(
+    measure: str, limit: float, n: int, unit: str
+) -> None:
+    mask = row(n)[:30]  # the pads lie at the edge
+    place(mask, n - 1)[25:, 4:14, 4:10] = VOID
+    recipe = {"limit": 1.0, "unit": unit, "criteria": (Criterion(measure=measure, at_most=limit),)}
+    found = measured(mask, **recipe)
+    assert (found.outcomes[1].verdict, found.verdict) == (Verdict.REVIEW, Verdict.REVIEW)
+    assert "but a void reaches the edge of the scan" in found.reason
+    assert measured(np.pad(mask, 1, constant_values=BACKGROUND), **recipe).verdict is Verdict.PASS
+
+
+def test_a_void_at_the_edge_is_large_enough_and_noise_there_is_none() -> None:
+    mask = row(1)[:30]
+    place(mask, 0)[15:20, 4:8, 4:8], place(mask, 0)[29, 4, 4:11] = VOID, VOID
+    most = Criterion(measure="largest_void_diameter_um", at_most=7.0)
+    assert measured(mask, limit=1.0, criteria=(most,)).verdict is Verdict.PASS
+    place(mask, 0)[28, 4, 4] = VOID
+    least = Criterion(measure="largest_void_diameter_um", at_least=1.0)
+    assert measured(mask, limit=1.0, criteria=(least,)).verdict is Verdict.PASS
+    assert measured(mask, limit=1.0, criteria=(most,)).verdict is Verdict.REVIEW
+
+
 def test_a_hole_beside_the_wall_is_the_one_bump_s_alone() -> None:
     mask = touching(void=(slice(0, 0),) * 3)
     mask[15:20, 8:14, 20:24] = BACKGROUND

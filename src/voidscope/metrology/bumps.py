@@ -22,7 +22,7 @@ from voidscope.errors import named
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import Hole, centres_of, closed_in, drop_far, mend
 from voidscope.metrology.closed import not_filled
-from voidscope.metrology.cuts import key_of, not_cut
+from voidscope.metrology.cuts import key_of, not_cut, not_cut_off
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
 from voidscope.metrology.doubts import carried_over, joined_by_closing, meetings, of_scan
 from voidscope.metrology.margins import Margins
@@ -78,7 +78,7 @@ def measure_scan(
             mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
         )
         holes = closed.result()
-        whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+        whole = replace(not_cut_off(whole), cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             own = _doubted_itself(not_filled(whole, holes), raw, mask)
             (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
@@ -175,7 +175,7 @@ def _each(
             margins.within(first, cut) if margins and not sizes else None,
             sizes,
         )
-        alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
+        alone = not_filled(replace(not_cut_off(alone), closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
         return Bump(found.structures[k], _moved(_doubted_itself(alone, raw[there], cut, first), first))
 
