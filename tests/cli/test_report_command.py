@@ -218,7 +218,9 @@ def test_ids_that_nobody_named_pass_nothing_though_there_is_void(
 
 
 @pytest.mark.usefixtures("no_pdf")
-def test_the_ids_of_a_mask_stand_beside_the_classes_and_in_the_command_where_said(mask: Path, tmp_path: Path) -> None:
+def test_the_ids_of_a_mask_stand_beside_the_classes_and_in_the_command_where_said(
+    mask: Path, tmp_path: Path
+) -> None:
     told, _ = spoken(mask, tmp_path / "out")
     assumed = "0=background,1=copper_pillar,2=solder,3=void,4=copper_pad"
     assert told["provenance"]["map"] == assumed and "--map" not in told["provenance"]["command"]

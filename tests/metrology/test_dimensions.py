@@ -145,7 +145,10 @@ def test_domes_narrow_pads_and_voids_at_the_flank_are_no_under_fill() -> None:
     meniscus = bump(bulge=0.0)  # pillar and solder share their levels
     meniscus[25:28, :, 34:][meniscus[25:28, :, 34:] == SOLDER] = PILLAR
     assert [measured(m).underfill_um for m in (dome, cone, flank, layer, meniscus)] == [1, 1, 0, 0, 0]
-    assert [min((measured(m).extrusion_um or {}).values()) for m in (dome, cone)] == [-1, -1]  # no level but one is as wide
+    assert [min((measured(m).extrusion_um or {}).values()) for m in (dome, cone)] == [
+        -1,
+        -1,
+    ]  # no level but one is as wide
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

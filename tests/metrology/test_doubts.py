@@ -300,6 +300,24 @@ def test_places_of_a_grid_without_a_bump_are_said(unit: str) -> None:
     assert found.reason.endswith("; no bump at r2c2, r2c3") and not any(told(found))
 
 
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_remnants_where_the_grid_has_no_bump_are_an_open_bump_s(
+    order: tuple[int, int, int], unit: str
+) -> None:
+    made = package((24, 62, 62), rows(3, 3, 18, 12), [7.0] * 9)
+    made.mask[np.isin(made.truth, [5, 6])] = BACKGROUND
+    for n, verdict in ((7, Verdict.PASS), (8, Verdict.REVIEW)):
+        made.mask[4, 30, 26 : 26 + n] = PILLAR
+        found = measured(np.ascontiguousarray(made.mask.transpose(order)), unit=unit)
+        assert found.verdict is verdict
+        assert ("where no bump stands, at r2c2, pieces" in found.reason) is (n == 8)
+        assert ScanMeasurement.from_entry(found.entry()).stray == found.stray
+    made.mask[4, 30, 26:34], made.mask[0, 20, 20:30] = BACKGROUND, PILLAR  # now nearest to r1c2
+    found = measured(made.mask, unit=unit)
+    assert (found.stray.pieces, found.stray.left_at, found.verdict) == (1, "", Verdict.PASS)
+
+
 @pytest.mark.parametrize("scale", [0.0007, 700.0])
 @pytest.mark.parametrize(
     "limits", [{"criteria": (Criterion(measure="blt_um", at_least=1e-3),)}, {"min_um3": 1e-12}, {"far_um": 1e5}]

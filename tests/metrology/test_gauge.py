@@ -162,7 +162,9 @@ def test_a_study_is_told_in_one_sentence() -> None:
     assert study_in_words(equal, None, rated=False) == "Gauge R&R is undefined: all values are equal."
     exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
     told = study_in_words(exact, None, rated=False)
-    assert told.startswith("Gauge R&R is 0.0 % of the total (no grade: all readings of each part are identical")
+    assert told.startswith(
+        "Gauge R&R is 0.0 % of the total (no grade: all readings of each part are identical"
+    )
     assert told.endswith("an indication, no grade), distinct categories (ndc) undefined.")
 
 
@@ -183,7 +185,9 @@ def test_verdicts_are_one_however_they_are_spelled_and_another_word_is_refused()
         slow_kappa([[v.strip().upper() for v in said[:4]], [v.upper() for v in said[4:]]])
     )
     assert Reading("a", "x", 1.0, "  ").verdict == ""
-    with pytest.raises(LabelError, match=r"Part a by x has the verdict 'ok'; give PASS, FAIL, REVIEW, or none"):
+    with pytest.raises(
+        LabelError, match=r"Part a by x has the verdict 'ok'; give PASS, FAIL, REVIEW, or none"
+    ):
         Reading("a", "x", 1.0, "ok")
 
 

@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
-it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump.
+it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump, or where the grid has none.
 With the unit scan, the ratio over all of it decides. Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
 """
 
@@ -242,6 +242,7 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     """
     if found.recipe.unit == "scan" or not found.bumps:
         told = tuple(f"{b.name}: {doubt}" for b in found.bumps for doubt in b.measured.doubts)
+        told = (*told, remnants) if (remnants := _remnants(found)) else told
         whole = concluded(replace(found, doubts=told))
         verdict, reason = whole.verdict, whole.reason
     else:
@@ -250,6 +251,16 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     empty = named(_empty_places(found.bumps))
     reason = f"{reason}; no bump at {empty}" if empty else reason
     return replace(found, verdict=verdict, reason=reason, doubts=told)
+
+
+def _remnants(found: ScanMeasurement) -> str:
+    """That pieces of a bump lie where the grid has none."""
+    at = found.stray.left_at
+    return (
+        f"where no bump stands, at {at}, pieces of {COUNTABLE_VOXELS} voxels or more lie: it may be an open bump; look at it"
+        if at
+        else ""
+    )
 
 
 def _empty_places(bumps: Sequence[Bump]) -> list[str]:
@@ -267,6 +278,8 @@ def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
             Verdict.REVIEW,
             f"all bumps pass without it, but the void among it may be one's: {found.stray.told}",
         )
+    if verdict is Verdict.PASS and (remnants := _remnants(found)):
+        return Verdict.REVIEW, f"all {len(found.bumps)} bumps pass, but {remnants}"
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
     worst = of_it[0]
     if len(found.bumps) == 1:
