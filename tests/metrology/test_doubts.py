@@ -386,6 +386,8 @@ def test_no_further_criterion_passes_where_background_is_closed_in(unit: str) ->
     found = measured(mask, limit=1.0, criteria=(none,), unit=unit)
     assert [o.verdict.value for o in found.outcomes] == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
     assert [b.measured.outcomes[1].verdict.value for b in found.bumps] == ["PASS", "REVIEW"]
+    assert "void_count = 0 is within the limit 0, but 180 voxels of background" in found.reason
+    assert "void/foreground" not in found.bumps[1].measured.reason  # which is kept
 
 
 def test_what_is_closed_in_counts_in_a_scan_judged_whole() -> None:
