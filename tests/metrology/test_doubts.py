@@ -290,6 +290,22 @@ def test_a_layer_that_stands_along_nothing_may_reach_the_edges() -> None:
     assert found.verdict is Verdict.PASS and "it reaches the edge of the scan" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("level", "height", "wide", "verdict"),
+    [(18, 1, 1, "REVIEW"), (18, 2, 3, "REVIEW"), (6, 1, 7, "PASS"), (6, 1, 8, "REVIEW"), (27, 3, 8, "PASS")],
+)
+def test_solder_that_meets_a_neighbour_over_any_face_is_a_bridge(
+    level: int, height: int, wide: int, verdict: str
+) -> None:
+    """At level 18 there is solder, at 6 the pillar, which has to meet over eight, and at 27 the pad, which bumps may share."""
+    mask = row(2)
+    of = mask[level, 8, 8]
+    mask[level : level + height, 8 : 8 + wide, 20:28] = of
+    found = measured(mask)
+    assert verdicts(found) == [verdict] * 2
+    assert verdict == "PASS" or f"({height * wide:,} voxel faces): a bridge" in found.reason
+
+
 @pytest.mark.parametrize("unit", ["bump", "scan"])
 def test_places_of_a_grid_without_a_bump_are_said(unit: str) -> None:
     made = package((24, 62, 62), rows(3, 3, 18, 12), [7.0] * 9)

@@ -168,9 +168,23 @@ def bridged(met: Sequence[Meetings], names: Sequence[str], classes: ClassMap) ->
 
 
 def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
-    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of anything but pad, which bumps may share."""
-    pad = classes.id_of(recipe.pad_class) if recipe.pad_class in classes.names else None
-    return found.touching([k for k in classes.body_ids if k != pad], COUNTABLE_VOXELS)
+    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of anything but pad, which bumps may share.
+
+    One face is enough where either's solder meets the other: a short is one however thin. To meet at all, a path of solid has to lead all
+    the way from bump to bump, which blur and single mistaken voxels make of bumps alone that stand a voxel or two apart.
+    """
+    pad, solder = (
+        [classes.id_of(n)] if n in classes.names else [] for n in (recipe.pad_class, recipe.solder_class)
+    )
+    met = found.touching([k for k in classes.body_ids if k not in pad], 1)
+    return [
+        {
+            j: n
+            for j, n in own.items()
+            if n.total() >= COUNTABLE_VOXELS or any(n[k] or met[j][i][k] for k in solder)
+        }
+        for i, own in enumerate(met)
+    ]
 
 
 def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
