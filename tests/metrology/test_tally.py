@@ -9,7 +9,7 @@ from metrology.masks import HBM, RECIPE, SOLDER
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Dimensions, Report, ScanMeasurement, Verdict, measure_scan
-from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 
 
@@ -91,3 +91,19 @@ def test_a_value_ends_where_its_uncertainty_ends(
 def test_an_uncertainty_in_percent_is_in_points_so_that_nobody_takes_it_for_a_share_of_the_value() -> None:
     assert percent(0.05745, 0.0176) == "5.7 % ± 1.8 pp"
     assert percent(0.03) == "3 %" and percent(None) == "undefined"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1810.4, "1,810"), (6_904_000.0, "6,900,000"), (999.7, "1,000"), (0.01234, "0.0123"), (0, "0")],
+)
+def test_figures_of_a_budget_have_three_digits_and_no_exponent(value: float, said: str) -> None:
+    assert three_digits(value) == said
+
+
+def test_scans_of_which_nothing_is_told_are_told_in_one_line(scan: ScanMeasurement) -> None:
+    unknown = {"settings": "not recorded"}
+    page = Report((scan,), {"scan_settings": {"a": unknown, "b": unknown}}).print_html()
+    assert "Not recorded of any scan." in page and "settings: not recorded" not in page
+    page = Report((scan,), {"scan_settings": {"a": unknown, "b": {"kV": 80}}}).print_html()
+    assert "settings: not recorded" in page and "kV: 80" in page

@@ -30,7 +30,7 @@ from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.recipe import recipe_sha256
-from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
@@ -222,7 +222,12 @@ def _environment() -> Environment:
         loader=FunctionLoader(lambda name: room.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
     )  # fmt: skip
-    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
+    environment.filters |= {
+        "percent": percent,
+        "with": with_uncertainty,
+        "three_digits": three_digits,
+        "units": units,
+    }
     return environment
 
 

@@ -13,7 +13,7 @@ from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import SPREAD_IN_WORDS, edges_in_words, shown, units
 from voidscope.metrology.ratios import DEFINITIONS
-from voidscope.metrology.rounding import percent, with_uncertainty
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
@@ -64,5 +64,10 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
+    environment.filters |= {
+        "percent": percent,
+        "with": with_uncertainty,
+        "three_digits": three_digits,
+        "units": units,
+    }
     return environment.from_string(source)
