@@ -211,8 +211,12 @@ def test_ids_that_nobody_named_pass_nothing_though_there_is_void(
     assert scan["verdict"] == "REVIEW" and "is within the limit" in scan["reason"]
     assert f"(there: 0, 1, 2, 3, 4): they were taken to be {whole}; say what each id is" in scan["reason"]
     assert CliRunner().invoke(app, ["verify", str(tmp_path / "out")]).exit_code == 0
-    told, _ = spoken(tmp_path / "a.tif", tmp_path / "said", "--map", whole, *words)
-    assert told["scans"][0]["verdict"] == "PASS"
+    told, said = spoken(tmp_path / "a.tif", tmp_path / "said", "--map", whole, *words)
+    assert told["scans"][0]["verdict"] == "PASS" and "note: nobody said where the limit comes from" in said
+    _, said = spoken(
+        tmp_path / "a.tif", tmp_path / "from", "--map", whole, "--set", "measure.source=QA 7", *words
+    )
+    assert "note:" not in said
     told, _ = spoken(tmp_path / "a.tif", tmp_path / "fail", "--limit", "0.001", *words)
     assert told["scans"][0]["verdict"] == "FAIL"
 
