@@ -43,8 +43,12 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture
 def project(tmp_path: Path, scans: Dataset) -> Project:
     """The truth as the masks of cycle 1."""
+    return project_of(scans, tmp_path)
+
+
+def project_of(scans: Dataset, folder: Path) -> Project:
     accepting = Config().with_changes(["measure.unjudged_accepted=this test"])
-    made = Project.create(tmp_path / "part", scans.classes, config=accepting)
+    made = Project.create(folder / "part", scans.classes, config=accepting)
     execute(add_dataset(made, scans))
     segment(made, scans, lost=())
     return made
@@ -90,20 +94,34 @@ def test_a_lot_joins_projects_and_names_their_scans(project: Project, tmp_path: 
     page = tmp_path / "lot.html"
     twice = invoke("lot", project.path, project.path, "--out", page)
     assert isinstance(twice.exception, ConfigError) and "named twice" in str(twice.exception)
-    other = tmp_path / "other" / project.path.name
-    shutil.copytree(project.path, other)
-    found = told("lot", project.path, other, "--out", page)
-    assert (found["scans"], found["bumps"], sum(found["verdicts"].values())) == (6, 12, 12)
-    assert "part/logic_000" in page.read_text()
+    other = project_of(
+        execute(simulate(tmp_path / "more", logic=2, memory=0, seed=9, grid="1x2")), tmp_path / "more"
+    )
+    execute(measure(other))
+    found = told("lot", project.path, other.path, "--out", page)
+    assert (found["scans"], found["bumps"], sum(found["verdicts"].values())) == (5, 10, 10)
+    assert "part/logic_000" in page.read_text() and found["repeated"] == []
     said = invoke("lot", project.path, "--out", page).stdout
     assert said.startswith("6 bumps of 3 scans: ") and "median" in said
     assert (project.report_folder / "lot.html").is_file()
 
 
+def test_a_lot_counts_a_file_once_whatever_projects_it_is_in(project: Project, tmp_path: Path) -> None:
+    execute(measure(project))
+    copy, page = tmp_path / "copy", tmp_path / "lot.html"
+    shutil.copytree(project.path, copy)
+    said = invoke("lot", project.path, copy, "--out", page)
+    assert said.stdout.startswith("6 bumps of 3 scans: ")
+    words = "Of 3 scans the file was counted already, so they are left out: copy/logic_000 (that of part/logic_000), "
+    assert f"warning: {words}" in said.stderr and words in page.read_text()
+    told_first = told("lot", project.path, copy, "--out", page)["repeated"][0]
+    assert told_first == {"scan": "copy/logic_000", "same_file_as": "part/logic_000"}
+
+
 def test_projects_of_different_ratios_are_joined_with_a_warning(project: Project, tmp_path: Path) -> None:
     execute(measure(project))
-    other = tmp_path / "other" / "second"
-    shutil.copytree(project.path, other)
+    made = execute(simulate(tmp_path / "more", logic=1, memory=0, seed=9, grid="1x2"))
+    other = project_of(made, tmp_path / "more").path
     told("measure", other, "--set", "measure.ratio=void/solder")
     page = tmp_path / "lot.html"
     said = invoke("lot", project.path, other, "--out", page)

@@ -31,7 +31,8 @@ def test_a_table_is_read_and_told_as_text_and_as_json(tmp_path: Path) -> None:
     assert "4 parts x 2 operators x 2 repeats" in said.stdout
     assert "kappa): 1.000" in said.stdout
     found = json.loads(CliRunner().invoke(app, ["gauge", path, "--json"]).stdout)
-    assert (found["parts"], found["verdict_kappa"], found["opinion"]) == (4, 1.0, "good")
+    assert (found["parts"], found["verdict_kappa"]) == (4, 1.0)
+    assert found["opinion"].startswith("good, but of 4 x 2 x 2 parts")
     assert found["grr_of_tolerance"] is None
 
 
@@ -55,6 +56,7 @@ def test_kappa_of_one_verdict_is_undefined_and_without_verdicts_not_told(
         ("part,operator,value\na,b,wide\n", "line 2 has the value 'wide'"),
         ("part,operator,value\na,b\n", "no column value"),
         ("part,operator,value\na,b,1\n", "1 part"),
+        ("part,operator,value,verdict\na,b,1,ok\n", "line 2: Part a by b has the verdict 'ok'"),
     ],
 )
 def test_what_is_no_study_is_refused(tmp_path: Path, text: str, said: str) -> None:

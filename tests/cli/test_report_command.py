@@ -208,15 +208,44 @@ def test_ids_that_nobody_named_pass_nothing_without_a_void(foreign: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("no_pdf")
-def test_the_ids_of_a_mask_stand_in_the_command_and_beside_the_classes(mask: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [(), ("--set", "measure.unit=scan")])
+def test_ids_that_nobody_named_pass_nothing_though_there_is_void(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    ids = np.zeros((40, 16, 16), np.uint8)
+    for value, (low, high) in {1: (2, 12), 2: (12, 26), 4: (26, 36)}.items():
+        ids[low:high, 2:14, 2:14] = value
+    ids[15:19, 5:9, 5:9] = 3  # it may be an intermetallic, and void what has the id 4
+    (tmp_path / "a.tif").write_bytes(tiff_bytes(ids, (0.7, 0.7, 0.7)))
+    whole = "0=background,1=copper_pillar,2=solder,3=void,4=copper_pad"
+    told, _ = spoken(tmp_path / "a.tif", tmp_path / "out", *words)
+    (scan,) = told["scans"]
+    assert scan["verdict"] == "REVIEW" and "is within the limit" in scan["reason"]
+    assert f"(there: 0, 1, 2, 3, 4): they were taken to be {whole}; say what each id is" in scan["reason"]
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "out")]).exit_code == 0
+    told, said = spoken(tmp_path / "a.tif", tmp_path / "said", "--map", whole, *words)
+    assert told["scans"][0]["verdict"] == "PASS" and "note: nobody said where the limit comes from" in said
+    _, said = spoken(
+        tmp_path / "a.tif", tmp_path / "from", "--map", whole, "--set", "measure.source=QA 7", *words
+    )
+    assert "note:" not in said
+    told, _ = spoken(tmp_path / "a.tif", tmp_path / "fail", "--limit", "0.001", *words)
+    assert told["scans"][0]["verdict"] == "FAIL"
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_the_ids_of_a_mask_stand_beside_the_classes_and_in_the_command_where_said(
+    mask: Path, tmp_path: Path
+) -> None:
     told, _ = spoken(mask, tmp_path / "out")
     assumed = "0=background,1=copper_pillar,2=solder,3=void,4=copper_pad"
-    assert told["provenance"]["map"] == assumed and f"--map {assumed}" in told["provenance"]["command"]
+    assert told["provenance"]["map"] == assumed and "--map" not in told["provenance"]["command"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "</span>void</td><td>3</td>" in page
     spoken(mask, tmp_path / "two", "--map", "0=background,1=solder,2=solder,3=pore:void")
     page = (tmp_path / "two" / "report.html").read_text()
     assert "</span>solder</td><td>1, 2</td>" in page and "</span>pore</td><td>3</td>" in page
+    assert "--map 0=background,1=solder,2=solder,3=pore:void" in page
 
 
 @pytest.mark.usefixtures("no_pdf")

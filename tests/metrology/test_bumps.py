@@ -458,9 +458,8 @@ def bridge(rows: int, levels: int, of: int = SOLDER) -> np.ndarray:
 @pytest.mark.parametrize("of", [SOLDER, VOID, PILLAR])
 def test_what_runs_into_the_bump_beside_is_never_passed(unit: str, of: int) -> None:
     recipe = RECIPE.model_copy(update={"unit": unit, "limit": 1.0})
-    assert (
-        measure_scan(bridge(2, 3, of), HBM, (1, 1, 1), recipe, "a").verdict is Verdict.PASS
-    )  # 6 faces: blur
+    six = measure_scan(bridge(2, 3, of), HBM, (1, 1, 1), recipe, "a")
+    assert six.verdict is (Verdict.REVIEW if of == SOLDER else Verdict.PASS)  # else it may be blur
     found = measure_scan(bridge(4, 2, of), HBM, (1, 1, 1), recipe, "a")
     assert (
         found.verdict is Verdict.REVIEW and [b.measured.verdict for b in found.bumps] == [Verdict.REVIEW] * 2

@@ -72,6 +72,85 @@ def test_too_little_solder_is_told_from_too_much_by_the_sign(bulge: float) -> No
     assert found.largest_extrusion_um == bulge
 
 
+def necked(low: int, high: int, radius: float, *, pad: tuple[float, float] | None = (3.0, -4.0)) -> Mask:
+    """A bump of r 15 whose solder, from z = 25 to 34, is thinned to a radius from level to level, or is cracked open to it."""
+    mask = bump(pad, 0.0)
+    _, y, x = np.indices(mask.shape)
+    thin = mask[low:high]
+    thin[((y - 30) ** 2 + (x - 34) ** 2 > radius**2)[low:high] & (thin == SOLDER)] = BACKGROUND
+    return mask
+
+
+@pytest.mark.parametrize("pad", [None, (0.0, 0.0)])
+@pytest.mark.parametrize(("low", "high"), [(27, 32), (26, 33), (29, 30), (25, 34)])
+def test_a_neck_is_under_fill_however_few_or_many_levels_it_takes(
+    low: int, high: int, pad: tuple[float, float] | None
+) -> None:
+    mask = necked(low, high, 5.0, pad=pad)
+    assert measured(mask).underfill_um == 10
+    assert by_boxes(mask, HBM, (1, 1, 1), RECIPE).underfill_um == (10 if high - low == 9 else 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_crack_from_one_side_is_under_fill_there_whichever_way_the_bump_stands(
+    order: tuple[int, int, int], turned: bool
+) -> None:
+    mask, spacing = bump(bulge=0.0), np.array([0.5, 0.6, 0.7])
+    mask[28:30, :, :44] = BACKGROUND  # the pillar begins at x = 19
+    stood = (mask[::-1] if turned else mask).transpose(order)
+    found = measured(stood, tuple(spacing[list(order)]))  # type: ignore[arg-type]
+    assert found.underfill_um == pytest.approx(25 * 0.7)
+    assert found.extrusion_um is not None and max(map(abs, found.extrusion_um.values())) == 0
+
+
+def test_under_fill_is_that_of_a_slow_twin() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        mask = bump(None if rng.random() < 0.3 else (2.0, 1.0), float(rng.integers(-2, 3)))
+        _, y, x = np.indices(mask.shape)
+        for level in rng.integers(25, 34, 3):
+            away = (y[level] - 30) ** 2 + (x[level] - 34) ** 2 > rng.integers(4, 16) ** 2
+            mask[level][away & (mask[level] == SOLDER)] = BACKGROUND
+        assert measured(mask).underfill_um == slow_under_fill(mask)
+
+
+def slow_under_fill(mask: Mask) -> float:
+    """Side by side and level by level, of a bump that stands along z with the pillar at the low end; 1 um voxels."""
+    lacks = [0.0]
+    for axis, sign in ((1, -1), (1, 1), (2, -1), (2, 1)):
+        reach = {
+            name: {z: max(sign * v for v in np.nonzero(mask[z] == k)[axis - 1]) for z in range(60) if (mask[z] == k).any()}
+            for name, k in (("pillar", PILLAR), ("solder", SOLDER), ("pad", PAD))
+        }  # fmt: skip
+        edge = float(np.median(list(reach["pillar"].values())))
+        widest = sorted(reach["solder"].values())[-2]  # of 9 levels the 95th percentile, taken inwards
+        lacks.append(edge - widest)
+        for z, out in reach["solder"].items():
+            above = max(v for name in ("solder", "pad") for at, v in reach[name].items() if at >= z)
+            lacks.append(min(edge, above) - out)
+    return max(lacks)
+
+
+def test_domes_narrow_pads_and_voids_at_the_flank_are_no_under_fill() -> None:
+    dome = bump(pad=None, bulge=0.0)
+    z, y, x = np.indices(dome.shape)
+    dome[(dome == SOLDER) & ((y - 30) ** 2 + (x - 34) ** 2 + (z - 25) ** 2 > 15**2)] = BACKGROUND
+    cone = bump(pad=(0.0, 0.0), bulge=0.0)
+    cone[(cone == SOLDER) & ((y - 30) ** 2 + (x - 34) ** 2 > (15 - (z - 25) / 3) ** 2)] = BACKGROUND
+    flank = bump(bulge=0.0)
+    flank[28:31, :, :30][flank[28:31, :, :30] == SOLDER] = VOID
+    layer = bump(bulge=0.0)
+    layer[25:27][layer[25:27] == SOLDER] = VOID
+    meniscus = bump(bulge=0.0)  # pillar and solder share their levels
+    meniscus[25:28, :, 34:][meniscus[25:28, :, 34:] == SOLDER] = PILLAR
+    assert [measured(m).underfill_um for m in (dome, cone, flank, layer, meniscus)] == [1, 1, 0, 0, 0]
+    assert [min((measured(m).extrusion_um or {}).values()) for m in (dome, cone)] == [
+        -1,
+        -1,
+    ]  # no level but one is as wide
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("turned", [False, True])
 def test_it_is_the_same_whichever_way_the_bump_stands(order: tuple[int, int, int], turned: bool) -> None:

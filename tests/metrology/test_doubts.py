@@ -302,6 +302,22 @@ def test_a_layer_that_stands_along_nothing_may_reach_the_edges() -> None:
     assert found.verdict is Verdict.PASS and "it reaches the edge of the scan" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("level", "height", "wide", "verdict"),
+    [(18, 1, 1, "REVIEW"), (18, 2, 3, "REVIEW"), (6, 1, 7, "PASS"), (6, 1, 8, "REVIEW"), (27, 3, 8, "PASS")],
+)
+def test_solder_that_meets_a_neighbour_over_any_face_is_a_bridge(
+    level: int, height: int, wide: int, verdict: str
+) -> None:
+    """At level 18 there is solder, at 6 the pillar, which has to meet over eight, and at 27 the pad, which bumps may share."""
+    mask = row(2)
+    of = mask[level, 8, 8]
+    mask[level : level + height, 8 : 8 + wide, 20:28] = of
+    found = measured(mask)
+    assert verdicts(found) == [verdict] * 2
+    assert verdict == "PASS" or f"({height * wide:,} voxel faces): a bridge" in found.reason
+
+
 @pytest.mark.parametrize("unit", ["bump", "scan"])
 def test_places_of_a_grid_without_a_bump_are_said(unit: str) -> None:
     made = package((24, 62, 62), rows(3, 3, 18, 12), [7.0] * 9)
@@ -310,6 +326,24 @@ def test_places_of_a_grid_without_a_bump_are_said(unit: str) -> None:
     found = measured(made.mask, unit=unit)
     assert (found.verdict, len(found.bumps)) == (Verdict.PASS, 7)
     assert found.reason.endswith("; no bump at r2c2, r2c3") and not any(told(found))
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_remnants_where_the_grid_has_no_bump_are_an_open_bump_s(
+    order: tuple[int, int, int], unit: str
+) -> None:
+    made = package((24, 62, 62), rows(3, 3, 18, 12), [7.0] * 9)
+    made.mask[np.isin(made.truth, [5, 6])] = BACKGROUND
+    for n, verdict in ((7, Verdict.PASS), (8, Verdict.REVIEW)):
+        made.mask[4, 30, 26 : 26 + n] = PILLAR
+        found = measured(np.ascontiguousarray(made.mask.transpose(order)), unit=unit)
+        assert found.verdict is verdict
+        assert ("where no bump stands, at r2c2, pieces" in found.reason) is (n == 8)
+        assert ScanMeasurement.from_entry(found.entry()).stray == found.stray
+    made.mask[4, 30, 26:34], made.mask[0, 20, 20:30] = BACKGROUND, PILLAR  # now nearest to r1c2
+    found = measured(made.mask, unit=unit)
+    assert (found.stray.pieces, found.stray.left_at, found.verdict) == (1, "", Verdict.PASS)
 
 
 @pytest.mark.parametrize("scale", [0.0007, 700.0])
@@ -350,6 +384,17 @@ def test_as_many_unlabelled_voxels_as_a_void_takes_are_a_doubt(n: int, verdict: 
     assert verdicts(measured(mask)) == [verdict]
 
 
+@pytest.mark.parametrize(("gap", "closing_voxels"), [(2, 1), (2, 2), (4, 2)])
+def test_closing_makes_no_thread_a_joint(gap: int, closing_voxels: int) -> None:
+    mask = row(1)
+    own = place(mask, 0)
+    own[17 : 17 + gap] = BACKGROUND
+    own[17 : 17 + gap, 8, 8] = SOLDER
+    found = measured(mask, closing_voxels=closing_voxels)
+    assert found.verdict is Verdict.REVIEW
+    assert "no more than 0.39 % of its pillar's section is solid" in found.reason
+
+
 def test_closing_joins_a_bump_s_own_pieces_alone() -> None:
     """An arm of the first bump reaches into the box of the second, whose own arm passes it by."""
     mask = row(3)
@@ -369,6 +414,8 @@ def test_no_further_criterion_passes_where_background_is_closed_in(unit: str) ->
     found = measured(mask, limit=1.0, criteria=(none,), unit=unit)
     assert [o.verdict.value for o in found.outcomes] == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
     assert [b.measured.outcomes[1].verdict.value for b in found.bumps] == ["PASS", "REVIEW"]
+    assert "void_count = 0 is within the limit 0, but 180 voxels of background" in found.reason
+    assert "void/foreground" not in found.bumps[1].measured.reason  # which is kept
 
 
 def test_what_is_closed_in_counts_in_a_scan_judged_whole() -> None:
@@ -398,6 +445,35 @@ def test_a_cut_void_that_is_too_small_to_tell_from_noise_is_held_against_none() 
     mask = touching(void=(slice(14, 15), slice(8, 9), slice(21, 28)))  # seven voxels in a row
     recipe = {"limit": 1.0, "criteria": (Criterion(measure="largest_void_feret_um", at_most=5.0),)}
     assert {b.measured.outcomes[1].verdict for b in measured(mask, **recipe).bumps} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(
+    ("measure", "limit"),
+    [("largest_void_diameter_um", 9.0), ("largest_void_feret_um", 14.0), ("largest_void_share", 0.5)],
+)
+def test_no_limit_on_single_voids_is_kept_by_the_edge_of_the_scan(
+    measure: str, limit: float, n: int, unit: str
+) -> None:
+    mask = row(n)[:30]  # the pads lie at the edge
+    place(mask, n - 1)[25:, 4:14, 4:10] = VOID
+    recipe = {"limit": 1.0, "unit": unit, "criteria": (Criterion(measure=measure, at_most=limit),)}
+    found = measured(mask, **recipe)
+    assert (found.outcomes[1].verdict, found.verdict) == (Verdict.REVIEW, Verdict.REVIEW)
+    assert "but a void reaches the edge of the scan" in found.reason
+    assert measured(np.pad(mask, 1, constant_values=BACKGROUND), **recipe).verdict is Verdict.PASS
+
+
+def test_a_void_at_the_edge_is_large_enough_and_noise_there_is_none() -> None:
+    mask = row(1)[:30]
+    place(mask, 0)[15:20, 4:8, 4:8], place(mask, 0)[29, 4, 4:11] = VOID, VOID
+    most = Criterion(measure="largest_void_diameter_um", at_most=7.0)
+    assert measured(mask, limit=1.0, criteria=(most,)).verdict is Verdict.PASS
+    place(mask, 0)[28, 4, 4] = VOID
+    least = Criterion(measure="largest_void_diameter_um", at_least=1.0)
+    assert measured(mask, limit=1.0, criteria=(least,)).verdict is Verdict.PASS
+    assert measured(mask, limit=1.0, criteria=(most,)).verdict is Verdict.REVIEW
 
 
 def test_a_hole_beside_the_wall_is_the_one_bump_s_alone() -> None:

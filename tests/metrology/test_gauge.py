@@ -119,7 +119,8 @@ def test_equal_values_give_no_share_and_no_categories() -> None:
     assert (found.grr, found.grr_of_total, found.ndc) == (0, None, None)
     assert "undefined" in found.opinion
     exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
-    assert (exact.grr_of_total, exact.ndc, exact.opinion) == (0, None, "good")
+    assert (exact.grr_of_total, exact.ndc) == (0, None)
+    assert exact.opinion.startswith("no grade: all readings of each part are identical")
 
 
 @given(st.floats(-1e6, 1e6), st.tuples(*[st.integers(2, 6)] * 3))
@@ -160,10 +161,34 @@ def test_a_study_is_told_in_one_sentence() -> None:
     equal = gauge_study(readings(np.ones((3, 2, 2))))
     assert study_in_words(equal, None, rated=False) == "Gauge R&R is undefined: all values are equal."
     exact = gauge_study(readings(np.arange(3.0)[:, None, None] + np.zeros((3, 2, 2))))
-    assert (
-        study_in_words(exact, None, rated=False)
-        == "Gauge R&R is 0.0 % of the total (good), distinct categories (ndc) undefined."
+    told = study_in_words(exact, None, rated=False)
+    assert told.startswith(
+        "Gauge R&R is 0.0 % of the total (no grade: all readings of each part are identical"
     )
+    assert told.endswith("an indication, no grade), distinct categories (ndc) undefined.")
+
+
+@pytest.mark.parametrize(
+    ("size", "small"), [((10, 3, 2), False), ((9, 3, 2), True), ((10, 2, 3), True), ((12, 4, 3), False)]
+)
+def test_a_study_smaller_than_aiag_s_is_no_grade(size: tuple[int, int, int], small: bool) -> None:
+    found = gauge_study(readings(random_study(2, size)))
+    words = f", but of {' x '.join(map(str, size))} parts x operators x repeats, fewer than AIAG's 10 x 3 x 2: an indication, no grade"
+    assert found.opinion.endswith(words) is small
+    assert ("AIAG" in study_in_words(found, None)) is small
+
+
+def test_verdicts_are_one_however_they_are_spelled_and_another_word_is_refused() -> None:
+    said = ["pass", "PASS", "Pass ", "PASS", "FAIL", "fail", "FAIL", "PASS"]
+    rows = [Reading("ab"[k // 4], "xy"[k // 2 % 2], float(k), v) for k, v in enumerate(said)]
+    assert verdict_agreement(rows) == pytest.approx(
+        slow_kappa([[v.strip().upper() for v in said[:4]], [v.upper() for v in said[4:]]])
+    )
+    assert Reading("a", "x", 1.0, "  ").verdict == ""
+    with pytest.raises(
+        LabelError, match=r"Part a by x has the verdict 'ok'; give PASS, FAIL, REVIEW, or none"
+    ):
+        Reading("a", "x", 1.0, "ok")
 
 
 @pytest.mark.parametrize(

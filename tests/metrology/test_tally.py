@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from metrology.masks import HBM
+from metrology.masks import HBM, RECIPE, SOLDER
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Dimensions, ScanMeasurement, Verdict, measure_scan
-from voidscope.metrology.rounding import percent, with_uncertainty
-from voidscope.metrology.tally import length_spreads, tallies
+from voidscope.metrology import Dimensions, Report, ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,27 @@ def test_each_criterion_is_counted_over_the_bumps_and_names_the_worst(scan: Scan
     assert ratio.outcome.value == values["r1c1"]
     assert (thick.outcome.verdict, thin.outcome.verdict) == (Verdict.PASS, Verdict.FAIL)
     assert thin.told() == "6 FAIL" and ratio.told().endswith("PASS")
+
+
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+def test_doubts_of_bumps_that_fail_stand_in_the_report_once_each(unit: str) -> None:
+    made = package((24, 24, 62), rows(1, 3, 18, 12), [7.0] * 3, voids={0: 5.0, 1: 5.0})
+    made.mask[14:17, 10:14, 12:31] = np.maximum(made.mask[14:17, 10:14, 12:31], SOLDER)
+    found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(limit=0.02, unit=unit), "a")
+    verdicts = [b.measured.verdict for b in found.bumps]
+    assert verdicts == [Verdict.FAIL, Verdict.FAIL, Verdict.PASS] and found.verdict is Verdict.FAIL
+    first, second = doubts_told(found)
+    assert {first[0], second[0]} == {"r1c1 (FAIL)", "r1c2 (FAIL)"}
+    for page in (Report((found,)).html(), Report((found,)).print_html()):
+        assert all(f"{names}: {doubt}" in page for names, doubt in (first, second))
+        assert "may be no whole ones" in page
+    assert (
+        "may be no whole ones"
+        not in Report((measure_scan(made.mask[:2], HBM, (1, 1, 1), RECIPE, "a"),)).html()
+    )
+    far = measure_scan(made.mask, HBM, (1e3, 1e3, 1e3), MeasureConfig(limit=0.02, min_um3=1e-9), "a")
+    names = [names for names, doubt in doubts_told(far) if "mind the unit" in doubt]
+    assert names == ["r1c1 (FAIL), r1c2 (FAIL), r1c3 (REVIEW)"]
 
 
 def test_a_scan_judged_whole_or_of_one_bump_has_no_tally(scan: ScanMeasurement) -> None:
@@ -69,3 +91,19 @@ def test_a_value_ends_where_its_uncertainty_ends(
 def test_an_uncertainty_in_percent_is_in_points_so_that_nobody_takes_it_for_a_share_of_the_value() -> None:
     assert percent(0.05745, 0.0176) == "5.7 % ± 1.8 pp"
     assert percent(0.03) == "3 %" and percent(None) == "undefined"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1810.4, "1,810"), (6_904_000.0, "6,900,000"), (999.7, "1,000"), (0.01234, "0.0123"), (0, "0")],
+)
+def test_figures_of_a_budget_have_three_digits_and_no_exponent(value: float, said: str) -> None:
+    assert three_digits(value) == said
+
+
+def test_scans_of_which_nothing_is_told_are_told_in_one_line(scan: ScanMeasurement) -> None:
+    unknown = {"settings": "not recorded"}
+    page = Report((scan,), {"scan_settings": {"a": unknown, "b": unknown}}).print_html()
+    assert "Not recorded of any scan." in page and "settings: not recorded" not in page
+    page = Report((scan,), {"scan_settings": {"a": unknown, "b": {"kV": 80}}}).print_html()
+    assert "settings: not recorded" in page and "kV: 80" in page

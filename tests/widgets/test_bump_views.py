@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QScrollArea, QTabWidget
 
 from builders import set_prediction
+from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.jobs import execute
-from voidscope.metrology import Verdict, measure_mask
+from voidscope.metrology import Verdict, measure_mask, measure_scan
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
 from voidscope.vocabulary import ClassMap
+from voidscope.widgets.bump_views import LotView
 from voidscope.widgets.criteria_table import CriteriaTable
 from voidscope.workflow import measure
 from widgets.bench import add_cycle
@@ -97,6 +100,30 @@ def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) ->
     assert in_view(dock) == ("b", 3)
     panel.lot.of.setCurrentIndex(1)
     assert {p.pos().y() for p in panel.lot.points.points()} == {15 * 0.7}
+
+
+@pytest.mark.parametrize("width", [220, 320])
+def test_what_the_lot_says_lies_below_the_chart_and_is_not_cut_off(qtbot: Any, width: int) -> None:
+    grid = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 2: 4.5, 4: 4.5, 5: 4.5})
+    lone = package((24, 24, 24), [(12.0, 12.0)], [7.0])
+    made = {"a": grid, "b": grid} | {f"logic_{k:03d}": lone for k in range(5)}
+    recipe = MeasureConfig(limit=0.02)
+    scans = [measure_scan(m.mask, ClassMap.hbm(), (1, 1, 1), recipe, name) for name, m in made.items()]
+    area, tabs, view = QScrollArea(), QTabWidget(), LotView()
+    qtbot.addWidget(area)
+    tabs.addTab(view, "Lot")
+    area.setWidget(tabs)
+    area.setWidgetResizable(True)
+    area.resize(width, 200)
+    area.show()
+    view.setValue(scans)
+    qtbot.waitUntil(lambda: view.rect().contains(view.again.geometry()), timeout=3000)
+    assert view.again.height() >= view.again.heightForWidth(view.again.width())
+    assert view.again.text() == (
+        "Fails in several scans: r1c2 (2 of 2), r1c3 (2 of 2), r2c2 (2 of 2) and 1 more. 5 of 7 scans are left out."
+    )
+    assert not view.plot.geometry().intersects(view.again.geometry())
+    assert "logic_000 (no grid)" in view.again.toolTip()
 
 
 def test_choosing_the_scan_as_unit_is_kept_in_the_project_and_asked_to_be_measured(

@@ -271,6 +271,15 @@ def test_a_report_of_an_older_version_says_which_made_it_and_which_figures_diffe
     assert width.startswith("a: bumps dimensions pillar_width_um is 9.5 in the report, measured anew ")
 
 
+def test_a_figure_of_a_lone_bump_and_its_scan_is_told_once(measured: Project) -> None:
+    def change(tree: Any) -> None:
+        for told in (tree["scans"][0], tree["scans"][0]["bumps"][0]):
+            told["void_over_foreground"] = 0.125
+
+    found = [line for line in execute(verify(touched(measured, change))) if "void_over_foreground" in line]
+    assert len(found) == 1 and found[0].split(": ")[1].startswith("void_over_foreground is 0.125")
+
+
 def test_another_commit_of_the_same_version_is_told_apart(measured: Project) -> None:
     touched(measured, lambda t: t["provenance"].update(git_commit="0" * 40))
     said = versions_apart(measured.report_folder)

@@ -32,17 +32,15 @@ def lot(
             f"A project is named twice among {', '.join(map(str, paths))}; a lot counts each once."
         )
     reports = [(path.resolve().name, _reported(path)) for path in paths]
-    found = Lot(
-        tuple(
-            LotScan(f"{name}/{s.scan}" if len(paths) > 1 else s.scan, s)
-            for name, r in reports
-            for s in r.scans
-        )
+    found = Lot.once(
+        (LotScan(f"{name}/{s.scan}" if len(paths) > 1 else s.scan, s), r.file_hash(s.scan))
+        for name, r in reports
+        for s in r.scans
     )
     page = lot_page(found, ", ".join(name for name, _ in reports), [r.identity(name) for name, r in reports])
     write_bytes(out, page.encode())
-    if found.apart_in_words():
-        sys.stderr.write(f"warning: {found.apart_in_words()}\n")
+    for said in filter(None, (found.repeated_in_words(), found.apart_in_words())):
+        sys.stderr.write(f"warning: {said}\n")
     say({"page": str(out), **found.summary()}, as_json, _lot_text(found, out))
 
 

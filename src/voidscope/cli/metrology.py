@@ -13,7 +13,7 @@ from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, open_project, run_settings
 from voidscope.cli.output import run, say
 from voidscope.config import Config
-from voidscope.errors import CannotReadFile, ConfigError, VoidscopeError
+from voidscope.errors import CannotReadFile, ConfigError, LabelError, VoidscopeError
 from voidscope.metrology import (
     ONE_VERDICT,
     GaugeStudy,
@@ -223,9 +223,13 @@ def _readings(table: Path) -> list[Reading]:
 
 def _reading(table: Path, line: int, row: dict[str, str]) -> Reading:
     try:
-        return Reading(row["part"], row["operator"], float(row["value"]), row.get("verdict") or "")
+        value = float(row["value"])
     except (TypeError, ValueError):
         raise CannotReadFile(table, f"line {line} has the value {row['value']!r}; give a number.") from None
+    try:
+        return Reading(row["part"], row["operator"], value, row.get("verdict") or "")
+    except LabelError as error:
+        raise CannotReadFile(table, f"line {line}: {error}") from error
 
 
 def _text(study: GaugeStudy, kappa: float | None, *, rated: bool = True) -> str:

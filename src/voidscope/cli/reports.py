@@ -27,7 +27,7 @@ from voidscope.cli.options import (
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.jobs import Job
-from voidscope.metrology import Report, check_names, read_recipe, recipe_settings
+from voidscope.metrology import Report, Verdict, check_names, read_recipe, recipe_settings
 from voidscope.project import Project, export_report, report_files
 from voidscope.workflow import MaskFile, Occasion
 
@@ -93,6 +93,10 @@ def measure(
         raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
     seen = report.sight()  # stands below the numbers anyway
     sys.stderr.writelines(f"warning: {w}\n" for w in report.provenance["warnings"] if w not in seen)
+    if any(m.verdict is Verdict.PASS and not m.recipe.source for m in report.scans):
+        sys.stderr.write(
+            "note: nobody said where the limit comes from that passes; say it with --set measure.source=... or in a recipe file\n"
+        )
     if report_to is not None:
         _write(report_to, report, pictures, project)
     say(report.entry(), as_json, report.text())

@@ -48,6 +48,21 @@ def arranged(positions: Points) -> tuple[tuple[int, Place], ...]:
     return tuple((int(k), Place(f"b{n:03d}")) for n, k in enumerate(order, start=1))
 
 
+def empty_places(places: Sequence[Place], positions: Points) -> dict[str, Points]:
+    """Where the places of a grid lie, (2,) in um, at which none of its structures stands, by their names; none where there is no grid.
+
+    `positions` (N, 2) are those of the `places`; of the straight grid that fits them best.
+    """
+    taken = [(p.row, p.column) for p in places if p.row and p.column]
+    if not taken or len(taken) < len(places):
+        return {}
+    at = np.array(taken)
+    plane, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(at)), at]), positions, rcond=None)
+    rows, columns = (range(1, n + 1) for n in at.max(axis=0).tolist())
+    free = [(r, c) for r in rows for c in columns if (r, c) not in taken]
+    return {f"r{r}c{c}": np.array([1.0, r, c]) @ plane for r, c in free}
+
+
 def _place(at: Ints) -> Place:
     row, column = int(at[0]) + 1, int(at[1]) + 1
     return Place(f"r{row}c{column}", row, column)

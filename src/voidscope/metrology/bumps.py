@@ -2,7 +2,7 @@
 
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
-it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump.
+it is worst; one on a length does whatever the unit. Other pieces that are no bump (dust) are said, and decide nothing then but where they lie over a bump, or where the grid has none.
 With the unit scan, the ratio over all of it decides. Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
 """
 
@@ -22,7 +22,7 @@ from voidscope.errors import named
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, drop_far, mend
 from voidscope.metrology.closed import not_filled
-from voidscope.metrology.cuts import key_of, not_cut
+from voidscope.metrology.cuts import key_of, not_cut, not_cut_off
 from voidscope.metrology.dimensions import Dimensions, both_ways, standing
 from voidscope.metrology.doubts import (
     carried_over,
@@ -100,7 +100,7 @@ def measure_scan(
         )
         holes = closed.result()
         older = _before_far(found, before, raw, whole, margins)
-        whole = replace(whole, cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+        whole = replace(not_cut_off(whole), cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
         if len(found.structures) == 1 and not found.stray.pieces:
             own = _doubted_itself(not_filled(whole, holes), raw, mask, (0, 0, 0), margins, older[0])
             (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
@@ -121,7 +121,7 @@ def _doubted_itself(
     recipe = found.recipe
     if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
         older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
-    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, first))
+    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, raw, first))
     others = (*cut_off(found, closed), *lipped(found), *cleaned(found, older))
     return replace(not_misread(found, others), doubts=tuple(filter(None, told)))
 
@@ -232,7 +232,7 @@ def _each(
             margins.within(first, cut) if margins and not sizes else None,
             sizes,
         )
-        alone = not_filled(replace(alone, closed_in=sum(h.n_voxels for h in own)), own)
+        alone = not_filled(replace(not_cut_off(alone), closed_in=sum(h.n_voxels for h in own)), own)
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
         alone = _doubted_itself(alone, raw[there], cut, first, margins, older[k])
         return Bump(found.structures[k], _moved(alone, first))
@@ -314,6 +314,7 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     """
     if found.recipe.unit == "scan" or not found.bumps:
         told = tuple(f"{b.name}: {doubt}" for b in found.bumps for doubt in b.measured.doubts)
+        told = (*told, remnants) if (remnants := _remnants(found)) else told
         whole = concluded(replace(found, doubts=told))
         verdict, reason = whole.verdict, whole.reason
     else:
@@ -322,6 +323,16 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     empty = named(_empty_places(found.bumps))
     reason = f"{reason}; no bump at {empty}" if empty else reason
     return replace(found, verdict=verdict, reason=reason, doubts=told)
+
+
+def _remnants(found: ScanMeasurement) -> str:
+    """That pieces of a bump lie where the grid has none."""
+    at = found.stray.left_at
+    return (
+        f"where no bump stands, at {at}, pieces of {COUNTABLE_VOXELS} voxels or more lie: it may be an open bump; look at it"
+        if at
+        else ""
+    )
 
 
 def _empty_places(bumps: Sequence[Bump]) -> list[str]:
@@ -339,6 +350,8 @@ def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
             Verdict.REVIEW,
             f"all bumps pass without it, but the void among it may be one's: {found.stray.told}",
         )
+    if verdict is Verdict.PASS and (remnants := _remnants(found)):
+        return Verdict.REVIEW, f"all {len(found.bumps)} bumps pass, but {remnants}"
     of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
     worst = of_it[0]
     if len(found.bumps) == 1:

@@ -26,19 +26,18 @@ def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement
     if not passes or n < min(recipe.min_voxels, COUNTABLE_VOXELS):
         return found
     as_void = _as_void(found, holes)
-    would_be = "nobody knows what it comes to" if as_void.value is None else as_void.reason
     leaking = sum(h.n_voxels for h in holes if h.leaks)
     outside = (
         f", {leaking:,} of them but for a channel of {max(WIDTHS) - 1} voxels or less" if leaking else ""
     )
-    fill = "" if leaking == n else "set measure.fill_holes=true, or "
-    reason = (
-        f"{n:,} voxels of background, or unlabelled, are closed in{outside}, which can only be void; counted so, {would_be}: "
-        f"{fill}label there and train again"
-    )
+    closed_in = f"{n:,} voxels of background, or unlabelled, are closed in{outside}, which can only be void"
+    way_out = f"{'' if leaking == n else 'set measure.fill_holes=true, or '}label there and train again"
+    would_be = "nobody knows what it comes to" if as_void.value is None else as_void.reason
     first, *others = found.outcomes
-    left = first if as_void.verdict is Verdict.PASS else _left(first, reason)
-    return replace(found, outcomes=(left, *(_left(o, reason) for o in others)))
+    if as_void.verdict is not Verdict.PASS:
+        first = _left(first, f"{closed_in}; counted so, {would_be}: {way_out}")
+    unknown = f"but {closed_in}, and nobody worked out what it is with that: {way_out}"
+    return replace(found, outcomes=(first, *(_left(o, f"{o.reason}, {unknown}") for o in others)))
 
 
 def _left(outcome: Outcome, reason: str) -> Outcome:

@@ -1,7 +1,7 @@
-"""Voids that the wall between touching bumps cuts.
+"""Voids that the wall between touching bumps, or the edge of the scan, cuts.
 
 A void cut in two is measured as it is cut, but no limit on single voids is kept by cutting: each bump that it reaches into is held
-against the whole of it.
+against the whole of it. Of one that the edge of the scan cuts nobody knows the whole.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.quantities import reach_um
 from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
+
+SINGLE = "largest_void_"
+"""What the name of a measure of single voids begins with."""
 
 Key = tuple[Box, int, tuple[int, ...]]
 
@@ -29,6 +32,25 @@ def not_cut(whole: ScanMeasurement, bumps: Sequence[Bump]) -> tuple[Bump, ...]:
         _held_against(bump, cut)
         for bump, cut in zip(bumps, _cut_voids(whole, bumps, COUNTABLE_VOXELS), strict=True)
     )
+
+
+def not_cut_off(found: ScanMeasurement) -> ScanMeasurement:
+    """For REVIEW instead of PASS, each limit above on single voids where a void that can be told from noise reaches the edge of the scan."""
+    cut = [v for v in _all(found) if v.touches_border and v.n_voxels >= COUNTABLE_VOXELS]
+    if not cut:
+        return found
+    which = "a void reaches" if len(cut) == 1 else f"{len(cut)} voids reach"
+    outcomes = tuple(
+        replace(
+            o,
+            verdict=Verdict.REVIEW,
+            reason=f"{o.reason}, but {which} the edge of the scan, beyond which nobody knows how far: scan more of it, or look at it",
+        )
+        if o.verdict is Verdict.PASS and o.at_most is not None and o.measure.startswith(SINGLE)
+        else o
+        for o in found.outcomes
+    )
+    return replace(found, outcomes=outcomes)
 
 
 def bumps_of_voids(whole: ScanMeasurement) -> dict[Key, list[str]]:
@@ -71,7 +93,7 @@ def _held_against(bump: Bump, voids: Sequence[Void]) -> Bump:
 
 def _whole(outcome: Outcome, criterion: Criterion, found: ScanMeasurement, voids: Sequence[Void]) -> Outcome:
     """For REVIEW instead of PASS, an outcome that the whole of some voids would make another."""
-    if outcome.verdict is not Verdict.PASS or not voids or not criterion.measure.startswith("largest_void_"):
+    if outcome.verdict is not Verdict.PASS or not voids or not criterion.measure.startswith(SINGLE):
         return outcome
     value = max(_taken_whole(v, criterion.measure, found) for v in voids)
     if (

@@ -53,6 +53,7 @@ class Dimensions:
         does not reach the pillar's edge
     lip_um : how far connected solder of 8 voxels or more reaches beyond the pillar at so few levels that the extrusion leaves it out; None
         where none reaches farther than that
+    underfill_um : what solder lacks to the pillar's edge where it lacks most, be it in a neck or a crack alone; 0 where it lacks nowhere
     interpolated : whether any edge lies between voxels by the model's probabilities; else all are whole voxels
     """
 
@@ -63,6 +64,7 @@ class Dimensions:
     pad_misalignment_um: float | None = None
     extrusion_um: Mapping[str, float] | None = None
     lip_um: float | None = None
+    underfill_um: float | None = None
     interpolated: bool = False
 
     def entry(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def dimensions(
     the pad moves no pad.
 
     Heights are medians over the columns (along the build axis) of the pillar, widths and the pillar's edges medians over the
-    levels (across it), the solder's edges the `BULGE` percentile of its levels. All are whole voxels wide at each column or
+    levels (across it), the solder's edges the `BULGE` percentile of its levels; a neck in it is taken at its narrowest level. All are whole voxels wide at each column or
     level, so a body of straight walls is measured to the voxel, but where `odds` say how sure a model was of each voxel:
     then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
@@ -119,6 +121,7 @@ def _by_columns(
     lip = lip_um(
         parts.solder or posed.solder, posed.across, posed.in_mask(upright), posed.in_mask(bulging), across, 0.5 if odds else 0.0
     )  # fmt: skip
+    bodies = [(foot, pillar), (posed.solder, solder), *([] if pad is None else [(pad, top)])]
     return Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
@@ -126,6 +129,7 @@ def _by_columns(
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
         pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
         extrusion_um=sides,
+        underfill_um=max(_neck(posed, bodies), *(-out for out in sides.values())),
         lip_um=lip if lip is not None and lip > max(sides.values()) else None,
         interpolated=any(side.between for side in (pillar, solder, top)),
     )  # fmt: skip
@@ -166,13 +170,15 @@ def _of_boxes(posed: _Posed | None) -> Dimensions:
         float(np.ptp(pillar.ends(a)) - 1) * s
         for a, s in zip((posed.up, *posed.across), posed.spacing, strict=True)
     ]
+    beyond = _by_side(posed, *([p.ends(a) for a in posed.across] for p in (pillar, solder)))
     return Dimensions(
         build_axis=posed.axis,
         blt_um=float(rise) * step,
         pillar_width_um=max(extents[1:]),
         pillar_height_um=extents[0],
         pad_misalignment_um=None if pad is None else _apart(pillar.median(posed.across), pad.median(posed.across), across),
-        extrusion_um=_by_side(posed, *([p.ends(a) for a in posed.across] for p in (pillar, solder))),
+        extrusion_um=beyond,
+        underfill_um=max(0.0, *(-out for out in beyond.values())),
     )  # fmt: skip
 
 
@@ -330,6 +336,25 @@ def _upright(edges: Lengths) -> tuple[float, float]:
 def _bulging(edges: Lengths) -> tuple[float, float]:
     near = np.percentile(edges[:, 0], 100 - BULGE, method="higher")
     return float(near), float(np.percentile(edges[:, 1], BULGE, method="lower"))
+
+
+def _neck(posed: _Posed, bodies: Sequence[tuple[ClassBox, _Sides]]) -> float:
+    """How far the bump, at the level of the solder where it is narrowest, lacks the pillar's edge or, if that is nearer, the edge that it
+    reaches farther up; in um, of the side where it lacks most.
+
+    Solder that ends in a dome or on a narrow pad has no neck: nothing farther up reaches farther. `bodies` begin with pillar and solder.
+    """
+    most, there = 0.0, bodies[1][0].counts[posed.up] > 0
+    towards_foot = slice(None, None, None if posed.turned else -1)
+    for k, step in enumerate(posed.spacing[1:]):
+        out = np.full((len(there), 2), -np.inf)
+        for part, sides in bodies:
+            levels = part.counts[posed.up] > 0
+            out[levels] = np.maximum(out[levels], sides.edges[k] * (-1, 1))
+        farther_up = np.maximum.accumulate(out[towards_foot])[towards_foot]
+        edge = np.multiply(_upright(bodies[0][1].edges[k]), (-1, 1))
+        most = max(most, float((np.minimum(edge, farther_up)[there] - out[there]).max()) * step)
+    return most
 
 
 def _by_side(

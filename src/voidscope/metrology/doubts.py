@@ -17,7 +17,7 @@ from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
 from voidscope.metrology.cleaning import open_unlabelled
 from voidscope.metrology.components import columns_of, of_classes
-from voidscope.metrology.dimensions import AXES
+from voidscope.metrology.dimensions import AXES, stands_along
 from voidscope.metrology.holes import grown
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.structures import Meetings, Split
@@ -156,7 +156,7 @@ def bridged(
     met: Sequence[Meetings], names: Sequence[str], classes: ClassMap, recipe: MeasureConfig
 ) -> list[str]:
     """Of each bump that meets others by more than pad, which the wall between them cuts; `met` and `names` are those of all bumps."""
-    told, pads = [""] * len(met), _pads(classes, recipe)
+    told, pads = [""] * len(met), _ids(classes, recipe.pad_class)
     for k, each in enumerate(met):
         solid = {j: Counter({c: n for c, n in faces.items() if c not in pads}) for j, faces in each.items()}
         own = {j: n for j, n in solid.items() if n}
@@ -177,7 +177,7 @@ def shared_pads(
     met: Sequence[Meetings], names: Sequence[str], classes: ClassMap, recipe: MeasureConfig
 ) -> list[str]:
     """Of each bump whose pad is one body with others', why nobody knows where its own has its centre."""
-    pads = _pads(classes, recipe)
+    pads = _ids(classes, recipe.pad_class)
     others = [[names[j] for j, faces in sorted(own.items()) if any(c in faces for c in pads)] for own in met]
     return [
         f"its {recipe.pad_class} goes on into {named(own)}'s, so that its own has no centre" if own else "" for own in others
@@ -185,13 +185,28 @@ def shared_pads(
 
 
 def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
-    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of pad, which bumps may share, or of anything else."""
-    pads = _pads(classes, recipe)
-    return found.touching([[k for k in classes.body_ids if k not in pads], pads], COUNTABLE_VOXELS)
+    """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of pad, which bumps may share, or of anything else.
+
+    One face of anything else is enough where either's solder takes part: a short is one however thin. To meet at all, a path of solid has
+    to lead all the way from bump to bump, which blur and single mistaken voxels make of bumps alone that stand a voxel or two apart.
+    """
+    pads, solder = _ids(classes, recipe.pad_class), _ids(classes, recipe.solder_class)
+    met = found.touching([[k for k in classes.body_ids if k not in pads], pads], 1)
+
+    def counting(i: int, j: int) -> Counter[int]:
+        faces = met[i][j]
+        shared = Counter({k: n for k, n in faces.items() if k in pads})
+        others = faces - shared
+        short = any(faces[k] or met[j].get(i, Counter())[k] for k in solder)
+        others = others if short or others.total() >= COUNTABLE_VOXELS else Counter()
+        return others + (shared if shared.total() >= COUNTABLE_VOXELS else Counter())
+
+    return [{j: n for j in own if (n := counting(i, j))} for i, own in enumerate(met)]
 
 
-def _pads(classes: ClassMap, recipe: MeasureConfig) -> list[int]:
-    return [classes.id_of(recipe.pad_class)] if recipe.pad_class in classes.names else []
+def _ids(classes: ClassMap, name: str) -> list[int]:
+    """The id of a class, where there is one of this name."""
+    return [classes.id_of(name)] if name in classes.names else []
 
 
 def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
@@ -231,7 +246,7 @@ def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[i
     """Of each bump that reaches the edge of the scan across its build axis; along it, see `wholeness`."""
     told = []
     for bump, structure in zip(bumps, found.structures, strict=True):
-        axis = bump.dimensions.build_axis
+        axis = stands_along(bump.dimensions, bump.recipe)
         sides = [
             name
             for name, (low, high), n in zip(AXES, structure.box, shape, strict=True)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import LabelError
+from voidscope.metrology.verdict import Verdict
 
 POOLED_ABOVE = 0.25
 """An interaction with a larger p is pooled with the repeats (AIAG's choice)."""
@@ -28,6 +29,13 @@ GOOD, ACCEPTABLE = 0.10, 0.30
 """%GRR of the total below which a gauge is good, and above which it is rejected; between, it depends on the use."""
 CATEGORIES = 1.41
 """ndc = this * PV / GRR: distinct categories within a 97 % interval, sqrt(2) rounded as AIAG does."""
+LEAST_STUDY = (10, 3, 2)
+"""Parts, appraisers and repeats that AIAG asks of a study at least; a smaller one tells too little of the spread to be graded alone."""
+ALIKE = (
+    "all readings of each part are identical, so nothing that was repeated can change them, as where a program reads one file, or values "
+    "are rounded too coarsely; that says nothing of the gauge's spread"
+)
+"""What is said in place of a grade where no reading differs from another of the same part."""
 ONE_VERDICT = "undefined: only one verdict ever occurs"
 """What there is to say of a kappa that is None though there are verdicts."""
 
@@ -36,12 +44,25 @@ Study = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """One measurement of a part by an operator; `verdict` may be empty."""
+    """One measurement of a part by an operator; `verdict` may be empty, and is written as one of `Verdict` however it is spelled.
+
+    Raises
+    ------
+    LabelError : the verdict is none.
+    """
 
     part: str
     operator: str
     value: float
     verdict: str = ""
+
+    def __post_init__(self) -> None:
+        said = self.verdict.strip().upper()
+        if said and said not in list(Verdict):
+            raise LabelError(
+                f"Part {self.part} by {self.operator} has the verdict {self.verdict!r}; give {', '.join(Verdict)}, or none."
+            )
+        object.__setattr__(self, "verdict", said)
 
 
 @dataclass(frozen=True)
@@ -80,6 +101,8 @@ class GaugeStudy:
         """What AIAG's rules of thumb say of it."""
         if self.grr_of_total is None:
             return "undefined: all values are equal"
+        if not self.grr:
+            return f"no grade: {ALIKE}{self._short_of_least}"
         share = (
             "good"
             if self.grr_of_total < GOOD
@@ -87,9 +110,17 @@ class GaugeStudy:
             if self.grr_of_total <= ACCEPTABLE
             else "rejected"
         )
-        return (
-            share if self.ndc is None or self.ndc >= 5 else f"{share}, and fewer than 5 distinct categories"
-        )
+        few = "" if self.ndc is None or self.ndc >= 5 else ", and fewer than 5 distinct categories"
+        return share + few + self._short_of_least
+
+    @property
+    def _short_of_least(self) -> str:
+        """That the study is smaller than AIAG asks; empty where it is not."""
+        size = (self.parts, self.operators, self.repeats)
+        if all(n >= least for n, least in zip(size, LEAST_STUDY, strict=True)):
+            return ""
+        small, least = (" x ".join(map(str, n)) for n in (size, LEAST_STUDY))
+        return f", but of {small} parts x operators x repeats, fewer than AIAG's {least}: an indication, no grade"
 
     def entry(self) -> dict[str, Any]:
         """The study as JSON has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,14 +27,40 @@ class LotScan:
 
 @dataclass(frozen=True)
 class Lot:
-    """Scans in the order in which they were made, or at least named."""
+    """Scans in the order in which they were made, or at least named.
+
+    Attributes
+    ----------
+    scans : each once
+    repeated : names of scans whose file is that of an earlier one, and the name of that; they count nowhere
+    """
 
     scans: tuple[LotScan, ...]
+    repeated: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, scans: Sequence[ScanMeasurement]) -> Lot:
         """The scans of one report."""
         return cls(tuple(LotScan(s.scan, s) for s in scans))
+
+    @classmethod
+    def once(cls, scans: Iterable[tuple[LotScan, str]]) -> Lot:
+        """Scans, each with the hash of its file, empty where nobody knows it; of those with one hash the first counts."""
+        kept, repeated, known = list[LotScan](), list[tuple[str, str]](), dict[str, str]()
+        for scan, sha256 in scans:
+            first = known.setdefault(sha256, scan.name) if sha256 else scan.name
+            if first == scan.name:
+                kept.append(scan)
+            else:
+                repeated.append((scan.name, first))
+        return cls(tuple(kept), tuple(repeated))
+
+    def repeated_in_words(self) -> str:
+        """Which scans were left out since they are another's copy; empty where none was."""
+        if not self.repeated:
+            return ""
+        pairs = named(f"{name} (that of {first})" for name, first in self.repeated)
+        return f"Of {len(self.repeated)} scans the file was counted already, so they are left out: {pairs}."
 
     def bumps(self) -> list[tuple[LotScan, Bump]]:
         """All bumps of all scans, in order."""
@@ -146,6 +172,7 @@ class Lot:
         """The lot in numbers, as JSON has it."""
         return {
             "scans": len(self.scans),
+            "repeated": [{"scan": name, "same_file_as": first} for name, first in self.repeated],
             "bumps": len(self.bumps()),
             "verdicts": {v.value: sum(b.measured.verdict is v for _, b in self.bumps()) for v in Verdict},
             "ratio_percent": percentiles(self.ratios()) if len(self.formulas) == 1 else None,

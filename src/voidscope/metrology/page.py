@@ -31,8 +31,8 @@ from voidscope.metrology.moving import value_in_words
 from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.recipe import recipe_sha256
-from voidscope.metrology.rounding import percent, with_uncertainty
-from voidscope.metrology.tally import length_spreads, tallies
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
 from voidscope.vocabulary import SegmentationClass
@@ -97,7 +97,7 @@ def page_of(
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        twin=twin, meanings=MEANINGS, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
+        twin=twin, meanings=MEANINGS, tallies=tallies, doubts=doubts_told, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
         lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
@@ -223,7 +223,12 @@ def _environment() -> Environment:
         loader=FunctionLoader(lambda name: room.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
     )  # fmt: skip
-    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
+    environment.filters |= {
+        "percent": percent,
+        "with": with_uncertainty,
+        "three_digits": three_digits,
+        "units": units,
+    }
     return environment
 
 

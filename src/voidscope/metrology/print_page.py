@@ -13,8 +13,8 @@ from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import SPREAD_IN_WORDS, edges_in_words, shown, units
 from voidscope.metrology.ratios import DEFINITIONS
-from voidscope.metrology.rounding import percent, with_uncertainty
-from voidscope.metrology.tally import length_spreads, tallies
+from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
 
@@ -38,7 +38,7 @@ def print_page_of(
     """The page; `provenance` holds JSON's types only, `pictures` are PNGs by scan name, `twin` is the SHA-256 of the JSON."""
     return _template().render(
         scans=scans, verdicts=verdicts, definitions=DEFINITIONS, printed=PRINTED_VOIDS, colours=COLOURS, twin=twin, shown=shown,
-        edges=edges_in_words, tallies=tallies, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, in_words=in_words, limits=limits_in_words,
+        edges=edges_in_words, tallies=tallies, doubts=doubts_told, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, in_words=in_words, limits=limits_in_words,
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
@@ -64,5 +64,10 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters |= {"percent": percent, "with": with_uncertainty, "units": units}
+    environment.filters |= {
+        "percent": percent,
+        "with": with_uncertainty,
+        "three_digits": three_digits,
+        "units": units,
+    }
     return environment.from_string(source)

@@ -25,7 +25,7 @@ QUANTITIES = {
     "pad_misalignment_share": "distance between the centres of pad and pillar over the width of the pillar",
     "solder_protrusion_um": "solder beyond the pillar's edge on the side where it is most; 0 where it nowhere protrudes",
     "solder_protrusion_share": "how far solder protrudes where it is most, over the width of the pillar",
-    "solder_underfill_um": "what solder lacks to the pillar's edge on the side where it lacks most; 0 where it lacks nowhere",
+    "solder_underfill_um": "what solder lacks to the pillar's edge where it lacks most, be it in a neck alone; 0 where it lacks nowhere",
     "solder_underfill_share": "what solder lacks where it lacks most, over the width of the pillar",
 }
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
@@ -119,12 +119,11 @@ def lengths_of(size: Dimensions) -> dict[str, float | None]:
     """Every quantity that only a single bump has, of its dimensions, by name; None where undefined."""
     width, sides = size.pillar_width_um, size.extrusion_um
     out = None if sides is None else max(0.0, *sides.values())
-    lacking = None if sides is None else max(0.0, *(-v for v in sides.values()))
     return {
         "blt_um": size.blt_um, "pillar_width_um": width, "pillar_height_um": size.pillar_height_um,
         "pad_misalignment_um": size.pad_misalignment_um, "pad_misalignment_share": _over(size.pad_misalignment_um, width),
         "solder_protrusion_um": out, "solder_protrusion_share": _over(out, width),
-        "solder_underfill_um": lacking, "solder_underfill_share": _over(lacking, width),
+        "solder_underfill_um": size.underfill_um, "solder_underfill_share": _over(size.underfill_um, width),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from voidscope.errors import ProjectError
 from voidscope.metrology.cuts import bumps_of_voids, key_of
 from voidscope.metrology.dimensions import LENGTHS
-from voidscope.metrology.lot import Lot
+from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import lot_page, page_of
 from voidscope.metrology.print_page import print_page_of
@@ -134,7 +134,7 @@ class Report:
     @property
     def lot(self) -> Lot:
         """The scans seen as one lot."""
-        return Lot.of(self.scans)
+        return Lot.once((LotScan(s.scan, s), self.file_hash(s.scan)) for s in self.scans)
 
     def html_lot(self) -> str:
         """The page of the scans as one lot."""
@@ -151,6 +151,12 @@ class Report:
         }
         facts = {said: str(self.provenance.get(name) or "not recorded") for said, name in named.items()}
         return {"of": of, **facts, "report.json, SHA-256": self.sha256}
+
+    def file_hash(self, scan: str) -> str:
+        """Hash of the file that a scan was read from; empty where it is not recorded."""
+        facts = self.provenance.get("scans")
+        of_it = facts.get(scan) if isinstance(facts, Mapping) else None
+        return str(of_it.get("fingerprint") or "") if isinstance(of_it, Mapping) else ""
 
     def text(self) -> str:
         """A line per scan for a terminal, and how well the model finds voids."""

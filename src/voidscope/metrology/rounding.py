@@ -27,6 +27,11 @@ def with_uncertainty(value: float | None, uncertainty: float | None, limit: floa
     return " ± ".join(f"{round(v, places) + 0.0:,.{max(places, 0)}f}" for v in (value, uncertainty))
 
 
+def three_digits(value: float) -> str:
+    """Three digits of a value, e.g. ``0.0123`` or ``1,810``, never with an exponent above 1."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
 def percent(ratio: float | None, uncertainty: float | None = None, limit: float | None = None) -> str:
     """A fraction in percent and its uncertainty in percentage points, e.g. ``5.7 % ± 1.8 pp``."""
     scaled = (None if v is None else 100 * v for v in (ratio, uncertainty, limit))

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.arrangement import Place, arranged
+from voidscope.errors import named
+from voidscope.metrology.arrangement import Place, Points, arranged, empty_places
 from voidscope.metrology.components import labelled
 from voidscope.metrology.pieces import Pieces
 from voidscope.metrology.standing import Bases, bases_of
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -71,11 +73,14 @@ class Structure:
 
 @dataclass(frozen=True)
 class Stray:
-    """Foreground that belongs to no structure: pieces, their voxels, and how many of those are void."""
+    """Foreground that belongs to no structure: pieces, their voxels, how many of those are void, and the names of the places of a grid
+    where no structure stands, but some of it that is not void alone lies.
+    """
 
     pieces: int = 0
     voxels: int = 0
     void_voxels: int = 0
+    left_at: str = ""
 
     @property
     def told(self) -> str:
@@ -176,10 +181,26 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     order = arranged(at[:, [a for a in range(3) if a != axis]])
     left = sorted(set(range(len(pieces))) - set(kept))
     empty, n = {k: pieces.count(k, void) for k in left}, pieces.found.n_voxels
-    stray = Stray(len(left), int(n[left].sum()), sum(empty.values()))
     structures = tuple(_structure(place, *found[k][2:], mask.shape, spacing_um) for k, place in order)
     loose = tuple(k for k in left if empty[k] < n[k])
+    of_note = [k for k in loose if n[k] >= COUNTABLE_VOXELS]
+    where = _left_at(
+        [p for _, p in order], at[[k for k, _ in order]], pieces.found.centroid[of_note] * spacing_um, axis
+    )
+    stray = Stray(len(left), int(n[left].sum()), sum(empty.values()), named(where))
     return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order), loose)
+
+
+def _left_at(places: Sequence[Place], at: Points, pieces_at: Points, axis: int) -> list[str]:
+    """Names of the empty places of a grid that some pieces (M, 3) lie nearer to than to any of its structures (N, 3), all in um."""
+    seen, there = np.delete(at, axis, axis=1), np.delete(pieces_at, axis, axis=1)
+    free = empty_places(places, seen) if len(there) else {}
+    if not free:
+        return []
+    from scipy.spatial import cKDTree
+
+    nearest = set(cKDTree([*free.values(), *seen]).query(there)[1].tolist())
+    return [name for k, name in enumerate(free) if k in nearest]
 
 
 def _structure(

@@ -1,11 +1,12 @@
-"""What all bumps of a scan come to: of each criterion how many pass and the worst of them, of each length how it is spread."""
+"""What all bumps of a scan come to: of each criterion how many pass and the worst of them, of each length how it is spread, and which may be no whole one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voidscope.metrology.bumps import GRAVITY, gravest
+from voidscope.errors import named
+from voidscope.metrology.bumps import GRAVITY, gravest, gravity
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
@@ -38,6 +39,15 @@ def tallies(scan: ScanMeasurement) -> tuple[Tally, ...]:
         return ()
     rows = zip(*(b.measured.outcomes for b in scan.bumps), strict=False)
     return tuple(_tally(scan.bumps, outcomes) for outcomes in rows)
+
+
+def doubts_told(scan: ScanMeasurement) -> list[tuple[str, str]]:
+    """Each doubt of a scan's bumps, whatever their verdicts, with the names of those that have it; in the order of the worst that does."""
+    found: dict[str, list[str]] = {}
+    for bump in sorted(scan.bumps, key=gravity):
+        for doubt in bump.measured.doubts:
+            found.setdefault(doubt, []).append(f"{bump.name} ({bump.measured.verdict.value})")
+    return [(named(names), doubt) for doubt, names in found.items()]
 
 
 def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:

@@ -32,18 +32,25 @@ BESIDE = 0.2
 """A body of at least this share of the largest of its class is no spatter, but may be another bump's."""
 
 
-def of_its_own(found: ScanMeasurement, mask: Mask, first: Sequence[int] = (0, 0, 0)) -> tuple[str, ...]:
-    """All doubts that a bump raises by itself; it is alone in `mask`, a box of the scan whose first voxel is `first`."""
+def of_its_own(
+    found: ScanMeasurement, mask: Mask, raw: Mask, first: Sequence[int] = (0, 0, 0)
+) -> tuple[str, ...]:
+    """All doubts that a bump raises by itself; it is alone in `mask`, a box of the scan whose first voxel is `first`.
+
+    `raw` is the box before its gaps were closed. Sections are read off that: what closing adds carries nothing.
+    """
     axis, classes = found.dimensions.build_axis, found.classes
-    if axis is None:
-        return tuple(filter(None, [_parted(found, mask)]))
-    up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
     solid_ids, void_ids = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
-    planes = {k: plane_counts(mask, k) for k in (*solid_ids, *void_ids)}
-    solid, void = (np.sum([planes[k][up] for k in ids], axis=0) for ids in (solid_ids, void_ids))
+    was = np.where(of_classes(mask, solid_ids), raw, mask) if found.recipe.closing_voxels else mask
+    if axis is None:
+        return tuple(filter(None, [_parted(found, was)]))
+    up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
+    planes = {k: plane_counts(was, k) for k in (*solid_ids, *void_ids)}
     counts = {k: n[up] for k, n in planes.items()}
+    solid, void = (np.sum([counts[k] for k in ids], axis=0) for ids in (solid_ids, void_ids))
+    counts[pillar] = plane_counts(mask, pillar)[up] if was is not mask else counts[pillar]
     level = _usual(counts[pillar])
-    parted = _parted(found, mask) if _may_part(found, up, solid + void) else ""
+    parted = _parted(found, was) if _may_part(found, up, solid + void) else ""
     thread = parted or _thread(solid / counts[pillar][level], up, first)
     told = (
         thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QIcon, QPixmap
+from qtpy.QtGui import QIcon, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
@@ -92,8 +92,7 @@ class BumpMap(QWidget):
         self.colour.setToolTip(
             "What the colour of a bump says: its verdict, or its void ratio from light to dark."
         )
-        self.key = QLabel()
-        self.key.setWordWrap(True)
+        self.key = _Wrapped()
         self.plot, self.points = _clickable(self._choose)
         self.points.opts["pxMode"] = False  # as large as bumps are, in um
         self.plot.setAspectLocked(True)
@@ -187,6 +186,27 @@ class WorstGallery(QListWidget):
             self.addItem(item)
 
 
+class _Wrapped(QLabel):
+    """Text on as many lines as it takes, for which it asks the room itself: a tab does not pass on how high a line broken in two is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+
+    def setText(self, text: str) -> None:
+        """Show a text."""
+        super().setText(text)
+        self._ask_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lines break elsewhere."""
+        super().resizeEvent(event)
+        self._ask_room()
+
+    def _ask_room(self) -> None:
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
+
+
 class LotView(QWidget):
     """Ratio or bond line of every bump, scan by scan, and the places that fail again."""
 
@@ -198,8 +218,7 @@ class LotView(QWidget):
         self.of = QComboBox()
         self.of.addItems(["void ratio, %", "bond line, µm"])
         self.of.setToolTip("What is shown of every bump.")
-        self.again = QLabel()
-        self.again.setWordWrap(True)
+        self.again = _Wrapped()
         self.plot, self.points = _clickable(lambda name: self.chosen.emit(*name))
         self.plot.setToolTip("Green PASS, red FAIL, brown REVIEW; the line joins the scans' medians.")
         self.plot.setMouseEnabled(x=False, y=False)
@@ -216,10 +235,13 @@ class LotView(QWidget):
             if again
             else "No place fails in more than one scan."
         )
-        self.again.setText(f"{fails} {self._lot.left_out_in_words()}".strip())
-        self.again.setToolTip(
+        out = len(self._lot.left_out())
+        left = f"{out} of {len(scans)} scans {'is' if out == 1 else 'are'} left out." if out else ""
+        self.again.setText(f"{fails} {left}".strip())
+        of_which = (
             "Grid places that fail in more than one scan (scans in which it fails, of those that have it)."
         )
+        self.again.setToolTip(f"{of_which} {self._lot.left_out_in_words()}".strip())
 
     def _draw(self) -> None:
         ratio = self.of.currentIndex() == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, ProjectError, named
 from voidscope.metrology import Report, doubted, measure_scan
 from voidscope.project import fingerprint, fingerprint_method, parse_map
-from voidscope.vocabulary import ClassMap, Role
+from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, read_label_file, read_scan
 from voidscope.workflow.recording import (
     UNKNOWN,
@@ -76,7 +76,7 @@ class MaskFile:
 def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> Report:
     """Measure a mask file; its report names the file, its hash, the spacing and its source, what its ids mean, and the command that repeats it.
 
-    Where nobody said what the ids mean and none is taken for a void, no bump passes: its void may have another id.
+    Where nobody said what the ids mean no bump passes: its void may have another id. Nor does who repeats it by the command.
 
     Raises
     ------
@@ -95,11 +95,9 @@ def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> R
         raise LabelError(f"{path}: {error}") from error
     measured = measure_scan(found, classes, mask.spacing_um or in_file, recipe, path.stem)
     assumed = ",".join(f"{c.file_id}={c.name}" for c in classes.classes)
-    if not mask.file_map and not np.isin(found, classes.ids_with_role(Role.VOID)).any():
-        measured = doubted(measured, _no_void(ids, classes, assumed), of_pass=True)
-        words = mask.words()  # as nobody said what the ids mean, nor will who repeats it
-    else:
-        words = replace(mask, file_map=mask.file_map or assumed).words()
+    if not mask.file_map:
+        doubt = _unsaid(ids, found, classes, assumed)
+        measured = doubted(measured, f"{doubt}; say what each id is, e.g. --map {assumed}", of_pass=True)
     told = fingerprint(path)
     facts = {
         "file": str(path), "fingerprint": told, "hashed": fingerprint_method(told), "spacing_um": list(measured.spacing_um),
@@ -109,7 +107,7 @@ def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> R
         "mask": str(path), "map": mask.file_map or assumed, "map_source": TYPED_IN if mask.file_map else ASSUMED,
         "warnings": _spacings_apart(mask.spacing_um, in_file), "scans": {path.stem: facts},
         "masks_sha256": {path.stem: hashlib.sha256(found.tobytes()).hexdigest()},
-        "command": command_of(words, recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
+        "command": command_of(mask.words(), recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
     }  # fmt: skip
     return Report((measured,), identified(provenance))
 
@@ -124,15 +122,14 @@ def _classes(file_map: str) -> tuple[ClassMap, Mapping[int, str] | None]:
     return ClassMap.from_entries(entries), {i: n.partition(":")[0] for i, n in mapping.items()}
 
 
-def _no_void(ids: npt.NDArray[Any], classes: ClassMap, assumed: str) -> str:
+def _unsaid(ids: npt.NDArray[Any], found: Mask, classes: ClassMap, assumed: str) -> str:
     """Why nothing passes whose void may have another id than the one that was assumed."""
-    voids = [c for c in classes.classes if c.role is Role.VOID]
     there = named(str(v) for v in np.unique(ids).tolist())
-    taken = " or ".join(f"{c.file_id} ({c.name})" for c in voids)
-    return (
-        f"nobody said which id is the void: it was taken to be {taken}, which no voxel has (ids there: {there}); say it, also where there "
-        f"is no void, with e.g. --map {assumed}"
-    )
+    void_ids = classes.ids_with_role(Role.VOID)
+    if np.isin(found, void_ids).any():
+        return f"nobody said what the ids mean (there: {there}): they were taken to be {assumed}"
+    taken = " or ".join(f"{c.file_id} ({c.name})" for c in classes.classes if c.role is Role.VOID)
+    return f"nobody said which id is the void: it was taken to be {taken}, which no voxel has (ids there: {there})"
 
 
 def _spacings_apart(typed: Spacing | None, in_file: Spacing | None) -> list[str]:

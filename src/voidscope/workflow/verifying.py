@@ -231,13 +231,22 @@ def _differences(report: Mapping[str, Any], again: Mapping[str, Any]) -> Iterato
 
 
 def _unlike(scan: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """A line per figure that differs; of a figure that many voids or bumps have, the first and how many."""
+    """A line per figure that differs; of a figure that many voids or bumps have, the first and how many.
+
+    One that the only bump that differs has just as its scan has it is told of the scan alone.
+    """
     figures: dict[str, list[tuple[str, str]]] = {}
     for path, was, now in _leaves((), told, found):
         name = " ".join(word for word in path if not word.isdecimal())
         where = next((str(int(word) + 1) for word in path if word.isdecimal()), "")
         said = f"{scan}: {name} is {short(was)} in the report, measured anew {short(now)}"
         figures.setdefault(name, []).append((said, where))
+    twins = {name: figures.get(name.removeprefix("bumps ")) for name in figures if name.startswith("bumps ")}
+    for name, whole in twins.items():
+        if whole and [said.replace(": bumps ", ": ", 1) for said, _ in figures[name]] == [
+            said for said, _ in whole
+        ]:
+            del figures[name]
     for (said, where), *more in figures.values():
         yield f"{said} (of {1 + len(more)} that differ, the first, {where})" if more and where else said
 
