@@ -56,7 +56,7 @@ def told(project: Project, report: Report, pass_when: str = "all criteria pass",
     return found
 
 
-@given(st.floats(0, 10), st.floats(0.01, 5), st.floats(0, 10), st.floats(0.5, 4))
+@given(st.floats(0, 10), st.floats(0.01, 5), st.floats(0, 10), st.floats(1, 4))
 def test_the_chance_of_a_flip_is_that_of_a_normal_value_beyond_its_limit(
     value: float, u: float, limit: float, k: float
 ) -> None:
