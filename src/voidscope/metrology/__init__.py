@@ -2,7 +2,7 @@
 
 from voidscope.metrology.blind import Plan, Slot, choose_parts
 from voidscope.metrology.budget import Contribution
-from voidscope.metrology.bumps import doubted, measure_scan, spot, worst
+from voidscope.metrology.bumps import measure_scan
 from voidscope.metrology.calibration import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.checks import check_names
@@ -25,6 +25,7 @@ from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
 from voidscope.metrology.recipe import read_recipe, recipe_settings, recipe_sha256, recipe_text
 from voidscope.metrology.report import Report, plain, sight_in_words
+from voidscope.metrology.scan_verdict import doubted, spot, worst
 from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
 from voidscope.metrology.views import TILE, Differences, Views

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.bumps import GRAVITY
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.moving import STILL, still, value_in_words, values_moved
 from voidscope.metrology.rounding import POINTS, percent
+from voidscope.metrology.scan_verdict import GRAVITY
 from voidscope.metrology.verdict import Verdict
 
 FLAG_SHARE = 0.1

@@ -12,9 +12,9 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.metrology.bumps import gravity
 from voidscope.metrology.dimensions import stands_along
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.scan_verdict import gravity
 from voidscope.metrology.verdict import Verdict
 
 COLOURS = {Verdict.PASS: "#1a7f4b", Verdict.FAIL: "#b3261e", Verdict.REVIEW: "#8a6100"}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.area_edges import PAD_SIDE, PILLAR_SIDE, PROJECTED, WORST
-from voidscope.metrology.bumps import worst
 from voidscope.metrology.changes import Changes
 from voidscope.metrology.charts import (
     SCALE,
@@ -32,6 +31,7 @@ from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.recipe import recipe_sha256
 from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.scan_verdict import worst
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void

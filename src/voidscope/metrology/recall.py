@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from voidscope.config import Criterion
 from voidscope.measure_config import RATIO_NAMES
-from voidscope.metrology.bumps import decided, over_bumps
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
+from voidscope.metrology.scan_verdict import decided, over_bumps
 from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
 
 

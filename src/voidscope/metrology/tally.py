@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voidscope.errors import named
-from voidscope.metrology.bumps import GRAVITY, gravest, gravity
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
+from voidscope.metrology.scan_verdict import GRAVITY, gravest, gravity
 from voidscope.metrology.verdict import Outcome, Verdict
 
 

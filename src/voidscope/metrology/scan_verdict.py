@@ -1,0 +1,175 @@
+"""The verdict of a scan out of those of its bumps, and which of them is the worst.
+
+With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
+outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
+it is worst; one on a length, or on a void's share of its bump, does whatever the unit. Other pieces that are no bump (dust) are said, and decide
+nothing then but where they lie over a bump, or where the grid has none. With the unit scan, the ratio over all of it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from voidscope.errors import named
+from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
+from voidscope.metrology.quantities import BY_BUMP, OF_BUMP
+from voidscope.metrology.verdict import Outcome, Verdict
+from voidscope.metrology.voids import COUNTABLE_VOXELS
+
+GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
+"""Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
+
+
+def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
+    """A scan with criteria as they came out of the bump where each is worst: all with the unit bump, else those `BY_BUMP`, but where a
+    void's share of the scan is graver, since a void may lie in no bump. The share that it tells is the most of any bump.
+
+    One of a single bump and of pieces that are none has that bump's lengths, and lacks what it lacks.
+    """
+    if len(bumps) == 1:
+        others = {k: v for k, v in whole.undefined.items() if k not in OF_BUMP}
+        lacking = {k: v for k, v in bumps[0].measured.undefined.items() if k in OF_BUMP}
+        whole = replace(whole, undefined=others | lacking)
+    outcomes = list(whole.outcomes)
+    whole = replace(whole, quantities=_of_the_worst(whole, bumps))
+    for k, outcome in enumerate(whole.outcomes):
+        if outcome.measure in BY_BUMP or whole.recipe.unit == "bump":
+            worst = bumps[gravest([b.measured.outcomes[k] for b in bumps])]
+            of_it = worst.measured.outcomes[k]
+            graver = GRAVITY.index(outcome.verdict) < GRAVITY.index(of_it.verdict)
+            if graver and whole.recipe.unit == "scan" and outcome.measure not in OF_BUMP:
+                continue
+            whose = f" ({worst.name}, the worst of {len(bumps)} bumps)" if len(bumps) > 1 else ""
+            outcomes[k] = replace(of_it, reason=f"{of_it.reason}{whose}")
+    if outcomes == list(whole.outcomes):
+        return whole
+    return concluded(replace(whole, outcomes=tuple(outcomes)))
+
+
+def gravest(outcomes: Sequence[Outcome]) -> int:
+    """Which of a criterion's outcomes, of several bumps, is the gravest; of those, whose value lies farthest beyond a limit, or nearest to it."""
+    return min(
+        range(len(outcomes)), key=lambda k: (GRAVITY.index(outcomes[k].verdict), -_beyond(outcomes[k]))
+    )
+
+
+def _beyond(outcome: Outcome) -> float:
+    """By how much a value lies beyond the limit it is nearest to breaking; negative within."""
+    if outcome.value is None:
+        return float("inf")
+    most, least = outcome.at_most, outcome.at_least
+    past = [
+        *([] if most is None else [outcome.value - most]),
+        *([] if least is None else [least - outcome.value]),
+    ]
+    return max(past, default=0.0)
+
+
+def _of_the_worst(whole: ScanMeasurement, bumps: Sequence[Bump]) -> dict[str, float | None]:
+    """The quantities of a scan, a share of a bump being the most of any of its bumps; undefined where any is."""
+    found = dict(whole.quantities)
+    for name in set(BY_BUMP) - set(OF_BUMP):
+        each = [b.measured.quantities.get(name) for b in bumps]
+        found[name] = None if None in each else max(v for v in each if v is not None)
+    return found
+
+
+def decided(found: ScanMeasurement) -> ScanMeasurement:
+    """The scan with the verdict its bumps give it, where the recipe's unit is the bump and there is one; else with their doubts and its own.
+
+    Places of a grid where no bump stands are said.
+    """
+    if found.recipe.unit == "scan" or not found.bumps:
+        told = tuple(f"{b.name}: {doubt}" for b in found.bumps for doubt in b.measured.doubts)
+        told = (*told, remnants) if (remnants := _remnants(found)) else told
+        whole = concluded(replace(found, doubts=told))
+        verdict, reason = whole.verdict, whole.reason
+    else:
+        told = found.doubts
+        verdict, reason = _by_bumps(found)
+    empty = named(_empty_places(found.bumps))
+    reason = f"{reason}; no bump at {empty}" if empty else reason
+    return replace(found, verdict=verdict, reason=reason, doubts=told)
+
+
+def _remnants(found: ScanMeasurement) -> str:
+    """That pieces of a bump lie where the grid has none."""
+    at = found.stray.left_at
+    return (
+        f"where no bump stands, at {at}, pieces of {COUNTABLE_VOXELS} voxels or more lie: it may be an open bump; look at it"
+        if at
+        else ""
+    )
+
+
+def _empty_places(bumps: Sequence[Bump]) -> list[str]:
+    """Names of the places of a grid at which none of its bumps stands; none where there is no grid."""
+    taken = {(b.structure.row, b.structure.column) for b in bumps if b.structure.row and b.structure.column}
+    rows, columns = (range(1, max((at[k] for at in taken), default=0) + 1) for k in (0, 1))
+    return [f"r{r}c{c}" for r in rows for c in columns if (r, c) not in taken]
+
+
+def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
+    """The verdict that the bumps of a scan give it, and why."""
+    verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
+    if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
+        return (
+            Verdict.REVIEW,
+            f"all bumps pass without it, but the void among it may be one's: {found.stray.told}",
+        )
+    if verdict is Verdict.PASS and (remnants := _remnants(found)):
+        return Verdict.REVIEW, f"all {len(found.bumps)} bumps pass, but {remnants}"
+    of_it = sorted((b for b in found.bumps if b.measured.verdict is verdict), key=gravity)
+    worst = of_it[0]
+    if len(found.bumps) == 1:
+        return verdict, worst.measured.reason
+    count = f"{len(of_it)} of {len(found.bumps)} bumps {VERBS[verdict]}"
+    which = (
+        f"all {len(found.bumps)} bumps pass"
+        if verdict is Verdict.PASS
+        else f"{count} ({named(b.name for b in of_it)})"
+    )
+    return verdict, f"{which}; worst {worst.name}: {worst.measured.reason}"
+
+
+VERBS = {Verdict.FAIL: "fail", Verdict.REVIEW: "are for review", Verdict.PASS: "pass"}
+
+
+def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> ScanMeasurement:
+    """The scan and all its bumps left to REVIEW for this reason, or, `of_pass`, those that would pass; as it is where there is none."""
+    if not doubt:
+        return found
+
+    def left(one: ScanMeasurement) -> ScanMeasurement:
+        stays = of_pass and one.verdict is not Verdict.PASS
+        reason = f"{one.reason}; {doubt}" if of_pass else doubt
+        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason)
+
+    return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
+
+
+def gravity(bump: Bump) -> tuple[int, float, float, str]:
+    """Sorts the worst bump first: by verdict, then ratio (an undefined one before all others), then largest void."""
+    found = bump.measured
+    ratio = np.inf if found.ratio is None else found.ratio
+    return GRAVITY.index(found.verdict), -ratio, -largest_um(found), bump.name
+
+
+def worst(scans: Iterable[ScanMeasurement], most: int) -> list[tuple[ScanMeasurement, Bump]]:
+    """The `most` worst bumps over some scans, worst first."""
+    rows = [(s, b) for s in scans for b in s.bumps]
+    return sorted(rows, key=lambda row: (*gravity(row[1]), row[0].scan))[:most]
+
+
+def largest_um(found: ScanMeasurement) -> float:
+    """Diameter of the largest counted void; 0 without one."""
+    return found.voids[0].diameter_um if found.voids else 0.0
+
+
+def spot(bump: Bump) -> tuple[float, float, float]:
+    """Where to look at a bump, (z, y, x) in voxels: its largest void, or its centre when it has none."""
+    voids = bump.measured.voids
+    return voids[0].centroid_voxel if voids else bump.structure.centroid_voxel
