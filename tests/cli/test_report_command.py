@@ -251,7 +251,7 @@ def test_the_ids_of_a_mask_stand_beside_the_classes_and_in_the_command_where_sai
 @pytest.mark.usefixtures("no_pdf")
 def test_a_spacing_that_is_not_the_file_s_is_warned_of(mask: Path, tmp_path: Path) -> None:
     told, said = spoken(mask, tmp_path / "out", "--spacing", "2,0.7,0.7")
-    words = "the file says a spacing of 0.7, 0.7, 0.7 um (z, y, x); measured with 2, 0.7, 0.7 um, as typed in"
+    words = "the file says a spacing of 0.7, 0.7, 0.7 µm (z, y, x); measured with 2, 0.7, 0.7 µm, as typed in"
     assert f"warning: {words}\n" in said and told["provenance"]["warnings"] == [words]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<b>Warning:</b> the file says a spacing of 0.7, 0.7, 0.7" in page
