@@ -22,8 +22,9 @@ import numpy as np
 
 import voidscope as vs
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, measure_mask
+from voidscope.metrology import ScanMeasurement
 from voidscope.metrology.calibration import Rows, likeliest, standard
+from voidscope.metrology.measurement import measure_mask
 from voidscope.project import project_truth
 from voidscope.project.results import read_views
 from voidscope.vocabulary import Split

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Verdict, measure_mask
+from voidscope.metrology import Verdict
 from voidscope.metrology.area_edges import area_edges
 from voidscope.metrology.areas import AREAS
+from voidscope.metrology.measurement import measure_mask
 
 PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS
 UNSEEN = 8 / math.sqrt(3)

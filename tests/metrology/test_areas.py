@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import areas, measure_mask
+from voidscope.metrology import areas
 from voidscope.metrology.areas import AREAS, area_parts
+from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import ClassMap
 
 PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from metrology.masks import HBM, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError
-from voidscope.metrology import Plan, choose_parts, judged_ratio, measure_mask
+from voidscope.metrology import Plan, choose_parts, judged_ratio
+from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import SliceKey
 
 plans = st.builds(

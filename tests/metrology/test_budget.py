@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from metrology.masks import HBM, SOLDER, VOID
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Contribution, ScanMeasurement, Verdict, measure_mask
+from voidscope.metrology import Contribution, ScanMeasurement, Verdict
 from voidscope.metrology.budget import combined
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.ratios import VOLUMES
 
 SEEN = (100, 80, 40, 64)

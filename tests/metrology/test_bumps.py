@@ -20,11 +20,11 @@ from voidscope.metrology import (
     ScanMeasurement,
     Verdict,
     doubted,
-    measure_mask,
     measure_scan,
     spot,
     worst,
 )
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.structures import split
 
 SPACING = (0.7, 0.5, 1.0)

@@ -12,16 +12,9 @@ from scipy import ndimage
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import (
-    Report,
-    ScanMeasurement,
-    Verdict,
-    cleaning,
-    measure_mask,
-    measure_scan,
-    measured_ratio,
-)
+from voidscope.metrology import Report, ScanMeasurement, Verdict, cleaning, measure_scan, measured_ratio
 from voidscope.metrology.cleaning import clean, mend
+from voidscope.metrology.measurement import measure_mask
 
 ONE = (1.0, 1.0, 1.0)
 

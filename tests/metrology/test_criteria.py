@@ -11,7 +11,8 @@ from metrology.masks import BACKGROUND, HBM, VOID
 from metrology.test_areas import joint
 from metrology.test_dimensions import bump
 from voidscope.config import Criterion, MeasureConfig
-from voidscope.metrology import QUANTITIES, RATIOS, Outcome, ScanMeasurement, Verdict, measure_mask
+from voidscope.metrology import QUANTITIES, RATIOS, Outcome, ScanMeasurement, Verdict
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.verdict import joined, judge
 from voidscope.vocabulary import ClassMap
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from metrology.masks import BACKGROUND, HBM, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError, LabelError, NotReady, VoidscopeError, VolumeError
-from voidscope.metrology import ScanMeasurement, measure_mask
+from voidscope.metrology import ScanMeasurement
+from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import ClassMap
 
 

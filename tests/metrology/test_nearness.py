@@ -23,11 +23,11 @@ from voidscope.metrology import (
     Void,
     clouds,
     find_voids,
-    measure_mask,
     measure_scan,
     nearness,
 )
 from voidscope.metrology.clouds import Clouds, closest
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.nearness import meetings, shaped
 
 Triple = tuple[float, float, float]

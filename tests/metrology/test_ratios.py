@@ -18,10 +18,10 @@ from voidscope.metrology import (
     ScanMeasurement,
     Verdict,
     count_classes,
-    measure_mask,
     undefined_ratios,
     void_ratios,
 )
+from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import ClassMap
 
 

@@ -16,7 +16,8 @@ from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
 from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ProjectError
-from voidscope.metrology import DEFINITIONS, Dimensions, Report, Verdict, measure_mask, measure_scan
+from voidscope.metrology import DEFINITIONS, Dimensions, Report, Verdict, measure_scan
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.rounding import with_uncertainty
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass
 

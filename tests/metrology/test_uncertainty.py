@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from metrology.masks import HBM, SOLDER, VOID, block
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, Verdict, components, measure_mask
+from voidscope.metrology import ScanMeasurement, Verdict, components
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from metrology.masks import HBM, PAD, PILLAR, SOLDER, VOID, block
 from voidscope.config import Config, Criterion, MeasureConfig
 from voidscope.errors import ConfigError
-from voidscope.metrology import RATIOS, Verdict, decide, measure_mask
+from voidscope.metrology import RATIOS, Verdict, decide
+from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.metrology.verdict import judge
 

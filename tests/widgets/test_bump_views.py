@@ -12,7 +12,8 @@ from builders import set_prediction
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.jobs import execute
-from voidscope.metrology import Verdict, measure_mask, measure_scan
+from voidscope.metrology import Verdict, measure_scan
+from voidscope.metrology.measurement import measure_mask
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
 from voidscope.vocabulary import ClassMap

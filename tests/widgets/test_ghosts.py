@@ -17,7 +17,7 @@ from voidscope.config import Config
 from voidscope.demo import fill_sample
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.metrology import measure_mask
+from voidscope.metrology.measurement import measure_mask
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file

@@ -277,7 +277,7 @@ def test_a_label_from_elsewhere_does_not_touch_a_slice_being_painted(qtbot: Any,
 
 
 def test_a_void_is_gone_to_where_it_lies(qtbot: Any, bench: Bench) -> None:
-    from voidscope.metrology import measure_mask
+    from voidscope.metrology.measurement import measure_mask
     from voidscope.widgets.measure_panel import place
 
     add_cycle(bench.project)

@@ -13,8 +13,9 @@ import pytest
 from metrology.masks import HBM, SOLDER, VOID
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Report, measure_mask, measure_scan, overlay_png
+from voidscope.metrology import Report, measure_scan, overlay_png
 from voidscope.metrology.charts import package_map
+from voidscope.metrology.measurement import measure_mask
 from voidscope.widgets.pdf import DRAWING_PIXELS, pdf_of
 
 QtPdf = pytest.importorskip("qtpy.QtPdf")

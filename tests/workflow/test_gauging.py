@@ -13,7 +13,8 @@ from builders import add_cycle, set_prediction
 from voidscope.cli.main import app
 from voidscope.errors import ConfigError, LabelError, NotReady, ProjectError, StaleResult
 from voidscope.jobs import execute
-from voidscope.metrology import Slot, measure_mask, measured_ratio
+from voidscope.metrology import Slot, measured_ratio
+from voidscope.metrology.measurement import measure_mask
 from voidscope.model import build_segmenter, load_segmenter, predict_slices, weights_bytes
 from voidscope.model.predict import MIRRORED
 from voidscope.project import Cycle, Project, Study, import_truth

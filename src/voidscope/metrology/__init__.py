@@ -17,7 +17,7 @@ from voidscope.metrology.gauge import (
 )
 from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.margins import Margins
-from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measure_mask, measured_ratio
+from voidscope.metrology.measurement import Bump, ScanMeasurement, judged_ratio, measured_ratio
 from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.presets import PRESETS, preset_recipe
@@ -75,7 +75,6 @@ __all__ = [
     "gauge_study",
     "judged_ratio",
     "lot_page",
-    "measure_mask",
     "measure_scan",
     "measured_ratio",
     "overlay_png",

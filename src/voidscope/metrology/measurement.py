@@ -234,7 +234,8 @@ def measure_mask(
     scan: str,
     views: Differences | Sequence[Sequence[int]] = (),
 ) -> ScanMeasurement:
-    """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled, after the cleaning that the recipe asks for.
+    """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled, after the cleaning that the recipe asks for: the figures, and what becomes
+    of the limits by them alone. Whether a bump may be no whole one is not looked for; `measure_scan` does, and gives verdicts.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
