@@ -21,7 +21,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
-from voidscope.errors import JobFailed, VoidscopeError, error_line
+from voidscope.errors import NEEDS_LESS_MEMORY, JobFailed, VoidscopeError, error_line, is_out_of_memory
 from voidscope.jobs import Job, Progress, Steps, attempt
 from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
@@ -227,7 +227,8 @@ def _sentence(error: BaseException | None) -> str:
     if error is None or isinstance(error, VoidscopeError):
         return str(error or "There is nothing to run.")
     log.error("a job stopped", exc_info=error)
-    return f"{error_line(error)}. The log has the details."
+    way_out = f" To need less memory, {NEEDS_LESS_MEMORY}." if is_out_of_memory(error) else ""
+    return f"{error_line(error)}.{way_out} The log has the details."
 
 
 def _told(steps: Steps[Any]) -> Steps[Any]:
@@ -236,7 +237,12 @@ def _told(steps: Steps[Any]) -> Steps[Any]:
         return (yield from steps)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise JobFailed(f"The job stopped: {reason}. See: voidscope doctor") from error
+        way_out = (
+            f"To need less memory, {NEEDS_LESS_MEMORY}."
+            if is_out_of_memory(error)
+            else "See: voidscope doctor"
+        )
+        raise JobFailed(f"The job stopped: {reason}. {way_out}") from error
 
 
 def _driving(steps: Steps[Any]) -> Steps[Any]:
