@@ -75,6 +75,7 @@ class Runner(QObject):
         self._yields = self._left = self._is_news = False
         self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
+        self._next_yields = False
 
     def at_once(self, act: Callable[[], object]) -> bool:
         """Do what changes the project now, without a job; what the disk refuses is told. Whether it was done."""
@@ -88,7 +89,7 @@ class Runner(QObject):
     @property
     def busy(self) -> bool:
         """Whether a job is running that does not give way to another."""
-        return self._worker is not None and (not self._yields or self._next is not None)
+        return self._worker is not None and not (self._yields and (self._next is None or self._next_yields))
 
     @property
     def idle(self) -> bool:
@@ -124,6 +125,7 @@ class Runner(QObject):
             return
         if self._worker is not None:
             self._next = partial(self.run, make, then, yields=yields, is_news=is_news)
+            self._next_yields = yields
             self._left = True
             self._worker.quit()
             return
