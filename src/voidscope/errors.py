@@ -19,6 +19,15 @@ def error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+NEEDS_LESS_MEMORY = "choose smaller batches or device=cpu"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether something failed for want of memory, this machine's or a GPU's (torch has a class of its own for CUDA's only)."""
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in _OUT_OF_MEMORY)
+
+
 class VoidscopeError(Exception):
     """Base of every problem voidscope tells a person about; its text is one line, ready to be shown."""
 

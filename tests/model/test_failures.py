@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from voidscope.errors import JobFailed, VoidscopeError
-from voidscope.model.failures import is_out_of_memory, one_line, told_in_one_line
+from voidscope.errors import JobFailed, VoidscopeError, is_out_of_memory
+from voidscope.model.failures import one_line, told_in_one_line
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
         (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (MemoryError("Unable to allocate 9 GiB for an array"), True),
         (
             RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"
@@ -24,7 +25,7 @@ from voidscope.model.failures import is_out_of_memory, one_line, told_in_one_lin
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
-def test_running_out_of_memory_is_recognised_on_every_device(error: RuntimeError, expected: bool) -> None:
+def test_running_out_of_memory_is_recognised_on_every_device(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 

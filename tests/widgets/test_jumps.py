@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,9 @@ import pytest
 from bench import Bench, add_cycle, predict
 from qtpy.QtCore import QCoreApplication
 
+from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.project import Project
+from voidscope.project import PackedLabel, Project
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Volume
 from voidscope.widgets.pointer import sides
@@ -21,16 +25,18 @@ VOID = 4
 
 
 @pytest.fixture
-def bench(qapp: object, project: Project) -> Bench:
+def bench(qtbot: Any, project: Project) -> Bench:
     made = Bench(project)
     made.layers.show("a")
+    qtbot.waitUntil(lambda: made.layers.scan == "a" and made.layers.ahead.runner.idle, timeout=MINUTE_MS)
     return made
 
 
 @pytest.fixture
 def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every scan is one that nothing is read of on the window's thread."""
-    monkeypatch.setattr("voidscope.widgets.ahead.AT_ONCE_VOXELS", 0)
+    for bound in ("AT_ONCE_VOXELS", "TOGETHER_VOXELS"):
+        monkeypatch.setattr(f"voidscope.widgets.ahead.{bound}", 0)
 
 
 def test_no_layer_is_made_or_taken_out_on_the_way_to_another_scan(bench: Bench) -> None:
@@ -99,6 +105,74 @@ def test_who_goes_elsewhere_meanwhile_is_not_taken_away(all_is_large: None, benc
     assert bench.layers.key == SliceKey("c", 2)
 
 
+def test_the_last_of_several_places_asked_for_while_a_mask_is_read_is_gone_to(
+    all_is_large: None, bench: Bench, qtbot: Any
+) -> None:
+    add_cycle(bench.project)
+    predict(bench.project, "a")
+    bench.project.memory.masks.clear()
+    bench.layers.show_results()
+    assert not bench.layers.ahead.runner.idle
+    told: list[str] = []
+    bench.layers.troubled.connect(told.append)
+    for scan in ("b", "c", "b"):
+        bench.layers.jump(SliceKey(scan, 2))
+    qtbot.waitUntil(lambda: bench.layers.scan != "a", timeout=MINUTE_MS)
+    qtbot.waitUntil(lambda: bench.layers.ahead.runner.idle, timeout=MINUTE_MS)
+    assert bench.layers.key == SliceKey("b", 2) and not bench.project.memory.is_at_hand("c") and told == []
+    bench.project.memory.masks.clear()
+    bench.layers.show_results()
+    bench.layers.jump(SliceKey("c", 3))
+    bench.layers.jump(SliceKey("a", 1))  # at hand, so that nothing is waited for
+    qtbot.waitUntil(lambda: bench.layers.ahead.runner.idle, timeout=MINUTE_MS)
+    QCoreApplication.processEvents()
+    assert bench.layers.key == SliceKey("a", 1)
+
+
+def test_a_scan_from_a_list_is_opened_by_a_job_with_its_labels_and_its_mask(
+    all_is_large: None, bench: Bench, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_cycle(bench.project)
+    mask = predict(bench.project, "b")
+    label = np.full(bench.project.scan("b").slice_shape, VOID, np.uint8)
+    bench.project.labels.put(SliceKey("b", 2), label)
+    bench.project = reopened = Project.open(bench.project.path)
+    again = Bench(reopened)
+    monkeypatch.setattr("voidscope.widgets.ahead.TOGETHER_VOXELS", mask.size)
+    threads: set[int] = set()
+    read = PackedLabel.mask
+    monkeypatch.setattr(PackedLabel, "mask", lambda self: (threads.add(get_ident()), read(self))[1])
+    with qtbot.waitSignal(again.layers.shown, timeout=MINUTE_MS):
+        again.layers.show("b")
+        assert again.layers.scan is None
+    assert threads and get_ident() not in threads
+    assert (again.find("labels").data[:, 2] == VOID).all()
+    assert (again.find("prediction").data == mask).all()
+
+
+def test_a_label_that_changed_while_its_scan_was_opened_is_shown_as_it_is(project: Project) -> None:
+    label = np.full(project.scan("a").slice_shape, VOID, np.uint8)
+    project.labels.put(SliceKey("a", 2), label)
+    reopened = Project.open(project.path)
+    job = open_scan(reopened, "a")
+    Project.open(project.path).labels.put(SliceKey("a", 2), label * 0 + 1)
+    reopened.labels.catch_up()
+    with suppress(ProjectError):  # the file is another by now
+        execute(job)
+    assert (reopened.labels.get(SliceKey("a", 2)) == 1).all()
+
+
+def test_a_scan_that_cannot_be_opened_is_told_and_the_next_is_shown(
+    all_is_large: None, dock: Any, qtbot: Any, project: Project
+) -> None:
+    path = Path(project.scan("a").path)
+    path.write_bytes(path.read_bytes()[:-100])
+    dock.close_project()
+    dock.show_project(Project.open(project.path))
+    qtbot.waitUntil(lambda: dock.view.layers.scan == "b", timeout=MINUTE_MS)
+    assert "a.tif" in dock.jobs.message.text()
+
+
 def test_a_large_mask_is_read_by_a_job_and_nothing_of_another_scan_is_seen_till_then(
     all_is_large: None, bench: Bench, qtbot: Any
 ) -> None:
@@ -106,7 +180,8 @@ def test_a_large_mask_is_read_by_a_job_and_nothing_of_another_scan_is_seen_till_
     masks = {scan: predict(bench.project, scan, seed) for seed, scan in enumerate("ab")}
     bench.layers.show_results()
     bench.project.memory.masks.clear()  # as after opening it again
-    bench.layers.show("b")
+    with qtbot.waitSignal(bench.layers.shown, timeout=MINUTE_MS):
+        bench.layers.show("b")
     assert bench.find("prediction") is None and bench.layers.prediction(SliceKey("b", 2)) is None
     qtbot.waitUntil(lambda: bench.find("prediction") is not None, timeout=MINUTE_MS)
     assert (bench.find("prediction").data == masks["b"]).all()

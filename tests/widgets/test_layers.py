@@ -6,6 +6,7 @@ import math
 import tracemalloc
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -289,12 +290,13 @@ def test_a_view_comes_as_near_as_it_can_without_looking_past_an_end(at: float, c
 
 @pytest.mark.parametrize("pixel", [(0, 0), (599, 399), (300, 5)])
 def test_a_jump_to_a_corner_fills_the_view_with_the_slice(
-    bench: Bench, tmp_path: Path, pixel: tuple[int, int]
+    bench: Bench, tmp_path: Path, qtbot: Any, pixel: tuple[int, int]
 ) -> None:
     execute(
         add_scans(bench.project, [write_scan(tmp_path / "wide.tif", shape=(3, 600, 400))], plane=Plane.AXIS0)
     )
     bench.layers.jump(SliceKey("wide", 1), pixel)
+    qtbot.waitUntil(lambda: bench.layers.scan == "wide", timeout=60_000)
     camera = bench.layers._view.camera
     seen = CLOSE_UP_PX * 0.7 / 2
     for centre, n, p in zip(camera.center[-2:], (600, 400), pixel, strict=True):

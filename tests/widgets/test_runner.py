@@ -72,7 +72,15 @@ def test_the_next_job_may_be_started_by_the_end_of_the_one_before(runner: Runner
         (NotReady("label some slices first"), "label some slices first"),
         (
             RuntimeError("CUDA error:\n out of memory"),
-            "The job stopped: CUDA error: out of memory. See: voidscope doctor",
+            "The job stopped: CUDA error: out of memory. To need less memory, choose smaller batches or device=cpu.",
+        ),
+        (
+            RuntimeError("CUDA error: no kernel image"),
+            "The job stopped: CUDA error: no kernel image. See: voidscope doctor",
+        ),
+        (
+            MemoryError("Unable to allocate 9 GiB"),
+            "MemoryError: Unable to allocate 9 GiB. To need less memory, choose smaller batches or device=cpu. The log has the details.",
         ),
         (KeyError("oops"), "KeyError: 'oops'. The log has the details."),
     ],

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QApplication
 
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Steps
-from voidscope.project import Project, Turning, atomic, drafting, journal, label_files
+from voidscope.project import Labels, Project, Putting, Turning, atomic, drafting, journal, label_files
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.widgets.labelling_tools import LabellingTools
-from voidscope.workflow import turn
+from voidscope.workflow import put_labels, turn
 
 KEYS = tuple(SliceKey("a", k) for k in range(1, 5))
 PILLAR, VOID = 2, 4
@@ -61,6 +61,26 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return replace(job, steps=steps)
 
     monkeypatch.setattr("voidscope.widgets.turns.turn", slow)
+    yield going
+    going.set()
+
+
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Labels of many slices are ready, on their worker, no sooner than this is set."""
+    going = threading.Event()
+
+    def slow(project: Project, asked: Putting) -> Job[Any, Any]:
+        job = put_labels(project, asked)
+
+        def steps() -> Steps[Any]:
+            made = yield from job.steps()
+            going.wait(60)
+            return made
+
+        return replace(job, steps=steps)
+
+    monkeypatch.setattr("voidscope.widgets.turns.put_labels", slow)
     yield going
     going.set()
 
@@ -261,3 +281,113 @@ def test_one_slice_is_undone_on_the_spot_also_while_labels_are_being_proposed(
     over(tools, qtbot, going.set)
     over(tools, qtbot, lambda: tools.turn(True))
     assert project.labels.unverified == ()
+
+
+def stroke(dock: Any, at: tuple[int, int] = (15, 15)) -> None:
+    """A stroke through slices 1 to 3."""
+    layer = dock.view.layers.find("labels")
+    layer.n_edit_dimensions, layer.brush_size = 3, 3
+    layer.paint((at[0], 2, at[1]), PILLAR)
+
+
+def said_at(project: Project, at: tuple[int, int] = (15, 15)) -> list[int]:
+    """What the stored labels of slices 1 to 3 say at a pixel; 0 where there is none."""
+    labels = [project.labels.get(key) for key in KEYS[:3]]
+    return [0 if label is None else int(label[at]) for label in labels]
+
+
+def test_a_stroke_through_many_slices_is_saved_by_a_worker_as_one_step(
+    tools: LabellingTools, dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    encode = drafting.encode
+    monkeypatch.setattr(drafting, "encode", lambda *a: (threads.add(threading.get_ident()), encode(*a))[1])
+    over(tools, qtbot, lambda: stroke(dock))
+    assert said_at(project) == [PILLAR] * 3 and not dock.view.strokes.pending(KEYS[1])
+    assert threads and threading.get_ident() not in threads
+    project.labels.undo()
+    assert not any(map(project.labels.holds, KEYS[:3]))
+
+
+def test_what_is_painted_while_many_slices_are_saved_is_kept_and_the_step_after(
+    tools: LabellingTools, dock: Any, qtbot: Any, project: Project, saving: threading.Event
+) -> None:
+    stroke(dock)
+    qtbot.waitUntil(lambda: not tools.beside.idle, timeout=MINUTE_MS)
+    stroke(dock, (4, 4))
+    qtbot.wait(400)  # longer than a stroke waits to be saved
+    assert said_at(project) == [0] * 3
+    saving.set()
+    qtbot.waitUntil(lambda: said_at(project, (4, 4)) == [PILLAR] * 3, timeout=MINUTE_MS)
+    assert said_at(project) == [PILLAR] * 3 and (shown(dock)[:3, 4, 4] == PILLAR).all()
+    project.labels.undo()
+    assert (said_at(project), said_at(project, (4, 4))) == ([PILLAR] * 3, [0] * 3)
+    project.labels.undo()
+    dock.view.flush()
+    assert said_at(project) == [0] * 3 and not shown(dock)[:3].any()
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled", "undone", "refused"])
+def test_a_stroke_through_many_slices_is_never_lost(
+    how: str, tools: LabellingTools, dock: Any, qtbot: Any, project: Project, saving: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    stroke(dock)
+    qtbot.waitUntil(lambda: not tools.beside.idle, timeout=MINUTE_MS)
+    if how == "undone":
+        tools.turn(True)
+        assert said_at(project) == [0] * 3 and project.labels.can_redo
+        project.labels.redo()
+    elif how == "closed":
+        dock.close_project()
+    elif how == "cancelled":
+        tools.beside.cancel()
+    else:
+        put, left = Labels.put_made, [1]
+
+        def refuse(*args: Any) -> None:
+            if left and left.pop():
+                raise ProjectError("The disk is full.")
+            put(*args)
+
+        monkeypatch.setattr(Labels, "put_made", refuse)
+    saving.set()
+    qtbot.waitUntil(lambda: said_at(project) == [PILLAR] * 3, timeout=MINUTE_MS)
+    assert (Project.open(project.path).labels.get(KEYS[2])[15, 15]) == PILLAR
+
+
+def test_what_another_program_labels_while_many_slices_are_saved_stays(
+    tools: LabellingTools, dock: Any, qtbot: Any, project: Project, saving: threading.Event
+) -> None:
+    stroke(dock)
+    qtbot.waitUntil(lambda: not tools.beside.idle, timeout=MINUTE_MS)
+    other = np.zeros((24, 20), np.uint8)
+    other[2, 2] = VOID
+    Project.open(project.path).labels.put(KEYS[1], other)
+    stroke(dock, (4, 4))
+    saving.set()
+    qtbot.waitUntil(lambda: said_at(project, (4, 4)) == [PILLAR] * 3, timeout=MINUTE_MS)
+    qtbot.waitUntil(lambda: tools.beside.idle, timeout=MINUTE_MS)
+    assert said_at(project) == [PILLAR] * 3 and said_at(project, (2, 2)) == [0, VOID, 0]
+    assert shown(dock)[1, 2, 2] == VOID and shown(dock)[1, 4, 4] == PILLAR
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_finding_over_many_slices_is_taken_over_by_a_worker_as_one_step(
+    closes: bool, tools: LabellingTools, dock: Any, qtbot: Any, project: Project, saving: threading.Event
+) -> None:
+    label = np.full((24, 20), VOID, np.uint8)
+    asked = Putting.of(
+        project.labels.desk(), dict.fromkeys(KEYS, label), Provenance.ACCEPTED, "accepted doubt in"
+    )
+    told: list[str] = []
+    dock.view.strokes.turns.put(asked, lambda: told.append("done"), lambda error: told.append(str(error)))
+    qtbot.waitUntil(lambda: not tools.beside.idle, timeout=MINUTE_MS)
+    assert not any(map(project.labels.holds, KEYS)) and told == []
+    if closes:
+        dock.close_project()
+    saving.set()
+    qtbot.waitUntil(lambda: told == ["done"], timeout=MINUTE_MS)
+    assert (stored(project) == VOID).all()
+    assert all(project.labels.record(k).provenance is Provenance.ACCEPTED for k in KEYS)
+    project.labels.undo()
+    assert not any(map(project.labels.holds, KEYS))

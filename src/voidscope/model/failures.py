@@ -1,20 +1,11 @@
-"""Torch's errors in a person's words: what is memory, what is not, and one line instead of a stack of kernels."""
+"""Torch's errors in a person's words: one line instead of a stack of kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from voidscope.errors import JobFailed
-
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch failed for want of memory, on any device (only CUDA has a class of its own for it)."""
-    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error).lower() for w in _OUT_OF_MEMORY)
+from voidscope.errors import NEEDS_LESS_MEMORY, JobFailed, is_out_of_memory
 
 
 @contextmanager
@@ -23,9 +14,7 @@ def told_in_one_line(title: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        remedy = (
-            "choose smaller batches or device=cpu" if is_out_of_memory(error) else "see: voidscope doctor"
-        )
+        remedy = NEEDS_LESS_MEMORY if is_out_of_memory(error) else "see: voidscope doctor"
         raise JobFailed(f"{title} stopped: {one_line(error)}; {remedy}.") from error
 
 

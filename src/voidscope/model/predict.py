@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional
 
 from voidscope.acquisition import Suspects
-from voidscope.errors import JobFailed
+from voidscope.errors import JobFailed, is_out_of_memory
 from voidscope.metrology import TILE
 from voidscope.model.devices import Compute
-from voidscope.model.failures import is_out_of_memory, told_in_one_line
+from voidscope.model.failures import told_in_one_line
 from voidscope.model.gradients import kernel_gradients
 from voidscope.model.segmenter import STRIDE, Segmenter
 from voidscope.model.summary import SlicePrediction, summarise

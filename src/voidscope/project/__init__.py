@@ -1,7 +1,7 @@
 """The truth on disk: scans, split, classes, settings, labels and cycles in one readable folder."""
 
 from voidscope.project.cycles import Cycle
-from voidscope.project.drafting import Made, Turning
+from voidscope.project.drafting import Made, Putting, Turning
 from voidscope.project.exporting import changed_files, export_report
 from voidscope.project.importing import (
     Imported,
@@ -28,7 +28,14 @@ from voidscope.project.register import (
 )
 from voidscope.project.removing import RemovedScan, removed_twin
 from voidscope.project.results import report_files
-from voidscope.project.scans import ScanRecord, SliceReader, fingerprint, fingerprint_method, record_scan
+from voidscope.project.scans import (
+    OpenedOnce,
+    ScanRecord,
+    SliceReader,
+    fingerprint,
+    fingerprint_method,
+    record_scan,
+)
 from voidscope.project.studies import Drawing, PartRecord, Study, StudyPlan, study_of
 from voidscope.project.turned import Turned
 
@@ -41,9 +48,11 @@ __all__ = [
     "Labels",
     "Made",
     "Mark",
+    "OpenedOnce",
     "PackedLabel",
     "PartRecord",
     "Project",
+    "Putting",
     "Queue",
     "RemovedScan",
     "ScanRecord",

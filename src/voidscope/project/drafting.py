@@ -6,10 +6,11 @@ what is no longer what it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -105,6 +106,39 @@ class Desk:
         return Draft.of(label_path(self.folder, key), encode(key, mask, record))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Putting:
+    """Labels (h, w) that slices are given as one step of undo, as `Labels.put_all` takes them."""
+
+    masks: Mapping[SliceKey, Mask]
+    provenance: Provenance
+    verb: str
+    bases: Mapping[SliceKey, Mask]
+    unseen: Collection[SliceKey]
+    desk: Desk
+    """What was said of the labels when it was asked for."""
+
+    @classmethod
+    def of(
+        cls, desk: Desk, masks: Mapping[SliceKey, Mask], provenance: Provenance, verb: str = "",
+        bases: Mapping[SliceKey, Mask] = MappingProxyType({}), unseen: Collection[SliceKey] = (),
+    ) -> Putting:  # fmt: skip
+        """Labels to be given now; nobody may write to the masks any more."""
+        packed = {k: np.ascontiguousarray(m, np.uint8) for k, m in masks.items()}
+        return cls(packed, provenance, verb, bases, unseen, desk)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its labels are to be made ready on a worker."""
+        return len(self.masks) > MANY
+
+    def made(self, key: SliceKey) -> Made:
+        """The label of a slice made ready; raises `ProjectError` when the disk refuses."""
+        seen = key not in self.unseen
+        standing = standing_of(self.desk.records.get(key), self.provenance, proposed=False, seen=seen)
+        return self.desk.labelled(key, self.masks[key], standing)
+
+
 @dataclass(frozen=True, slots=True)
 class Turning:
     """The step that undo (`back`) or redo turns next, as it was found; without a file where there are only steps to be `passed` over."""
@@ -117,6 +151,11 @@ class Turning:
     """What was said of the labels then."""
 
     @property
+    def title(self) -> str:
+        """What it is called while it is under way."""
+        return "Undo" if self.back else "Redo"
+
+    @property
     def is_long(self) -> bool:
         """Whether its labels are to be made ready on a worker."""
         return self.path is not None and len(self.step.changes) > MANY
@@ -125,3 +164,17 @@ class Turning:
 def alike(one: LabelRecord | None, other: LabelRecord | None) -> bool:
     """Whether the same is said of a slice."""
     return one is other is None or (one is not None and one.says_as(other))
+
+
+def standing_of(
+    before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool
+) -> Standing:
+    """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
+    see all of, which stays one.
+    """
+    if before is not None and not (seen or before.verified):
+        return before.provenance, before.proposed or provenance is Provenance.ACCEPTED, True
+    if provenance is Provenance.DRAWN:
+        return provenance, before is not None and before.proposed, False
+    had_model = provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
+    return provenance, had_model, False

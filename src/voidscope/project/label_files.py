@@ -148,7 +148,8 @@ class PackedLabel:
     def mask(self) -> Mask:
         """Its mask (h, w) with ids 0..C; raises `ProjectError` when the file was damaged or not the one recorded."""
         try:
-            mask: Mask = tifffile.imread(io.BytesIO(self.data))
+            with tifffile.TiffFile(io.BytesIO(self.data)) as file:
+                mask: Mask = file.pages.first.asarray()
         except FOREIGN_ERRORS as error:
             raise _damaged(self.path, error) from error
         if sha256(mask) != self.record.sha256:

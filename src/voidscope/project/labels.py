@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from voidscope.errors import LabelError, ProjectError, StaleResult
 from voidscope.project.atomic import explained
-from voidscope.project.drafting import Desk, Made, Standing, Turning
+from voidscope.project.drafting import Desk, Made, Putting, Turning, standing_of
 from voidscope.project.journal import Change, DamagedStep, Journal, Step
 from voidscope.project.label_files import (
     LabelRecord,
@@ -27,6 +27,7 @@ from voidscope.project.label_files import (
 from voidscope.project.label_folder import LabelFolder
 from voidscope.project.labelled import Labelled
 from voidscope.project.manifest import still_there
+from voidscope.project.memory import HeldLabels
 from voidscope.project.turned import Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 
@@ -55,15 +56,29 @@ class Labels(Labelled):
         self._shape_of, self._source_of, self._changed = shape_of, source_of, changed
         self._files = LabelFolder(folder, self._is_known)
         super().__init__(self._files.records, n_classes)
-        self._fresh: Mapping[SliceKey, Made] = {}
+        self._held = HeldLabels()
         self._desk = Desk(folder, self._records, n_classes)
 
     def get(self, key: SliceKey) -> Mask | None:
         """The label mask (h, w) with ids 0..C, or None; raises `ProjectError` when its file is damaged."""
-        made = self._fresh.get(key)
-        if made is not None and made.record is not None and made.record is self._records.get(key):
-            return made.mask.copy()
-        return self.stored(key).mask() if key in self._records else None
+        if key not in self._records:
+            return None
+        mask = self._held_mask(key)
+        if mask is None:
+            mask = self.stored(key).mask()
+            self._held.hold(key, self.record(key), mask)
+        return mask.copy()
+
+    def unread(self, scan: str) -> tuple[StoredLabel, ...]:
+        """The labels of a scan, verified or not, that `get` would read from their files: for a job that reads them before."""
+        keys = (k for k in self._records.order if k.scan == scan)
+        return tuple(self.stored(k) for k in keys if self._held_mask(k) is None)
+
+    def hold(self, read: Iterable[tuple[StoredLabel, Mask]]) -> None:
+        """Have labels in memory that were read meanwhile, but for those that are others by now."""
+        for label, mask in read:
+            if self._records.get(label.key) is label.record:
+                self._held.hold(label.key, label.record, mask)
 
     def stored(self, key: SliceKey) -> StoredLabel:
         """The label of a slice to be read later; raises `LabelError` for an unlabelled one."""
@@ -102,11 +117,22 @@ class Labels(Labelled):
         for key, mask in fit.items():
             with explained(self._files.path(key)):
                 whole, before, seen = self._joined(key, mask, bases.get(key), seen=key not in unseen)
-            standing, made = _standing(before, provenance, proposed, seen=seen), ahead.get(key)
+            standing, made = standing_of(before, provenance, proposed, seen=seen), ahead.get(key)
             if made is None or not made.is_for(whole, self._records.get(key), standing, author):
                 made = self._desk.labelled(key, whole, standing, author)
             wanted[key] = made
         self._do(verb, provenance, wanted)
+
+    def put_made(self, asked: Putting, ahead: Mapping[SliceKey, Made]) -> None:
+        """`put_all` with what was made `ahead` of its labels, where that is still what would be made now."""
+        self.put_all(
+            asked.masks,
+            asked.provenance,
+            verb=asked.verb,
+            bases=asked.bases,
+            unseen=asked.unseen,
+            ahead=ahead,
+        )
 
     def accept(self, key: SliceKey) -> None:
         """Stand behind an unverified label as it is; raises `LabelError` when the slice has none."""
@@ -188,6 +214,10 @@ class Labels(Labelled):
         """Where a job makes labels ready, on any thread, as what is said of them now."""
         return Desk(self._folder, MappingProxyType(dict(self._records)), self._n_classes)
 
+    def _held_mask(self, key: SliceKey) -> Mask | None:
+        """The label of a slice where it is in memory and its file is the one it was read from."""
+        return self._held.get(key, self.record(key)) if self._files.state(key) == (True, False) else None
+
     def _is_known(self, key: SliceKey) -> bool:
         try:
             self._shape_of(key)
@@ -230,11 +260,10 @@ class Labels(Labelled):
 
     def _tell(self, step: Mapping[SliceKey, Made]) -> None:
         """Tell what a step has changed; who listens and asks for a label gets it without a file being read back."""
-        self._fresh = step
-        try:
-            self._changed(tuple(step))
-        finally:
-            self._fresh = {}
+        for key, made in step.items():
+            if made.record is not None and made.record is self._records.get(key):
+                self._held.hold(key, made.record, made.mask.copy())
+        self._changed(tuple(step))
 
     def _turn(self, *, back: bool) -> Turned | None:
         turning = self.turning(back=back)
@@ -311,15 +340,3 @@ class Labels(Labelled):
         if is_new and seen and not before.painted:  # nobody has seen it, and nobody's work is in it
             return joined(mask, base, None), None, seen
         return joined(mask, base, self.stored(key)), before, seen and not is_new
-
-
-def _standing(before: LabelRecord | None, provenance: Provenance, proposed: bool, *, seen: bool) -> Standing:
-    """As what a mask is stored, whether a model had a part in it, and whether a person painted on an unverified label that they did not
-    see all of, which stays one.
-    """
-    if before is not None and not (seen or before.verified):
-        return before.provenance, before.proposed or provenance is Provenance.ACCEPTED, True
-    if provenance is Provenance.DRAWN:
-        return provenance, before is not None and before.proposed, False
-    had_model = provenance is Provenance.ACCEPTED or (proposed and provenance is Provenance.PROPAGATED)
-    return provenance, had_model, False

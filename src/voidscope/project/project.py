@@ -72,7 +72,7 @@ class Project:
         self._manifest = manifest
         self._slices = SliceLists()
         self.memory = Memory(folder, self.classes, self.scan, lambda: self.cycle)
-        self._volumes, self._masks = self.memory.volumes, self.memory.masks
+        self._opened, self._masks = self.memory.scans, self.memory.masks
         self.labels = Labels(
             folder / "labels", len(self.classes), self.slice_shape, lambda scan: self.scan(scan).source, self.events.labels_changed.emit,
             Journal(folder / "undo"),
@@ -103,7 +103,7 @@ class Project:
         cycles = Cycle.read_all(self.path / "cycles", self._cycles)
         self._manifest = manifest
         if manifest.scans != before.scans:
-            self._volumes.clear()
+            self._opened.clear()
             self.events.scans_changed.emit()
         if manifest.config != before.config:
             self.events.config_changed.emit()
@@ -170,9 +170,8 @@ class Project:
         return self.reader([key.scan]).image(key)
 
     def reader(self, scans: Iterable[str]) -> SliceReader:
-        """A reader of these scans' slices that a job can take to another thread."""
-        names = sorted(set(scans))
-        return SliceReader({n: self.scan(n) for n in names}, {n: self.volume(n) for n in names})
+        """A reader of these scans' slices for a job, which opens there what is not open yet; raises `ProjectError` when a file is gone."""
+        return SliceReader({n: self.memory.scan(n).check() for n in sorted(set(scans))})
 
     def slice_shape(self, key: SliceKey) -> tuple[int, int]:
         """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
@@ -331,7 +330,7 @@ class Project:
                     self.queue.forget(record.name, all_suggestions=True)  # ranked by a survey of other slices
             scans[record.name] = record
         for name in (without, *(r.name for r in records)):
-            self._volumes.pop(name, None)
+            self._opened.pop(name, None)
         self._write(scans=tuple(sorted(scans.values(), key=lambda s: s.name)))
         self.events.scans_changed.emit()
         self._tell_news()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,28 +144,59 @@ class SliceLists:
         return self._lists[split]
 
 
-@dataclass(frozen=True)
-class SliceReader:
-    """Reads scaled slices of some scans, on any thread; what a job takes along instead of the project.
+class OpenedOnce:
+    """A scan of a project in `folder` that is opened where it is first asked for, on whatever thread that is, and stays open.
 
-    In another process it opens the scans' files again: a pickle of it holds no voxels.
+    In another process its file is opened again: a pickle of it holds no voxels.
     """
 
-    records: Mapping[str, ScanRecord]
-    volumes: Mapping[str, Volume]
+    def __init__(self, record: ScanRecord, folder: Path) -> None:
+        self.record = record
+        self._folder = folder
+        self._volume: Volume | None = None
+        self._lock = threading.Lock()
 
-    def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
-        """The slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile."""
-        record = self.records[key.scan]
-        return scale(self.volumes[key.scan].slice(record.plane, key.index), record.intensity)
+    @property
+    def at_hand(self) -> bool:
+        """Whether a slice of it can be looked at without its file being opened and unpacked."""
+        return self._volume is not None and getattr(self._volume.voxels, "at_hand", True)
+
+    def volume(self) -> Volume:
+        """The scan; raises as `ScanRecord.open` where it is not open yet."""
+        with self._lock:
+            if self._volume is None:
+                self._volume = self.record.open(self._folder)
+            return self._volume
+
+    def check(self) -> OpenedOnce:
+        """Itself; raises `ProjectError` where it is not open and its file is gone."""
+        if self._volume is None:
+            self.record.place(self._folder)
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (dict(self.records), {name: v.path for name, v in self.volumes.items()})
+        return OpenedOnce, (self.record, self._folder.resolve())
 
 
-def _reopened(records: Mapping[str, ScanRecord], paths: Mapping[str, Path]) -> SliceReader:
-    opened = {n: read_scan(p, spacing_um=records[n].spacing_um, name=n) for n, p in paths.items()}
-    return SliceReader(records, opened)
+@dataclass(frozen=True)
+class SliceReader:
+    """Reads scaled slices of some scans, on any thread or in another process; what a job takes along instead of the project."""
+
+    scans: Mapping[str, OpenedOnce]
+
+    @property
+    def records(self) -> dict[str, ScanRecord]:
+        """The records of its scans by name."""
+        return {name: scan.record for name, scan in self.scans.items()}
+
+    def volume(self, scan: str) -> Volume:
+        """A scan, opened now where it is not; raises `ProjectError` where its file has gone or changed since."""
+        return self.scans[scan].volume()
+
+    def image(self, key: SliceKey) -> npt.NDArray[np.float32]:
+        """The slice (h, w), scaled to [0, 1] between its scan's 1st and 99th percentile; raises as `volume`."""
+        record = self.scans[key.scan].record
+        return scale(self.volume(key.scan).slice(record.plane, key.index), record.intensity)
 
 
 def record_scan(

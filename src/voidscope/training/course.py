@@ -14,10 +14,9 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from voidscope.errors import JobFailed
+from voidscope.errors import JobFailed, is_out_of_memory
 from voidscope.jobs import Progress, Steps
 from voidscope.model.devices import Compute
-from voidscope.model.failures import is_out_of_memory
 
 STEPS_BETWEEN_COPIES = 25
 """A good state is kept about this often, at the end of an epoch; a copy costs as much as a fifth of a step."""

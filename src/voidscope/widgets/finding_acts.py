@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from voidscope.acquisition import Finding
-from voidscope.errors import named
-from voidscope.project import Project
+from voidscope.errors import VoidscopeError, named
+from voidscope.project import Project, Putting
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
@@ -24,7 +24,7 @@ class FindingActs:
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
 
     def accept(self, found: Finding) -> bool:
-        """Label what a finding proposes, as one step of undo; whether that was done.
+        """Label what a finding proposes, as one step of undo, over many slices on a worker; whether that was done, or is under way.
 
         Only its own pixels are labelled, in all slices it reaches. A slice out of view with a proposed label stays as it is: nobody
         is looking at the rest of that proposal, which a label would verify.
@@ -35,14 +35,17 @@ class FindingActs:
             self._runner.told.emit("This is too large to take over in one go; paint it.")
             return False
         labels, bases, n_pixels, left = self._taken(found)
-        put, step = self._project.labels.put_all, STEPS[found.kind]
-        if not self._runner.at_once(lambda: put(labels, Provenance.ACCEPTED, verb=step, bases=bases)):
-            return False
         said = f"{found.key}: {n_pixels:,} pixels labelled{_in_slices(len(labels))}."
         if left:
             said += f" Proposals out of view stay as they are, to be looked at: {named(left)}."
-        self._runner.told.emit(said)
-        return True
+        asked = Putting.of(self._project.labels.desk(), labels, Provenance.ACCEPTED, STEPS[found.kind], bases)
+        refused: list[VoidscopeError | None] = []
+        if self._strokes.turns is None:
+            return False
+        self._strokes.turns.put(asked, lambda: self._runner.told.emit(said), refused.append)
+        if refused:
+            self._runner.failed.emit(str(refused[0]))
+        return not refused
 
     def settle(self, found: Finding) -> bool:
         """Leave things as they are, or take that back where it was said before; whether that was done."""

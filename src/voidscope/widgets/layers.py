@@ -20,7 +20,7 @@ from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Plane, Role, SliceKey
 from voidscope.volume import slice_index
-from voidscope.widgets.ahead import Ahead
+from voidscope.widgets.ahead import Act, Ahead
 from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_shares
 from voidscope.widgets.filled import Filled
 from voidscope.widgets.labels_layer import LabelsLayer
@@ -99,8 +99,15 @@ class ScanLayers(QObject):
         """The class that a stroke would put down now; 0 while the tool on the labels layer paints none."""
         return self._labels.class_id
 
-    def show(self, scan: str) -> None:
-        """Bring a scan into view with everything known about it; where it is there already, only what was taken out comes back."""
+    def show(self, scan: str, otherwise: Act = lambda: None) -> None:
+        """Bring a scan into view with everything known about it; where it is there already, only what was taken out comes back.
+
+        One that is not at hand is opened on the way, and comes into view when that is done, unless the person goes elsewhere; where it
+        cannot be, which is told, `otherwise` is done.
+        """
+        self.ahead.come_to(scan, self._scan, partial(self._show, scan), otherwise)
+
+    def _show(self, scan: str) -> None:
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
             if self.find("prediction") is None and self._project.is_segmented(scan):
                 self.show_results()
@@ -256,17 +263,13 @@ class ScanLayers(QObject):
     def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
         """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are.
 
-        A large scan that nobody looked at yet is opened on the way, and comes into view when that is done, unless the person goes elsewhere.
+        A scan that is not at hand is opened on the way, as by `show`.
         """
-        if key.scan != self._scan and not self.ahead.is_at_hand(key.scan):
-            self.ahead.open(key.scan, partial(self._go, key, pixel))
-        else:
-            self.ahead.stay()
-            self._go(key, pixel)
+        self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), lambda: None)
 
     def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
         self.solid.leave()
-        self.show(key.scan)
+        self._show(key.scan)
         record = self._project.scan(key.scan)
         self._view.go(record, key.index)
         if pixel is not None:

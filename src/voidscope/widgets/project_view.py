@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -210,11 +210,14 @@ class ProjectView(QTabWidget):
         self._viewer.dims.events.current_step.connect(self._step_changed)
         self.currentChanged.connect(self._refresh_panel_in_view)
 
-    def _show_any(self) -> bool:
-        """Show the first scan that can be shown; one that is gone is told and does not keep the project shut. Whether there was one."""
-        for scan in self.project.scans:
+    def _show_any(self, scans: Sequence[str] | None = None) -> bool:
+        """Show the first scan, of all or of these, that can be shown; one that is gone is told and does not keep the project shut. Whether
+        one is there, or being opened.
+        """
+        names = list(self.project.scans) if scans is None else scans
+        for k, scan in enumerate(names, start=1):
             try:
-                self.layers.show(scan)
+                self.layers.show(scan, otherwise=partial(self._show_any, names[k:]))
             except VoidscopeError as error:
                 self.layers.troubled.emit(str(error))
             else:

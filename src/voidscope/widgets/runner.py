@@ -21,7 +21,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
-from voidscope.errors import JobFailed, VoidscopeError, error_line
+from voidscope.errors import NEEDS_LESS_MEMORY, JobFailed, VoidscopeError, error_line, is_out_of_memory
 from voidscope.jobs import Job, Progress, Steps, attempt
 from voidscope.progress import time_left
 from voidscope.widgets.triton_guard import keep_triton_out
@@ -75,6 +75,7 @@ class Runner(QObject):
         self._yields = self._left = self._is_news = False
         self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
+        self._next_yields = False
 
     def at_once(self, act: Callable[[], object]) -> bool:
         """Do what changes the project now, without a job; what the disk refuses is told. Whether it was done."""
@@ -88,7 +89,7 @@ class Runner(QObject):
     @property
     def busy(self) -> bool:
         """Whether a job is running that does not give way to another."""
-        return self._worker is not None and (not self._yields or self._next is not None)
+        return self._worker is not None and not (self._yields and (self._next is None or self._next_yields))
 
     @property
     def idle(self) -> bool:
@@ -124,6 +125,7 @@ class Runner(QObject):
             return
         if self._worker is not None:
             self._next = partial(self.run, make, then, yields=yields, is_news=is_news)
+            self._next_yields = yields
             self._left = True
             self._worker.quit()
             return
@@ -227,7 +229,8 @@ def _sentence(error: BaseException | None) -> str:
     if error is None or isinstance(error, VoidscopeError):
         return str(error or "There is nothing to run.")
     log.error("a job stopped", exc_info=error)
-    return f"{error_line(error)}. The log has the details."
+    way_out = f" To need less memory, {NEEDS_LESS_MEMORY}." if is_out_of_memory(error) else ""
+    return f"{error_line(error)}.{way_out} The log has the details."
 
 
 def _told(steps: Steps[Any]) -> Steps[Any]:
@@ -236,7 +239,12 @@ def _told(steps: Steps[Any]) -> Steps[Any]:
         return (yield from steps)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise JobFailed(f"The job stopped: {reason}. See: voidscope doctor") from error
+        way_out = (
+            f"To need less memory, {NEEDS_LESS_MEMORY}."
+            if is_out_of_memory(error)
+            else "See: voidscope doctor"
+        )
+        raise JobFailed(f"The job stopped: {reason}. {way_out}") from error
 
 
 def _driving(steps: Steps[Any]) -> Steps[Any]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from voidscope.errors import LabelError, VoidscopeError, named
-from voidscope.project import Project
+from voidscope.project import Project, Putting
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.layers import ScanLayers
@@ -31,6 +32,10 @@ LATEST_MS = 800
 """A finished stroke is saved no later than this, however busily others follow it; one still being drawn goes along as far as it has come."""
 RETRY_MS = 5000
 """After a failed write, try again this often; the strokes stay in the viewer meanwhile."""
+
+
+Refused = dict[SliceKey, VoidscopeError]
+"""Why the disk takes which labels not."""
 
 
 class _Held(NamedTuple):
@@ -58,7 +63,7 @@ class Strokes(QObject):
         super().__init__(parent)
         self._project, self._layers = project, layers
         self._layer: Any = None
-        self._turns: Turns | None = None
+        self.turns: Turns | None = None
         self._filled = layers.filled
         self._scan = ""
         self._seen: int | None = None
@@ -79,7 +84,7 @@ class Strokes(QObject):
 
     def come_after(self, turns: Turns) -> None:
         """Save nothing while undo or redo is under way, so that what is painted meanwhile is the step after it."""
-        self._turns = turns
+        self.turns = turns
 
     def watch(self) -> None:
         """Save what is left of the layer watched so far, then watch the one in view."""
@@ -110,7 +115,7 @@ class Strokes(QObject):
         self._unsaved[key.index] = provenance
         self._unseen.discard(key.index)
         self._verb = verb
-        self._save_all()
+        self._save_all(at_once=True)
         return not self.pending(key)
 
     def label(self, key: SliceKey) -> Mask:
@@ -127,12 +132,12 @@ class Strokes(QObject):
         A layer that was deleted is read for the last time: what is labelled from then on is not in it. An undo that is under way is done
         first.
         """
-        if self._turns is not None:
-            self._turns.finish()
+        if self.turns is not None:
+            self.turns.finish()
         is_there = self._layer is not None and self._layers.find("labels") is self._layer
         index = self._in_view() if is_there else None
         self._suspect(set() if index is None else {index})
-        self._save_all()
+        self._save_all(at_once=True)
         if self._layer is not None and not is_there:
             self._let_go()
 
@@ -216,15 +221,17 @@ class Strokes(QObject):
         else:
             self._save_all()
 
-    def _save_all(self) -> None:
-        if self._turns is not None and self._turns.under_way:
+    def _save_all(self, at_once: bool = False) -> None:
+        """Save all that was painted; many slices on a worker, unless it is to be done `at_once`."""
+        if self.turns is not None and self.turns.under_way:
             self._timer.start(SETTLE_MS)
             return
         self._timer.stop()
         self._latest.stop()
         refused = self._save_held()
         for provenance in sorted(set(self._unsaved.values())):
-            refused |= self._save_apart([i for i, p in self._unsaved.items() if p is provenance], provenance)
+            indices = [i for i, p in self._unsaved.items() if p is provenance]
+            refused |= self._save_apart(indices, provenance, at_once or self._failing)
         self._verb = self._verb if refused else ""
         for key in [k for k, error in refused.items() if isinstance(error, LabelError)]:
             self._give_up(key, refused.pop(key))
@@ -235,9 +242,9 @@ class Strokes(QObject):
             self.refused.emit("")
             self.recovered.emit("All strokes are saved again.")
 
-    def _save_held(self) -> dict[SliceKey, VoidscopeError]:
+    def _save_held(self) -> Refused:
         """Save what was held of other scans; returns what is refused, and why."""
-        refused: dict[SliceKey, VoidscopeError] = {}
+        refused: Refused = {}
         for key, (label, provenance, base, seen) in list(self._held.items()):
             unseen = () if seen else (key,)
             try:
@@ -247,10 +254,10 @@ class Strokes(QObject):
                 refused[key] = error
         return refused
 
-    def _save_apart(self, indices: list[int], provenance: Provenance) -> dict[SliceKey, VoidscopeError]:
+    def _save_apart(self, indices: list[int], provenance: Provenance, at_once: bool = True) -> Refused:
         """Save slices as one step of undo, or each by itself where that is refused; returns what still is, and why."""
         try:
-            self._save(indices, provenance)
+            self._save(indices, provenance, at_once)
         except VoidscopeError as error:
             if len(indices) == 1:
                 return {self._key(indices[0]): error}
@@ -275,7 +282,7 @@ class Strokes(QObject):
             slices, why = named(map(str, refused)), next(iter(refused.values()))
             self.refused.emit(f"{slices} not saved yet, kept in the viewer and tried again: {why}")
 
-    def _save(self, indices: list[int], provenance: Provenance) -> None:
+    def _save(self, indices: list[int], provenance: Provenance, at_once: bool) -> None:
         """Save the slices that were painted on, as one step of undo."""
         if self._layer is None or self._scan not in self._project.scans:
             return
@@ -285,7 +292,28 @@ class Strokes(QObject):
             self._touched |= set(touched)
             bases = {key: self._filled.mask(key.index) for key in painted}
             unseen = [key for key in painted if key.index in self._unseen]
-            self._project.labels.put_all(painted, provenance, verb=self._verb, bases=bases, unseen=unseen)
+            asked = Putting.of(self._project.labels.desk(), painted, provenance, self._verb, bases, unseen)
+            if not at_once and self.turns is not None and self.turns.may_wait(asked):
+                now = lambda _: self._save_all(at_once=True)  # noqa: E731  # what a worker was kept from saving
+                self.turns.put(asked, partial(self._saved, indices, painted), now)
+                return
+            self._project.labels.put_made(asked, {})
+        self._done_with(indices, painted)
+
+    def _saved(self, indices: list[int], painted: Mapping[SliceKey, Mask]) -> None:
+        """A worker saved slices as they were `painted`, others were not painted on; what was painted since is still to be saved."""
+        for index in indices:
+            saved, provenance = painted.get(self._key(index)), self._unsaved.pop(index, None)
+            now = self._label_in_viewer(index)
+            if self._filled.differs(index, now) if saved is None else not np.array_equal(now, saved):
+                self._timer.start(SETTLE_MS)
+                self._unsaved[index] = provenance or Provenance.DRAWN
+                if saved is not None:
+                    self._filled.note(index, saved, "" if saved.any() else None)  # its file may say more
+            else:
+                self._done_with([index], painted)
+
+    def _done_with(self, indices: list[int], painted: Mapping[SliceKey, Mask]) -> None:
         for index in indices:
             self._unsaved.pop(index, None)
             self._unseen.discard(index)

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project, ScanRecord, SliceReader
+from voidscope.project import OpenedOnce, Project, ScanRecord, SliceReader
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import thumbnail
 from voidscope.widgets.workers import worker
@@ -111,7 +111,7 @@ def _reading(
         try:
             if key.scan != scan:
                 scan, reader = key.scan, None
-                reader = SliceReader({scan: records[scan]}, {scan: records[scan].open(folder)})
+                reader = SliceReader({scan: OpenedOnce(records[scan], folder)})
             if reader is None:
                 raise KeyError(scan)
             yield (place, *thumbnail(reader.image(key), SIDE_PX, pixel))

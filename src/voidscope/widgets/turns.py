@@ -1,23 +1,34 @@
-"""Undo and redo in the window: a step over a few slices on the spot, one over many on a worker."""
+"""Steps over slices in the window, and their undo and redo: over a few on the spot, over many on a worker."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from qtpy.QtCore import QObject, Signal
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Made, Project, Turned, Turning
+from voidscope.project import Made, Project, Putting, Turned, Turning
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.runner import Runner
-from voidscope.workflow import turn
+from voidscope.workflow import put_labels, turn
 
 NOTHING = "Nothing to {}: no label of this project was changed since."
 BUSY = "{} is under way; wait for it or cancel it."
 
 
+class _Put(NamedTuple):
+    """Labels that are being put in their places, and what follows."""
+
+    asked: Putting
+    then: Callable[[], object]
+    otherwise: Callable[[VoidscopeError | None], object]
+    title: str = "Saving labels"
+
+
 class Turns(QObject):
-    """Turns the steps of undo, one at a time; `turned(Turned)` where there is something to look at, `told` and `failed` with a sentence.
+    """Does steps over many slices, and turns those of undo, one at a time; `turned(Turned)` where there is something to look at, `told` and `failed` with a sentence.
 
     While one is under way another is refused, and what is painted waits to be saved after it (`Strokes`). Who cannot wait, to train or
     to close the window, has it done on the spot by `finish`: so nothing comes between.
@@ -30,7 +41,7 @@ class Turns(QObject):
     def __init__(self, project: Project, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._labels, self._project, self._runner = project.labels, project, runner
-        self._turning: Turning | None = None
+        self._turning: Turning | _Put | None = None
         runner.ended.connect(self._ended)
 
     @property
@@ -39,9 +50,11 @@ class Turns(QObject):
         return self._turning is not None
 
     def is_free(self) -> bool:
-        """Whether a step could be turned now; what is under way is told where none could."""
+        """Whether a step could be turned now; what is under way is told where none could. Labels that are being put are it then, at once."""
+        if isinstance(self._turning, _Put):
+            self.finish()
         if self._turning is not None:
-            self.failed.emit(BUSY.format("Undo" if self._turning.back else "Redo"))
+            self.failed.emit(BUSY.format(self._turning.title))
         return self._turning is None
 
     def start(self, back: bool) -> None:
@@ -62,10 +75,43 @@ class Turns(QObject):
 
     def finish(self) -> None:
         """Have on the spot what is under way; raises nothing."""
-        turning, self._turning = self._turning, None
-        if turning is not None:
+        under_way, self._turning = self._turning, None
+        if under_way is not None:
             self._runner.give_way()
-            self._turn_now(turning, is_shown=False)
+        if isinstance(under_way, _Put):
+            self._put_now(under_way)
+        elif under_way is not None:
+            self._turn_now(under_way, is_shown=False)
+
+    def may_wait(self, asked: Putting) -> bool:
+        """Whether labels would be put by a worker now, and not on the spot."""
+        return asked.is_long and self._runner.idle and self._turning is None
+
+    def put(
+        self, asked: Putting, then: Callable[[], object], otherwise: Callable[[VoidscopeError | None], object]
+    ) -> None:
+        """Give slices their labels, then go on; `otherwise` where that is refused, with why, or was cancelled."""
+        wanted = _Put(asked, then, otherwise)
+        if not self.may_wait(asked):
+            self._put_now(wanted)
+            return
+        job = put_labels(self._project, asked)
+
+        def commit(made: dict[SliceKey, Made]) -> None:
+            job.commit(made)
+            self._turning = None
+            then()
+
+        self._turning = wanted
+        self._runner.run(lambda: replace(job, commit=commit), yields=True)
+
+    def _put_now(self, wanted: _Put) -> None:
+        try:
+            self._labels.put_made(wanted.asked, {})
+        except VoidscopeError as error:
+            wanted.otherwise(error)
+        else:
+            wanted.then()
 
     def _begin(self, turning: Turning) -> None:
         job = turn(self._project, turning)
@@ -94,4 +140,6 @@ class Turns(QObject):
 
     def _ended(self) -> None:
         """What was cancelled or went wrong is not under way any more."""
-        self._turning = None
+        under_way, self._turning = self._turning, None
+        if isinstance(under_way, _Put):
+            under_way.otherwise(None)

@@ -38,7 +38,7 @@ from voidscope.workflow.showing import open_scan, read_mask
 from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.stopping import Readiness
 from voidscope.workflow.succeeding import Comparison, comparison_of, in_question, keep_model
-from voidscope.workflow.turning import turn
+from voidscope.workflow.turning import put_labels, turn
 from voidscope.workflow.verifying import (
     is_of_file,
     not_compared,
@@ -106,6 +106,7 @@ __all__ = [
     "progress",
     "project_of",
     "promote",
+    "put_labels",
     "read_mask",
     "record_print",
     "replay",

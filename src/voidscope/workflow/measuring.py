@@ -34,7 +34,7 @@ from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import decisions, recipes_of
 from voidscope.workflow.doubting import Standing, doubt_of, measured_mask
-from voidscope.workflow.recording import Occasion, command_of, identified, record_of
+from voidscope.workflow.recording import Occasion, command_of, identified, record_of, scan_settings
 from voidscope.workflow.restoring import void_iou_of
 from voidscope.workflow.snapshot import current_cycle, provenance_of
 
@@ -125,7 +125,13 @@ def measuring(
             mask = read_mask(cycle.folder, row.scan, classes, reader.records[row.scan].shape)
             if mask is not None:
                 pictures[f"{row.scan}/{bump.name}"] = bump_picture(reader, row.scan, mask, bump, classes)
-        seen = {"masks_sha256": hashes, "margins_sha256": sure, "scans": facts, "warnings": warnings}
+        seen = {
+            "scan_settings": scan_settings(reader),
+            "masks_sha256": hashes,
+            "margins_sha256": sure,
+            "scans": facts,
+            "warnings": warnings,
+        }
         return Report(tuple(measured), identified(provenance | seen)), pictures
 
     return steps

@@ -83,7 +83,6 @@ def record_of(
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
             "planes": sorted({r.plane.value for r in reader.records.values()}),
         },
-        "scan_settings": _scan_settings(reader),
         "edits_after_training": _edits(project, cycle, reader.records),
     }  # fmt: skip
 
@@ -188,11 +187,11 @@ def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
-    """The facts each scan's file tells of how it was taken."""
+def scan_settings(reader: SliceReader) -> dict[str, dict[str, Any]]:
+    """The facts each scan's file tells of how it was taken; it is opened for them."""
+    told = {name: reader.volume(name).metadata for name in reader.scans}
     return {
-        name: {k: volume.metadata[k] for k in sorted(volume.metadata)} or {"settings": UNKNOWN}
-        for name, volume in reader.volumes.items()
+        name: {k: facts[k] for k in sorted(facts)} or {"settings": UNKNOWN} for name, facts in told.items()
     }
 
 

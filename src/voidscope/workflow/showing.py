@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from voidscope.errors import VoidscopeError
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Project
+from voidscope.project import Project, StoredLabel
 from voidscope.vocabulary import Mask
-from voidscope.volume import Volume, slice_index
+from voidscope.volume import slice_index
 from voidscope.workflow.snapshot import current_cycle
 
+Labelled = list[tuple[StoredLabel, Mask]]
+Masked = tuple[str, Mask | None]
+"""Of which model a mask is."""
 
-def open_scan(project: Project, scan: str) -> Job[Volume, None]:
-    """Open a scan and have in memory what a look at its slices unpacks (`Memory.is_at_hand`).
+
+def open_scan(
+    project: Project, scan: str, *, masked: bool = False
+) -> Job[tuple[Labelled, Masked | None], None]:
+    """Open a scan and have in memory what a look at its slices unpacks (`Memory.is_at_hand`) and its labels (`Labels.unread`);
+    `masked` also the current model's mask of it, where there is one.
 
     Raises `ProjectError` where its file is gone or has changed.
     """
-    record, folder = project.scan(scan), project.path
+    record, opened, labels = project.scan(scan), project.memory.scan(scan), project.labels.unread(scan)
+    cycle = project.cycle if masked and project.memory.held_mask(scan) is None else None
+    read = project.memory.mask_reading(scan)
 
-    def steps() -> Steps[Volume]:
+    def steps() -> Steps[tuple[Labelled, Masked | None]]:
         yield Progress(0, 2, "opening its file")
-        volume = record.open(folder)
+        voxels = opened.volume().voxels
         yield Progress(1, 2, "reading its slices")
-        _ = volume.voxels[slice_index(record.plane, record.n_slices // 2)]
-        return volume
+        _ = voxels[slice_index(record.plane, record.n_slices // 2)]
+        painted: Labelled = []
+        for label in labels:
+            yield Progress(1, 2, "reading its labels")
+            painted.append((label, label.mask()))
+        mask = None
+        with suppress(VoidscopeError):  # told by `read_mask`: a scan can be painted on all the same
+            mask = None if cycle is None else (cycle.id, read())
+        return painted, mask
 
-    return Job(f"Opening {scan}", steps, lambda volume: project.memory.hold_volume(record, volume))
+    def commit(found: tuple[Labelled, Masked | None]) -> None:
+        painted, mask = found
+        project.labels.hold(painted)
+        if mask is not None:
+            project.memory.hold_mask(mask[0], scan, mask[1])
+
+    return Job(f"Opening {scan}", steps, commit)
 
 
 def read_mask(project: Project, scan: str) -> Job[Mask | None, None]:

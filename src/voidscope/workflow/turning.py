@@ -1,11 +1,11 @@
-"""Undo and redo of a step over many slices: their labels are made ready on the way, and all put in their places at the end."""
+"""A step over many slices, and its undo and redo: their labels are made ready on the way, and all put in their places at the end."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import DamagedStep, Made, Project, Turned, Turning
+from voidscope.project import DamagedStep, Made, Project, Putting, Turned, Turning
 from voidscope.vocabulary import SliceKey
 
 
@@ -28,3 +28,19 @@ def turn(project: Project, turning: Turning) -> Job[dict[SliceKey, Made], Turned
 
     title = "Undoing" if turning.back else "Redoing"
     return Job(title, steps, lambda made: project.labels.turn(turning, made))
+
+
+def put_labels(project: Project, asked: Putting) -> Job[dict[SliceKey, Made], None]:
+    """Give many slices their labels, as one step of undo (`Labels.put_made`).
+
+    Cancelled, it changes nothing; of a label that changes while the job runs, what was painted stays, as by `Labels.put_all`.
+    """
+
+    def steps() -> Steps[dict[SliceKey, Made]]:
+        made: dict[SliceKey, Made] = {}
+        for n, key in enumerate(asked.masks):
+            yield Progress(n, len(asked.masks), str(key))
+            made[key] = asked.made(key)
+        return made
+
+    return Job("Saving labels", steps, lambda made: project.labels.put_made(asked, made))
