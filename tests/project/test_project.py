@@ -16,7 +16,7 @@ from builders import SHAPE, add_cycle, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Suggestion
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError, StaleResult, VolumeError
-from voidscope.project import Cycle, Project, ScanRecord, record_scan
+from voidscope.project import Cycle, Project, ScanRecord, memory, record_scan
 from voidscope.vocabulary import ClassMap, Plane, SliceKey, Split
 from voidscope.volume import read_scan
 
@@ -281,7 +281,10 @@ def test_two_files_of_one_name_are_refused_and_both_are_named(project: Project, 
     assert "recon" in project.scans
 
 
-def test_of_masks_only_the_one_asked_for_last_and_the_newest_are_held(tmp_path: Path) -> None:
+def test_of_large_masks_only_the_one_asked_for_last_and_the_newest_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "HELD_BYTES", 0)
     made = Project.create(tmp_path / "many", ClassMap.hbm())
     names = [f"s{n}" for n in range(5)]
     for n, name in enumerate(names):

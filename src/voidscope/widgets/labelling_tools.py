@@ -252,7 +252,10 @@ class LabellingTools(QWidget):
         """Show a slice that was changed, unless one is in view already."""
         keys = done.keys or done.kept
         if keys and self._layers.key not in keys:
-            self._layers.jump(keys[0])
+            try:
+                self._layers.jump(keys[0])
+            except VoidscopeError as error:
+                self._failed.emit(str(error))
 
     def _lay_out(self) -> None:
         self.unverified.setWordWrap(True)

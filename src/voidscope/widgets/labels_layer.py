@@ -37,6 +37,7 @@ class LabelsLayer:
         """
         layer = self._own.find("labels")
         if layer is not None:
+            self.drop_draft()
             with layer.events.mode.blocker(self._tell_class):
                 mode, layer.editable = layer.mode, False  # so napari forgets its history
                 layer.data, layer.mode = painted, mode
@@ -48,6 +49,17 @@ class LabelsLayer:
         layer.events.selected_label.connect(self._tell_class)
         layer.events.mode.connect(self._tell_class)
         return layer
+
+    def paint_with(self, class_id: int) -> None:
+        """Choose the class that painting puts down, in a layer that is there."""
+        layer = self._own.find("labels")
+        layer.visible, layer.selected_label, layer.mode = True, class_id, "paint"
+
+    def drop_draft(self) -> None:
+        """Let go of a polygon that is not finished: napari would paint it on the slice that it was begun on, whatever is in view by then."""
+        layer = self._own.find("labels")
+        if layer is not None:
+            layer._overlays["polygon"].points = []
 
     def leave(self) -> None:
         """Follow the layer no more: it is about to go."""

@@ -8,6 +8,8 @@ brush, tool, class ...) is carried over when it is made anew for another scan or
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -15,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
-from voidscope.acquisition import Survey
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Mask, Plane, Role, SliceKey
@@ -23,13 +24,15 @@ from voidscope.volume import slice_index
 from voidscope.widgets.ahead import Act, Ahead
 from voidscope.widgets.colours import FlickerMap, RarenessMap, UncertaintyMap, class_shares
 from voidscope.widgets.filled import Filled
+from voidscope.widgets.held_mouse import HeldMouse
 from voidscope.widgets.labels_layer import LabelsLayer
 from voidscope.widgets.looks import Looks
 from voidscope.widgets.marks import Marks
 from voidscope.widgets.own_layers import OwnLayers
 from voidscope.widgets.rejections import Rejections
 from voidscope.widgets.result_layers import RESULTS, ResultLayers, own_data
-from voidscope.widgets.slice_view import SliceView, lengths, place, units
+from voidscope.widgets.sight import Sight, found, sight
+from voidscope.widgets.slice_view import SliceView, lengths, units
 from voidscope.widgets.solid_view import SolidView
 
 BRUSH_PX = 4
@@ -38,11 +41,13 @@ BRUSH_PX = 4
 class ScanLayers(QObject):
     """Shows one scan of a project at a time.
 
-    `leaves()` before another scan takes the labels layer; `shown(scan)` after another scan came into view, with no name when the last one went. `class_chosen(id)` when the class or the
-    tool changed; 0 while none is painted. `looked(key)` after a quick look at a slice came into view, `looked(None)` when none is there
-    any more. `troubled(sentence)` where results cannot be shown.
+    `leaving()` before another scan is read, so that all strokes are saved, `leaves()` before it takes the labels layer; `shown(scan)`
+    after it came into view, with no name when the last one went. `class_chosen(id)` when the class or the tool changed; 0 while none is
+    painted. `looked(key)` after a quick look at a slice came into view, `looked(None)` when none is there any more. `troubled(sentence)`
+    where a scan or its results cannot be shown.
     """
 
+    leaving = Signal()
     leaves = Signal()
     shown = Signal(str)
     class_chosen = Signal(int)
@@ -60,7 +65,8 @@ class ScanLayers(QObject):
         looks = Looks({"labels": {"brush_size": BRUSH_PX, "selected_label": void}})
         self.own = OwnLayers(viewer, looks, lambda: project.scan(self._scan or ""))
         self.find = self.own.find
-        self._labels = LabelsLayer(self.own, project.classes, self.class_chosen.emit)
+        self.labels = LabelsLayer(self.own, project.classes, self.class_chosen.emit)
+        self._mouse, self._told = HeldMouse(viewer, self), partial(_told, self.troubled.emit)
         self.ahead = Ahead(project, self)
         self.ahead.read.connect(self._mask_read)
         self.ahead.runner.failed.connect(self.troubled)
@@ -92,49 +98,67 @@ class ScanLayers(QObject):
     @property
     def chosen_class(self) -> int:
         """The class chosen for painting last, whatever the tool is now and also while label 0 erases."""
-        return self._labels.chosen
+        return self.labels.chosen
 
     @property
     def class_id(self) -> int:
         """The class that a stroke would put down now; 0 while the tool on the labels layer paints none."""
-        return self._labels.class_id
+        return self.labels.class_id
 
     def show(self, scan: str, otherwise: Act = lambda: None) -> None:
         """Bring a scan into view with everything known about it; where it is there already, only what was taken out comes back.
 
         One that is not at hand is opened on the way, and comes into view when that is done, unless the person goes elsewhere; where it
-        cannot be, which is told, `otherwise` is done.
+        cannot be, which is told, `otherwise` is done. While a mouse button is down on the picture it waits.
+
+        Raises `VoidscopeError` where one that is at hand cannot be read; then nothing has changed.
         """
         self.ahead.come_to(scan, self._scan, partial(self._show, scan), otherwise)
 
-    def _show(self, scan: str) -> None:
+    def _show(self, scan: str, index: int | None = None) -> None:
         if scan == self._scan and self.find("image") is not None and self.find("labels") is not None:
             if self.find("prediction") is None and self._project.is_segmented(scan):
                 self.show_results()
             return
+        if self._scan is not None and self._mouse.holds(partial(self._told, self._show, scan, index)):
+            return
+        self.leaving.emit()
+        if index is None:
+            back = self.key
+            middle = self._project.scan(scan).n_slices // 2
+            index = back.index if back is not None and back.scan == scan else middle
+        new = sight(self._project, SliceKey(scan, index), self.troubled.emit)
+        self.leaves.emit()
+        with ExitStack() as failing:
+            # rather nothing in view than the picture of one scan under the name of another
+            failing.callback(self.shown.emit, "")
+            failing.callback(self.clear)
+            self._take_over(new)
+            failing.pop_all()
+        self.shown.emit(scan)
+
+    def _take_over(self, new: Sight) -> None:
+        """Put what was read of a scan into the layers; with results, which hinder nothing where they are damaged."""
         self.solid.leave()
-        record, voxels = self._project.scan(scan), self._project.volume(scan).voxels
-        self.leaves.emit()  # what was painted on the scan before is saved from its layer
-        (painted, filled), back = _painted(self._project, record), self.key
-        if self.find("image") is None or not _alike(self.record, record):
+        if self.find("image") is None or not _alike(self.record, new.record):
             self.clear()
         else:
             self.marks.hide()
-        self._put_image(record, voxels)
-        self._scan, self._plane, self.filled = scan, record.plane, filled
-        self._viewer.layers.selection.active = self._labels.fill(painted, record)
+        before, self._scan = self._scan, new.record.name
+        self._plane, self.filled = new.record.plane, new.filled
+        self.own.put_image(new.voxels, before)
+        self._viewer.layers.selection.active = self.labels.fill(new.painted, new.record)
+        self._mouse.follow()
         self.show_results()
-        self._view.face(record)
-        if back is not None and back.scan == scan:
-            self._view.go(record, back.index)
-        self.shown.emit(scan)
+        self._view.face(new.record, new.index)
 
     def clear(self) -> None:
         """Take our layers out of the viewer; what is being read for them comes into view no more."""
         self.ahead.leave()
+        self._mouse.leave()
         self.solid.leave()
         self.marks.hide()
-        self._labels.leave()
+        self.labels.leave()
         self.own.clear(self._scan or "")
         self._scan = None
 
@@ -143,15 +167,14 @@ class ScanLayers(QObject):
         if self.record is not None and self.record.plane is not self._plane:
             scan = self.record.name
             self.clear()
-            self.show(scan)
+            self._told(self.show, scan)
         image, record, key = self.find("image"), self.record, self.key
         if image is None or record is None or key is None or tuple(image.scale) == lengths(record):
             return
         self.marks.hide()
         for layer in self.own.all():
             layer.scale, layer.units = lengths(record), units(record)
-        self._view.face(record)
-        self._view.go(record, key.index)
+        self._view.face(record, key.index)
 
     def show_results(self) -> None:
         """Show the current model's mask and heatmaps of the scan in view, or take old ones away."""
@@ -161,8 +184,8 @@ class ScanLayers(QObject):
         record = self.record
         if record is None:
             return
-        mask, survey = self._found(record.name)
-        if mask is None:
+        mask, shown, survey = found(self._project, self.ahead, self.rejections, record, self.troubled.emit)
+        if mask is None or shown is None:
             for role in RESULTS:
                 self.own.put_away(role)
             if not self._project.is_segmented(record.name):
@@ -170,7 +193,7 @@ class ScanLayers(QObject):
             return
         shares = partial(class_shares, mask, survey, len(self._project.classes))
         put = self.results
-        put.put_prediction(self.rejections.without(mask, record), record)
+        put.put_prediction(shown, record)
         put.put_heat("rareness", RarenessMap(mask, shares), record, (math.exp(-1), 1.0), "viridis")
         if self._project.memory.has_uncertainty(record.name):
             entropy = UncertaintyMap(
@@ -268,8 +291,10 @@ class ScanLayers(QObject):
         self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), lambda: None)
 
     def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
+        if self._scan is not None and self._mouse.holds(partial(self._told, self._go, key, pixel)):
+            return
+        self._show(key.scan, key.index)
         self.solid.leave()
-        self._show(key.scan)
         record = self._project.scan(key.scan)
         self._view.go(record, key.index)
         if pixel is not None:
@@ -280,12 +305,11 @@ class ScanLayers(QObject):
         """Choose the class that painting puts down, and make the labels layer the one painted on."""
         if self._scan is None:
             return
-        self.show(self._scan)
+        self._told(self.show, self._scan)
         layer = self.find("labels")
-        layer.visible = True
-        layer.selected_label = class_id
-        layer.mode = "paint"
-        self._viewer.layers.selection.active = layer
+        if layer is not None:
+            self.labels.paint_with(class_id)
+            self._viewer.layers.selection.active = layer
 
     def toggle(self, role: str) -> None:
         """Show or hide a layer; one that a person has taken out comes back."""
@@ -293,36 +317,11 @@ class ScanLayers(QObject):
         if layer is not None:
             layer.visible = not layer.visible
         elif self._scan is not None:
-            self.show(self._scan)
-
-    def _found(self, scan: str) -> tuple[Mask | None, Survey | None]:
-        """What the current model found, as far as it is in memory: what is not is read and shown then. Nothing, which is told, where a
-        file is damaged: a scan can be painted all the same.
-        """
-        try:
-            mask = self.ahead.mask(scan)
-            if mask is None:
-                self.ahead.ask(scan)
-            return mask, self._project.survey
-        except VoidscopeError as error:
-            self.troubled.emit(str(error))
-            return None, None
+            self._told(self.show, self._scan)
 
     def _mask_read(self, scan: str) -> None:
         if scan == self._scan:
             self.show_results()
-
-    def _put_image(self, record: ScanRecord, voxels: Any) -> None:
-        limits, layer = (record.intensity.low, record.intensity.high), self.find("image")
-        if layer is not None and self._scan is not None:
-            self.own.looks.remember(layer, "image", self._scan)
-            layer.data, layer.name = voxels, record.name
-            place(layer, record)
-            layer.contrast_limits = self.own.looks.contrast(record.name, limits)
-            return
-        self._scan = record.name
-        look: dict[str, Any] = {"contrast_limits": limits, "colormap": "gray", "multiscale": False}
-        self.own.add("image", "image", voxels, name=record.name, **look)
 
     def _refresh(self, layer: Any, key: SliceKey) -> None:
         """Redraw a layer if the slice that changed can be seen."""
@@ -330,14 +329,14 @@ class ScanLayers(QObject):
             layer.refresh()
 
 
-def _painted(project: Project, record: ScanRecord) -> tuple[Mask, Filled]:
-    """All that is said of a scan (z, y, x), verified or not, and the same slice by slice."""
-    painted, filled, labels = np.zeros(record.shape, np.uint8), Filled(record.slice_shape), project.labels
-    for key in (k for k in (*labels, *labels.unverified) if k.scan == record.name):
-        painted[slice_index(record.plane, key.index)] = filled.fill(labels, key)
-    return painted, filled
-
-
 def _alike(before: ScanRecord | None, record: ScanRecord) -> bool:
     """Whether the layers of a scan can take another, which is much quicker than making them anew."""
     return before is not None and before.dtype == record.dtype and units(before) == units(record)
+
+
+def _told(tell: Callable[[str], object], go: Callable[..., object], *where: Any) -> None:
+    """Go somewhere; where that cannot be, it is told and what is in view stays."""
+    try:
+        go(*where)
+    except VoidscopeError as error:
+        tell(str(error))

@@ -56,6 +56,19 @@ class OwnLayers:
             self._viewer.layers.selection.active = active
         return layer
 
+    def put_image(self, voxels: Any, before: str | None) -> None:
+        """Show the voxels of the scan in view, in the layer that showed those of the scan `before`."""
+        record, layer = self._record(), self.find("image")
+        limits = (record.intensity.low, record.intensity.high)
+        if layer is None or before is None:
+            look: dict[str, Any] = {"contrast_limits": limits, "colormap": "gray", "multiscale": False}
+            self.add("image", "image", voxels, name=record.name, **look)
+            return
+        self.looks.remember(layer, "image", before)
+        layer.data, layer.name = voxels, record.name
+        place(layer, record)
+        layer.contrast_limits = self.looks.contrast(record.name, limits)
+
     def put_away(self, role: str) -> None:
         """Hide our layer with this role until there is something to show again."""
         layer = self.find(role)

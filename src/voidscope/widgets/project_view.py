@@ -19,6 +19,7 @@ from voidscope.widgets.dock_memory import Look
 from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
+from voidscope.widgets.looks import role_of
 from voidscope.widgets.measure_panel import MeasurePanel
 from voidscope.widgets.queue_words import NO_SCAN
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
@@ -124,10 +125,9 @@ class ProjectView(QTabWidget):
 
     def recolour(self) -> None:
         """Take the class colours that the person prefers now."""
-        for role, background in OPACITY.items():
-            layer = self.layers.find(role)
-            if layer is not None:
-                layer.colormap = class_colours(self.project.classes, background)
+        for layer in self.layers.own.all():
+            if (role := role_of(layer)) in OPACITY:
+                layer.colormap = class_colours(self.project.classes, OPACITY[role])
         self.label.classes.recolour()
         self.study.classes.recolour()
         self.study.blind.recolour()
@@ -300,6 +300,7 @@ class ProjectView(QTabWidget):
         QTimer.singleShot(0, self.label.refresh_card)
 
     def _step_changed(self, event: Any = None) -> None:
+        self.layers.labels.drop_draft()
         self.label.refresh_card()
         self.train.look()
         self.quick.ask()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtWidgets import (
@@ -105,7 +106,7 @@ class ScansPanel(QWidget):
 
     def _added(self, records: tuple[ScanRecord, ...], known: frozenset[str]) -> None:
         """Show the first new scan; ask for the spacing of those whose files say none."""
-        self._layers.show(records[0].name)
+        self._runner.at_once(partial(self._layers.show, records[0].name))
         for name in (
             r.name for r in records if r.name not in known and self._project.labels.speak_of(r.name)
         ):

@@ -30,13 +30,13 @@ class SliceView:
         """Whether the volume is shown in 3-D."""
         return int(self._viewer.dims.ndisplay) == 3
 
-    def face(self, record: ScanRecord) -> None:
-        """Show slices along the scan's plane, in 2-D, whole, starting in the middle."""
+    def face(self, record: ScanRecord, index: int) -> None:
+        """Show slices along the scan's plane, in 2-D, whole, starting with this one."""
         dims, axis = self._viewer.dims, self._axis(record)
         others = [a for a in range(dims.ndim) if a != axis]
         dims.ndisplay = 2
         dims.order = (*others[:-2], axis, *others[-2:])
-        self.go(record, record.n_slices // 2)
+        self.go(record, index)
         self._viewer.reset_view()
 
     def index(self, record: ScanRecord, layer: Any) -> int:

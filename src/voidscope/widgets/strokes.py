@@ -79,6 +79,7 @@ class Strokes(QObject):
         self._latest = QTimer(self)  # runs from the end of the first stroke that is not saved yet
         self._latest.setSingleShot(True)
         self._latest.timeout.connect(self._save_all)
+        layers.leaving.connect(self.flush)
         layers.leaves.connect(self.release)
         layers.shown.connect(self.watch)
 
@@ -108,6 +109,8 @@ class Strokes(QObject):
     def write(self, key: SliceKey, mask: Mask, provenance: Provenance, verb: str = "") -> bool:
         """Label a slice in the viewer and save it with this provenance; `verb` names the step of undo. Whether it is on disk now."""
         self._layers.show(key.scan)
+        if self._layers.scan != key.scan:  # a stroke is being drawn on another scan
+            return False
         self.flush()
         self._layer.data[self._where(key.index)] = mask
         self._layer.refresh()

@@ -154,7 +154,7 @@ class TrainPanel(QWidget):
         if key is None:
             self._runner.failed.emit(NO_SCAN)
         else:
-            self._layers.show(key.scan)
+            self._runner.at_once(lambda: self._layers.show(key.scan))
             self._runner.run(
                 lambda: self._segmenting(key.scan), lambda _: self._segment_rest(), is_news=is_news
             )
