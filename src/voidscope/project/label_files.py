@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from voidscope.errors import LabelError, ProjectError
+from voidscope.errors import LabelError, ProjectError, error_line
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume.guarding import FOREIGN_ERRORS
 
@@ -180,7 +180,7 @@ class StoredLabel:
 
 
 def _damaged(path: Path, error: Exception) -> ProjectError:
-    return ProjectError(f"The label file {path} is damaged: {error}. Restore it from a backup.")
+    return ProjectError(f"The label file {path} is damaged: {error_line(error)}. Restore it from a backup.")
 
 
 def joined(mask: Mask, base: Mask | None, stored: StoredLabel | None) -> Mask:
@@ -260,5 +260,5 @@ def read_record(path: Path) -> LabelRecord:
             return LabelRecord.from_json(json.loads(file.pages.first.description))
     except (OSError, ValueError, KeyError, IndexError, tifffile.TiffFileError) as error:
         raise ProjectError(
-            f"The label file {path} is damaged: {error}. Restore it from a backup or move it away."
+            f"The label file {path} is damaged: {error_line(error)}. Restore it from a backup or move it away."
         ) from error

@@ -113,8 +113,8 @@ class Strokes(QObject):
             return False
         self.flush()
         self._layer.data[self._where(key.index)] = mask
-        self._layer.refresh()
         self._touched.add(key.index)
+        self._layer.refresh()
         self._unsaved[key.index] = provenance
         self._unseen.discard(key.index)
         self._verb = verb
