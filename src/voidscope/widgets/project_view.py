@@ -20,6 +20,7 @@ from voidscope.widgets.keys import DONE, REDO, UNDO
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.one_slice import OneSlice
 from voidscope.widgets.queue_words import NO_SCAN
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
 from voidscope.widgets.result_layers import OPACITY
@@ -48,6 +49,7 @@ class ProjectView(QTabWidget):
         self._before = 0
         self.layers = ScanLayers(viewer, project, self)
         self.strokes = Strokes(project, self.layers, self)
+        self._one_slice = OneSlice(viewer, self.layers)
         self.scans = ScansPanel(project, runner, self.layers, self.strokes)
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
@@ -142,6 +144,7 @@ class ProjectView(QTabWidget):
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
+        self._one_slice.release()
         self.layers.clear()
 
     def stop(self) -> None:
