@@ -191,6 +191,24 @@ def test_a_worse_look_is_not_shown_nor_accepted_and_the_bar_says_why(
     assert "not the cycle's model" in seen.view.quick_bar.sentence.text()
 
 
+def test_beside_a_verdict_is_what_was_measured_and_no_quick_look(
+    seen: Any, qtbot: Any, project: Project
+) -> None:
+    view = seen.view
+    label(project, SliceKey("a", 1))
+    qtbot.waitUntil(lambda: view.layers.previewing, timeout=60_000)
+    view.setCurrentIndex(3)
+    layer = view.layers.find("prediction")
+    assert (layer.data == project.mask("a")).all() and view.quick_bar.isHidden()
+    view.layers.jump(SliceKey("a", 2))  # as a click on a void does
+    label(project, SliceKey("a", 4))
+    qtbot.wait(200)
+    qtbot.waitUntil(lambda: not view.quick.busy, timeout=60_000)
+    assert (view.layers.find("prediction").data == project.mask("a")).all()
+    view.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: view.layers.previewing, timeout=60_000)
+
+
 def test_a_persons_own_name_for_the_layer_stays(seen: Any, qtbot: Any, project: Project) -> None:
     layer = seen.view.layers.find("prediction")
     layer.name = "mine"

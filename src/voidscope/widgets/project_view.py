@@ -212,6 +212,7 @@ class ProjectView(QTabWidget):
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
         self.currentChanged.connect(self._refresh_panel_in_view)
+        self.currentChanged.connect(self._stand_back)
 
     def _show_any(self) -> bool:
         """Show the first scan that can be shown; one that is gone is told and does not keep the project shut. Whether there was one."""
@@ -234,6 +235,10 @@ class ProjectView(QTabWidget):
         if title in self._stale:
             self._stale.discard(title)
             self._panels[title].refresh()
+
+    def _stand_back(self, index: int) -> None:
+        """Beside a verdict is what was measured, no quick look."""
+        self.quick.stand_back(self.tabText(index) in ("Measure", "Gauge study"))
 
     def _scans_changed(self) -> None:
         if self.layers.scan and self.layers.record is None:  # it was removed

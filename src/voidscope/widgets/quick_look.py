@@ -58,7 +58,7 @@ class QuickLook(QObject):
         self._glances = Glances(project)
         self._worker: Any = None
         self._again = self._refused = False
-        self._wanted = True
+        self._wanted, self._away = True, False
         self._active = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -95,6 +95,14 @@ class QuickLook(QObject):
         else:
             self.forget()
 
+    def stand_back(self, away: bool) -> None:
+        """Show what was measured while verdicts are in view; then look again."""
+        self._away = away
+        if away:
+            self.forget()
+        else:
+            self.ask()
+
     def release(self) -> None:
         """Look at nothing any more: the project or the window is closed."""
         self._timer.stop()
@@ -102,7 +110,7 @@ class QuickLook(QObject):
 
     def ask(self, *_: object) -> None:
         """Look at the slice in view soon, if there is anything new to see."""
-        if self._active and self._wanted and not self._refused:
+        if self._active and self._wanted and not (self._refused or self._away):
             self._timer.start(SETTLE_MS)
 
     def _start(self) -> None:
@@ -128,7 +136,7 @@ class QuickLook(QObject):
             self._refuse(problem)
             return
         cycle = self._project.cycle
-        if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active):
+        if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active) or self._away:
             return
         if glance.prediction is not None:
             self._layers.show_preview(glance.key, glance.prediction.mask)
