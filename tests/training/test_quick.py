@@ -12,7 +12,17 @@ from torch.nn import functional
 from training.scenes import NORMALISATION, discs, quick, tiny_segmenter
 from voidscope.model import Compute, Segmenter, predict_slices
 from voidscope.training import quick as module
-from voidscope.training.quick import MOST_PIXELS, QuickLook, fit_head, fit_softmax, sample_of
+from voidscope.training.quick import (
+    MOST_PIXELS,
+    REST,
+    QuickLook,
+    Sample,
+    Trial,
+    fit_head,
+    fit_softmax,
+    sample_of,
+    trial_of,
+)
 from voidscope.training.warm import NEVER
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -136,3 +146,91 @@ def test_only_what_changed_is_looked_at_again(network: Segmenter, monkeypatch: p
     assert look.keep_only({"b": "2"}) == []
     look.at(images[2])
     assert fits == [2, 1]
+
+
+# -- whether it is any better
+
+
+def samples_of(network: Segmenter, images: list[np.ndarray], masks: list[np.ndarray]) -> list[Sample]:
+    return [sample_of(network, CPU, i, m, NORMALISATION) for i, m in zip(images, masks, strict=True)]
+
+
+def tried(network: Segmenter, samples: list[Sample]) -> Trial:
+    return trial_of(network, fit_head(network, samples), samples)
+
+
+def test_a_head_fitted_to_good_labels_does_better_on_those_left_out(network: Segmenter) -> None:
+    found = tried(network, samples_of(network, *discs(6)))
+    assert found.fitted > 0.95 > 0.9 > found.own and not found.worse
+    assert found.changed == 0  # nothing is unlabelled
+
+
+def test_a_trial_is_the_count_of_pixels_left_out_one_by_one(network: Segmenter) -> None:
+    samples = samples_of(network, *discs(3))
+    found, pairs = tried(network, samples), []
+    for learnt, left_out in ((samples[::2], samples[1::2]), (samples[1::2], samples[::2])):
+        head = fit_head(network, learnt).head[0]
+        for s in left_out:
+            for x, c in zip(s.features.float(), s.classes.tolist(), strict=True):
+                if any(c in t.classes for t in learnt):
+                    z = [
+                        float(((head.weight[k].flatten() * x).sum() + head.bias[k]).detach())
+                        for k in range(3)
+                    ]
+                    pairs.append((c, int(np.argmax(z))))
+    both = [sum(t == s == c for t, s in pairs) for c in range(3)]
+    either = [sum(c in pair for pair in pairs) for c in range(3)]
+    assert found.fitted == pytest.approx(np.mean([b / e for b, e in zip(both, either, strict=True) if e]))
+
+
+def test_labels_that_contradict_each_other_from_slice_to_slice_make_a_worse_head(network: Segmenter) -> None:
+    images, labels = discs(6)
+    samples = samples_of(network, images, labels)
+    able = fit_head(network, samples)
+    swapped = [np.where(m == 1, 2, 1).astype(np.uint8) if k % 2 else m for k, m in enumerate(labels)]
+    found = tried(able, samples_of(able, images, swapped))
+    assert found.worse and found.fitted < found.own
+
+
+def test_what_strokes_would_change_of_the_rest_is_counted_pixel_by_pixel(network: Segmenter) -> None:
+    images, labels = discs(6)
+    able = fit_head(network, samples_of(network, images, labels))
+    strokes = [
+        np.where((m == 2) & (np.indices(m.shape).sum(0) % 3 == 0), 3, 0).astype(np.uint8) for m in labels
+    ]
+    samples = samples_of(able, images, strokes)
+    fitted = fit_head(able, samples)
+    found, differ = trial_of(able, fitted, samples), []
+    for s in samples:
+        assert len(s.rest) == REST
+        for x in s.rest.float():
+            said = [
+                [float(((h.weight[k].flatten() * x).sum() + h.bias[k]).detach()) for k in range(3)]
+                for h in (able.head[0], fitted.head[0])
+            ]
+            differ.append(np.argmax(said[0]) != np.argmax(said[1]))
+    assert found.changed == pytest.approx(np.mean(differ)) and found.changed > 0.2
+    assert (
+        found.wrong == 1.0
+    )  # the able head says no pixel as these strokes do, one fitted to half of them says all
+
+
+@pytest.mark.parametrize(
+    ("trial", "worse"),
+    [
+        (Trial(0.70, 0.72, 0.2, 0.1), False),
+        (Trial(0.68, 0.72, 0.2, 0.1), True),
+        (Trial(0.90, 0.40, 0.45, 0.71), True),
+        (Trial(0.90, 0.40, 0.45, 0.40), False),
+        (Trial(float("nan"), float("nan"), 2.0, 0.0), True),
+    ],
+)
+def test_worse_is_clearly_less_or_more_changed_than_labels_answer_for(trial: Trial, worse: bool) -> None:
+    assert trial.worse is worse
+
+
+def test_one_slice_tells_nothing(network: Segmenter) -> None:
+    images, labels = discs(1)
+    look = QuickLook(network, NORMALISATION, "cpu")
+    look.learn("a", "1", images[0], labels[0])
+    assert look.trial().worse and np.isnan(look.trial().own)

@@ -17,6 +17,7 @@ from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Labels, Project
 from voidscope.vocabulary import Provenance, SliceKey
+from voidscope.widgets.brush_range import NOTHING
 from voidscope.widgets.canvas_note import CanvasNote
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.labelling_tools import PROPOSING, LabellingTools
@@ -410,9 +411,21 @@ def test_a_limited_brush_paints_only_what_looks_like_the_pixel_pressed(
     assert (label[:, :10] == VOID).sum() > 40
     assert label[:, 10:].max() == 0
     low, high = panel.tools.brush.value()
-    assert low < 1_000 < high < 50_000
+    assert low == pytest.approx(1_000, abs=100) and low < high < 50_000  # no lower than the image is anywhere
     panel.tools.turn(True)
     assert len(split.project.labels) == 0
+
+
+def test_a_press_that_limits_nothing_says_so_until_the_next(split: Bench, panel: LabelPanel) -> None:
+    brush, voxels = panel.tools.brush, split.project.volume("a").voxels
+    brush.toggle()
+    image = voxels.copy()
+    voxels[:] = 1_000.0
+    drag(split, (8, 8), (12, 8))
+    assert brush.words.text() == NOTHING
+    voxels[:] = image
+    drag(split, (8, 8), (12, 8))
+    assert "to" in brush.words.text() and brush.words.text() != NOTHING
 
 
 def test_a_limited_brush_redraws_only_what_it_takes_back(

@@ -17,6 +17,7 @@ from bench import add_cycle, predict
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps, execute
 from voidscope.project import Project, import_truth
+from voidscope.training.quick import Trial
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
 from voidscope.widgets import model_choice, quick_look, train_panel
@@ -36,10 +37,20 @@ class Prediction:
         self.mask = np.full(shape, class_id, np.uint8)
 
 
+GOOD = Trial(0.8, 0.7, 0.3, 0.1)
+"""A fitted head that does better than the cycle's."""
+
+
+class Looks(list[SliceKey]):
+    """What was looked at, and the trial of the fitted head: where that is worse there is no prediction."""
+
+    trial = GOOD
+
+
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[SliceKey]:
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     """Quick looks without a network, which see solder everywhere; the list has what was looked at."""
-    asked: list[SliceKey] = []
+    asked = Looks()
 
     def glance(self: Any, key: SliceKey) -> Job[Any, Glance]:
         asked.append(key)
@@ -49,14 +60,17 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[SliceKey]:
             yield Progress(0, 1)
             return Prediction(shape, 3)
 
-        return Job("Quick look", steps, lambda found: Glance(key, found, cycle.id))
+        def commit(found: Prediction) -> Glance:
+            return Glance(key, None if asked.trial.worse else found, cycle.id, asked.trial)
+
+        return Job("Quick look", steps, commit)
 
     monkeypatch.setattr(quick_look.Glances, "glance", glance)
     return asked
 
 
 @pytest.fixture
-def seen(dock: Any, project: Project, looks: list[SliceKey]) -> Any:
+def seen(dock: Any, project: Project, looks: Looks) -> Any:
     """A dock on a project with a model that has segmented scan a; slice a/0003 is in view."""
     add_cycle(project)
     predict(project, "a")
@@ -107,7 +121,7 @@ def test_what_is_accepted_is_what_is_in_view(seen: Any, qtbot: Any, project: Pro
 
 
 def test_previews_follow_the_slider_and_only_the_last_slice_is_looked_at(
-    seen: Any, qtbot: Any, project: Project, looks: list[SliceKey]
+    seen: Any, qtbot: Any, project: Project, looks: Looks
 ) -> None:
     label(project)
     qtbot.waitUntil(lambda: bool(looks) and not seen.view.quick.busy, timeout=60_000)
@@ -131,7 +145,7 @@ def test_switched_off_the_model_is_back_in_view(seen: Any, qtbot: Any, project: 
 def test_a_new_model_ends_previews_and_a_late_one_is_dropped(seen: Any, qtbot: Any, project: Project) -> None:
     label(project)
     qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=60_000)
-    old = Glance(KEY, Prediction(project.slice_shape(KEY), 2), project.cycle.id)
+    old = Glance(KEY, Prediction(project.slice_shape(KEY), 2), project.cycle.id, GOOD)
     add_cycle(project)
     assert not seen.view.layers.previewing and seen.view.quick_bar.isHidden()
     seen.view.quick._look((old, None))
@@ -145,6 +159,54 @@ def test_the_bar_goes_whenever_the_cycle_s_mask_is_back(seen: Any, qtbot: Any, p
     project.events.survey_changed.emit()
     assert (seen.view.layers.find("prediction").data == project.mask("a")).all()
     assert seen.view.quick_bar.isHidden() and seen.view.quick_bar.sentence.text() == ""
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("trial", "said"),
+    [
+        (Trial(0.27, 0.54, 0.6, 0.3), "worse than cycle 1 (mIoU 0.27, not 0.54)"),
+        (Trial(0.63, 0.42, 0.45, 0.714), "change 71% of what is not labelled"),
+        (Trial(NAN, NAN, 2.0, 0.0), "label another slice"),
+    ],
+)
+def test_a_worse_look_is_not_shown_nor_accepted_and_the_bar_says_why(
+    seen: Any, qtbot: Any, project: Project, looks: Looks, trial: Trial, said: str
+) -> None:
+    label(project, SliceKey("a", 1))
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=60_000)
+    looks.trial = trial
+    label(project, SliceKey("a", 4))
+    qtbot.waitUntil(lambda: said in seen.view.quick_bar.sentence.text(), timeout=60_000)
+    layer = seen.view.layers.find("prediction")
+    assert (layer.data == project.mask("a")).all() and layer.name == "prediction"
+    assert not seen.view.quick_bar.isHidden()
+    seen.view.label.accept_prediction()
+    assert (project.labels.get(KEY) == project.mask("a")[:, 3]).all()
+    looks.trial = GOOD
+    label(project, SliceKey("a", 5))
+    qtbot.waitUntil(lambda: seen.view.layers.previewing, timeout=60_000)
+    assert "not the cycle's model" in seen.view.quick_bar.sentence.text()
+
+
+def test_beside_a_verdict_is_what_was_measured_and_no_quick_look(
+    seen: Any, qtbot: Any, project: Project
+) -> None:
+    view = seen.view
+    label(project, SliceKey("a", 1))
+    qtbot.waitUntil(lambda: view.layers.previewing, timeout=60_000)
+    view.setCurrentIndex(3)
+    layer = view.layers.find("prediction")
+    assert (layer.data == project.mask("a")).all() and view.quick_bar.isHidden()
+    view.layers.jump(SliceKey("a", 2))  # as a click on a void does
+    label(project, SliceKey("a", 4))
+    qtbot.wait(200)
+    qtbot.waitUntil(lambda: not view.quick.busy, timeout=60_000)
+    assert (view.layers.find("prediction").data == project.mask("a")).all()
+    view.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: view.layers.previewing, timeout=60_000)
 
 
 def test_a_persons_own_name_for_the_layer_stays(seen: Any, qtbot: Any, project: Project) -> None:

@@ -10,12 +10,16 @@ import numpy.typing as npt
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 Pixel = tuple[int, int]
-REACH_PX = 3
-"""Pixels to either side of the one pointed at that say what it is like."""
-SPREADS = 3.0
-"""Standard deviations of these that still count as like it."""
-QUARTER = 0.3186
-"""Standard deviations of normal noise within which a quarter of it lies."""
+REACH_PX = 64
+"""Pixels to either side of the one pointed at that say how noisy the image is there."""
+LAG_PX = 2
+"""Pixels apart that are compared for it: nearer ones are blurred into each other and differ by less than the noise."""
+NEAR_PX = 3
+"""Pixels to either side whose median, of those like it, is the middle of the range: the pixel itself may be noisy or on a border."""
+SPREADS = 4.0
+"""Standard deviations of the noise that still count as like it."""
+DEVIATION = 1.4826
+"""Standard deviations of normal noise in the median of its absolute values."""
 NARROWEST = 0.02
 """No range is narrower than this share of the scan's contrast to either side, however smooth the image."""
 
@@ -38,9 +42,8 @@ def intensities_around(
 ) -> tuple[float, float]:
     """The range of intensities like that of a pixel (y, x) of a slice (h, w); `contrast` is the scan's own range.
 
-    The pixel's intensity is the middle. The noise is read off the quarter of its neighbours that are most like it, so
-    that a border near by or the rim of a small void does not count: a quarter of normal noise lies within 0.3186
-    standard deviations.
+    The middle is the median of the pixels beside it that are like it; the range ends where the image's own intensities do. The noise
+    is that of the differences between pixels further around: a border counts for little, as long as most pixels have none near.
     All of `contrast` where the pixel is no number.
     """
     low, high = contrast
@@ -48,11 +51,25 @@ def intensities_around(
     if not np.isfinite(centre):
         return low, high
     y, x = pixel
-    window = image[max(0, y - REACH_PX) : y + REACH_PX + 1, max(0, x - REACH_PX) : x + REACH_PX + 1]
-    unlike = np.abs(np.asarray(window, dtype=np.float64) - centre)
-    sigma = float(np.nanquantile(unlike, 0.25)) / QUARTER
-    reach = max(NARROWEST * (high - low), SPREADS * sigma)
-    return centre - reach, centre + reach
+    around, near = (
+        np.asarray(image[max(0, y - n) : y + n + 1, max(0, x - n) : x + n + 1], dtype=np.float64)
+        for n in (REACH_PX, NEAR_PX)
+    )
+    reach = max(NARROWEST * (high - low), SPREADS * noise(around))
+    middle = float(np.median(near[np.abs(near - centre) <= reach]))
+    return max(middle - reach, float(np.nanmin(image))), min(middle + reach, float(np.nanmax(image)))
+
+
+def noise(image: npt.NDArray[np.generic]) -> float:
+    """The standard deviation of the noise of an image (h, w), in its unit, robust to borders; 0 where too few pixels tell.
+
+    Half of normal differences of two pixels lie within 0.6745 * sqrt(2) standard deviations.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    apart = [values[LAG_PX:] - values[:-LAG_PX], values[:, LAG_PX:] - values[:, :-LAG_PX]]
+    differences = np.abs(np.concatenate([a.ravel() for a in apart]))
+    differences = differences[np.isfinite(differences)]
+    return float(DEVIATION * np.median(differences) / np.sqrt(2)) if len(differences) else 0.0
 
 
 def outside_range(image: npt.NDArray[Any], limits: tuple[float, float]) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,9 @@ The fit starts from the cycle's head and is held near it:
 
     min over W, b of  mean of cross-entropy + TETHER * |(W, b) - (W0, b0)|^2 / 2
 
-What it gives is a preview, not the model of a cycle.
+What it gives is a preview, not the model of a cycle. Few strokes may say too little of a class, and the head then finds it
+everywhere or nowhere. So a trial tells whether the head does worse than the cycle's own on labels left out, and whether it
+changes more of what is not labelled than labels can answer for.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from voidscope.evaluation import confusion_matrix, miou
 from voidscope.model.devices import Compute
 from voidscope.model.predict import padded_shape, predict_slices
 from voidscope.model.randomness import rng_at
@@ -39,14 +42,52 @@ TETHER = 1e-3
 """How strongly the head is held near the cycle's."""
 ITERATIONS = 30
 """Most iterations of L-BFGS."""
+MOST_TRIED = 6_000
+"""Labelled pixels that a trial fits to, in both halves together: a third of a fit's time at most."""
+REST = 200
+"""Pixels looked at of what is not labelled in a slice."""
+CLEARLY = 0.03
+"""Less mIoU than the cycle's head by more than this is worse; some less is no wonder, for the cycle's head has learnt most of these labels."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a slice teaches a head: features (n, 9 D) around some labelled pixels, float16, and their classes (n,), 0..C-1."""
+    """What a slice teaches a head: features (n, 9 D) around some labelled pixels, float16, and their classes (n,), 0..C-1.
+
+    `rest` are the features (m, 9 D) around some pixels that are not labelled.
+    """
 
     features: torch.Tensor
     classes: torch.Tensor
+    rest: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How well a head that is fitted to half of the labelled slices says the labels of the other half, beside the cycle's own head.
+
+    Two heads differ nowhere but where one of them is wrong. Where they differ on more of what is not labelled than both are wrong
+    on labels, labels are not like the rest and vouch for nothing there.
+    """
+
+    fitted: float
+    """mIoU of the fitted head; NaN where a single slice is labelled, or the halves have no class in common."""
+    own: float
+    """mIoU of the cycle's head on the same pixels."""
+    wrong: float
+    """Share of these that one head says wrong, and share that the other does, added."""
+    changed: float
+    """Share of what is not labelled that the head fitted to all labels says otherwise than the cycle's."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether the fitted head is clearly worse; also where nothing tells that it is not."""
+        return not self.fitted >= self.own - CLEARLY or self.astray
+
+    @property
+    def astray(self) -> bool:
+        """Whether it changes more of what is not labelled than labels can answer for."""
+        return self.changed > self.wrong
 
 
 class QuickLook:
@@ -60,26 +101,37 @@ class QuickLook:
         self._normalisation, self._device, self._flips = normalisation, device, flips
         self._samples: dict[str, tuple[str, Sample]] = {}
         self._fitted: Segmenter | None = None
+        self._trial: Trial | None = None
 
     def keep_only(self, labels: Mapping[str, str]) -> list[str]:
         """Forget slices that are not in `labels` (name to hash of the mask); returns those that are new or changed."""
         kept = {n: held for n, held in self._samples.items() if labels.get(n) == held[0]}
         if len(kept) != len(self._samples):
-            self._samples, self._fitted = kept, None
+            self._samples, self._fitted, self._trial = kept, None, None
         return [n for n in labels if n not in kept]
 
     def learn(self, name: str, digest: str, image: Image, mask: Mask) -> None:
         """Take in a labelled slice (h, w)."""
         found = sample_of(self._network, self._compute, image, mask, self._normalisation)
-        self._samples[name], self._fitted = (digest, found), None
+        self._samples[name], self._fitted, self._trial = (digest, found), None, None
+
+    def trial(self) -> Trial:
+        """Whether the head that fits what was learnt is any better than the network's own."""
+        if self._trial is None:
+            samples = [self._samples[name][1] for name in sorted(self._samples)]
+            self._trial = trial_of(self._network, self._head(), samples)
+        return self._trial
 
     def at(self, image: Image) -> SlicePrediction:
         """What the network sees in a slice with its head fitted to what was learnt; with its own where that is nothing."""
+        found = predict_slices(self._head(), [image], self._normalisation, self._device, flips=self._flips)
+        return next(iter(found))
+
+    def _head(self) -> Segmenter:
         if self._fitted is None:
             samples = [sample for _, sample in self._samples.values()]
             self._fitted = fit_head(self._network, samples) if samples else self._network
-        found = predict_slices(self._fitted, [image], self._normalisation, self._device, flips=self._flips)
-        return next(iter(found))
+        return self._fitted
 
 
 @torch.inference_mode()
@@ -95,10 +147,20 @@ def sample_of(
     with compute.running():
         features = segmenter.features(padded.contiguous(memory_format=compute.layout))[0].float()
     around = functional.pad(features, (1, 1, 1, 1))
-    y, x = (torch.from_numpy(p).to(compute.device) for p in _some_pixels(mask))
+    y, x = _some_pixels(mask)
+    bare = np.flatnonzero(mask == UNLABELLED)
+    rest = np.divmod(_some(rng_at(len(bare)), bare, REST), width)
+    classes = torch.from_numpy(mask[y, x].astype(np.int64) - 1)
+    return Sample(_features_at(around, y, x), classes, _features_at(around, *rest))
+
+
+def _features_at(
+    around: torch.Tensor, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> torch.Tensor:
+    """Features (n, 9 D), float16, of pixels and their eight neighbours, of a map (D, h + 2, w + 2) with a margin."""
+    y, x = (torch.from_numpy(p).to(around.device) for p in (rows, columns))
     near = [around[:, y + dy, x + dx] for dy in range(3) for dx in range(3)]
-    found = torch.stack(near, dim=-1).permute(1, 0, 2).flatten(1)
-    return Sample(found.half().cpu(), torch.from_numpy(mask[y.cpu(), x.cpu()].astype(np.int64) - 1))
+    return torch.stack(near, dim=-1).permute(1, 0, 2).flatten(1).half().cpu()
 
 
 def _some_pixels(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -136,6 +198,40 @@ def fit_head(segmenter: Segmenter, samples: Sequence[Sample]) -> Segmenter:
     device = next(segmenter.parameters()).device
     head.to(device)
     return fitted.eval()
+
+
+def trial_of(segmenter: Segmenter, fitted: Segmenter, samples: Sequence[Sample]) -> Trial:
+    """Fit a head to every other sample and judge it by those between, then the other way round; `fitted` is fitted to all.
+
+    A class that the half fitted to does not have is not judged there: no head could know it.
+    """
+    most, n = max(1, MOST_TRIED // max(1, len(samples))), segmenter.n_classes
+    tried = [Sample(s.features[:most], s.classes[:most], s.rest) for s in samples]
+    halves = (tried[::2], tried[1::2])
+    found = np.zeros((2, n, n), np.int64)  # of heads fitted to a half, of the network's own
+    if all(halves):
+        for learnt, left_out in (halves, halves[::-1]):
+            x = torch.cat([s.features for s in left_out]).float()
+            y = torch.cat([s.classes for s in left_out])
+            known = torch.isin(y, torch.cat([s.classes for s in learnt]))
+            for matrix, head in zip(found, (fit_head(segmenter, learnt), segmenter), strict=True):
+                matrix += confusion_matrix(_ids(y[known]), _said(head, x[known]), n)
+    n_judged = max(1, int(found[0].sum()))
+    wrong = sum(1 - np.trace(matrix) / n_judged for matrix in found)
+    rest = torch.cat([s.rest for s in tried]).float() if tried else torch.empty(0)
+    changed = np.mean(_said(fitted, rest) != _said(segmenter, rest)) if len(rest) else 0.0
+    return Trial(miou(found[0]), miou(found[1]), float(wrong), float(changed))
+
+
+def _said(segmenter: Segmenter, features: torch.Tensor) -> Mask:
+    """The class ids (n,) that a network's head says of pixels with these features (n, 9 D)."""
+    conv: nn.Conv2d = segmenter.head[0]  # type: ignore[assignment]
+    weight, bias = conv.weight.detach().cpu().float().flatten(1), conv.bias.detach().cpu().float()  # type: ignore[union-attr]
+    return _ids((features @ weight.T + bias).argmax(1))
+
+
+def _ids(classes: torch.Tensor) -> Mask:
+    return (classes.numpy() + 1).astype(np.uint8)
 
 
 def fit_softmax(

@@ -17,6 +17,8 @@ STEPS = 1000
 """Positions of the slider over the scan's contrast, which it exceeds by `BEYOND` of it on both sides."""
 BEYOND = 0.25
 
+NOTHING = "all of this slice: no limit"
+
 
 class BrushRange(QWidget):
     """Sets a `LimitedBrush`; `valueChanged(low, high)` when a person moves the slider.
@@ -44,6 +46,7 @@ class BrushRange(QWidget):
         self._lay_out()
         self._brush.limits_changed.connect(self.setValue)
         self._brush.limits_changed.connect(self._say)
+        self._brush.limits_nothing.connect(lambda: self.words.setText(NOTHING))
         self.limited.toggled.connect(self._switch)
         self.following.toggled.connect(self._follow)
         self.slider.valueChanged.connect(self._moved)

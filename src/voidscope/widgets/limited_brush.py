@@ -25,10 +25,11 @@ class LimitedBrush(QObject):
     """Limits painting on the labels layer of a `ScanLayers` to `limits`, while `on`.
 
     With `following`, each press of the mouse first sets the limits to what looks like the pixel pressed, and tells them:
-    `limits_changed(low, high)`.
+    `limits_changed(low, high)`, then `limits_nothing()` where the whole slice looks like it.
     """
 
     limits_changed = Signal(float, float)
+    limits_nothing = Signal()
 
     def __init__(self, project: Project, layers: ScanLayers, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -87,6 +88,8 @@ class LimitedBrush(QObject):
             contrast = (record.intensity.low, record.intensity.high)
             self.limits = intensities_around(self._image, pixel, contrast)
             self.limits_changed.emit(*self.limits)
+            if not outside_range(self._image, self.limits).any():
+                self.limits_nothing.emit()
         yield
         while event.type == "mouse_move":
             self.trim()

@@ -21,6 +21,7 @@ from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.looks import role_of
 from voidscope.widgets.measure_panel import MeasurePanel
+from voidscope.widgets.one_slice import OneSlice
 from voidscope.widgets.queue_words import NO_SCAN
 from voidscope.widgets.quick_look import QuickLook, QuickLookBar
 from voidscope.widgets.result_layers import OPACITY
@@ -49,6 +50,7 @@ class ProjectView(QTabWidget):
         self._before = 0
         self.layers = ScanLayers(viewer, project, self)
         self.strokes = Strokes(project, self.layers, self)
+        self._one_slice = OneSlice(viewer, self.layers)
         self.scans = ScansPanel(project, runner, self.layers, self.strokes)
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
@@ -142,6 +144,7 @@ class ProjectView(QTabWidget):
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
+        self._one_slice.release()
         self.layers.clear()
 
     def stop(self) -> None:
@@ -209,6 +212,7 @@ class ProjectView(QTabWidget):
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
         self.currentChanged.connect(self._refresh_panel_in_view)
+        self.currentChanged.connect(self._stand_back)
 
     def _show_any(self, scans: Sequence[str] | None = None) -> bool:
         """Show the first scan, of all or of these, that can be shown; one that is gone is told and does not keep the project shut. Whether
@@ -234,6 +238,10 @@ class ProjectView(QTabWidget):
         if title in self._stale:
             self._stale.discard(title)
             self._panels[title].refresh()
+
+    def _stand_back(self, index: int) -> None:
+        """Beside a verdict is what was measured, no quick look."""
+        self.quick.stand_back(self.tabText(index) in ("Measure", "Gauge study"))
 
     def _scans_changed(self) -> None:
         if self.layers.scan and self.layers.record is None:  # it was removed

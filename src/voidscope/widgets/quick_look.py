@@ -1,7 +1,8 @@
 """Quick looks in the viewer: soon after a label has changed, what the current model makes of it shows in the slice in view.
 
 It is a preview in the prediction layer, said to be one beside the layers and in the layer's name. It is measured nowhere and
-never in place of a cycle's mask; Accept takes what is in view. One look runs at a time, beside whatever job is running; of
+never in place of a cycle's mask; Accept takes what is in view. Where a trial says that it would be worse than the cycle's model, that
+stays in view, and the bar below the tabs says so. One look runs at a time, beside whatever job is running; of
 what is asked for meanwhile only the last is looked at. It is not in the tray of jobs: it takes a fraction of a second after every
 stroke, and there is nothing to wait for or to cancel; the bar below the tabs says when one is in view.
 """
@@ -9,7 +10,8 @@ stroke, and there is nothing to wait for or to cancel; the bar below the tabs sa
 from __future__ import annotations
 
 import logging
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QWidget
@@ -24,21 +26,31 @@ from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.widgets.workers import worker
 from voidscope.workflow import Glance, Glances
 
+if TYPE_CHECKING:
+    from voidscope.training.quick import Trial
+
 log = logging.getLogger(__name__)
 
 SETTLE_MS = 30
 """Quiet time after a label or the slider has moved before a look is asked for."""
 SAYS = "Quick look, not the cycle's model"
+WORSE = "No quick look: by labels left out it is worse than cycle {number} (mIoU {fitted:.2f}, not {own:.2f})"
+ASTRAY = "No quick look: it would change {changed:.0%} of what is not labelled, more than these labels can answer for"
+UNTOLD = (
+    "No quick look: these labels do not tell whether it is better than cycle {number}; label another slice"
+)
 
 
 class QuickLook(QObject):
     """Looks at the slice in view whenever labels differ from those that the current model has learnt.
 
-    `shown(key)` when a preview has come into view; `gone()` when none is in view any more.
+    `shown(key)` when a preview has come into view; `gone()` when none is in view any more; `withheld(sentence)` after that, when the
+    cycle's model does better.
     """
 
     shown = Signal(SliceKey)
     gone = Signal()
+    withheld = Signal(str)
 
     def __init__(self, project: Project, layers: ScanLayers, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -46,7 +58,7 @@ class QuickLook(QObject):
         self._glances = Glances(project)
         self._worker: Any = None
         self._again = self._refused = False
-        self._wanted = True
+        self._wanted, self._away = True, False
         self._active = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -83,6 +95,14 @@ class QuickLook(QObject):
         else:
             self.forget()
 
+    def stand_back(self, away: bool) -> None:
+        """Show what was measured while verdicts are in view; then look again."""
+        self._away = away
+        if away:
+            self.forget()
+        else:
+            self.ask()
+
     def release(self) -> None:
         """Look at nothing any more: the project or the window is closed."""
         self._timer.stop()
@@ -90,7 +110,7 @@ class QuickLook(QObject):
 
     def ask(self, *_: object) -> None:
         """Look at the slice in view soon, if there is anything new to see."""
-        if self._active and self._wanted and not self._refused:
+        if self._active and self._wanted and not (self._refused or self._away):
             self._timer.start(SETTLE_MS)
 
     def _start(self) -> None:
@@ -116,9 +136,13 @@ class QuickLook(QObject):
             self._refuse(problem)
             return
         cycle = self._project.cycle
-        if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active):
+        if cycle is None or cycle.id != glance.model_id or not (self._wanted and self._active) or self._away:
             return
-        self._layers.show_preview(glance.key, glance.prediction.mask)
+        if glance.prediction is not None:
+            self._layers.show_preview(glance.key, glance.prediction.mask)
+            return
+        self.forget()
+        self.withheld.emit(_why(glance.trial, cycle.number))
 
     def _tell(self, key: SliceKey | None) -> None:
         """Tell of what came into the layers or went, whoever did it."""
@@ -138,6 +162,12 @@ class QuickLook(QObject):
         self._refused = True
         if not isinstance(problem, VoidscopeError):
             log.error("a quick look stopped", exc_info=problem)
+
+
+def _why(trial: Trial, number: int) -> str:
+    """Why the model of a cycle stays in view."""
+    said = UNTOLD if math.isnan(trial.own) else ASTRAY if trial.astray else WORSE
+    return said.format(number=number, **vars(trial))
 
 
 def _looked(job: Job[Any, Glance]) -> tuple[Glance | None, Exception | None]:
@@ -166,10 +196,16 @@ class QuickLookBar(QFrame):
         self.switch.toggled.connect(look.set_wanted)
         look.shown.connect(self._say)
         look.gone.connect(self._clear)
+        look.withheld.connect(self._withhold)
         self.setVisible(False)
 
     def _say(self, key: SliceKey) -> None:
         self.sentence.setText(SAYS)
+        self.setVisible(True)
+
+    def _withhold(self, sentence: str) -> None:
+        self.sentence.setText(sentence)
+        self.sentence.setToolTip(sentence)
         self.setVisible(True)
 
     def _clear(self) -> None:

@@ -177,7 +177,7 @@ class Strokes(QObject):
         found = self._slices_of(event.value) | (set() if index is None else {index})
         self._touched |= found
         self._suspect(found)
-        self._unseen -= {index}
+        self._unseen -= {index, self._seen}  # the last: of a drag that ends because the slider moved
         self._timer.start(SETTLE_MS)
         if not self._latest.isActive():
             self._latest.start(LATEST_MS)

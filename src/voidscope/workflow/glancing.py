@@ -1,4 +1,7 @@
-"""A quick look at a slice after new labels: the current model with its head fitted to them; a preview, never a cycle."""
+"""A quick look at a slice after new labels: the current model with its head fitted to them; a preview, never a cycle.
+
+Where a trial on slices left out says that the fitted head does worse than the cycle's own, there is none.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from voidscope.workflow.snapshot import LOADING, current_cycle, learnable
 
 if TYPE_CHECKING:
     from voidscope.model import SlicePrediction
-    from voidscope.training.quick import QuickLook
+    from voidscope.training.quick import QuickLook, Trial
+
+    Looked = tuple[SlicePrediction | None, Trial]
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,12 @@ class Glance:
     """What a quick look found."""
 
     key: SliceKey
-    prediction: SlicePrediction
+    prediction: SlicePrediction | None
+    """None where the cycle's own head does better."""
     model_id: str
     """The cycle whose encoder and decoder it looked with."""
+    trial: Trial
+    """How the fitted head does on labels left out, beside the cycle's own."""
 
 
 class Glances:
@@ -43,8 +51,8 @@ class Glances:
         cycle = self._project.cycle
         return cycle is not None and self._labels() != (cycle.provenance.get("labels_sha256") or {})
 
-    def glance(self, key: SliceKey) -> Job[SlicePrediction, Glance]:
-        """Look at a slice with the head fitted to the labels of now; raises `NotReady` without a model.
+    def glance(self, key: SliceKey) -> Job[Looked, Glance]:
+        """Look at a slice with the head fitted to the labels of now, if that does not make it worse; raises `NotReady` without a model.
 
         Only what changed since the last glance is looked at again. Its outcome is to be shown, it changes no project.
         """
@@ -53,7 +61,7 @@ class Glances:
         stored = {name: project.labels.stored(SliceKey.parse(name)) for name in labels}
         n_classes, device = len(project.classes), project.config.device
 
-        def steps() -> Steps[SlicePrediction]:
+        def steps() -> Steps[Looked]:
             yield Progress(0, 1, LOADING)
             look = self._network(cycle, n_classes, device)
             changed = look.keep_only(labels)
@@ -63,9 +71,10 @@ class Glances:
                 ):  # painted on since: the next glance, which is due then, looks at that
                     look.learn(name, labels[name], reader.image(stored[name].key), stored[name].mask())
                 yield Progress(done, len(changed) + 1, f"looking at {name}")
-            return look.at(reader.image(key))
+            trial = look.trial()
+            return (None if trial.worse else look.at(reader.image(key))), trial
 
-        return Job("Quick look", steps, lambda found: Glance(key, found, cycle.id))
+        return Job("Quick look", steps, lambda found: Glance(key, found[0], cycle.id, found[1]))
 
     def _labels(self) -> dict[str, str]:
         """The hash of the label of each labelled training slice."""
