@@ -107,7 +107,7 @@ def test_a_jump_that_fails_leaves_the_scan_in_view_watched_and_is_told(
         damage_label(project) if what == "label" else fill_memory(patch, project.scan("b").shape)
         said.append(go(dock, SliceKey("b", 4)))
         qtbot.waitUntil(lambda: layers.ahead.runner.idle and any(said), timeout=MINUTE_MS)
-    assert ("0004.tif was changed" if what == "label" else "the memory is full") in " ".join(said)
+    assert ("0004.tif" if what == "label" else "the memory is full") in " ".join(said)
     assert layers.key == SliceKey("a", 2) and layers.find("image").name == "a"
     assert stroke_is_kept(dock, project, qtbot)
     assert not dock.view.unsaved
@@ -122,7 +122,7 @@ def pages_of_b(
     monkeypatch.setattr("voidscope.volume.planes.Planes._may_keep", lambda self: False)
     path = project.scan("b").place(project.path)
     tifffile.imwrite(path, tifffile.imread(path), compression="zlib", photometric="minisblack")
-    project.memory.volumes.pop("b", None)
+    project.memory.scans.pop("b", None)
     project.volume("b")
     return path
 
