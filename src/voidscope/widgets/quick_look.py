@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 SETTLE_MS = 30
 """Quiet time after a label or the slider has moved before a look is asked for."""
 SAYS = "Quick look, not the cycle's model"
-WORSE = "No quick look: by labels left out it is worse than cycle {number} (mIoU {fitted:.2f}, not {own:.2f})"
-ASTRAY = "No quick look: it would change {changed:.0%} of what is not labelled, more than these labels can answer for"
-UNTOLD = (
-    "No quick look: these labels do not tell whether it is better than cycle {number}; label another slice"
+WORSE = (
+    "Quick look is worse: cycle {number} shown. By labels left out its mIoU is {fitted:.2f}, not {own:.2f}"
 )
+ASTRAY = "Quick look is astray: cycle {number} shown. It would change {changed:.0%} of what is not labelled, more than these labels can answer for"
+UNTOLD = "Quick look untried: cycle {number} shown. Label another slice to tell whether it is better"
 
 
 class QuickLook(QObject):
