@@ -5,6 +5,9 @@ from __future__ import annotations
 from voidscope.acquisition import Suggestion, Survey, gave_way
 from voidscope.vocabulary import ClassMap
 
+FIRST = {"foreground": "One of each kind of slice, by grey levels, for there is no model yet."}
+"""Why a slice is in a first batch, where the name of what chose it does not say so."""
+VOIDS = " Label some slices with void in them if you can."
 LARGE = 1000.0
 """From here on a term is told by its order of magnitude."""
 DOMINANT = 5.0
@@ -14,7 +17,7 @@ DOMINANT = 5.0
 def explain(suggestion: Suggestion, survey: Survey | None, classes: ClassMap) -> str:
     """One or two sentences on what speaks for labelling this slice, and on what was given up for it."""
     if survey is None or suggestion.r is None or not survey.holds(suggestion.key):
-        said = f"Chosen by {suggestion.strategy}, without a model. Label some slices with void in them if you can."
+        said = FIRST.get(suggestion.strategy, f"Chosen by {suggestion.strategy}, without a model.") + VOIDS
     else:
         said = " · ".join((_rarest(suggestion, survey, classes), _unsure(suggestion), _far(suggestion)))
     return f"{said} {gave_way(suggestion)}".rstrip()
