@@ -143,12 +143,31 @@ def test_proposed_slices_are_counted_listed_and_gone_through_from_the_summary(
     assert dock.view.layers.key == keys[1]
     press(dock, "A")
     assert project.labels.unverified == (keys[0], keys[2])
-    press(dock, "N")
-    assert dock.view.layers.key == keys[2], "the one after, not the first again"
+    assert dock.view.layers.key == keys[2], "A goes on to the one after, not to the first again"
     press(dock, "A")
-    press(dock, "N")
+    assert dock.view.layers.key == keys[0]
     press(dock, "R")
     assert box.list.rows() == () and "proposed" not in dock.summary.text()
+
+
+def test_a_key_goes_through_proposals_over_slices_and_scans(dock: Any, project: Project) -> None:
+    press(dock, "U")
+    assert dock.jobs.message.text() == "No proposed label waits to be looked at."
+    keys = [SliceKey("a", 2), SliceKey("a", 4), SliceKey("b", 0)]
+    project.labels.put_all(dict.fromkeys(keys, np.ones((24, 20), np.uint8)), Provenance.PROPAGATED)
+    dock.view.layers.jump(SliceKey("a", 3))
+    seen = []
+    for _ in range(4):
+        dock.view.label.tools.proposed.click()
+        seen.append(dock.view.layers.key)
+    assert seen == [keys[1], keys[2], keys[0], keys[1]]
+    press(dock, "A")
+    assert dock.view.layers.key == keys[2] and project.labels.unverified == (keys[0], keys[2])
+    assert dock.jobs.message.text() == "a/0004: accepted as it was proposed; 2 left to look at."
+    press(dock, "A")
+    press(dock, "A")
+    assert dock.view.layers.key == keys[0] and project.labels.unverified == ()
+    assert "none left" in dock.jobs.message.text() and not dock.view.label.tools.proposed.isEnabled()
 
 
 def test_the_card_has_bars_and_warns_of_a_constant_term(dock: Any, project: Project) -> None:

@@ -26,9 +26,10 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "What to look at": {
         "N": "next row of the list still to do", "Shift-N": "back to the row before",
         "S": "skip; of a finding: leave as it is", "G": "flag to come back to, or unflag",
+        "U": "next proposed label",
     },
     "Label": {
-        "A": "accept the prediction or proposal of the slice; of a finding: take it over",
+        "A": "accept: the prediction; a proposal or finding, and on to the next",
         "Shift-A": "accept only the class you paint with", "K": "accept the part under the mouse",
         "R": "reject the prediction or proposal, or bring it back", "Shift-B": "the rest is background",
         "I": "interpolate between labelled slices", "Shift-I": "copy the label on to the next slices",
