@@ -201,6 +201,20 @@ def test_another_weight_ranks_again_without_asking_the_model(
     assert (project.config.suggest.distance, project.config.suggest.aggregation) == (0.25, "mean")
 
 
+def test_that_the_model_is_needed_is_said_no_longer_than_it_is(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, answers = dock.view.label, [False, True]
+    add_cycle(project)
+    project.queue.put(PICKS)
+    monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: answers.pop(0))
+    monkeypatch.setattr(panel._ranking, "run", lambda make, *then: None)
+    panel.form.widget("strategy").value = "badge"
+    qtbot.waitUntil(lambda: "need the model again" in dock.jobs.message.text(), timeout=60_000)
+    panel.form.widget("strategy").value = "entropy"
+    qtbot.waitUntil(lambda: dock.jobs.message.text() == "Ranked by these settings.", timeout=60_000)
+
+
 def test_another_weight_ranks_again_while_a_training_runs_but_not_while_suggest_does(
     dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -579,6 +593,25 @@ def test_keys_that_have_nothing_to_act_on_say_so(dock: Any, project: Project, tm
         dock.jobs.tell("")
         press(dock, key)
         assert dock.jobs.message.text() == NO_SCAN, key
+
+
+def test_what_was_told_of_a_slice_is_over_with_it_once_it_could_be_read(
+    dock: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.view.layers.jump(SliceKey("a", 1))
+    press(dock, "Shift-B")
+    said = dock.jobs.message.text()
+    assert said.startswith("a/0001: ") and said.endswith("labelled background.")
+    dock.view.layers.jump(SliceKey("a", 2))
+    assert dock.jobs.message.text() == said, "an act may have gone on by itself"
+    monkeypatch.setattr("voidscope.widgets.job_bar.READ_S", 0.0)
+    dock.view.layers.jump(SliceKey("a", 1))
+    assert dock.jobs.message.text() == said, "it is of this slice"
+    dock.view.layers.jump(SliceKey("a", 3))
+    assert dock.jobs.message.text() == ""
+    dock.jobs.tell("Suggesting: done.")
+    dock.view.layers.jump(SliceKey("b", 1))
+    assert dock.jobs.message.text() == "Suggesting: done."
 
 
 def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(

@@ -147,6 +147,7 @@ class Voidscope(QWidget):
         ]
         self.name.setText(_title(project))
         self.name.setToolTip(str(project.path.resolve()))
+        self.view.looked.connect(self.jobs.look_at)
         self.keys.bind(self.view.shortcuts())
         for what in ("scans", "labels", "cycles", "evaluation"):
             getattr(project.events, f"{what}_changed").connect(self.refresh)

@@ -48,6 +48,8 @@ HEATMAPS = {
     "flicker": "Flicker: bright where the prediction changes from slice to slice.",
 }
 """What the colours of each heatmap say."""
+NEED_MODEL = "These settings need the model again: press Suggest."
+RANKED = "Ranked by these settings."
 SETTLE_MS = 250
 """So long after the last change of a setting the queue is ranked again."""
 
@@ -72,7 +74,7 @@ class LabelPanel(QWidget):
         self.form = SettingsForm("suggest", FIELDS, project.config)
         self.queue = QueueBox(project, runner, layers, strokes)
         self.card, self.suggest = self.queue.card, self.queue.suggest
-        self._ranking, self._suggesting = Runner(self), False
+        self._ranking, self._suggesting, self._needs_model = Runner(self), False, False
         self._ranking.failed.connect(runner.failed)
         self._again = QTimer(self)
         self._again.setSingleShot(True)
@@ -206,8 +208,12 @@ class LabelPanel(QWidget):
         elif reranks(self._project):
             self._strokes.flush()
             self._ranking.run(lambda: suggest(self._project))
+            if self._needs_model:
+                self._runner.told.emit(RANKED)
+            self._needs_model = False
         elif self._project.cycle is not None:
-            self._runner.told.emit("These settings need the model again: press Suggest.")
+            self._runner.told.emit(NEED_MODEL)
+            self._needs_model = True
 
     def _enable(self, *_: object) -> None:
         key = self._layers.key
