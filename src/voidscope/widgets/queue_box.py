@@ -305,7 +305,7 @@ class QueueBox(QWidget):
 
     def _card(self, here: Suggestion | None) -> str:
         if here is not None:
-            return self._queued.card(here, self._project)
+            return self._queued.card(here, self._project, self._layers.prediction(here.key))
         return self._queued.without(self._project, bool(self.list.rows()), self._runner.busy)
 
     def _finding_card(self) -> str:
