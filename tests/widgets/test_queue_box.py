@@ -567,8 +567,19 @@ def test_next_says_so_where_there_is_nothing_to_go_to(dock: Any, qtbot: Any, pro
 
     dock.runner.run(lambda: Job("Segmenting", steps, lambda _: None))
     assert box.card.text() == EMPTY_NOW and not dock.view.label.suggest.isEnabled()
+    waiting = (
+        dock.view.label.suggest,
+        dock.view.scans.add,
+        dock.view.scans.add_folder,
+        dock.view.scans.remove,
+    )
+    for button in waiting:
+        assert (
+            button.toolTip() == "Segmenting is running: wait for it, or cancel it." and not button.isEnabled()
+        )
     gate.set()
     qtbot.waitUntil(lambda: box.card.text() == EMPTY, timeout=60_000)
+    assert not any("running" in button.toolTip() for button in waiting)
     project.queue.put(PICKS[:2])
     press(dock, "N")
     press(dock, "Shift-N")

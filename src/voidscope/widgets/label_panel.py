@@ -219,7 +219,8 @@ class LabelPanel(QWidget):
         key = self._layers.key
         learnt = bool(self._project.keys(Split.TRAIN))
         self.suggest.setEnabled(learnt and not self._runner.busy)
-        self.suggest.setToolTip("Rank the unlabelled slices of all training scans." if learnt else NO_SCANS)
+        lacks = self._runner.waits_for() if learnt else NO_SCANS
+        self.suggest.setToolTip(lacks or "Rank the unlabelled slices of all training scans.")
         for button in (self.queue.next, self.queue.previous):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):
