@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from bench import add_cycle
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QFont, QFontMetrics
 
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
@@ -502,6 +501,23 @@ def test_what_accept_takes_over_can_be_read_on_the_button(small: Any, qtbot: Any
         assert panel.accept.width() >= panel.accept.sizeHint().width(), panel.accept.text()
 
 
+def test_a_small_screen_shows_three_rows_of_the_queue_and_undo(
+    small: Any, qtbot: Any, project: Project
+) -> None:
+    project.queue.put(PICKS)
+    press(small, "N")
+    panel, area = small.view.label, small.view.currentWidget()
+    undo = panel.tools.undo
+
+    def in_sight() -> bool:
+        rows = panel.queue.list
+        last = rows.visualRect(rows.model().index(2, 0))
+        foot = undo.mapTo(area.viewport(), undo.rect().bottomLeft()).y()
+        return rows.viewport().rect().contains(last) and foot <= area.viewport().height()
+
+    qtbot.waitUntil(in_sight, timeout=20_000)
+
+
 def test_the_row_gone_to_stays_in_sight_when_its_card_is_a_long_one(
     small: Any, qtbot: Any, project: Project
 ) -> None:
@@ -638,16 +654,16 @@ def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(
     assert reviewed.jobs.message.text() == "There is no heatmap; they come with a prediction."
 
 
-def test_the_count_of_the_class_chosen_fits_its_button_in_bold(small: Any, qtbot: Any) -> None:
+def test_the_count_of_the_class_chosen_fits_its_button(small: Any, qtbot: Any) -> None:
     palette = small.view.label.classes
     for n in range(1, len(palette.buttons) + 1):
         palette.setValue(n)
         palette.set_pixels([4955] * len(palette.buttons))
         button = palette.buttons[n - 1]
-        bold = QFont(button.font())
-        bold.setBold(True)
-        needs = QFontMetrics(bold).horizontalAdvance(button.text())
-        assert button.text().endswith("4955") and needs <= button.width() - 2 - 10 - 2 * 4, button.text()
+        needs = button.fontMetrics().horizontalAdvance(button.text())
+        assert button.text().endswith((" 4955", " 5k")) and needs <= button.width() - 2 - 7 - 2 * 2, (
+            button.text()
+        )
 
 
 def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(

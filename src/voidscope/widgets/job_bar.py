@@ -162,6 +162,10 @@ class JobBar(QWidget):
             words.setWordWrap(True)
             words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.standing.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setMinimumHeight(
+            2 * self.message.fontMetrics().lineSpacing()
+        )  # lest what is above moves with each
         self.stand("")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -188,7 +192,6 @@ class JobBar(QWidget):
         self._told_at = monotonic()
         self.message.setStyleSheet("")
         self.message.setText(sentence)
-        self.message.setVisible(bool(sentence))
 
     def look_at(self, key: SliceKey | None) -> None:
         """Another slice is in view: what was told of a slice that it is not, and could be read, is over."""

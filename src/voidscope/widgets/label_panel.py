@@ -22,7 +22,7 @@ from voidscope.jobs import Job
 from voidscope.labelling import background_id
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
-from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.forms import SettingsForm, folded, share
 from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
@@ -82,13 +82,13 @@ class LabelPanel(QWidget):
         self.accept, self.background = QPushButton("A  Accept"), QPushButton("⇧B  Background")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
         self.looks = [
-            _small("D  Prediction", "Show or hide the prediction (D).", partial(self.toggle, "prediction")),
+            _small("D Model", "Show or hide the prediction (D).", partial(self.toggle, "prediction")),
             _small(
-                "H  Heatmap",
+                "H Heat",
                 "Rareness, uncertainty, flicker, none, and round again (H).",
                 self.next_heatmap,
             ),
-            _small("J  Labels", "Show or hide the labels (J).", partial(self.toggle, "labels")),
+            _small("J Labels", "Show or hide the labels (J).", partial(self.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
         self.tools = LabellingTools(project, runner, layers, strokes)
@@ -260,16 +260,18 @@ class LabelPanel(QWidget):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         show = QHBoxLayout()
-        for button in self.looks:
-            show.addWidget(button)
+        shown = (*self.looks, self.tools.undo, self.tools.redo)
+        share(show, shown)
+        for k, button in enumerate(shown):  # each has room for its words, if barely
+            show.setStretch(k, button.fontMetrics().horizontalAdvance(button.text()))
         layout.setSpacing(5)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(folded("How slices are suggested", self.form))
         layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)
         layout.addWidget(self.classes)
         layout.addLayout(show)
         layout.addWidget(self.tools)
+        layout.addWidget(folded("How slices are suggested", self.form))
 
 
 def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:

@@ -23,7 +23,7 @@ from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.brush_range import BrushRange
-from voidscope.widgets.forms import folded, push_button
+from voidscope.widgets.forms import folded, push_button, share
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -46,7 +46,7 @@ PROPOSING = "Labels are being proposed already: wait for it, or cancel it."
 class LabellingTools(QWidget):
     """Buttons for what the keys do, and what is to be known about the label in view.
 
-    Interpolating, copying and the undo of many slices run on `beside`, a runner of their own, so that they need not wait for a training.
+    Undo and redo are laid out by whoever shows the tools. Interpolating, copying and the undo of many slices run on `beside`, a runner of their own, so that they need not wait for a training.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class LabellingTools(QWidget):
         self._turns = Turns(project, self.beside, self)
         strokes.come_after(self._turns)
         self.undo = push_button(
-            "Ctrl+Z  Undo",
+            "⌃Z Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
             partial(self.turn, True),
         )
         self.redo = push_button(
-            "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
+            "⌃⇧Z Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
         )
         self.unverified = QLabel(UNVERIFIED)
         self.accept_class = push_button(
@@ -99,7 +99,7 @@ class LabellingTools(QWidget):
             self.copy_on,
         )
         self.proposed = push_button(
-            "U  Next proposed",
+            "U  Proposed",
             "Go to the next slice whose label is proposed and not verified (U).",
             self.next_proposed,
         )
@@ -135,7 +135,7 @@ class LabellingTools(QWidget):
         for button in (self.accept_class, self.accept_component):
             button.setEnabled(predicted)
         is_rejected = key is not None and key in self._layers.rejections
-        self.reject.setText("R  Bring back" if is_rejected and not is_proposed else "R  Reject")
+        self.reject.setText("R  Back" if is_rejected and not is_proposed else "R  Reject")
         self.reject.setEnabled(predicted or is_rejected or is_proposed)
         self._enable()
 
@@ -288,10 +288,8 @@ class LabellingTools(QWidget):
         self.reach.setRange(-99, 99)
         self.reach.setValue(3)
         self.reach.setToolTip("How many slices to copy the label to; negative: to slices before this one.")
-        often, more, copy = QGridLayout(), QGridLayout(), QHBoxLayout()
-        for k, button in enumerate((self.reject, self.interpolate, self.undo, self.redo)):
-            often.addWidget(button, k // 2, k % 2)
-        often.addWidget(self.proposed, 2, 0, 1, 2)
+        often, more, copy = QHBoxLayout(), QGridLayout(), QHBoxLayout()
+        share(often, (self.reject, self.interpolate, self.proposed))
         for k, button in enumerate((self.accept_class, self.accept_component)):
             more.addWidget(button, 0, k)
         copy.addWidget(self.extrude, stretch=1)
