@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from voidscope.acquisition import Limits, Pool, appearance, draw_first
 from voidscope.acquisition.clusters import k_means
-from voidscope.acquisition.coldstart import k_means_start, typiclust_start
+from voidscope.acquisition.coldstart import (
+    _otsu,
+    foreground_start,
+    k_means_start,
+    shows_foreground,
+    typiclust_start,
+)
 from voidscope.acquisition.pool import Draw
 from voidscope.config import SuggestConfig
 from voidscope.errors import ConfigError
@@ -168,3 +174,52 @@ class TestAppearance:
     def test_intensities_beyond_the_scale_count_as_its_ends(self) -> None:
         seen = appearance(np.array([[-0.5, 0.0], [1.0, 1.7]], np.float32))
         assert seen[[0, 15]].tolist() == [0.5, 0.5]
+
+
+def bumps(n: int = 24, inverted: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The appearance of noisy slices of two scans of unlike brightness, and which hold a bump: the middle third."""
+    looks, held = [], []
+    for scan, dark in enumerate((0.1, 0.3)):
+        for i in range(n):
+            image = rng(100 * scan + i).normal(dark, 0.02, (24, 20))
+            if n // 3 <= i < 2 * n // 3:
+                image[8:16, 6:14] += 0.5
+            looks.append(appearance(np.clip(1 - image if inverted else image, 0, 1).astype(np.float32)))
+            held.append(n // 3 <= i < 2 * n // 3)
+    return np.stack(looks), np.array(held)
+
+
+class TestForeground:
+    """Slices that show a single material come last."""
+
+    KEYS = tuple(SliceKey(scan, i) for scan in "ab" for i in range(24))
+
+    @pytest.mark.parametrize("inverted", [False, True])
+    def test_it_is_told_by_grey_levels_whichever_side_is_bright(self, inverted: bool) -> None:
+        looks, held = bumps(inverted=inverted)
+        np.testing.assert_array_equal(shows_foreground(looks, np.repeat([0, 1], 24)), held)
+
+    def test_no_slice_without_it_is_drawn_while_one_with_it_is_left(self) -> None:
+        looks, held = bumps()
+        pool = Pool.of(self.KEYS, frozenset())
+        for seed in range(3):
+            assert held[foreground_start(looks, pool, 16, rng(seed)).rows].all()
+        rows = foreground_start(looks, pool, 20, rng(0)).rows
+        assert held[rows].tolist() == [True] * 16 + [False] * 4 and len(set(rows)) == 20
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.integers(0, 50), min_size=16, max_size=16).filter(lambda n: np.count_nonzero(n) > 1))
+    def test_the_threshold_is_the_one_of_greatest_variance_between(self, counts: list[int]) -> None:
+        def between(first: int) -> float:
+            groups = [[(n, g) for g, n in enumerate(counts) if (g >= first) == up] for up in (False, True)]
+            (n0, s0), (n1, s1) = ((sum(n for n, _ in x), sum(n * g for n, g in x)) for x in groups)
+            return n0 * n1 * (s0 / n0 - s1 / n1) ** 2 if n0 and n1 else 0.0
+
+        best = max(between(first) for first in range(1, 16))
+        assert between(_otsu(np.array(counts) / sum(counts))) == pytest.approx(best)
+
+    def test_a_scan_of_one_level_shows_nothing_and_is_drawn_all_the_same(self) -> None:
+        looks = np.stack([appearance(np.full((8, 8), 0.5, np.float32))] * 48)
+        assert not shows_foreground(looks, np.repeat([0, 1], 24)).any()
+        rows = foreground_start(looks, Pool.of(self.KEYS, frozenset()), 5, rng()).rows
+        assert len(set(rows)) == 5

@@ -135,6 +135,7 @@ def test_rows_can_be_asked_for_by_their_names() -> None:
 def test_out_of_the_box_means_the_product_preset_and_no_pretraining() -> None:
     method = EXPERIMENTS["fig3b"]["product"]
     config = Config().with_changes(method.changes())
-    assert config.preset == "product"
-    assert config.suggest == Config.product().suggest
+    assert config.suggest.first == "random", "or it could not be paired with the paper's methods"
+    config = config.with_changes(["suggest.first=foreground"])
+    assert config.preset == "product" and config.suggest == Config.product().suggest
     assert config.model.initialisation == "none"

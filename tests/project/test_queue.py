@@ -186,6 +186,22 @@ def test_what_was_suggested_before_a_model_is_left_over_until_that_is_asked(proj
     assert project.queue.left_over() == ((), Grounds())
 
 
+def test_going_back_to_a_model_is_going_back_to_its_queue_until_it_is_asked_anew(project: Project) -> None:
+    picks = [Suggestion(SliceKey("a", k), k + 1, 0.1, 0.2, 0.3, 0.6, None, "rareness") for k in range(3)]
+    grounds = Grounds((Term("rareness", 0.0, 1.0, 0.5, 0.5, False),))
+    first = Cycle(1, (SliceKey("a", 0),), 0, f"{1:064d}", {}, {}, {}, (0.5, 0.2))
+    project.add_cycle(first, b"")
+    project.queue.put(picks[:2], grounds)
+    project.add_cycle(replace(first, number=2, weights_sha256=f"{2:064d}"), b"")
+    project.queue.put(picks[2:])
+    project.add_cycle(replace(first, number=3, provenance={"restored_from": 1}), b"")
+    for opened in (project, Project.open(project.path)):
+        assert opened.suggestions == tuple(picks[:2]) and opened.queue.grounds == grounds
+        assert opened.queue.left_over() == ((), Grounds())
+    project.queue.put(picks[1:])
+    assert project.suggestions == tuple(picks[1:]) and project.queue.grounds == Grounds()
+
+
 def test_left_over_suggestions_go_with_their_slices(project: Project) -> None:
     project.queue.put([Suggestion(KEY, 1, 0.1, 0.2, 0.3, 0.6, None, "rareness")])
     next_cycle(project)

@@ -87,3 +87,17 @@ def test_what_is_gone_stays_out_of_view(place: Path, dock: Any, project: Project
     for key in ("nonsense", "b/0999"):
         dock.view.setLook(Look("", (), key))
         assert dock.view.layers.key is not None
+
+
+def test_a_window_that_was_killed_offers_to_go_on_with_its_project(
+    place: Path, dock: Any, project: Project, make_napari_viewer: Any, qtbot: Any
+) -> None:
+    dock.show_project(Project.open(project.path))
+    assert last_project() == project.path.resolve()  # known before anything is closed
+    _, other = make_napari_viewer(show=True).window.add_plugin_dock_widget("voidscope", "Voidscope")
+    qtbot.waitUntil(lambda: other.welcome.go_on.isVisible(), timeout=60_000)
+    assert project.name in other.welcome.go_on.text()
+    other.welcome.go_on.click()
+    assert other.view is not None and other.view.project.path.resolve() == project.path.resolve()
+    assert not other.welcome.isVisible()
+    other.close_project()

@@ -23,7 +23,7 @@ from voidscope.model import Finding
 from voidscope.project import Project, project_truth
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
-from voidscope.widgets.explain import explain
+from voidscope.widgets.queue_words import Queued
 
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 LABEL, TRAIN, MEASURE = 1, 2, 3
@@ -243,7 +243,8 @@ def look_at_what_it_sees(person: Person) -> None:
     person.settle()
     first = project.suggestions[0]
     assert person.key == first.key not in project.labels and first.r is not None
-    assert view.label.card.text() == f"{first.key}: {explain(first, project.survey, project.classes)}"
+    said = Queued.of(project).card(first, project, view.layers.prediction(first.key))
+    assert view.label.card.text() == said and "% of the maximum" in said
     assert layers.find("pointer") is not None  # the box at the pixel that drove it
 
 

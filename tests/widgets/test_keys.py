@@ -25,9 +25,9 @@ from voidscope.widgets.keys import (
     UNDO,
     Clash,
     Keys,
-    brief,
     painting_keys,
     printed,
+    spelled,
 )
 
 OURS = [*(key for group in KEYS.values() for key in group), *CLASSES[:4]]
@@ -43,7 +43,7 @@ def test_the_sheet_has_every_key_that_is_bound_and_no_key_means_two_things(
     assert {coerce_keybinding(key) for key in OURS} - {coerce_keybinding(SHEET)} <= set(dock._viewer.keymap)
     caps = {label.text() for label in dock.sheet.findChildren(QLabel)}
     assert {printed(key) for key in OURS if key not in CLASSES} <= caps
-    assert {"Ctrl+1 … 9", "⌘1 … 9"} & caps
+    assert {"⌃1 … 9", "⌘1 … 9"} & caps
     assert {"2 or P", "["} <= caps
 
 
@@ -51,18 +51,12 @@ def test_every_key_is_printed_on_a_button(dock: Any) -> None:
     dock.view.setCurrentIndex(1)
     texts = [b.text() for b in dock.findChildren(QAbstractButton)]
     for key in OURS:
-        glyph = (
-            brief(key)
-            if key in CLASSES
-            else printed(key)
-            if sys.platform != "darwin"
-            else printed(key).replace("⌘", "Ctrl+")
-        )
+        glyph = printed(key) if sys.platform != "darwin" or key in CLASSES else printed(key).replace("⌘", "⌃")
         assert any(t == glyph or t.startswith(f"{glyph} ") for t in texts), key
 
 
 @pytest.mark.parametrize(
-    ("key", "glyph"), [("N", "N"), ("Shift-N", "⇧N"), ("Control-Shift-Z", "Ctrl+⇧Z"), ("Meta-Z", "⌘Z"), (SHEET, "?")]
+    ("key", "glyph"), [("N", "N"), ("Shift-N", "⇧N"), ("Control-Shift-Z", "⌃⇧Z"), ("Meta-Z", "⌘Z"), (SHEET, "?")]
 )  # fmt: skip
 def test_keys_are_printed_as_on_the_keyboard(key: str, glyph: str) -> None:
     assert printed(key) == glyph
@@ -87,11 +81,11 @@ def test_a_class_is_chosen_by_its_key_and_painted_with(dock: Any, project: Proje
         layer = layers.find("labels")
         assert (layer.selected_label, layer.mode, palette.value()) == (k, "paint", k)
         assert dock._viewer.layers.selection.active == layer  # a proxy of it
-    assert [b.text().split()[0] for b in palette.buttons] == [brief(key) for key in CLASSES[:4]]
+    assert [b.text().split()[0] for b in palette.buttons] == [printed(key) for key in CLASSES[:4]]
     assert (
         palette.buttons[1]
         .toolTip()
-        .startswith(f"Paint copper_pillar ({printed(CLASSES[1])}). 0 pixels of it are")
+        .startswith(f"Paint copper_pillar ({spelled(CLASSES[1])}). 0 pixels of it are")
     )
     assert palette.buttons[1].toolTip().endswith("labelled in training scans so far.")
 

@@ -209,6 +209,9 @@ def test_what_is_interpolated_is_shown_marked_and_verified_by_accepting(
     assert labels.record(KEY).provenance is Provenance.ACCEPTED
     assert not labels.record(KEY).proposed  # no model had a part in it
     assert KEY in labels
+    assert bench.layers.key == SliceKey("a", 3) and not panel.tools.unverified.isHidden()  # the next of them
+    bench.layers.jump(KEY)
+    panel.refresh()
     assert panel.tools.unverified.isHidden()
     assert bench.layers.note.overlay.text == ""
 

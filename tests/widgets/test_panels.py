@@ -16,10 +16,10 @@ from voidscope.errors import ProjectError, VolumeError
 from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import ClassMap, SliceKey, Split
-from voidscope.widgets.keys import CLASSES, brief
+from voidscope.widgets.keys import CLASSES, printed
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.measure_panel import MeasurePanel
-from voidscope.widgets.palette import ClassPalette, short
+from voidscope.widgets.palette import EDGES_PX, ClassPalette, short
 from voidscope.widgets.project_view import ProjectView
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
@@ -62,7 +62,7 @@ def test_classes_have_their_keys_before_their_names_and_from_the_tenth_on_their_
     for n in (8, 9, 16):
         palette = ClassPalette(ClassMap.from_names(f"layer{k}" for k in range(n)))
         qtbot.addWidget(palette)
-        shown = [*map(brief, CLASSES), *map(str, range(10, 17))]
+        shown = [*map(printed, CLASSES), *map(str, range(10, 17))]
         assert [b.text() for b in palette.buttons] == [f"{shown[k]} layer{k}" for k in range(n)]
         assert list(palette.keys()) == list(CLASSES[:n])
 
@@ -337,6 +337,20 @@ def test_a_scan_is_moved_to_the_other_split_and_back(qtbot: Any, bench: Bench) -
         assert words in said[-1]
 
 
+def test_a_class_is_named_in_full_where_its_count_in_thousands_makes_room(qtbot: Any) -> None:
+    palette = ClassPalette(ClassMap.hbm())
+    qtbot.addWidget(palette)
+    palette.set_pixels([7814, 2915, 904, 0, 13_400])
+    palette.show()
+    qtbot.waitExposed(palette)
+    button = palette.buttons[1]
+    needs = button.fontMetrics().horizontalAdvance(f"{printed(CLASSES[1])} copper_pillar 3k") + EDGES_PX
+    button.resize(needs + 2, button.height())
+    assert button.text() == f"{printed(CLASSES[1])} copper_pillar 3k"
+    button.resize(needs + 60, button.height())
+    assert button.text() == f"{printed(CLASSES[1])} copper_pillar 2915"
+
+
 def test_a_narrow_class_button_shortens_the_name_never_the_count(qtbot: Any) -> None:
     palette = ClassPalette(ClassMap.hbm())
     qtbot.addWidget(palette)
@@ -345,12 +359,12 @@ def test_a_narrow_class_button_shortens_the_name_never_the_count(qtbot: Any) -> 
     palette.show()
     qtbot.waitExposed(palette)
     for button in palette.buttons:
-        assert button.text().endswith(" 7814")
+        assert button.text().endswith((" 7814", " 8k"))
         assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width()
     assert "…" in palette.buttons[1].text()
     palette.resize(600, 120)
     qtbot.waitUntil(
-        lambda: palette.buttons[1].text() == f"{brief(CLASSES[1])} copper_pillar 7814", timeout=30_000
+        lambda: palette.buttons[1].text() == f"{printed(CLASSES[1])} copper_pillar 7814", timeout=30_000
     )
 
 

@@ -91,14 +91,49 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     classes = ClassMap.from_names(["background", "copper_pillar", "solder", "void"])
     said = explain(Suggestion(keys[0], 1, 0.99, 1.0, 0.25, 2.24, (1, 1), "rareness"), survey, classes)
     assert "contains predicted void (0.50% of predictions)" in said
-    assert "uncertainty 1.00" in said
-    assert said.endswith("distance 0.25 to what is labelled")
+    assert said.endswith(
+        f"most unsure, at {survey.entropy[0, 0] / np.log(survey.n_classes):.0%} of the maximum."
+    )
     everywhere = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
     assert "copper_pillar is predicted in every slice" in everywhere
-    later = explain(Suggestion(keys[0], 2, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
-    assert later.endswith("distance 0.20 to what is labelled or earlier in this queue")
+    far = explain(
+        Suggestion(keys[0], 2, 0.9, 0.9, 6.0, 2.0, (1, 1), "rareness"),
+        survey,
+        classes,
+        None,
+        dict.fromkeys(keys, "learnt from"),
+    )
+    assert f"most like {keys[1]} (learnt from)" in far
+    assert far.endswith("its distance outweighs the rest: try strategy rareness-normalised.")
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (
         "Chosen by strided, without a model. Label some slices with void in them if you can. "
         "Chosen after giving up suggest.min_slice_gap, which left too few slices."
     )
+
+
+@pytest.mark.parametrize(
+    ("pixel", "where"),
+    [
+        ((5, 5), "inside solder"), ((5, 13), "where solder meets void"), ((0, 0), "inside solder"),
+        ((19, 9), "where solder meets copper_pillar"), ((10, 16), "where void meets solder"),
+    ],
+)  # fmt: skip
+def test_where_the_model_is_unsure_is_told_by_the_nearest_border(pixel: tuple[int, int], where: str) -> None:
+    mask = np.full((24, 20), 3, np.uint8)
+    mask[:20, 15:] = 4
+    mask[22:] = 2
+    keys, seen = (SliceKey("a", 0), SliceKey("a", 1)), [[-1, -1], [23, 0], [0, 0], [0, 15], [-1, -1]]
+    survey = Survey(
+        keys,
+        [[0, 1, 1, 1, 0]] * 2,
+        [[0.5 * np.log(5), 0.1]] * 2,
+        np.zeros((2, 1), np.float32),
+        [seen] * 2,
+        [pixel] * 2,
+        "m",
+    )
+    said = explain(
+        Suggestion(keys[0], 1, 0.9, 0.8, 0.2, 2.0, (1, 1), "rareness"), survey, ClassMap.hbm(), mask
+    )
+    assert f"most unsure {where}, at 50% of the maximum" in said

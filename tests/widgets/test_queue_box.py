@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from bench import add_cycle
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QFont, QFontMetrics
 
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
@@ -143,12 +142,31 @@ def test_proposed_slices_are_counted_listed_and_gone_through_from_the_summary(
     assert dock.view.layers.key == keys[1]
     press(dock, "A")
     assert project.labels.unverified == (keys[0], keys[2])
-    press(dock, "N")
-    assert dock.view.layers.key == keys[2], "the one after, not the first again"
+    assert dock.view.layers.key == keys[2], "A goes on to the one after, not to the first again"
     press(dock, "A")
-    press(dock, "N")
+    assert dock.view.layers.key == keys[0]
     press(dock, "R")
     assert box.list.rows() == () and "proposed" not in dock.summary.text()
+
+
+def test_a_key_goes_through_proposals_over_slices_and_scans(dock: Any, project: Project) -> None:
+    press(dock, "U")
+    assert dock.jobs.message.text() == "No proposed label waits to be looked at."
+    keys = [SliceKey("a", 2), SliceKey("a", 4), SliceKey("b", 0)]
+    project.labels.put_all(dict.fromkeys(keys, np.ones((24, 20), np.uint8)), Provenance.PROPAGATED)
+    dock.view.layers.jump(SliceKey("a", 3))
+    seen = []
+    for _ in range(4):
+        dock.view.label.tools.proposed.click()
+        seen.append(dock.view.layers.key)
+    assert seen == [keys[1], keys[2], keys[0], keys[1]]
+    press(dock, "A")
+    assert dock.view.layers.key == keys[2] and project.labels.unverified == (keys[0], keys[2])
+    assert dock.jobs.message.text() == "a/0004: accepted as it was proposed; 2 left to look at."
+    press(dock, "A")
+    press(dock, "A")
+    assert dock.view.layers.key == keys[0] and project.labels.unverified == ()
+    assert "none left" in dock.jobs.message.text() and not dock.view.label.tools.proposed.isEnabled()
 
 
 def test_the_card_has_bars_and_warns_of_a_constant_term(dock: Any, project: Project) -> None:
@@ -180,6 +198,20 @@ def test_another_weight_ranks_again_without_asking_the_model(
     qtbot.waitUntil(lambda: asked != [], timeout=60_000)
     assert asked == ["ranked"]
     assert (project.config.suggest.distance, project.config.suggest.aggregation) == (0.25, "mean")
+
+
+def test_that_the_model_is_needed_is_said_no_longer_than_it_is(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, answers = dock.view.label, [False, True]
+    add_cycle(project)
+    project.queue.put(PICKS)
+    monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: answers.pop(0))
+    monkeypatch.setattr(panel._ranking, "run", lambda make, *then: None)
+    panel.form.widget("strategy").value = "badge"
+    qtbot.waitUntil(lambda: "need the model again" in dock.jobs.message.text(), timeout=60_000)
+    panel.form.widget("strategy").value = "entropy"
+    qtbot.waitUntil(lambda: dock.jobs.message.text() == "Ranked by these settings.", timeout=60_000)
 
 
 def test_another_weight_ranks_again_while_a_training_runs_but_not_while_suggest_does(
@@ -469,6 +501,23 @@ def test_what_accept_takes_over_can_be_read_on_the_button(small: Any, qtbot: Any
         assert panel.accept.width() >= panel.accept.sizeHint().width(), panel.accept.text()
 
 
+def test_a_small_screen_shows_three_rows_of_the_queue_and_undo(
+    small: Any, qtbot: Any, project: Project
+) -> None:
+    project.queue.put(PICKS)
+    press(small, "N")
+    panel, area = small.view.label, small.view.currentWidget()
+    undo = panel.tools.undo
+
+    def in_sight() -> bool:
+        rows = panel.queue.list
+        last = rows.visualRect(rows.model().index(2, 0))
+        foot = undo.mapTo(area.viewport(), undo.rect().bottomLeft()).y()
+        return rows.viewport().rect().contains(last) and foot <= area.viewport().height()
+
+    qtbot.waitUntil(in_sight, timeout=20_000)
+
+
 def test_the_row_gone_to_stays_in_sight_when_its_card_is_a_long_one(
     small: Any, qtbot: Any, project: Project
 ) -> None:
@@ -534,8 +583,19 @@ def test_next_says_so_where_there_is_nothing_to_go_to(dock: Any, qtbot: Any, pro
 
     dock.runner.run(lambda: Job("Segmenting", steps, lambda _: None))
     assert box.card.text() == EMPTY_NOW and not dock.view.label.suggest.isEnabled()
+    waiting = (
+        dock.view.label.suggest,
+        dock.view.scans.add,
+        dock.view.scans.add_folder,
+        dock.view.scans.remove,
+    )
+    for button in waiting:
+        assert (
+            button.toolTip() == "Segmenting is running: wait for it, or cancel it." and not button.isEnabled()
+        )
     gate.set()
     qtbot.waitUntil(lambda: box.card.text() == EMPTY, timeout=60_000)
+    assert not any("running" in button.toolTip() for button in waiting)
     project.queue.put(PICKS[:2])
     press(dock, "N")
     press(dock, "Shift-N")
@@ -562,6 +622,25 @@ def test_keys_that_have_nothing_to_act_on_say_so(dock: Any, project: Project, tm
         assert dock.jobs.message.text() == NO_SCAN, key
 
 
+def test_what_was_told_of_a_slice_is_over_with_it_once_it_could_be_read(
+    dock: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.view.layers.jump(SliceKey("a", 1))
+    press(dock, "Shift-B")
+    said = dock.jobs.message.text()
+    assert said.startswith("a/0001: ") and said.endswith("labelled background.")
+    dock.view.layers.jump(SliceKey("a", 2))
+    assert dock.jobs.message.text() == said, "an act may have gone on by itself"
+    monkeypatch.setattr("voidscope.widgets.job_bar.READ_S", 0.0)
+    dock.view.layers.jump(SliceKey("a", 1))
+    assert dock.jobs.message.text() == said, "it is of this slice"
+    dock.view.layers.jump(SliceKey("a", 3))
+    assert dock.jobs.message.text() == ""
+    dock.jobs.tell("Suggesting: done.")
+    dock.view.layers.jump(SliceKey("b", 1))
+    assert dock.jobs.message.text() == "Suggesting: done."
+
+
 def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(
     reviewed: Any, project: Project
 ) -> None:
@@ -575,16 +654,16 @@ def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(
     assert reviewed.jobs.message.text() == "There is no heatmap; they come with a prediction."
 
 
-def test_the_count_of_the_class_chosen_fits_its_button_in_bold(small: Any, qtbot: Any) -> None:
+def test_the_count_of_the_class_chosen_fits_its_button(small: Any, qtbot: Any) -> None:
     palette = small.view.label.classes
     for n in range(1, len(palette.buttons) + 1):
         palette.setValue(n)
         palette.set_pixels([4955] * len(palette.buttons))
         button = palette.buttons[n - 1]
-        bold = QFont(button.font())
-        bold.setBold(True)
-        needs = QFontMetrics(bold).horizontalAdvance(button.text())
-        assert button.text().endswith("4955") and needs <= button.width() - 2 - 10 - 2 * 4, button.text()
+        needs = button.fontMetrics().horizontalAdvance(button.text())
+        assert button.text().endswith((" 4955", " 5k")) and needs <= button.width() - 2 - 7 - 2 * 2, (
+            button.text()
+        )
 
 
 def test_more_ways_to_label_opened_on_a_small_screen_come_into_view(

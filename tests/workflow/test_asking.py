@@ -249,6 +249,12 @@ class TestFirstBatch:
         with pytest.raises(ProjectError, match="of another network"):
             ask(pretrained, "suggest.first=typiclust", "model.encoder=resnet18")
 
+    def test_foreground_goes_by_grey_levels_even_where_a_network_is_pretrained(
+        self, pretrained: Project, sweeps: list[Any]
+    ) -> None:
+        assert {p.strategy for p in ask(pretrained, "suggest.first=foreground")} == {"foreground"}
+        assert sweeps == []
+
     @pytest.mark.parametrize("first", ["random", "strided"])
     def test_nobody_looks_for_a_batch_that_is_drawn(
         self, pretrained: Project, first: str, sweeps: list[Any]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.acquisition.clusters import Clusters, k_means
-from voidscope.acquisition.distances import BLOCK, Floats
+from voidscope.acquisition.distances import BLOCK, Floats, Rows
 from voidscope.acquisition.pool import Draw, Pool, in_order, in_turns
 
 MOST_CLUSTERS = 500
@@ -19,6 +19,8 @@ NEIGHBOURS = 20
 """Nearest neighbours that make a slice typical, or half its cluster where that is less."""
 BINS, THUMBNAIL = 16, 8
 """Grey levels and side of the picture in `appearance`."""
+LEAST_SHARE = 0.02
+"""So much of a slice lies on either side of its scan's threshold where there is something to outline in it."""
 
 
 def k_means_start(
@@ -33,7 +35,48 @@ def k_means_start(
     features : (N, D), a row per slice of the pool
     """
     clusters = k_means(features, _clusters_wanted(pool, budget), rng)
-    return _one_of_each(clusters, clusters.square, pool, budget)
+    return _one_of_each(clusters, clusters.square, pool, budget, np.zeros(len(features), np.bool_))
+
+
+def foreground_start(
+    features: npt.NDArray[np.float32], pool: Pool, budget: int, rng: np.random.Generator
+) -> Draw:
+    """As `k_means_start`, but slices without foreground, as far as grey levels tell (`shows_foreground`), come last of all.
+
+    Parameters
+    ----------
+    features : (N, 80), the `appearance` of each slice
+    """
+    clusters = k_means(features, _clusters_wanted(pool, budget), rng)
+    return _one_of_each(clusters, clusters.square, pool, budget, ~shows_foreground(features, pool.scans()))
+
+
+def shows_foreground(looks: npt.NDArray[np.float32], scans: Rows) -> npt.NDArray[np.bool_]:
+    """Whether each slice, (N,), holds 2 % or more of both what is darker and what is brighter than its scan's threshold.
+
+    The threshold is Otsu's [1979] over the 16 grey levels of the whole scan. Which side is foreground need not be known: a
+    slice beyond the end of a bump holds one alone.
+
+    Parameters
+    ----------
+    looks : (N, 80), the `appearance` of each slice
+    scans : (N,) number of each slice's scan
+    """
+    shares = looks[:, :BINS].astype(np.float64)
+    shown = np.zeros(len(looks), dtype=np.bool_)
+    for scan in np.unique(scans):
+        rows = scans == scan
+        bright = shares[rows, _otsu(shares[rows].mean(axis=0)) :].sum(axis=1)
+        shown[rows] = (bright >= LEAST_SHARE) & (bright <= 1 - LEAST_SHARE)
+    return shown
+
+
+def _otsu(shares: Floats) -> int:
+    """The first grey level of the brighter of two groups, such that the variance between the groups is greatest."""
+    dark = shares.cumsum()[:-1]
+    moments = (shares * np.arange(len(shares))).cumsum()
+    parted = np.maximum(dark * (1 - dark), np.finfo(np.float64).tiny)
+    return int(((moments[-1] * dark - moments[:-1]) ** 2 / parted).argmax()) + 1
 
 
 def typiclust_start(
@@ -46,7 +89,10 @@ def typiclust_start(
     are many enough that the average cluster is larger.
     """
     clusters = k_means(features, min(_clusters_wanted(pool, budget), MOST_CLUSTERS), rng)
-    return _one_of_each(clusters, _strangeness(features, clusters), pool, budget, last=SMALL)
+    sizes = np.bincount(clusters.members, minlength=len(clusters.centres))
+    small = sizes[clusters.members] <= SMALL
+    late = small if len(small) > SMALL * len(sizes) else np.zeros_like(small)
+    return _one_of_each(clusters, _strangeness(features, clusters), pool, budget, late)
 
 
 def appearance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -72,14 +118,16 @@ def _clusters_wanted(pool: Pool, budget: int) -> int:
     return min(len(pool.anchors) + budget, len(pool.keys))
 
 
-def _one_of_each(clusters: Clusters, preference: Floats, pool: Pool, budget: int, last: int = 0) -> Draw:
-    """Slices of lowest preference from clusters in turn; scans have no more than their share where no cap is set."""
+def _one_of_each(
+    clusters: Clusters, preference: Floats, pool: Pool, budget: int, late: npt.NDArray[np.bool_]
+) -> Draw:
+    """Slices of lowest preference from clusters in turn, those that are `late` (N,) after all others; scans have no more than
+    their share where no cap is set."""
     sizes = np.bincount(clusters.members, minlength=len(clusters.centres))
     turn = np.empty(len(sizes), dtype=np.int64)
     turn[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     order = in_turns(pool, clusters.members, turn, preference)
-    if len(clusters.members) > last * len(sizes):
-        order = order[np.argsort(sizes[clusters.members[order]] <= last, kind="stable")]
+    order = order[np.argsort(late[order], kind="stable")]
     if pool.limits.max_per_scan:
         return in_order(pool, budget, order)
     n_scans = len({pool.keys[row].scan for row in pool.candidates})

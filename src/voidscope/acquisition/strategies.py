@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from voidscope.acquisition.clusters import badge
-from voidscope.acquisition.coldstart import k_means_start, typiclust_start
+from voidscope.acquisition.coldstart import foreground_start, k_means_start, typiclust_start
 from voidscope.acquisition.distances import Embedding, Floats, Rows
 from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
 from voidscope.acquisition.room import Limits
@@ -26,6 +26,8 @@ from voidscope.vocabulary import SliceKey
 
 ORDERS: dict[str, Order] = {"random": uniform, "strided": strided, "stratified": stratified}
 """Orders in which slices can be drawn; strategies and first batches of their names follow them."""
+STARTS = {"foreground": foreground_start, "k-means": k_means_start, "typiclust": typiclust_start}
+"""First batches that look at the slices: of each kind of slice one."""
 UNASKED = frozenset({*ORDERS, "vaal"})
 """Strategies that do not ask the model."""
 RARENESS: dict[str, Scale] = {
@@ -146,8 +148,7 @@ def draw_first(
     elif features is None:
         raise ConfigError(f"suggest.first={config.first} clusters slices by features; pass a row for each.")
     else:
-        start = k_means_start if config.first == "k-means" else typiclust_start
-        chosen = start(features, pool, budget, rng)
+        chosen = STARTS[config.first](features, pool, budget, rng)
     return told(pool.keys, chosen, config.first)
 
 

@@ -41,13 +41,17 @@ class Method:
         )
 
     def changes(self) -> tuple[str, ...]:
-        """The settings that make it."""
+        """The settings that make it; the first batch is random whatever the preset, so that methods can be paired."""
         if self.strategy == EVERYTHING or self.learner == FOREST:
-            return (f"preset={self.preset}", f"model.initialisation={self.initialisation}")
+            return (
+                f"preset={self.preset}",
+                "suggest.first=random",
+                f"model.initialisation={self.initialisation}",
+            )
         weights = {"rareness": "r", "uncertainty": "u", "distance": "d"}
         return (
-            f"preset={self.preset}", f"model.initialisation={self.initialisation}", f"suggest.strategy={self.strategy}",
-            f"suggest.aggregation={self.aggregation}", *(f"suggest.{t}={float(w in self.terms)}" for t, w in weights.items()),
+            f"preset={self.preset}", "suggest.first=random", f"model.initialisation={self.initialisation}",
+            f"suggest.strategy={self.strategy}", f"suggest.aggregation={self.aggregation}", *(f"suggest.{t}={float(w in self.terms)}" for t, w in weights.items()),
         )  # fmt: skip
 
 

@@ -79,17 +79,17 @@ class Queue:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What the current model suggests, first to label first; empty where it was not asked."""
-        return _suggestions(self._path)
+        return _suggestions(self._asked)
 
     @property
     def grounds(self) -> Grounds:
         """On what grounds they were ranked; empty for a queue of an older version, or one that no model ranked."""
-        return _grounds(self._path)
+        return _grounds(self._asked)
 
     def left_over(self) -> tuple[tuple[Suggestion, ...], Grounds]:
         """What was suggested last before this model that it has not learnt from, and on what grounds; nothing once it was asked itself."""
         path, cycle = self._newest, self._current()
-        if path == self._path or cycle is None:
+        if cycle is None or path == self._path or self._asked.is_file():
             return (), Grounds()
         learnt = frozenset(cycle.labelled)
         return tuple(s for s in _suggestions(path) if s.key not in learnt), _grounds(path)
@@ -221,6 +221,15 @@ class Queue:
     @property
     def _path(self) -> Path:
         return self._folder / "suggestions" / f"{self._number:04d}.json"
+
+    @property
+    def _asked(self) -> Path:
+        """The queue of the current model; where it is an earlier cycle's that was gone back to and not asked since, that cycle's."""
+        cycle = self._current()
+        again = None if cycle is None else cycle.provenance.get("restored_from")
+        return (
+            self._path if again is None or self._path.is_file() else self._path.with_name(f"{again:04d}.json")
+        )
 
     @property
     def _newest(self) -> Path:

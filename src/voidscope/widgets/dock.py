@@ -36,19 +36,13 @@ from voidscope.widgets.looks import role_of
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
+from voidscope.widgets.welcome import Welcome, named
 from voidscope.widgets.workers import wait_for_workers
 from voidscope.workflow import held_out_void_iou, learnable, simulate
 
 if TYPE_CHECKING:
     from voidscope.model import Finding
     from voidscope.widgets.project_view import ProjectView
-
-WELCOME = (
-    "<b>Find voids from a handful of labelled slices.</b><br><br>"
-    "<b>Open sample</b> simulates HBM scans and makes a project of them; it takes a minute or less.<br>"
-    "<b>New</b> makes a project for your own scans. <b>Open</b> goes on with one."
-)
-
 
 NO_VOID = "None of the classes is a void, so nothing will be measured. If one of them is, make the project anew and say which, e.g. {}:void."
 OPENING = (
@@ -79,12 +73,8 @@ class Voidscope(QWidget):
         self._reopens = True
         self._main: Callable[[], QWidget | None] = lambda: None
         self.name, self.device, self.summary = QElidingLabel("No project"), QElidingLabel(), QLabel()
-        self.welcome = QLabel(WELCOME)
-        self.new, self.open, self.sample = (
-            QPushButton("New…"),
-            QPushButton("Open…"),
-            QPushButton("Open sample"),
-        )
+        self.welcome = Welcome(self)
+        self.new, self.open, self.sample = map(QPushButton, ("New…", "Open…", "Open sample"))
         self.examine, self.help = QPushButton("Doctor"), QPushButton("?")
         self.examine.setToolTip(
             "What will be used on this machine (GPU, memory, torch) and how to mend what is wrong."
@@ -106,6 +96,7 @@ class Voidscope(QWidget):
         self.panel.again.connect(self._look_at_machine)
         self.examine.clicked.connect(self.show_doctor)
         self.help.clicked.connect(self.sheet.toggle)
+        self.welcome.picked.connect(self.open_project)
         self.summary.linkActivated.connect(self._go_to_proposed)
         asked = QShortcut(self)
         asked.setKeys([QKeySequence(SHEET), QKeySequence(f"Shift+{SHEET}")])  # as keyboards differ
@@ -145,12 +136,14 @@ class Voidscope(QWidget):
         self._beside = [
             self.jobs.beside(r) for r in (self.view.label.tools.beside, self.view.layers.ahead.runner)
         ]
-        self.name.setText(_title(project))
+        self.name.setText(named(project.path))
         self.name.setToolTip(str(project.path.resolve()))
+        self.view.looked.connect(self.jobs.look_at)
         self.keys.bind(self.view.shortcuts())
         for what in ("scans", "labels", "cycles", "evaluation"):
             getattr(project.events, f"{what}_changed").connect(self.refresh)
         self.view.setLook(recall(project.path))
+        self._remember()  # the window may be killed
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
         self._look_at_machine()
@@ -281,6 +274,7 @@ class Voidscope(QWidget):
         if last is not None:
             self.open_project(last)
         if self.view is None:
+            self.welcome.refresh()
             self._look_at_machine()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
@@ -345,7 +339,6 @@ class Voidscope(QWidget):
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(320)
-        self.welcome.setWordWrap(True)
         self.name.setStyleSheet("font-weight: bold;")
         self.summary.setWordWrap(True)
         top, layout = QHBoxLayout(), QVBoxLayout(self)
@@ -375,12 +368,6 @@ def _set_aside(viewer: Any) -> bool:
     gc.collect()
     gc.freeze()
     return True
-
-
-def _title(project: Project) -> str:
-    """The project's name, with its folder's where the name alone says nothing."""
-    name = project.name
-    return f"{project.path.resolve().parent.name}/{name}" if name == "project" else name
 
 
 def _cycle(project: Project, cycle: Cycle) -> list[str]:

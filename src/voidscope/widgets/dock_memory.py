@@ -42,7 +42,7 @@ def recall(project: Path) -> Look:
 
 
 def last_project() -> Path | None:
-    """The project closed last, where it is still there."""
+    """The project opened or closed last, where it is still there."""
     path = next(reversed(_all()), None)
     return Path(path) if path is not None and (Path(path) / "project.json").exists() else None
 

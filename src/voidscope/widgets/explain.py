@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from voidscope.acquisition import Suggestion, Survey, gave_way
-from voidscope.vocabulary import ClassMap
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
+import numpy as np
+
+from voidscope.acquisition import Suggestion, Survey, gave_way
+from voidscope.vocabulary import ClassMap, Mask, SliceKey
+
+FIRST = {"foreground": "One of each kind of slice, by grey levels, for there is no model yet."}
+"""Why a slice is in a first batch, where the name of what chose it does not say so."""
+VOIDS = " Label some slices with void in them if you can."
 LARGE = 1000.0
 """From here on a term is told by its order of magnitude."""
+NEAR_PX = 4
+"""A pixel is at the border to another class that comes so near to it, along rows and columns."""
 DOMINANT = 5.0
 """A distance that rareness (at most 1) and uncertainty (at most ln C) together cannot outweigh."""
 
 
-def explain(suggestion: Suggestion, survey: Survey | None, classes: ClassMap) -> str:
-    """One or two sentences on what speaks for labelling this slice, and on what was given up for it."""
+def explain(
+    suggestion: Suggestion, survey: Survey | None, classes: ClassMap, mask: Mask | None = None,
+    before: Mapping[SliceKey, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """What speaks for labelling this slice, and what was given up for it; the terms' values stand on their bars.
+
+    Parameters
+    ----------
+    mask : (h, w) what is predicted of the slice; None where that is not at hand
+    before : the slices that its distance is to, and what each is, e.g. ``learnt from``
+    """
     if survey is None or suggestion.r is None or not survey.holds(suggestion.key):
-        said = f"Chosen by {suggestion.strategy}, without a model. Label some slices with void in them if you can."
+        said = FIRST.get(suggestion.strategy, f"Chosen by {suggestion.strategy}, without a model.") + VOIDS
     else:
-        said = " · ".join((_rarest(suggestion, survey, classes), _unsure(suggestion), _far(suggestion)))
+        parts = (
+            _rarest(suggestion, survey, classes),
+            _unsure(suggestion, survey, classes, mask),
+            _nearest(suggestion, survey, before),
+            _outweighs(suggestion),
+        )
+        said = " · ".join(part for part in parts if part) + "."
     return f"{said} {gave_way(suggestion)}".rstrip()
 
 
@@ -33,18 +59,42 @@ def _rarest(suggestion: Suggestion, survey: Survey, classes: ClassMap) -> str:
     return f"contains predicted {name} ({shares[rarest]:.2%} of predictions)"
 
 
-def _unsure(suggestion: Suggestion) -> str:
-    return f"uncertainty {term_text(suggestion.u)}" if suggestion.u is not None else "uncertainty unknown"
+def _unsure(suggestion: Suggestion, survey: Survey, classes: ClassMap, mask: Mask | None) -> str:
+    """Where the model is most unsure, and how much of the most there can be (ln C) that is."""
+    (row,) = survey.rows([suggestion.key])
+    share = survey.entropy[row, 0] / math.log(survey.n_classes)
+    y, x = survey.entropy_pixel[row].tolist()
+    where = "" if mask is None else f" {_place(mask, (y, x), classes)}"
+    return f"most unsure{where}, at {share:.0%} of the maximum"
 
 
-def _far(suggestion: Suggestion) -> str:
-    if suggestion.d is None:
-        return "distance unknown"
-    said = f"distance {term_text(suggestion.d)} to what is labelled"
-    said += " or earlier in this queue" if suggestion.rank > 1 else ""
-    if suggestion.strategy == "rareness" and suggestion.d > DOMINANT:
-        return said + ", which outweighs the rest: try strategy rareness-normalised"
-    return said
+def _place(mask: Mask, pixel: tuple[int, int], classes: ClassMap) -> str:
+    """Where a pixel lies in a mask: at the border to the class nearest to it, or inside its own."""
+    own = int(mask[pixel])
+    corner = [max(0, at - NEAR_PX) for at in pixel]
+    around = mask[tuple(slice(low, at + NEAR_PX + 1) for low, at in zip(corner, pixel, strict=True))]
+    others = np.argwhere((around != own) & (around != 0))
+    if not len(others):
+        return f"inside {classes.names[own - 1]}"
+    nearest = others[((others + corner - pixel) ** 2).sum(axis=1).argmin()]
+    return f"where {classes.names[own - 1]} meets {classes.names[int(around[tuple(nearest)]) - 1]}"
+
+
+def _nearest(suggestion: Suggestion, survey: Survey, before: Mapping[SliceKey, str]) -> str:
+    """The slice that the distance is to: of those before, the one whose embedding is nearest."""
+    known = [key for key in before if key != suggestion.key and survey.holds(key)]
+    if not known:
+        return ""
+    (row,) = survey.rows([suggestion.key])
+    away = ((survey.embedding[survey.rows(known)] - survey.embedding[row]) ** 2).sum(axis=1)
+    nearest = known[int(away.argmin())]
+    return f"most like {nearest} ({before[nearest]})"
+
+
+def _outweighs(suggestion: Suggestion) -> str:
+    if suggestion.strategy == "rareness" and suggestion.d is not None and suggestion.d > DOMINANT:
+        return "its distance outweighs the rest: try strategy rareness-normalised"
+    return ""
 
 
 def term_text(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, create_widget
@@ -13,6 +13,7 @@ from qtpy.QtCore import QPoint, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -161,6 +162,16 @@ def push_button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButt
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the viewer
     button.clicked.connect(lambda _checked: act())
     return button
+
+
+def share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
+    """Widgets side by side that share the width there is; a list to choose from needs room for its arrow, too."""
+    row.setSpacing(4)
+    for widget in widgets:
+        widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        if isinstance(widget, QPushButton):
+            widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
+        row.addWidget(widget, stretch=3 if isinstance(widget, QComboBox) else 2)
 
 
 class _Section(QCollapsible):

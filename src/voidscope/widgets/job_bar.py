@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from voidscope.jobs import Progress
+from voidscope.vocabulary import SliceKey
 from voidscope.widgets.runner import Question, Runner
 
 PROBLEM = "background: #b3261e; color: white; padding: 4px 6px; border-radius: 3px;"
 """Readable in the dark and in the light theme."""
+ABOUT = re.compile(r"(\S+/\d+): ")
+"""How a sentence about one slice begins."""
+READ_S = 2.0
+"""So long what was told of a slice stays, however soon another is in view: some acts go on to the next by themselves."""
 MOMENT_MS = 300
 """A job beside the runner's is shown once it has taken so long."""
 
@@ -155,6 +162,10 @@ class JobBar(QWidget):
             words.setWordWrap(True)
             words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.standing.setStyleSheet(f"QLabel {{ {PROBLEM} }}")
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setMinimumHeight(
+            2 * self.message.fontMetrics().lineSpacing()
+        )  # lest what is above moves with each
         self.stand("")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -178,9 +189,16 @@ class JobBar(QWidget):
 
     def tell(self, sentence: str) -> None:
         """Show a sentence."""
+        self._told_at = monotonic()
         self.message.setStyleSheet("")
         self.message.setText(sentence)
-        self.message.setVisible(bool(sentence))
+
+    def look_at(self, key: SliceKey | None) -> None:
+        """Another slice is in view: what was told of a slice that it is not, and could be read, is over."""
+        about = ABOUT.match(self.message.text())
+        is_elsewhere = about is not None and about[1] != str(key) and not self.message.styleSheet()
+        if is_elsewhere and monotonic() - self._told_at >= READ_S:
+            self.tell("")
 
     def tell_problem(self, sentence: str) -> None:
         """Show what went wrong and the way out."""

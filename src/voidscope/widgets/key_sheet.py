@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButto
 
 from voidscope.widgets.keys import CLASSES, KEYS, painting_keys, printed
 
-NOTE = "Keys work while the mouse has last clicked the image. napari's own can be changed in its Preferences under Shortcuts."
+NOTE = "⌃ is Ctrl, ⇧ is Shift. Keys work while the mouse has last clicked the image. napari's own can be changed in its Preferences under Shortcuts."
 PAINT = "paint with the first to the ninth class"
 CAP = "border: 1px solid palette(mid); border-radius: 3px; padding: 1px 6px; font-weight: bold;"
 

@@ -20,15 +20,16 @@ CLASSES = tuple(f"{'Meta' if sys.platform == 'darwin' else 'Control'}-{k}" for k
 """Choose the first nine classes to paint with. With Alt, a brush of napari's changes its size while the mouse moves."""
 SHEET = "?"
 """Bound by Qt and not by napari, which knows no key that is typed with Shift but letters: it drops the Shift and then the key."""
-PRINTED = {"Shift": "⇧", "Control": "Ctrl+", "Meta": "⌘"}
+PRINTED = {"Shift": "⇧", "Control": "⌃", "Meta": "⌘"}
 
 KEYS: Mapping[str, Mapping[str, str]] = {
     "What to look at": {
         "N": "next row of the list still to do", "Shift-N": "back to the row before",
         "S": "skip; of a finding: leave as it is", "G": "flag to come back to, or unflag",
+        "U": "next proposed label",
     },
     "Label": {
-        "A": "accept the prediction or proposal of the slice; of a finding: take it over",
+        "A": "accept: the prediction; a proposal or finding, and on to the next",
         "Shift-A": "accept only the class you paint with", "K": "accept the part under the mouse",
         "R": "reject the prediction or proposal, or bring it back", "Shift-B": "the rest is background",
         "I": "interpolate between labelled slices", "Shift-I": "copy the label on to the next slices",
@@ -66,14 +67,14 @@ class Clash:
 
 
 def printed(key: str) -> str:
-    """A key as the buttons print it, e.g. ``⇧N`` or ``Ctrl+⇧Z``."""
+    """A key as the buttons print it, e.g. ``⇧N`` or ``⌃⇧Z``."""
     *held, last = key.split("-")
     return "".join(PRINTED[word] for word in sorted(held)) + last
 
 
-def brief(key: str) -> str:
-    """A key as buttons with little room print it, e.g. ``⌃1``."""
-    return printed(key).replace("Ctrl+", "⌃")
+def spelled(key: str) -> str:
+    """A key as tooltips spell it, e.g. ``Ctrl+1``."""
+    return key.replace("-", "+").replace("Control", "Ctrl").replace("Meta", "⌘")
 
 
 def painting_keys() -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from voidscope.jobs import Job
 from voidscope.labelling import background_id
 from voidscope.project import Project
 from voidscope.vocabulary import Provenance, SliceKey, Split
-from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.forms import SettingsForm, folded, share
 from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.palette import ClassPalette
@@ -48,6 +48,8 @@ HEATMAPS = {
     "flicker": "Flicker: bright where the prediction changes from slice to slice.",
 }
 """What the colours of each heatmap say."""
+NEED_MODEL = "These settings need the model again: press Suggest."
+RANKED = "Ranked by these settings."
 SETTLE_MS = 250
 """So long after the last change of a setting the queue is ranked again."""
 
@@ -72,7 +74,7 @@ class LabelPanel(QWidget):
         self.form = SettingsForm("suggest", FIELDS, project.config)
         self.queue = QueueBox(project, runner, layers, strokes)
         self.card, self.suggest = self.queue.card, self.queue.suggest
-        self._ranking, self._suggesting = Runner(self), False
+        self._ranking, self._suggesting, self._needs_model = Runner(self), False, False
         self._ranking.failed.connect(runner.failed)
         self._again = QTimer(self)
         self._again.setSingleShot(True)
@@ -80,13 +82,13 @@ class LabelPanel(QWidget):
         self.accept, self.background = QPushButton("A  Accept"), QPushButton("⇧B  Background")
         self.background.setToolTip("Label every unlabelled pixel of this slice as background (Shift+B).")
         self.looks = [
-            _small("D  Prediction", "Show or hide the prediction (D).", partial(self.toggle, "prediction")),
+            _small("D Model", "Show or hide the prediction (D).", partial(self.toggle, "prediction")),
             _small(
-                "H  Heatmap",
+                "H Heat",
                 "Rareness, uncertainty, flicker, none, and round again (H).",
                 self.next_heatmap,
             ),
-            _small("J  Labels", "Show or hide the labels (J).", partial(self.toggle, "labels")),
+            _small("J Labels", "Show or hide the labels (J).", partial(self.toggle, "labels")),
         ]
         self.classes = ClassPalette(project.classes)
         self.tools = LabellingTools(project, runner, layers, strokes)
@@ -206,14 +208,19 @@ class LabelPanel(QWidget):
         elif reranks(self._project):
             self._strokes.flush()
             self._ranking.run(lambda: suggest(self._project))
+            if self._needs_model:
+                self._runner.told.emit(RANKED)
+            self._needs_model = False
         elif self._project.cycle is not None:
-            self._runner.told.emit("These settings need the model again: press Suggest.")
+            self._runner.told.emit(NEED_MODEL)
+            self._needs_model = True
 
     def _enable(self, *_: object) -> None:
         key = self._layers.key
         learnt = bool(self._project.keys(Split.TRAIN))
         self.suggest.setEnabled(learnt and not self._runner.busy)
-        self.suggest.setToolTip("Rank the unlabelled slices of all training scans." if learnt else NO_SCANS)
+        lacks = self._runner.waits_for() if learnt else NO_SCANS
+        self.suggest.setToolTip(lacks or "Rank the unlabelled slices of all training scans.")
         for button in (self.queue.next, self.queue.previous):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):
@@ -253,16 +260,18 @@ class LabelPanel(QWidget):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         show = QHBoxLayout()
-        for button in self.looks:
-            show.addWidget(button)
+        shown = (*self.looks, self.tools.undo, self.tools.redo)
+        share(show, shown)
+        for k, button in enumerate(shown):  # each has room for its words, if barely
+            show.setStretch(k, button.fontMetrics().horizontalAdvance(button.text()))
         layout.setSpacing(5)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(folded("How slices are suggested", self.form))
         layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)
         layout.addWidget(self.classes)
         layout.addLayout(show)
         layout.addWidget(self.tools)
+        layout.addWidget(folded("How slices are suggested", self.form))
 
 
 def _small(text: str, tooltip: str, act: Callable[[], object]) -> QPushButton:

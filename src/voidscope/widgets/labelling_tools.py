@@ -23,7 +23,7 @@ from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.brush_range import BrushRange
-from voidscope.widgets.forms import folded, push_button
+from voidscope.widgets.forms import folded, push_button, share
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.strokes import Strokes
@@ -32,18 +32,21 @@ from voidscope.workflow import extrude, interpolate
 
 NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
-UNVERIFIED = "<b>Proposed, not learnt from yet:</b> accept (A), correct by painting, or drop it (R)."
+UNVERIFIED = (
+    "<b>Proposed, not learnt from yet:</b> accept and go on (A), correct by painting, or drop it (R)."
+)
 NOTE = "proposed, not verified: A accepts, R drops"
 COPIED = "strokes on this copy are not saved; paint on: {}"
 INTERPOLATE_TIP = "Propose labels between the labelled slices around this one, on both sides (I)."
 EXTRUDE_TIP = "Propose this slice's label for as many slices after it; before it where negative (Shift+I)."
+NO_PROPOSAL = "No proposed label waits to be looked at."
 PROPOSING = "Labels are being proposed already: wait for it, or cancel it."
 
 
 class LabellingTools(QWidget):
     """Buttons for what the keys do, and what is to be known about the label in view.
 
-    Interpolating, copying and the undo of many slices run on `beside`, a runner of their own, so that they need not wait for a training.
+    Undo and redo are laid out by whoever shows the tools. Interpolating, copying and the undo of many slices run on `beside`, a runner of their own, so that they need not wait for a training.
     """
 
     def __init__(
@@ -62,12 +65,12 @@ class LabellingTools(QWidget):
         self._turns = Turns(project, self.beside, self)
         strokes.come_after(self._turns)
         self.undo = push_button(
-            "Ctrl+Z  Undo",
+            "⌃Z Undo",
             "Take back the last change of any label, in whatever slice (Ctrl+Z).",
             partial(self.turn, True),
         )
         self.redo = push_button(
-            "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
+            "⌃⇧Z Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
         )
         self.unverified = QLabel(UNVERIFIED)
         self.accept_class = push_button(
@@ -95,6 +98,11 @@ class LabellingTools(QWidget):
             EXTRUDE_TIP,
             self.copy_on,
         )
+        self.proposed = push_button(
+            "U  Proposed",
+            "Go to the next slice whose label is proposed and not verified (U).",
+            self.next_proposed,
+        )
         self.reach = QSpinBox()
         self.brush = BrushRange(project, layers, self)
         for signal in (self.beside.started, self.beside.ended):
@@ -110,6 +118,7 @@ class LabellingTools(QWidget):
         return {
             "Shift-A": self.accept_one_class, "K": self.accept_one_component, "R": self.reject_slice,
             "I": self.fill_between, "Shift-I": self.copy_on, "W": self.brush.toggle,
+            "U": self.next_proposed,
         }  # fmt: skip
 
     def refresh(self) -> None:
@@ -119,13 +128,14 @@ class LabellingTools(QWidget):
         self.unverified.setVisible(is_proposed)
         copied = self._layers.marks.copied
         self._layers.note.show(COPIED.format(copied) if copied else NOTE if is_proposed else "")
+        self.proposed.setEnabled(bool(labels.unverified))
         self.undo.setEnabled(labels.can_undo)
         self.redo.setEnabled(labels.can_redo)
         predicted = key is not None and self._layers.prediction(key) is not None
         for button in (self.accept_class, self.accept_component):
             button.setEnabled(predicted)
         is_rejected = key is not None and key in self._layers.rejections
-        self.reject.setText("R  Bring back" if is_rejected and not is_proposed else "R  Reject")
+        self.reject.setText("R  Back" if is_rejected and not is_proposed else "R  Reject")
         self.reject.setEnabled(predicted or is_rejected or is_proposed)
         self._enable()
 
@@ -148,7 +158,7 @@ class LabellingTools(QWidget):
             self._turns.start(back)
 
     def accept_proposed(self) -> bool:
-        """Stand behind the propagated label of the slice in view; whether there was one."""
+        """Stand behind the propagated label of the slice in view and go on to the next one; whether there was one."""
         self._strokes.flush()
         key = self._layers.key
         if key is None or key not in self._project.labels.unverified:
@@ -158,8 +168,23 @@ class LabellingTools(QWidget):
         except VoidscopeError as error:
             self._failed.emit(str(error))
         else:
-            self._told.emit(f"{key}: accepted as it was proposed.")
+            left = len(self._project.labels.unverified)
+            self._told.emit(f"{key}: accepted as it was proposed; {left or 'none'} left to look at.")
+            if left:
+                self.next_proposed()
         return True
+
+    def next_proposed(self) -> None:
+        """Go to the next slice with a propagated label that nobody has verified, going round."""
+        waiting, key = self._project.labels.unverified, self._layers.key
+        after = [k for k in waiting if key is not None and k > key]
+        if not waiting:
+            self._told.emit(NO_PROPOSAL)
+            return
+        try:
+            self._layers.jump((after or waiting)[0])
+        except VoidscopeError as error:
+            self._failed.emit(str(error))
 
     def accept_one_class(self) -> None:
         """Take the prediction of the class painted with into the label where nothing is painted."""
@@ -224,7 +249,9 @@ class LabellingTools(QWidget):
     def _tell_proposed(self, keys: tuple[SliceKey, ...]) -> None:
         if keys:
             where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
-            self._told.emit(f"Proposed labels for {len(keys)} slices, {where}; look and accept each with A.")
+            self._told.emit(
+                f"Proposed labels for {len(keys)} slices, {where}; U goes to the next of them, A accepts it and goes on."
+            )
         else:
             self._told.emit("Nothing was proposed: every slice there is labelled, or has a stroke in it.")
         self.refresh()
@@ -264,9 +291,8 @@ class LabellingTools(QWidget):
         self.reach.setRange(-99, 99)
         self.reach.setValue(3)
         self.reach.setToolTip("How many slices to copy the label to; negative: to slices before this one.")
-        often, more, copy = QGridLayout(), QGridLayout(), QHBoxLayout()
-        for k, button in enumerate((self.reject, self.interpolate, self.undo, self.redo)):
-            often.addWidget(button, k // 2, k % 2)
+        often, more, copy = QHBoxLayout(), QGridLayout(), QHBoxLayout()
+        share(often, (self.reject, self.interpolate, self.proposed))
         for k, button in enumerate((self.accept_class, self.accept_component)):
             more.addWidget(button, 0, k)
         copy.addWidget(self.extrude, stretch=1)

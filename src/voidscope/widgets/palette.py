@@ -6,35 +6,35 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from voidscope.vocabulary import ClassMap
 from voidscope.widgets.colours import shown_classes
-from voidscope.widgets.keys import CLASSES, brief, printed
+from voidscope.widgets.keys import CLASSES, printed, spelled
 
-EDGES_PX = 26
+EDGES_PX = 16
 """What borders and padding take of a button's width."""
 
 
 class ClassButton(QPushButton):
-    """The key of a class, or its number, its name and count; where it is too narrow for all, the name gives way in its
-    middle, for the ends tell most: a count cut short is another count."""
+    """The key of a class, or its number, its name and count; where it is too narrow for all, the count is told in thousands, and
+    then the name gives way in its middle, for the ends tell most: a count cut short is another count."""
 
     def __init__(self, number: int, name: str) -> None:
         key = CLASSES[number - 1] if number <= len(CLASSES) else ""
         super().__init__()
-        self._key, self._name, self._count = brief(key) if key else str(number), name, ""
+        self._key, self._name, self._count = printed(key) if key else str(number), name, 0
+        self._counted = False
         self.setText(f"{self._key} {name}")
-        self.tip = f"Paint {name} ({printed(key)})." if key else f"Paint {name}."
+        self.tip = f"Paint {name} ({spelled(key)})." if key else f"Paint {name}."
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip(self.tip)
-        self.toggled.connect(self._label)
 
-    def count(self, pixels: str) -> None:
+    def count(self, pixels: int) -> None:
         """Show so many pixels."""
-        self._count = pixels
+        self._count, self._counted = pixels, True
         self._label()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -43,15 +43,18 @@ class ClassButton(QPushButton):
         self._label()
 
     def _label(self, *_: object) -> None:
-        font = QFont(self.font())
-        font.setBold(
-            self.isChecked()
-        )  # as the style sheet draws it, which the button's own font does not tell
-        metrics = QFontMetrics(font)
-        room = self.width() - metrics.horizontalAdvance(f"{self._key}  {self._count}") - EDGES_PX
-        fits = metrics.horizontalAdvance(self._name) <= room
-        shown = self._name if fits else metrics.elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)
-        self.setText(f"{self._key} {shown} {self._count}".rstrip())
+        metrics, counts = (
+            self.fontMetrics(),
+            (short(self._count), shorter(self._count)) if self._counted else ("",),
+        )
+        for count in counts:
+            room = self.width() - metrics.horizontalAdvance(f"{self._key}  {count}") - EDGES_PX
+            if metrics.horizontalAdvance(self._name) <= room:
+                break
+        shown = self._name
+        if metrics.horizontalAdvance(shown) > room:
+            shown = metrics.elidedText(shown, Qt.TextElideMode.ElideMiddle, room)
+        self.setText(f"{self._key} {shown} {count}".rstrip())
 
 
 class ClassPalette(QWidget):
@@ -84,8 +87,8 @@ class ClassPalette(QWidget):
         """Take the class colours that the person prefers now."""
         for entry, button in zip(shown_classes(self._classes).classes, self.buttons, strict=True):
             button.setStyleSheet(
-                f"QPushButton {{ text-align: left; padding: 3px 4px; border-left: 10px solid {entry.colour}; }}"
-                f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 10px; font-weight: bold; }}"
+                f"QPushButton {{ text-align: left; padding: 3px 2px; border-left: 7px solid {entry.colour}; }}"
+                f"QPushButton:checked {{ border: 2px solid {entry.colour}; border-left-width: 7px; }}"
             )
 
     def keys(self) -> dict[str, Callable[[], object]]:
@@ -95,12 +98,17 @@ class ClassPalette(QWidget):
     def set_pixels(self, counts: Iterable[int]) -> None:
         """Show the labelled pixels of each class, in id order."""
         for button, n in zip(self.buttons, counts, strict=True):
-            button.count(short(int(n)))
+            button.count(int(n))
             button.setToolTip(f"{button.tip} {int(n):,} pixels of it are labelled in training scans so far.")
 
     def _pick(self, class_id: int, *_: object) -> None:
         self.setValue(class_id)
         self.valueChanged.emit(class_id)
+
+
+def shorter(n: int) -> str:
+    """A count in fewer characters, to thousands from a thousand on: 904, 3k, 1.2M."""
+    return f"{n / 1e3:.0f}k" if 1000 <= n < 10_000 else short(n)
 
 
 def short(n: int) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
 from superqt import QCollapsible
 
@@ -41,7 +41,12 @@ NO_STUDY = "No gauge study has the viewer; plan or go on with one in Measure, Ga
 
 
 class ProjectView(QTabWidget):
-    """The four steps of a project; panels are refreshed by the project's events and never talk to each other."""
+    """The four steps of a project; panels are refreshed by the project's events and never talk to each other.
+
+    `looked(SliceKey or None)` when another slice came into view.
+    """
+
+    looked = Signal(object)
 
     def __init__(self, project: Project, runner: Runner, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -312,6 +317,7 @@ class ProjectView(QTabWidget):
         self.label.refresh_card()
         self.train.look()
         self.quick.ask()
+        self.looked.emit(self.layers.key)
 
 
 def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:

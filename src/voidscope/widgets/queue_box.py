@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QTabBar,
     QVBoxLayout,
     QWidget,
@@ -21,6 +20,7 @@ from voidscope.errors import VoidscopeError
 from voidscope.project import Mark, Project, State
 from voidscope.vocabulary import SliceKey
 from voidscope.widgets.finding_acts import FindingActs
+from voidscope.widgets.forms import share
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of
 from voidscope.widgets.queue_words import (
@@ -305,7 +305,7 @@ class QueueBox(QWidget):
 
     def _card(self, here: Suggestion | None) -> str:
         if here is not None:
-            return self._queued.card(here, self._project)
+            return self._queued.card(here, self._project, self._layers.prediction(here.key))
         return self._queued.without(self._project, bool(self.list.rows()), self._runner.busy)
 
     def _finding_card(self) -> str:
@@ -358,8 +358,8 @@ class QueueBox(QWidget):
         layout, filters, marks = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        _share(filters, (self.suggest, self.states, self.compare, self.scans, self.settled))
-        _share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
+        share(filters, (self.suggest, self.states, self.compare, self.scans, self.settled))
+        share(marks, (self.previous, self.next, self.skip, self.flag, self.never))
         layout.addWidget(self.tabs)
         layout.addLayout(filters)
         layout.addWidget(self.list, stretch=1)
@@ -367,13 +367,3 @@ class QueueBox(QWidget):
         layout.addWidget(self.card)
         layout.addWidget(self.grounds)
         layout.addLayout(marks)
-
-
-def _share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
-    """Widgets side by side that share the width there is; a list to choose from needs room for its arrow, too."""
-    row.setSpacing(4)
-    for widget in widgets:
-        widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        if isinstance(widget, QPushButton):
-            widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
-        row.addWidget(widget, stretch=3 if isinstance(widget, QComboBox) else 2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from voidscope.acquisition import Grounds, Suggestion
 from voidscope.project import Project
-from voidscope.vocabulary import Split
+from voidscope.vocabulary import Mask, Split
 from voidscope.widgets.explain import explain
 from voidscope.workflow import Review
 
@@ -61,10 +61,13 @@ class Queued:
         cycle = project.cycle
         return LEFT_OVER.format(cycle.number) if self.old and cycle is not None else self.grounds.text()
 
-    def card(self, here: Suggestion, project: Project) -> str:
-        """What speaks for the slice in view."""
-        why = CHOSEN.format(here.strategy) if self.old else explain(here, project.survey, project.classes)
-        return f"{here.key}: {why}"
+    def card(self, here: Suggestion, project: Project, mask: Mask | None = None) -> str:
+        """What speaks for the slice in view, of which `mask` (h, w) is predicted."""
+        if self.old:
+            return f"{here.key}: {CHOSEN.format(here.strategy)}"
+        before = dict.fromkeys(() if project.cycle is None else project.cycle.labelled, "learnt from")
+        before |= {s.key: "earlier in the queue" for s in self.picks if s.rank < here.rank}
+        return f"{here.key}: {explain(here, project.survey, project.classes, mask, before)}"
 
     def without(self, project: Project, listed: bool, busy: bool) -> str:
         """What there is to do where none is in view: whether any is `listed`, and whether a job is in the way."""

@@ -15,6 +15,8 @@ from voidscope.widgets.thumbnails import Thumbnail, Thumbnails
 
 ROW_PX = 38
 PICTURE_PX = 34
+LEAST_ROWS = 3
+"""Rows in sight on the smallest screen."""
 CHIPS = {
     "to do": "#5b6770", "proposed": "#7a4b9c", "labelled": "#1a7f4b", "skipped": "#8a6100", "flagged": "#0072b2", "never": "#b3261e",
 }  # fmt: skip
@@ -114,7 +116,7 @@ class RowList(QListView):
         self.setItemDelegate(RowDelegate(self))
         self.setToolTip("What to look at; click a row to go there. Bars: rareness, uncertainty, distance.")
         self.setUniformItemSizes(True)
-        self.setMinimumHeight(2 * ROW_PX)
+        self.setMinimumHeight(LEAST_ROWS * ROW_PX + 4)
         self.setMinimumWidth(0)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -123,8 +125,8 @@ class RowList(QListView):
         self.clicked.connect(lambda index: self.picked.emit(index.row()))
 
     def sizeHint(self) -> QSize:
-        """Two rows, or the buttons below would leave a small screen; a list takes more where there is room."""
-        return QSize(200, 2 * ROW_PX + 4)
+        """Three rows, or the buttons below would leave a small screen; a list takes more where there is room."""
+        return QSize(200, LEAST_ROWS * ROW_PX + 4)
 
     def rows(self) -> tuple[Row, ...]:
         """The rows shown."""

@@ -101,6 +101,10 @@ class Runner(QObject):
         """Whether the job that runs is one that gives way to another."""
         return self._worker is not None and self._yields
 
+    def waits_for(self) -> str:
+        """What has to end before another job can start, for the tooltip of what is disabled; empty where nothing has to."""
+        return f"{self._job.title} is running: wait for it, or cancel it." if self.busy and self._job else ""
+
     def is_free(self) -> bool:
         """Whether another job could start now; what is running is told where none could."""
         if self.busy and self._job is not None:

@@ -30,6 +30,15 @@ from voidscope.workflow import add_scans, doubts
 
 HEADER = ("scan", "slices", "labels", "µm", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
+NOT_CHOSEN = "Click a scan in the table first."
+ADD = ("add", "add_folder")
+TIPS = {
+    "add": "Choose scan files; spacing in µm is read from them where they have it.",
+    "add_folder": "Choose a folder of slice images, which is one scan.",
+    "split": "Learn from the selected scan from now on, or only judge on it.",
+    "remove": "Take the selected scan out of the project; its file and its labels are kept.",
+}
+"""What the buttons do that wait for a running job."""
 
 
 class ScansPanel(QWidget):
@@ -41,9 +50,7 @@ class ScansPanel(QWidget):
         super().__init__(parent)
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.add = QPushButton("Add scans…")
-        self.add.setToolTip("Choose scan files; spacing in µm is read from them where they have it.")
         self.add_folder = QPushButton("Folder…")
-        self.add_folder.setToolTip("Choose a folder of slice images, which is one scan.")
         self.test = QCheckBox("only to judge on")
         self.test.setToolTip(
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
@@ -54,9 +61,7 @@ class ScansPanel(QWidget):
         )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.split = QPushButton("Learn / judge")
-        self.split.setToolTip("Learn from the selected scan from now on, or only judge on it.")
         self.remove = QPushButton("Remove…")
-        self.remove.setToolTip("Take the selected scan out of the project; its file and its labels are kept.")
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)
         self.spacing = SpacingEditor()
@@ -91,10 +96,11 @@ class ScansPanel(QWidget):
         self._enable()
 
     def _enable(self, *_: object) -> None:
-        for button in (self.add, self.add_folder):
-            button.setEnabled(not self._runner.busy)
-        for button in (self.split, self.remove):
-            button.setEnabled(self.selected() is not None and not self._runner.busy)
+        busy, chosen = self._runner.waits_for(), self.selected() is not None
+        for name, tip in TIPS.items():
+            button, lacks = getattr(self, name), "" if chosen or name in ADD else NOT_CHOSEN
+            button.setEnabled(not (busy or lacks))
+            button.setToolTip(busy or lacks or tip)
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""

@@ -62,10 +62,10 @@ class StudyPage(QWidget):
             "⇧B  Background", "The rest of this slice is background (Shift+B).", self.fill
         )
         self.undo = push_button(
-            "Ctrl+Z  Undo", "Take back the last stroke on this slice (Ctrl+Z).", partial(self.turn, True)
+            "⌃Z  Undo", "Take back the last stroke on this slice (Ctrl+Z).", partial(self.turn, True)
         )
         self.redo = push_button(
-            "Ctrl+⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
+            "⌃⇧Z  Redo", "Do again what was undone (Ctrl+Shift+Z).", partial(self.turn, False)
         )
         self.leave_it = push_button(
             "Leave", "Back to the project; the study goes on later at this slice.", self.leave

@@ -55,7 +55,7 @@ WARM = (
     "Go on from the current model with the new labels, in a sixth of a retraining's steps (Shift+F). In six short trial runs it "
     "came to 99 % of a retraining's mIoU in three, 96 % at worst: to work with; retrain for what you report."
 )
-HEADER = ("cycle", "labels", "loss", "void", "mIoU", "s")
+HEADER = ("cycle", "labels", "loss", "void IoU", "mIoU", "time")
 FIELDS = (
     "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
     "balance_classes", "dice",
@@ -91,9 +91,9 @@ class TrainPanel(QWidget):
         self.preset = PresetBox(project.config)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
-        self.table: QTableWidget = plain_table(HEADER, wide=(0, 2, 3, 4))
+        self.table: QTableWidget = plain_table(HEADER, wide=(0, 2, 3, 4, 5))
         self.table.setToolTip(
-            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), seconds."
+            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), time it took."
         )
         self.plot = pg.PlotWidget()
         self.plot.setToolTip("Loss of each training, the last one thick.")
@@ -257,7 +257,7 @@ class TrainPanel(QWidget):
             len(cycle.labelled),
             f"{cycle.metrics['losses'][-1]:.3f}",
             *scores,
-            f"{cycle.metrics['seconds']:.0f}",
+            f"{cycle.metrics['seconds']:.0f} s",
         )
 
     def _plot(self, cycles: tuple[Cycle, ...]) -> None:

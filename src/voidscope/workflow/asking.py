@@ -155,7 +155,7 @@ def _foreground(classes: ClassMap) -> list[int]:
 def _eyes(project: Project, settings: Config) -> Eyes | None:
     """What looks at slices before there is a model; None when nothing is pretrained or nobody needs to look."""
     path = project.pretrained_path
-    if project.cycle is not None or settings.suggest.first in ORDERS or not path.is_file():
+    if project.cycle is not None or settings.suggest.first in (*ORDERS, "foreground") or not path.is_file():
         return None
     return path.read_bytes(), project.normalisation()
 
@@ -163,7 +163,10 @@ def _eyes(project: Project, settings: Config) -> Eyes | None:
 def _features(
     reader: SliceReader, keys: Sequence[SliceKey], settings: Config, eyes: Eyes | None
 ) -> Steps[npt.NDArray[np.float32] | None]:
-    """What the slices look like, (N, D), for a first batch that clusters them: to the pretrained network, else by grey level."""
+    """What the slices look like, (N, D), for a first batch that clusters them: to the pretrained network, else by grey level.
+
+    ``foreground`` goes by grey levels alone.
+    """
     if settings.suggest.first in ORDERS:
         yield Progress(0, 1, f"no model yet: drawing by {settings.suggest.first}")
         return None

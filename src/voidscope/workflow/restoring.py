@@ -17,7 +17,7 @@ MARGIN = 0.01
 def restore(project: Project, number: int) -> Cycle:
     """Make the model of cycle `number` the current one again: its weights become a new cycle, nothing is taken away.
 
-    What the model was evaluated as, its survey and its masks go along.
+    What the model was evaluated as, its survey and its masks go along; what it suggested stands again.
 
     Raises `ProjectError` where there is no such cycle or its weights are damaged.
     """

@@ -39,7 +39,8 @@ class Readiness:
         """The answer and why: all reasons where it is yes, the first thing missing where it is no."""
         if self.ready:
             return f"Ready to stop: {'; '.join(self.reasons)}."
-        more = f" ({len(self.missing) - 1} more)" if len(self.missing) > 1 else ""
+        n = len(self.missing) - 1
+        more = f" (and {n} more {'reason' if n == 1 else 'reasons'})" if n else ""
         return f"Not ready to stop: {self.missing[0]}{more}."
 
 
