@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from builders import bump_dataset, quick_project
 from voidscope.model import Finding
@@ -68,3 +69,5 @@ def dock(
     widget.show_project(project)
     yield widget
     widget.close_project()
+    viewer._layer_slicer.wait_until_idle()
+    QApplication.processEvents()  # what a slicing thread still had to tell this viewer, which is kept alive by it

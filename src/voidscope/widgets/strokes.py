@@ -71,14 +71,14 @@ class Strokes(QObject):
         self._unsaved: dict[int, Provenance] = {}
         self._unseen: set[int] = set()  # those of them that were not in view when they were painted on
         self._held: dict[SliceKey, _Held] = {}
-        self._failing = False
-        self._verb = ""
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._save_between_strokes)
-        self._latest = QTimer(self)  # runs from the end of the first stroke that is not saved yet
-        self._latest.setSingleShot(True)
-        self._latest.timeout.connect(self._save_all)
+        self._failing, self._verb = False, ""
+        self._timer, self._latest = (
+            QTimer(self),
+            QTimer(self),
+        )  # the latest: from the end of the first stroke not saved yet
+        for timer, act in ((self._timer, self._save_between_strokes), (self._latest, self._save_all)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(act)
         layers.leaving.connect(self.flush)
         layers.leaves.connect(self.release)
         layers.shown.connect(self.watch)
