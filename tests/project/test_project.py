@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from builders import SHAPE, add_cycle, add_scan, set_prediction, write_scan
 from voidscope.acquisition import Suggestion
@@ -298,6 +299,24 @@ def test_of_large_masks_only_the_one_asked_for_last_and_the_newest_are_held(
     gc.collect()
     assert [n for n in names if masks[n]() is not None] == ["s0", "s4"]
     assert [int(made.mask(n).max()) for n in names] == [1, 2, 3, 4, 5]
+
+
+def test_of_unpacked_scans_the_one_looked_at_and_the_one_before_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "OPEN_BYTES", 0)
+    made = Project.create(tmp_path / "many", ClassMap.hbm())
+    for n, name in enumerate("abcd"):
+        path = write_scan(tmp_path / f"{name}.tif", n)
+        pages = tifffile.imread(path)
+        tifffile.imwrite(path, pages, compression="zlib", photometric="minisblack")
+        add_scan(made, path)
+        made.volume(name).voxels[:]
+        made.memory.look_at(name)
+    assert list(made.memory.scans) == ["c", "d"]
+    assert made.memory.scans["c"].unpacked_bytes == made.volume("c").voxels.nbytes > 0
+    made.memory.look_at("c")
+    assert np.array_equal(made.volume("a").voxels[:], tifffile.imread(tmp_path / "a.tif"))  # opened again
 
 
 def _segmented(project: Project, scan: str, mask: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from napari.settings import get_settings
 from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from builders import QUICK, set_prediction
 from voidscope.cli.main import main
@@ -134,6 +135,8 @@ def person(
     _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
     yield Person(dock, qtbot)
     dock.close_project()
+    viewer._layer_slicer.wait_until_idle()
+    QApplication.processEvents()  # what a slicing thread still had to tell this viewer, which is kept alive by it
 
 
 def test_the_first_fifteen_minutes(

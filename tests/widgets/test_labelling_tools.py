@@ -104,7 +104,7 @@ def test_a_rejected_prediction_cannot_be_accepted_until_it_is_brought_back(
     assert bench.find("prediction").data[:, KEY.index].max() == 0
     panel.accept_prediction()
     assert len(bench.project.labels) == 0
-    assert panel.tools.reject.text() == "R  Bring back"
+    assert panel.tools.reject.text() == "R  Back"
     panel.tools.reject_slice()
     assert (bench.find("prediction").data[:, KEY.index] == mask).all()
     panel.accept_prediction()
@@ -398,7 +398,7 @@ def split(bench: Bench) -> Bench:
     """Its slice is dark on the left and bright on the right; the brush is large and paints void."""
     image = np.full(bench.project.scan("a").shape, 1_000.0, np.float32)
     image[:, :, 10:] = 50_000.0
-    bench.project._volumes["a"] = replace(bench.project.volume("a"), voxels=image)
+    bench.project.memory.scan("a")._volume = replace(bench.project.volume("a"), voxels=image)
     bench.layers.paint_with(VOID)
     bench.find("labels").brush_size = 9
     return bench

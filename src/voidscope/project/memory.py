@@ -16,6 +16,9 @@ from voidscope.volume import Volume
 HELD_BYTES = 64 * 2**20
 """So much of what is not looked at now is kept: masks of small scans, labels of others."""
 
+OPEN_BYTES = 512 * 2**20
+"""So much of scans that were unpacked and are looked at no more is kept."""
+
 
 class HeldMasks(dict[str, Mask]):
     """Masks (z, y, x) by scan: the one asked for last, which is the one in view, the newest beside it, and others up to `HELD_BYTES`."""
@@ -87,6 +90,16 @@ class Memory:
     def volume(self, scan: str) -> Volume:
         """A scan, opened lazily and kept open; raises `ProjectError` when its file is gone or has changed."""
         return self.scan(scan).volume()
+
+    def look_at(self, name: str) -> None:
+        """Note which scan is looked at now. It stays open, as does the one before; of others those asked for longest ago are let go of where
+        more than `OPEN_BYTES` of them are unpacked.
+        """
+        now = self.scan(name)
+        self.scans[name] = self.scans.pop(name, now)
+        others = list(self.scans)[:-2]
+        while others and sum(self.scans[n].unpacked_bytes for n in others) > OPEN_BYTES:
+            del self.scans[others.pop(0)]
 
     def is_at_hand(self, scan: str) -> bool:
         """Whether a slice of a scan can be looked at without its file being opened and unpacked."""

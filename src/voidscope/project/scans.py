@@ -161,6 +161,11 @@ class OpenedOnce:
         """Whether a slice of it can be looked at without its file being opened and unpacked."""
         return self._volume is not None and getattr(self._volume.voxels, "at_hand", True)
 
+    @property
+    def unpacked_bytes(self) -> int:
+        """What of it is in memory and would have to be unpacked again."""
+        return 0 if self._volume is None else int(getattr(self._volume.voxels, "unpacked_bytes", 0))
+
     def volume(self) -> Volume:
         """The scan; raises as `ScanRecord.open` where it is not open yet."""
         with self._lock:

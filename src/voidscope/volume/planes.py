@@ -57,6 +57,11 @@ class Planes:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
+    def unpacked_bytes(self) -> int:
+        """What it holds in memory since all of it was unpacked."""
+        return 0 if self._kept is None else self.nbytes
+
+    @property
     def at_hand(self) -> bool:
         """Whether a cut across all planes unpacks none."""
         return self._kept is not None or not self._keep

@@ -146,6 +146,7 @@ class ScanLayers(QObject):
             self.marks.hide()
         before, self._scan = self._scan, new.record.name
         self._plane, self.filled = new.record.plane, new.filled
+        self._project.memory.look_at(new.record.name)
         self.own.put_image(new.voxels, before)
         self._viewer.layers.selection.active = self.labels.fill(new.painted, new.record)
         self._mouse.follow()

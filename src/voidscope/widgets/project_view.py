@@ -314,6 +314,8 @@ class ProjectView(QTabWidget):
 
     def _step_changed(self, event: Any = None) -> None:
         self.layers.labels.drop_draft()
+        if self.layers.scan is not None:  # whoever goes through slices stays here
+            self.layers.ahead.stay()
         self.label.refresh_card()
         self.train.look()
         self.quick.ask()

@@ -72,10 +72,7 @@ class Strokes(QObject):
         self._unseen: set[int] = set()  # those of them that were not in view when they were painted on
         self._held: dict[SliceKey, _Held] = {}
         self._failing, self._verb = False, ""
-        self._timer, self._latest = (
-            QTimer(self),
-            QTimer(self),
-        )  # the latest: from the end of the first stroke not saved yet
+        self._timer, self._latest = QTimer(self), QTimer(self)  # _latest: since the first stroke not saved
         for timer, act in ((self._timer, self._save_between_strokes), (self._latest, self._save_all)):
             timer.setSingleShot(True)
             timer.timeout.connect(act)

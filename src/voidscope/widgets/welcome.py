@@ -30,6 +30,7 @@ class Welcome(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._words)
         layout.addWidget(self.go_on)
+        self.go_on.setToolTip("Open the project that was opened last.")
         self.go_on.hide()
         self.go_on.clicked.connect(lambda: self.picked.emit(self._last))
 
