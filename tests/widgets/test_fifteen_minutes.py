@@ -135,8 +135,10 @@ def person(
     _, dock = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")
     yield Person(dock, qtbot)
     dock.close_project()
-    viewer._layer_slicer.wait_until_idle()
-    QApplication.processEvents()  # what a slicing thread still had to tell this viewer, which is kept alive by it
+    if request.param:
+        viewer.window._qt_window.hide()  # draws no more
+        viewer._layer_slicer.wait_until_idle()
+        QApplication.processEvents()  # what a slicing thread still had to tell this viewer, which is kept alive by it
 
 
 def test_the_first_fifteen_minutes(
