@@ -7,7 +7,7 @@ order in which the positions come, nor on where their origin lies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,19 +48,25 @@ def arranged(positions: Points) -> tuple[tuple[int, Place], ...]:
     return tuple((int(k), Place(f"b{n:03d}")) for n, k in enumerate(order, start=1))
 
 
+def free_places(taken: Iterable[tuple[int | None, int | None]]) -> list[Place]:
+    """The places of a grid that are not `taken` (row, column from 1); none where nothing stands in a grid."""
+    known = {(r, c) for r, c in taken if r and c}
+    rows, columns = (range(1, max((at[k] for at in known), default=0) + 1) for k in (0, 1))
+    return [_place(np.array([r - 1, c - 1])) for r in rows for c in columns if (r, c) not in known]
+
+
 def empty_places(places: Sequence[Place], positions: Points) -> dict[str, Points]:
-    """Where the places of a grid lie, (2,) in um, at which none of its structures stands, by their names; none where there is no grid.
+    """Where the `free_places` of a grid lie, (2,) in um, by their names; none where not all of its structures stand in it.
 
     `positions` (N, 2) are those of the `places`; of the straight grid that fits them best.
     """
-    taken = [(p.row, p.column) for p in places if p.row and p.column]
-    if not taken or len(taken) < len(places):
+    at = [(p.row, p.column) for p in places]
+    free = free_places(at)
+    if not free or not all(r and c for r, c in at):
         return {}
-    at = np.array(taken)
-    plane, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(at)), at]), positions, rcond=None)
-    rows, columns = (range(1, n + 1) for n in at.max(axis=0).tolist())
-    free = [(r, c) for r in rows for c in columns if (r, c) not in taken]
-    return {f"r{r}c{c}": np.array([1.0, r, c]) @ plane for r, c in free}
+    taken = np.array(at, np.float64)
+    plane, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(taken)), taken]), positions, rcond=None)
+    return {p.name: np.array([1.0, p.row, p.column], np.float64) @ plane for p in free}
 
 
 def _place(at: Ints) -> Place:

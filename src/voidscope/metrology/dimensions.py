@@ -93,9 +93,9 @@ def dimensions(
     the pad moves no pad.
 
     Heights are medians over the columns (along the build axis) of the pillar, widths and the pillar's edges medians over the
-    levels (across it), the solder's edges the `BULGE` percentile of its levels; a neck in it is taken at its narrowest level. All are whole voxels wide at each column or
-    level, so a body of straight walls is measured to the voxel, but where `odds` say how sure a model was of each voxel:
-    then edges are interpolated (`margins`). Centres are means, finer than a voxel.
+    levels (across it), the solder's edges the `BULGE` percentile of its levels; a neck in it is taken at its narrowest level. All
+    are whole voxels wide at each column or level, so a body of straight walls is measured to the voxel, but where `odds` say how
+    sure a model was of each voxel: then edges are interpolated (`margins`). Centres are means, finer than a voxel.
     """
     return _by_columns(BumpParts.of(mask, classes, recipe), mask, classes, spacing_um, recipe, odds)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from voidscope.errors import named
+from voidscope.metrology.arrangement import free_places
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
 from voidscope.metrology.quantities import BY_BUMP, OF_BUMP
 from voidscope.metrology.verdict import Outcome, Verdict
@@ -90,7 +91,8 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     else:
         told = found.doubts
         verdict, reason = _by_bumps(found)
-    empty = named(_empty_places(found.bumps))
+    free = free_places((b.structure.row, b.structure.column) for b in found.bumps)
+    empty = named(p.name for p in free)
     reason = f"{reason}; no bump at {empty}" if empty else reason
     return replace(found, verdict=verdict, reason=reason, doubts=told)
 
@@ -103,13 +105,6 @@ def _remnants(found: ScanMeasurement) -> str:
         if at
         else ""
     )
-
-
-def _empty_places(bumps: Sequence[Bump]) -> list[str]:
-    """Names of the places of a grid at which none of its bumps stands; none where there is no grid."""
-    taken = {(b.structure.row, b.structure.column) for b in bumps if b.structure.row and b.structure.column}
-    rows, columns = (range(1, max((at[k] for at in taken), default=0) + 1) for k in (0, 1))
-    return [f"r{r}c{c}" for r in rows for c in columns if (r, c) not in taken]
 
 
 def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
