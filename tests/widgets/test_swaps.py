@@ -113,6 +113,22 @@ def test_a_jump_that_fails_leaves_the_scan_in_view_watched_and_is_told(
     assert not dock.view.unsaved
 
 
+def test_who_goes_through_slices_while_another_scan_is_opened_is_not_taken_away(
+    dock: Any, project: Project, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = dock.view.layers
+    layers.jump(SliceKey("a", 2))
+    qtbot.waitUntil(lambda: layers.key == SliceKey("a", 2) and layers.ahead.runner.idle, timeout=MINUTE_MS)
+    monkeypatch.setattr("voidscope.widgets.ahead.AT_ONCE_VOXELS", 0)
+    project.memory.scans.pop("b", None)
+    layers.jump(SliceKey("b", 4))
+    assert not layers.ahead.runner.idle
+    dock._viewer.dims.set_current_step(project.scan("a").plane.axis, 3)
+    qtbot.waitUntil(lambda: layers.ahead.runner.idle, timeout=MINUTE_MS)
+    qtbot.wait(50)
+    assert layers.key == SliceKey("a", 3)
+
+
 @pytest.fixture(params=[False, True], ids=["in step", "async"])
 def pages_of_b(
     request: pytest.FixtureRequest, dock: Any, project: Project, monkeypatch: pytest.MonkeyPatch
