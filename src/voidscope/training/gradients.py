@@ -64,9 +64,13 @@ class Gradients:
             self._recorded[shapes] = record(self._network, self._loss, given)
         return self._recorded[shapes]
 
-    def _give_up(self, error: RuntimeError) -> None:
+    def let_go(self) -> None:
+        """Record no step from now on, and let go of the memory of those recorded."""
         self._may_record = False
         self._recorded.clear()
+
+    def _give_up(self, error: RuntimeError) -> None:
+        self.let_go()
         self.warnings.append(f"Steps are launched one kernel at a time, which is slower: {one_line(error)}.")
 
     def _ordinary(self, *given: torch.Tensor) -> torch.Tensor:

@@ -241,11 +241,7 @@ class _Pretraining:
                 f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
                 "half of it (fewer negatives), or pretrain.devices=1."
             )
-        said = self.gradients.warnings
-        self.gradients = Gradients(
-            self.networks, self._loss, self.compute.device, record=False
-        )  # lets go of recordings
-        self.gradients.warnings += said
+        self.gradients.let_go()
         if self.most > 1:
             self.most //= 2
             return f"steps are now added up from {self.most} slices at a time, of which batch norm is then, the loss still of all"

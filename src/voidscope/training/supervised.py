@@ -251,11 +251,7 @@ class _Supervised:
 
     def save_memory(self) -> str | None:
         """Halve how many crops are in memory at once, adding up their gradients; then leave the GPU."""
-        said = self.gradients.warnings
-        self.gradients = Gradients(
-            self.segmenter, self._loss, self.compute.device, record=False
-        )  # lets go of recordings
-        self.gradients.warnings += said
+        self.gradients.let_go()
         if self.most > self._least:
             self.most = max(self._least, self.most // 2)
             return f"steps are now added up from {self.most} crops at a time"
