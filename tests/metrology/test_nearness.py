@@ -7,6 +7,7 @@ import io
 import json
 import math
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from voidscope.metrology import (
     measure_scan,
     nearness,
 )
-from voidscope.metrology.clouds import Clouds, closest
+from voidscope.metrology.clouds import Clouds, Extent, closest
 from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.nearness import meetings, shaped
 
@@ -51,7 +52,41 @@ def cube(z: int, y: int, x: int, side: int = 7) -> tuple[slice, slice, slice]:
 def voids_of(
     mask: np.ndarray, spacing: Triple = (1, 1, 1), recipe: MeasureConfig = RECIPE
 ) -> tuple[Void, ...]:
-    return shaped(find_voids(mask, [VOID], spacing, recipe.connectivity), mask, HBM, spacing, recipe)
+    return shaped(find_voids(mask, [VOID], spacing, recipe.connectivity), mask, HBM, spacing, recipe)()
+
+
+def test_many_shapes_are_told_in_another_process_and_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = joint(cube(17, 6, 6), cube(17, 18, 18), cube(26, 6, 18, side=2))
+    here = voids_of(mask)
+    monkeypatch.setattr(nearness, "MANY", 2)
+    told = apart_of(monkeypatch)
+    assert voids_of(mask) == here
+    assert told == [nearness.TITLE]
+    assert not caplog.records
+
+    monkeypatch.setattr(nearness, "SPARSE", 0.0)
+    assert voids_of(mask) == here
+    assert len(told) == 1  # voids that fill much of the mask are not handed over
+
+    monkeypatch.setattr(nearness, "SPARSE", 1.0)
+    monkeypatch.setattr("sys.executable", "no such Python")
+    assert voids_of(mask) == here
+    assert "no such Python" in caplog.text
+
+
+def apart_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of what is done in another process from now on."""
+    told: list[str] = []
+    really = nearness.apart
+
+    def noted(title: str, make: Any) -> Any:
+        told.append(title)
+        return really(title, make)
+
+    monkeypatch.setattr(nearness, "apart", noted)
+    return told
 
 
 def solid(points: np.ndarray) -> np.ndarray:
@@ -225,9 +260,9 @@ def test_the_nearest_of_clouds_is_that_of_all_their_points(
         slow = np.linalg.norm(mine[:, None] - others[None], axis=2).min()
         assert made.distance(mine, without=own) == pytest.approx(slow, abs=1e-12)
         assert made.distance(mine) == 0
-        assert closest(mine, others) == pytest.approx(slow, abs=1e-12)
-        assert closest(mine, others, within=slow + 1) == pytest.approx(slow, abs=1e-12)
-        assert slow == 0 or closest(mine, others, within=slow / 2) >= slow
+        assert closest(Extent.of(mine), others) == pytest.approx(slow, abs=1e-12)
+        assert closest(Extent.of(mine), others, within=slow + 1) == pytest.approx(slow, abs=1e-12)
+        assert slow == 0 or closest(Extent.of(mine), others, within=slow / 2) >= slow
     assert Clouds.of(parts[:1], spacing).distance(mine, without=0) == math.inf
 
 

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Steps
-from voidscope.project import Labels, Project, Putting, Turning, atomic, drafting, journal, label_files
+from voidscope.project import Labels, Project, Putting, atomic, drafting, journal, label_files
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.widgets.labelling_tools import LabellingTools
 from voidscope.workflow import put_labels, turn
@@ -45,13 +45,12 @@ def said(dock: Any) -> list[str]:
     return told
 
 
-@pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Undo and redo end, on their worker, no sooner than this is set."""
+def slowed(monkeypatch: pytest.MonkeyPatch, verb: Callable[..., Job[Any, Any]]) -> threading.Event:
+    """Let the window's jobs of a verb end, on their worker, no sooner than the event is set."""
     going = threading.Event()
 
-    def slow(project: Project, turning: Turning) -> Job[Any, Any]:
-        job = turn(project, turning)
+    def slow(*asked: Any) -> Job[Any, Any]:
+        job = verb(*asked)
 
         def steps() -> Steps[Any]:
             made = yield from job.steps()
@@ -60,28 +59,21 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
         return replace(job, steps=steps)
 
-    monkeypatch.setattr("voidscope.widgets.turns.turn", slow)
-    yield going
+    monkeypatch.setattr(f"voidscope.widgets.turns.{verb.__name__}", slow)
+    return going
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Undo and redo end no sooner than this is set."""
+    yield (going := slowed(monkeypatch, turn))
     going.set()
 
 
 @pytest.fixture
 def saving(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Labels of many slices are ready, on their worker, no sooner than this is set."""
-    going = threading.Event()
-
-    def slow(project: Project, asked: Putting) -> Job[Any, Any]:
-        job = put_labels(project, asked)
-
-        def steps() -> Steps[Any]:
-            made = yield from job.steps()
-            going.wait(60)
-            return made
-
-        return replace(job, steps=steps)
-
-    monkeypatch.setattr("voidscope.widgets.turns.put_labels", slow)
-    yield going
+    """Labels of many slices are ready no sooner than this is set."""
+    yield (going := slowed(monkeypatch, put_labels))
     going.set()
 
 

@@ -89,7 +89,8 @@ def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, u
     wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
     first = np.zeros(block.shape[1:], np.int32)  # one above the topmost voxel of the wall
     for level, plane in enumerate(block, start=1):
-        np.copyto(first, level, where=plane == wall_id)
+        if (there := plane == wall_id).any():
+            np.copyto(first, level, where=there)
     void = below = 0
     for level in range(recipe.band_voxels):
         at = first + level

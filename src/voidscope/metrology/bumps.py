@@ -28,7 +28,14 @@ from voidscope.metrology.doubts import (
 )
 from voidscope.metrology.holes import Hole, holes_of
 from voidscope.metrology.margins import Margins
-from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded, measure_clean, voids_of
+from voidscope.metrology.measurement import (
+    Bump,
+    ScanMeasurement,
+    concluded,
+    measure_clean,
+    telling_voids,
+    voids_of,
+)
 from voidscope.metrology.readings import (
     cleaned,
     cut_off,
@@ -80,7 +87,7 @@ def measure_scan(
         changed = {**changed, **far}
     _load_libraries()
     with ThreadPoolExecutor(WORKERS) as pool:  # what takes long leaves the interpreter free
-        voids = pool.submit(voids_of, mask, classes, spacing, recipe)
+        voids = pool.submit(telling_voids(mask, classes, spacing, recipe))
         closed = pool.submit(holes_of, mask, classes)
         found = split(mask, classes, spacing, recipe)
         met = _met(found, before, classes, recipe)

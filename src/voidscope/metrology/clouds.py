@@ -1,8 +1,8 @@
 """Distances from a void to the nearest of very many points: points lie in clouds, each with its box, and few clouds are looked into.
 
-A cloud cannot be nearer than its box is. So the distance to the points of a cloud close by is an upper bound, clouds whose boxes lie
-farther are left alone, and the rest are looked into, some of the nearest boxes at a time, until no box is nearer than what was found.
-Nothing is approximated.
+A cloud cannot be nearer than its box is, to the void's box or to the ball around it. So the distance to one point of a cloud close by is an
+upper bound, clouds that lie farther are left alone, and the rest are looked into, some of the nearest at a time, until none is nearer
+than what was found. Nothing is approximated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLOCK = 16
 """Edge in voxels of the blocks whose points are a cloud."""
 FEW = 8
 """Clouds among which the first is chosen."""
-TOGETHER = 32
+TOGETHER = 8
 """So many clouds are looked into at once."""
 ROUNDING = 1e-9
 """A bound is widened by this share of it before anything is left out."""
@@ -78,25 +78,49 @@ class Clouds:
 
     def distance(self, points: Floats, without: int = -1) -> float:
         """From the nearest of some points (M, 3) in um to the nearest of all clouds but cloud `without`; inf where there is no other."""
-        low, high = points.min(axis=0), points.max(axis=0)
-        middle = (low + high) / 2
-        near = np.atleast_1d(self.tree.query(middle, min(FEW, self.tree.n))[1])
+        own = Extent.of(points)
+        near = np.atleast_1d(self.tree.query(own.middle, min(FEW, self.tree.n))[1])
         near = near[near != without]
         if not len(near):
             return math.inf
-        first = near[_apart(self.low[near], self.high[near], low, high).argmin()]
-        best = closest(points, self.clouds([first]))
-        ball = best + self.reach + math.dist(low, high) / 2
-        near = np.array(self.tree.query_ball_point(middle, ball * (1 + ROUNDING)), np.int64)
-        near = near[(near != without) & (near != first)]
-        bound = np.sqrt(_apart(self.low[near], self.high[near], low, high))
+        first = self.clouds([near[_apart(self.low[near], self.high[near], own.low, own.high).argmin()]])
+        one = first[_apart(first, first, own.middle, own.middle).argmin()]
+        best = math.sqrt(_apart(points, points, one, one).min())
+        ball = best + self.reach + own.radius
+        near = np.array(self.tree.query_ball_point(own.middle, ball * (1 + ROUNDING)), np.int64)
+        near = near[near != without]
+        bound = own.at_least(self.low[near], self.high[near])
         order = np.argsort(bound, kind="stable")
         for some in (order[k : k + TOGETHER] for k in range(0, len(order), TOGETHER)):
             some = some[bound[some] < best]
             if not len(some):
                 break
-            best = min(best, closest(points, self.clouds(near[some]), best))
+            best = min(best, closest(own, self.clouds(near[some]), best))
         return best
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Points (N, 3) with the box `low` to `high` and the ball about its `middle` that they lie in."""
+
+    points: Floats
+    low: Floats
+    high: Floats
+    middle: Floats
+    radius: float
+
+    @classmethod
+    def of(cls, points: Floats) -> Extent:
+        """Around one point or more."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        middle = (low + high) / 2
+        return cls(points, low, high, middle, math.sqrt(_apart(points, points, middle, middle).max()))
+
+    def at_least(self, low: Floats, high: Floats) -> Floats:
+        """A bound (B,) below which no distance from the points to what lies in boxes (B, 3) is: neither their box nor their ball is nearer."""
+        from_box = _apart(low, high, self.low, self.high)
+        from_middle = np.sqrt(_apart(low, high, self.middle, self.middle))
+        return np.asarray(np.maximum(np.sqrt(from_box), from_middle - self.radius) * (1 - ROUNDING))
 
 
 def blocks(points: Lattice) -> list[Lattice]:
@@ -108,31 +132,26 @@ def blocks(points: Lattice) -> list[Lattice]:
     return np.split(points.T.take(order, axis=1).T, np.flatnonzero(np.diff(block[order])) + 1)
 
 
-def closest(a: Floats, b: Floats, within: float = math.inf) -> float:
-    """Least distance between two sets of points (N, 3) and (M, 3), exactly; inf where it is not below `within`.
+def closest(a: Extent, b: Floats, within: float = math.inf) -> float:
+    """Least distance of some points from others (M, 3), exactly; inf where it is not below `within`.
 
-    A point of b cannot be nearer than the ball around a is, nor than a's box. So the one nearest to that ball's centre gives a bound, and
-    points too far to be of the nearest pair are left out first.
+    Points that are too far from the others' box, or from their ball, to be of the nearest pair are left out first.
     """
     from scipy.spatial import cKDTree
     from scipy.spatial.distance import cdist
 
-    low, high = a.min(axis=0), a.max(axis=0)
-    centre = ((low + high) / 2)[None]
-    radius, off = cdist(a, centre).max(), cdist(b, centre)[:, 0]
-    nearest = float(cdist(a, b[off.argmin()][None], "sqeuclidean").min())
-    most = min(within * within, nearest * (1 + ROUNDING))
-    b = b[off <= (math.sqrt(most) + radius) * (1 + ROUNDING)]
-    b = b[_apart(b, b, low, high) <= most]
+    far, most = (within + a.radius) * (1 + ROUNDING), within * within * (1 + ROUNDING)
+    b = b[_apart(b, b, a.middle, a.middle) <= far * far]
+    b = b[_apart(b, b, a.low, a.high) <= most]
     if not len(b):
         return math.inf
-    a = a[_apart(a, a, b.min(axis=0), b.max(axis=0)) <= most]
-    if not len(a):
+    points = a.points[_apart(a.points, a.points, b.min(axis=0), b.max(axis=0)) <= most]
+    if not len(points):
         return math.inf
-    if len(a) * len(b) > ALL_PAIRS:
-        return float(cKDTree(b).query(a)[0].min())
+    if len(points) * len(b) > ALL_PAIRS:
+        return float(cKDTree(b).query(points)[0].min())
     step = max(1, PAIRS_AT_ONCE // len(b))
-    parts = (a[k : k + step] for k in range(0, len(a), step))
+    parts = (points[k : k + step] for k in range(0, len(points), step))
     return math.sqrt(min(cdist(part, b, "sqeuclidean").min() for part in parts))
 
 

@@ -21,6 +21,8 @@ SLAB_VOXELS = 2**23
 """Voxels labelled at once: about 40 MiB of working memory."""
 CHUNK_VOXELS = 2**18
 """Voxels compared at once: what stays in a processor's cache."""
+BYTE = 255
+"""The most that a byte counts."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -78,13 +80,17 @@ def find_components(
         there = of_classes(planes[start:stop], ids).view(
             np.uint8
         )  # as bool, cc3d 4.1 stops at a row of three voxels
+        if not there.any():
+            seam = np.zeros(0, np.int64)
+            continue
         labels, n = cc3d.connected_components(there, connectivity=connectivity, return_N=True)
         if start:
             links.append(_links(seam, _at_starts(labels[0], there[0]) + offset))
         own = slice(None) if stop == len(planes) else slice(-1)
         parts.append(labelled(labels[own], n, start, there[own]))
         seam, offset = _at_starts(labels[-1], there[-1]) + offset, offset + n
-    found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
+    nothing = Components(*np.zeros((1, 0), np.int64), *np.zeros((3, 0, 3), np.int64))
+    found = Components(*(np.concatenate([getattr(p, name) for p in [nothing, *parts]]) for name in _COLUMNS))
     return found.merged(_groups(offset, np.concatenate([np.zeros((2, 0), np.int64), *links], axis=1))).along(
         [order.index(a) for a in range(3)]
     )
@@ -124,20 +130,23 @@ def columns_of(mask: Mask, ids: Sequence[int], axis: int) -> npt.NDArray[np.bool
     return found
 
 
-def chunks(mask: Mask, most: int | None = None) -> Iterator[slice]:
-    """The planes of a mask in as few slices as stay within `CHUNK_VOXELS` and `most` planes, a plane each at least."""
+def chunks(mask: Mask) -> Iterator[slice]:
+    """The planes of a mask in as few slices as stay within `CHUNK_VOXELS`, a plane each at least."""
     step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
-    step = step if most is None else min(step, most)
     return (slice(start, start + step) for start in range(0, len(mask), step))
 
 
 def plane_counts(mask: Mask, class_id: int) -> tuple[Ints, Ints, Ints]:
-    """Voxels of a class in each plane across z, y and x; so many planes at a time that a byte can count them."""
+    """Voxels of a class in each plane across z, y and x; columns are counted in bytes, for as many planes as a byte can count."""
     levels, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1:], np.int64)
-    for chunk in chunks(mask, most=255):
-        there = mask[chunk] == class_id
-        levels[chunk] = [np.count_nonzero(plane) for plane in there]
-        columns += np.add.reduce(there.view(np.uint8), axis=0, dtype=np.uint8)
+    for start in range(0, len(mask), BYTE):
+        counted = np.zeros(mask.shape[1:], np.uint8)
+        for level, plane in enumerate(mask[start : start + BYTE], start=start):
+            there = plane == class_id
+            levels[level] = n = np.count_nonzero(there)
+            if n:
+                counted += there.view(np.uint8)
+        columns += counted
     return levels, columns.sum(axis=1), columns.sum(axis=0)
 
 

@@ -10,17 +10,21 @@ or pad. A *neighbour* is any other void of `COUNTABLE_VOXELS` or more.
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from voidscope.apart import apart
 from voidscope.config import MeasureConfig
+from voidscope.jobs import Job, Progress, Steps, attempt, execute
 from voidscope.metrology.clouds import BLOCK, Clouds, Lattice, blocks
 from voidscope.metrology.components import Components
-from voidscope.metrology.pieces import Pieces
+from voidscope.metrology.pieces import Part, Pieces
 from voidscope.metrology.shapes import (
     FLATTEST,
     around_corners,
@@ -38,37 +42,52 @@ from voidscope.volume import Spacing
 
 STRUCTURE, OUTSIDE, SOLDER, WALL = 1, 2, 4, 8
 """What meets at a corner of voxels; a corner may have all."""
+MANY = 1000
+"""So many shapes are told in a process of their own, beside what else is measured, if the boxes of all voids fill no more than `SPARSE`
+of the mask: they take many small steps, during which Python lets no other thread go on.
+"""
+SPARSE = 0.125
+TITLE = "telling the shapes of voids"
+
+log = logging.getLogger(__name__)
 
 
 def shaped(
     voids: Sequence[Void], mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
     known: Callable[[Void], Shape | None] = lambda _: None,
-) -> tuple[Void, ...]:  # fmt: skip
-    """The voids of a mask (z, y, x), all of them given, each of `QUANTIFIABLE_VOXELS` or more with its shape.
+) -> Callable[[], tuple[Void, ...]]:  # fmt: skip
+    """What gives the voids of a mask (z, y, x), all of them given, each of `QUANTIFIABLE_VOXELS` or more with its shape; what takes long
+    is left to it, while what reads all of the mask is done at once.
 
     Smaller ones are left without: their shape is that of their voxels. So are all where a voxel is more than `FLATTEST` times as
     long as wide. `known` gives the shapes that were measured already.
     """
     if max(spacing_um) > FLATTEST * min(spacing_um):
-        return tuple(voids)
+        return lambda: tuple(voids)
     there = [known(v) if v.n_voxels >= QUANTIFIABLE_VOXELS else None for v in voids]
     voids = [replace(v, shape=shape) for v, shape in zip(voids, there, strict=True)]
     sized = [k for k, v in enumerate(voids) if v.n_voxels >= QUANTIFIABLE_VOXELS and v.shape is None]
     if not sized:
-        return tuple(voids)
+        return lambda: tuple(voids)
     pieces = _pieces(voids, mask, classes, recipe)
+    countable = np.flatnonzero(pieces.found.n_voxels >= COUNTABLE_VOXELS).tolist()
     wanted = set(sized)
-    looks = {
-        k: _Look.at(pieces, k, k in wanted, spacing_um)
-        for k in np.flatnonzero(pieces.found.n_voxels >= COUNTABLE_VOXELS).tolist()
-    }
-    number = {k: n for n, k in enumerate(looks)}
-    near = (
-        Clouds.of([look.outline for look in looks.values()], spacing_um),
-        *meetings(mask, classes, recipe, spacing_um),
+    cuts = (
+        _Cut(pieces.own(k), pieces.found.first[k], voids[k].volume_um3 if k in wanted else None)
+        for k in countable
     )
-    shapes = {k: looks[k].shape(voids[k].volume_um3, number[k], *near, spacing_um) for k in sized}
-    return tuple(replace(v, shape=shapes[k]) if k in shapes else v for k, v in enumerate(voids))
+    near = meetings(mask, classes, recipe, spacing_um)
+    small = sum(math.prod(b - a for a, b in voids[k].box) for k in countable) <= mask.size * SPARSE
+    if len(sized) >= MANY and small:
+        tell = partial(_elsewhere, list(cuts), *near, spacing_um)
+    else:
+        tell = partial(_here, cuts, *near, spacing_um)
+
+    def told() -> tuple[Void, ...]:
+        shapes = dict(zip(sized, tell(), strict=True))
+        return tuple(replace(v, shape=shapes[k]) if k in shapes else v for k, v in enumerate(voids))
+
+    return told
 
 
 def _pieces(voids: Sequence[Void], mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Pieces:
@@ -81,30 +100,82 @@ def _pieces(voids: Sequence[Void], mask: Mask, classes: ClassMap, recipe: Measur
 
 
 @dataclass(frozen=True)
+class _Cut:
+    """A void cut out of the mask: its voxels in its box (z, y, x), the box's first voxel, and its volume where its shape is wanted."""
+
+    own: Part
+    first: npt.NDArray[np.int64]
+    volume_um3: float | None
+
+
+def _shapes(
+    cuts: Iterable[_Cut], surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
+) -> Steps[list[Shape]]:
+    """The shapes of those voids, of all there are, whose shape is wanted, in their order."""
+    looks = [_Look.at(cut, spacing_um) for cut in cuts]
+    voids = Clouds.of([look.outline for look in looks], spacing_um)
+    found: list[Shape] = []
+    for number, look in enumerate(looks):
+        if look.volume_um3 is not None:
+            found.append(look.shape(look.volume_um3, number, voids, surface, interface, spacing_um))
+        if number % MANY == 0:
+            yield Progress(number, len(looks), TITLE)
+    return found
+
+
+def _here(
+    cuts: Iterable[_Cut], surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
+) -> list[Shape]:
+    """`_shapes` in this process."""
+    return _run(partial(_shapes, cuts, surface, interface, spacing_um))
+
+
+def _elsewhere(
+    cuts: list[_Cut], surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
+) -> list[Shape]:
+    """`_shapes` in a process of its own; here where that process fails, which may be for want of memory or of a Python to start."""
+    steps = partial(_shapes, cuts, surface, interface, spacing_um)
+    found, problem = attempt(lambda: _run(partial(apart, TITLE, steps)))
+    if found is None:
+        log.warning("%s; it goes on in this process", problem)
+        return _run(steps)
+    return found
+
+
+def _run(steps: Callable[[], Steps[list[Shape]]]) -> list[Shape]:
+    job: Job[list[Shape], list[Shape]] = Job(TITLE, steps, lambda shapes: shapes)
+    return execute(job)
+
+
+@dataclass(frozen=True)
 class _Look:
     """What a void looks like by itself.
 
     Attributes
     ----------
+    volume_um3 : None of a void that is only a neighbour
     outline : corners (N, 3) of voxels on its surface, in voxels of the scan
     area_um2, feret_um, enclosing_um : as in `Shape`; NaN of a void that is only a neighbour
     """
 
+    volume_um3: float | None
     outline: Lattice
     area_um2: float = math.nan
     feret_um: float = math.nan
     enclosing_um: float = math.nan
 
     @classmethod
-    def at(cls, pieces: Pieces, k: int, whole: bool, spacing_um: Spacing) -> _Look:
-        """Void k, cut out of the mask once."""
-        codes = around_corners(pieces.own(k))
-        corners = (outline(codes) + pieces.found.first[k]).astype(np.int32)
-        if not whole:
-            return cls(corners)
+    def at(cls, cut: _Cut, spacing_um: Spacing) -> _Look:
+        """A void that is cut out of the mask."""
+        codes = around_corners(cut.own)
+        corners = (outline(codes) + cut.first).astype(np.int32)
+        if cut.volume_um3 is None:
+            return cls(None, corners)
         ends = np.multiply(tips(codes), spacing_um, dtype=np.float64)
         i, j, feret = farthest_pair(ends)
-        return cls(corners, surface_area_um2(codes, spacing_um), feret, enclosing_diameter(ends, (i, j)))
+        return cls(
+            cut.volume_um3, corners, surface_area_um2(codes, spacing_um), feret, enclosing_diameter(ends, (i, j))
+        )  # fmt: skip
 
     def shape(
         self, volume_um3: float, number: int, voids: Clouds | None, surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing

@@ -61,28 +61,25 @@ def around_corners(own: Part) -> Codes:
 
 def surface_area_um2(codes: Codes, spacing_um: Spacing) -> float:
     """Surface of a void, given `around_corners`, in um2, by Crofton's formula in 13 directions."""
-    voxel = math.prod(spacing_um)
-    shares = _shares(tuple(spacing_um))
-    flat = codes.reshape(-1)
+    voxel, (lengths, shares) = math.prod(spacing_um), _directions(tuple(spacing_um))
+    flat, (table, shared) = codes.reshape(-1), _changes()
     found = sum(np.bincount(flat[k : k + COUNTED], minlength=256) for k in range(0, flat.size, COUNTED))
-    changes = [int(found @ n) // shared for n, shared in _changes()]
-    lengths = [math.hypot(*np.multiply(v, spacing_um)) for v in DIRECTIONS]
+    changes = (table @ found // shared).tolist()
     return float(sum(2 * c * n * voxel / d for c, n, d in zip(shares, changes, lengths, strict=True)))
 
 
 @lru_cache(maxsize=1)
-def _changes() -> tuple[tuple[npt.NDArray[np.int64], int], ...]:
+def _changes() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """For each of `DIRECTIONS`, how many pairs of neighbours along it, of the eight voxels around a corner, are void and not, by the
-    corner's code, (256,); and around how many corners each such pair is seen.
+    corner's code, (13, 256); and around how many corners each such pair is seen, (13,).
     """
     bits = np.arange(256)[:, None] >> np.arange(8) & 1
     cells = list(product((0, 1), repeat=3))
-    told = []
-    for v in DIRECTIONS:
+    table, shared = np.zeros((len(DIRECTIONS), 256), np.int64), np.zeros(len(DIRECTIONS), np.int64)
+    for k, v in enumerate(DIRECTIONS):
         pairs = [(i, cells.index(there)) for i, p in enumerate(cells) if (there := _plus(p, v)) in cells]
-        changed = sum(bits[:, i] ^ bits[:, j] for i, j in pairs)
-        told.append((np.asarray(changed), len(pairs)))
-    return tuple(told)
+        table[k], shared[k] = sum(bits[:, i] ^ bits[:, j] for i, j in pairs), len(pairs)
+    return table, shared
 
 
 def _plus(p: tuple[int, ...], v: tuple[int, ...]) -> tuple[int, ...]:
@@ -90,14 +87,15 @@ def _plus(p: tuple[int, ...], v: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=16)
-def _shares(spacing_um: tuple[float, ...]) -> tuple[float, ...]:
-    """Share of the sphere of directions that is nearest to each of `DIRECTIONS` or its opposite; they add up to 1."""
+def _directions(spacing_um: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lengths of `DIRECTIONS` in um, and the share of the sphere of directions that is nearest to each or its opposite; shares add up to 1."""
     from scipy.spatial import SphericalVoronoi
 
     ways = np.multiply(DIRECTIONS, spacing_um, dtype=np.float64)
-    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    areas = SphericalVoronoi(np.concatenate([ways, -ways]), threshold=1e-9).calculate_areas()
-    return tuple((areas / areas.sum()).reshape(2, -1).sum(axis=0).tolist())
+    units = ways / np.linalg.norm(ways, axis=1, keepdims=True)
+    areas = SphericalVoronoi(np.concatenate([units, -units]), threshold=1e-9).calculate_areas()
+    shares = (areas / areas.sum()).reshape(2, -1).sum(axis=0)
+    return tuple(math.hypot(*way) for way in ways.tolist()), tuple(shares.tolist())
 
 
 def sphericity(volume_um3: float, area_um2: float) -> float:
@@ -122,12 +120,10 @@ def tips(codes: Codes) -> npt.NDArray[np.int64]:
     """Corners of a void's voxels (N, 3) that are first or last in their row along every axis; all corners of the convex hull are among them."""
     there = codes > 0
     kept = there.copy()
-    for axis in range(3):
-        seen = there.swapaxes(axis, 2)
-        ends, last = np.zeros(seen.shape, bool), seen.shape[-1] - 1
-        for at in (seen.argmax(axis=-1), last - seen[..., ::-1].argmax(axis=-1)):
-            np.put_along_axis(ends, at[..., None], True, axis=-1)
-        kept &= ends.swapaxes(axis, 2)
+    for axis, n in enumerate(there.shape):
+        at = np.arange(n).reshape([n if a == axis else 1 for a in range(3)])
+        first, after = there.argmax(axis=axis), np.flip(there, axis).argmax(axis=axis)
+        kept &= (at == np.expand_dims(first, axis)) | (at == np.expand_dims(n - 1 - after, axis))
     found = places(kept)
     if len(found) <= FEW_POINTS:
         return found
@@ -142,11 +138,11 @@ def farthest_pair(points: Points) -> tuple[int, int, float]:
 
     best = (0, 0, 0.0)
     for start in range(0, len(points), FEW_POINTS):
-        apart = cdist(points[start : start + FEW_POINTS], points)
+        apart = cdist(points[start : start + FEW_POINTS], points, "sqeuclidean")
         i, j = divmod(int(apart.argmax()), len(points))
         if apart[i, j] > best[2]:
             best = (start + i, j, float(apart[i, j]))
-    return best
+    return best[0], best[1], math.sqrt(best[2])
 
 
 def enclosing_diameter(points: Points, pair: tuple[int, int]) -> float:
@@ -186,38 +182,43 @@ def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
     """Centre and radius of the smallest sphere that passes through two to four points, and whether the centre lies between them; the radius
     is infinite where they lie on a line or, being four, in a plane.
 
-    The centre is the first point plus edges e_i from it times weights that solve e_i . sum_j w_j e_j = |e_i|^2 / 2.
+    The centre is the first point plus edges e_i from it times weights that solve e_i . sum_j w_j e_j = |e_i|^2 / 2, by Cramer's rule.
     """
     (z, y, x), *others = points
     edges = [(p[0] - z, p[1] - y, p[2] - x) for p in others]
-    weights = _weights([[_dot(a, b) for b in edges] for a in edges])
-    if weights is None:
+    weights = _weights(edges)
+    if not weights:
         return points[0], math.inf, False
-    dz, dy, dx = (sum(w * e[axis] for w, e in zip(weights, edges, strict=True)) for axis in range(3))
+    dz = dy = dx = 0.0
+    for w, e in zip(weights, edges, strict=True):
+        dz, dy, dx = dz + w * e[0], dy + w * e[1], dx + w * e[2]
     between = min(weights) >= -ROUNDING and sum(weights) <= 1 + ROUNDING
     return (z + dz, y + dy, x + dx), math.sqrt(dz * dz + dy * dy + dx * dx), between
 
 
-def _weights(gram: list[list[float]]) -> list[float] | None:
-    """What solves gram w = diagonal / 2, of one to three unknowns, by Cramer's rule; None where nothing does."""
-    half = [row[k] / 2 for k, row in enumerate(gram)]
-    if len(gram) == 1:
-        return [0.5]
-    whole = _determinant(gram)
-    if whole <= ROUNDING * 2 ** len(gram) * math.prod(half):
-        return None
-    swapped = (
-        [[h if j == k else v for j, v in enumerate(row)] for row, h in zip(gram, half, strict=True)]
-        for k in range(len(gram))
+def _weights(edges: list[Vector]) -> tuple[float, ...]:
+    """Of one to three edges; none where they have no one solution."""
+    if len(edges) == 1:
+        return (0.5,)
+    a, b, *more = edges
+    aa, ab, bb = _dot(a, a), _dot(a, b), _dot(b, b)
+    if not more:
+        whole = aa * bb - ab * ab
+        if whole <= ROUNDING * aa * bb:
+            return ()
+        return (aa * bb - bb * ab) / (2 * whole), (aa * bb - aa * ab) / (2 * whole)
+    (c,) = more
+    ac, bc, cc = _dot(a, c), _dot(b, c), _dot(c, c)
+    over_a, over_b, over_c = bb * cc - bc * bc, ac * bc - ab * cc, ab * bc - ac * bb
+    whole = aa * over_a + ab * over_b + ac * over_c
+    if whole <= ROUNDING * aa * bb * cc:
+        return ()
+    half = 0.5 / whole
+    return (
+        (aa * over_a + bb * over_b + cc * over_c) * half,
+        (aa * over_b + bb * (aa * cc - ac * ac) + cc * (ab * ac - aa * bc)) * half,
+        (aa * over_c + bb * (ab * ac - aa * bc) + cc * (aa * bb - ab * ab)) * half,
     )
-    return [_determinant(m) / whole for m in swapped]
-
-
-def _determinant(m: list[list[float]]) -> float:
-    if len(m) == 2:
-        return m[0][0] * m[1][1] - m[0][1] * m[1][0]
-    (a, b, c), (d, e, f), (g, h, i) = m
-    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
 def _dot(a: Vector, b: Vector) -> float:
