@@ -40,15 +40,21 @@ def is_idle(layer: Any) -> bool:
 def put_away(layer: Any, nothing: Any) -> None:
     """Hide a layer that has nothing to show, and let go of its data."""
     layer.metadata = {**layer.metadata, IDLE: layer.visible}
-    layer.visible = False
+    _turn(layer, False)
     layer.data = nothing
 
 
 def take_up(layer: Any) -> None:
     """Show a layer again as it was before it was put away."""
     if is_idle(layer):
-        layer.visible = layer.metadata[IDLE]
+        _turn(layer, layer.metadata[IDLE])
         layer.metadata = {name: value for name, value in layer.metadata.items() if name != IDLE}
+
+
+def _turn(layer: Any, visible: bool) -> None:
+    """Show or hide a layer; napari draws all of the canvas anew also where nothing changes."""
+    if layer.visible != visible:
+        layer.visible = visible
 
 
 def is_copy(layer: Any, role: str) -> bool:
@@ -76,7 +82,10 @@ class Looks:
         """Mark a new layer as ours and set it as the one before it was."""
         layer.metadata = {**layer.metadata, ROLE: role, OWN: str(layer.unique_id)}
         for name, value in self._kept.get(role, {}).items():
-            setattr(layer, name, value)
+            if name == "visible":
+                _turn(layer, value)
+            else:
+                setattr(layer, name, value)
         if role == "image":
             layer.contrast_limits = self.contrast(scan, tuple(layer.contrast_limits))
 

@@ -43,7 +43,9 @@ def sight(project: Project, key: SliceKey, tell: Callable[[str], object]) -> Sig
     try:
         voxels = project.volume(key.scan).voxels
         np.asarray(voxels[slice_index(record.plane, index)])
-        painted, filled = np.zeros(record.shape, np.uint8), Filled(record.slice_shape)
+        # a slice lies together in memory: what is filled in or painted touches no more of a large array than that
+        slices = np.zeros((record.n_slices, *record.slice_shape), np.uint8)
+        painted, filled = np.moveaxis(slices, 0, record.plane.axis), Filled(record.slice_shape)
         for said in (k for k in (*labels, *labels.unverified) if k.scan == key.scan):
             painted[slice_index(record.plane, said.index)] = filled.fill(labels, said)
     except MemoryError as error:
