@@ -105,6 +105,18 @@ def test_who_goes_elsewhere_meanwhile_is_not_taken_away(all_is_large: None, benc
     assert bench.layers.key == SliceKey("c", 2)
 
 
+def test_nothing_is_told_of_a_scan_that_is_removed_while_it_is_opened(
+    all_is_large: None, bench: Bench, qtbot: Any
+) -> None:
+    told: list[str] = []
+    bench.layers.troubled.connect(told.append)
+    bench.layers.jump(SliceKey("b", 3))
+    bench.project.remove("b")
+    qtbot.waitUntil(lambda: bench.layers.ahead.runner.idle, timeout=MINUTE_MS)
+    QCoreApplication.processEvents()
+    assert bench.layers.scan == "a" and told == [] and not bench.project.memory.is_at_hand("b")
+
+
 def test_the_last_of_several_places_asked_for_while_a_mask_is_read_is_gone_to(
     all_is_large: None, bench: Bench, qtbot: Any
 ) -> None:

@@ -68,7 +68,7 @@ class Ahead(QObject):
             self._opening = going
             return open_scan(self._project, scan, masked=masked)
 
-        self.runner.run(make, lambda _: self._arrive(going), yields=True)
+        self.runner.run(make, lambda _: self._arrive(scan, going), yields=True)
 
     def stay(self) -> None:
         """Go nowhere once a scan is open: the person went elsewhere meanwhile."""
@@ -111,11 +111,13 @@ class Ahead(QObject):
     def _voxels(self, scan: str) -> int:
         return math.prod(self._project.scan(scan).shape)
 
-    def _arrive(self, going: _Going) -> None:
+    def _arrive(self, scan: str, going: _Going) -> None:
         self._opening = None
         if going is self._going:
             self._going = None
-            if not self.runner.at_once(going[0]):
+            if scan not in self._project.scans or not self.runner.at_once(
+                going[0]
+            ):  # or it was removed meanwhile
                 going[1]()
 
     def _note_failed(self, sentence: str) -> None:

@@ -46,7 +46,7 @@ def open_scan(
         painted, mask = found
         project.labels.hold(painted)
         if mask is not None:
-            project.memory.hold_mask(mask[0], scan, mask[1])
+            _hold(project, scan, *mask)
 
     return Job(f"Opening {scan}", steps, commit)
 
@@ -62,5 +62,11 @@ def read_mask(project: Project, scan: str) -> Job[Mask | None, None]:
     return Job(
         f"Showing the prediction of {scan}",
         steps,
-        lambda mask: project.memory.hold_mask(cycle.id, scan, mask),
+        lambda mask: _hold(project, scan, cycle.id, mask),
     )
+
+
+def _hold(project: Project, scan: str, model_id: str, mask: Mask | None) -> None:
+    """Have a mask in memory, unless its scan, or the mask, was removed while it was read."""
+    if scan in project.scans and project.is_segmented(scan):
+        project.memory.hold_mask(model_id, scan, mask)
