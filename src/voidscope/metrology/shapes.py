@@ -19,6 +19,7 @@ Hollows inside count as surface, and where the scan cuts a void, so does the cut
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations, product
 
@@ -196,7 +197,7 @@ def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
     return (z + dz, y + dy, x + dx), math.sqrt(dz * dz + dy * dy + dx * dx), between
 
 
-def _weights(edges: list[Vector]) -> tuple[float, ...]:
+def _weights(edges: Sequence[Vector]) -> tuple[float, ...]:
     """Of one to three edges; none where they have no one solution."""
     if len(edges) == 1:
         return (0.5,)
