@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology import find_voids, measure_scan
-from voidscope.metrology.measurement import voids_of
+from voidscope.metrology.nearness import voids_of
 from voidscope.vocabulary import ClassMap
 
 BACKGROUND, PILLAR, SOLDER, VOID, PAD = range(1, 6)

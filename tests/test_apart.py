@@ -117,6 +117,20 @@ def test_it_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
     assert waited(lambda: not alive(pid))
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_ctrl_c_is_for_the_process_that_asked() -> None:
+    assert run(partial(apart_steps.struck_on, signal.SIGINT))[0] == "went on"
+
+
+def test_no_module_of_the_folder_it_is_started_in_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("queue", "pickle", "voidscope"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was run')\n")
+    monkeypatch.chdir(tmp_path)
+    assert run(partial(apart_steps.many, 3))[0] == 3
+
+
 def test_what_cannot_go_to_another_process_is_refused_before_one_is_made() -> None:
     steps = apart("Local", lambda: apart_steps.many(1))
     next(steps)

@@ -40,6 +40,11 @@ LEAST_GAP_S = 0.05
 """Progress comes back no more often than this; whoever draws it has other things to do as well."""
 NICENESS = 5
 """How far the other process stands behind the window when both want a processor."""
+START = (
+    "import sys; sys.path[:] = filter(None, sys.path); import pickle; sys.path[:] = pickle.load(sys.stdin.buffer); "
+    "from voidscope.apart import main; main()"
+)
+"""What the other Python runs: it finds modules where this one does, and none beside them in the folder it is started in."""
 PROGRESS, RESULT, ERROR, UNFORESEEN, SILENT = "progress", "result", "error", "unforeseen", "silent"
 """What a frame holds."""
 SIGNALS = {
@@ -109,10 +114,13 @@ class _Child:
         low = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) | getattr(
             subprocess, "CREATE_NO_WINDOW", 0
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "voidscope.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._said, creationflags=low,
-        )  # fmt: skip
+        with contextlib.ExitStack() as unless_started:
+            unless_started.callback(self._said.close)
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=self._said, creationflags=low,
+            )  # fmt: skip
+            unless_started.pop_all()
         self._frames: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._is_done = False
         self.failure: tuple[str, str] | None = None
@@ -186,12 +194,15 @@ def ended(code: int) -> str:
 
 
 def main() -> None:
-    """What the other process does: read the call, run its steps, write frames; what libraries print goes to stderr."""
+    """What the other process does: read the call, run its steps, write frames; what libraries print goes to stderr.
+
+    Ctrl+C, which a terminal sends to both, is for the process that asked: it ends this one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):  # Windows is told when the process is made
         os.nice(NICENESS)
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)
-        sys.path[:] = pickle.load(sys.stdin.buffer)
         make = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         send = partial(_send, out)
@@ -228,7 +239,3 @@ def _stepped(steps: Steps[Any], send: Callable[[str, Any], None]) -> Any:
         if progress.partial is not None or progress.done == progress.total or now - told >= LEAST_GAP_S:
             send(PROGRESS, progress)
             told = now
-
-
-if __name__ == "__main__":
-    main()

@@ -186,6 +186,14 @@ class MeasureConfig(Section):
         return value
 
     @model_validator(mode="after")
+    def _can_fail(self) -> Self:
+        if self.limit == 1 and not self.criteria:
+            raise ValueError(
+                "a limit of 1 is 100 %, which every scan keeps; for 1 % write 0.01. It may stand only beside further criteria"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _doubts_something(self) -> Self:
         if self.rule == "guard band" and self.edge_sigma < LEAST_SIGMA and self.uncertainty is None:
             raise ValueError(

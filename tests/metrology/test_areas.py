@@ -91,8 +91,10 @@ def slow_twin(mask: np.ndarray, band: int) -> dict[str, tuple[int, int]]:
         for name, wall, way in ((PILLAR_SIDE, PILLAR, 1), (PAD_SIDE, PAD, -1)):
             seen = column[::way]
             if wall in seen:
-                top = max(k for k, v in enumerate(seen) if v == wall)
-                inside = seen[top + 1 : top + 1 + band]
+                tops = [k for k, v in enumerate(seen) if v == wall]
+                first_run = [k for k in tops if SOLDER not in seen[tops[0] : k]]
+                inside, below = (seen[top + 1 : top + 1 + band] for top in (tops[-1], first_run[-1]))
+                inside = below if below.count(VOID) > inside.count(VOID) else inside
                 bands[name][0] += inside.count(VOID)
                 bands[name][1] += inside.count(VOID) + inside.count(SOLDER)
     slices = [(int(void[k].sum()), int(structure[k].sum())) for k in range(levels)]
@@ -129,3 +131,10 @@ def test_without_a_build_axis_or_a_class_they_are_undefined_and_say_why() -> Non
     empty = area_parts(np.full((4, 4, 4), BACKGROUND, np.uint8), HBM, MeasureConfig(), "z")
     assert (empty[PROJECTED], empty[WORST]) == ("no voxel is foreground",) * 2
     assert empty[PAD_SIDE] == "no voxel of solder or void lies within 3 voxels of copper_pad"
+
+
+def test_a_sheet_taken_for_pillar_above_the_solder_hides_no_void() -> None:
+    mask = joint()
+    seen = ratios(mask, band_voxels=4)[PILLAR_SIDE]
+    mask[20, 4:20, 4:12] = PILLAR  # the lowest sheet of the pad, over half the columns and the void
+    assert ratios(mask, band_voxels=4)[PILLAR_SIDE] >= (seen or 1)

@@ -225,3 +225,17 @@ def test_the_voxel_size_widens_the_u_that_a_length_states_and_makes_none() -> No
     for relative, verdict in ((0, PASS), (0.02, REVIEW)):
         found = measured(bump(), wide, spacing_uncertainty=relative, rule="guard band")
         assert found.outcomes[1].verdict is verdict
+
+
+@pytest.mark.parametrize("fill", [BACKGROUND, 0, VOID])
+@pytest.mark.parametrize(
+    "measure", ["void_count", "largest_void_diameter_um", "largest_void_feret_um", "largest_void_share"]
+)
+def test_where_nothing_is_solid_no_limit_on_voids_is_kept(fill: int, measure: str) -> None:
+    mask = np.full((12, 12, 12), BACKGROUND, np.uint8)
+    mask[3:9, 3:9, 3:9] = fill
+    found = measured(
+        mask, Criterion(measure=measure, at_most=1.0 if measure.endswith("share") else 1e9), pass_when=ANY
+    )
+    assert found.outcomes[1].verdict is REVIEW and found.verdict is not PASS
+    assert "no voxel is foreground" in found.outcomes[1].reason

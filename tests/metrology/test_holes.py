@@ -137,3 +137,11 @@ def test_other_limits_are_left_to_review_beside_a_leak() -> None:
     mask, _ = cavity(0, (1, 1))
     recipe = MeasureConfig(limit=0.5, criteria=(Criterion(measure="largest_void_diameter_um", at_most=9.0),))
     assert measure_scan(mask, HBM, (1, 1, 1), recipe, "a").outcomes[1].verdict is Verdict.REVIEW
+
+
+def test_closing_takes_no_leaking_hole_for_a_gap() -> None:
+    mask, n = cavity(0, (1, 1), radius=4.0)
+    for steps in (0, 1, 3, 5):
+        found = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(limit=0.01, closing_voxels=steps), "a")
+        assert found.verdict is Verdict.REVIEW and found.outcomes[0].verdict is Verdict.REVIEW, steps
+        assert found.closed_in >= 0.9 * n

@@ -76,7 +76,7 @@ def test_the_bumps_that_turn_make_the_scan_one_for_review() -> None:
     assert at_recall(left, worst / 0.051) == left
 
 
-def test_further_criteria_on_ratios_count_and_those_on_single_voids_do_not() -> None:
+def test_further_criteria_on_ratios_count_too() -> None:
     criteria = [
         {"measure": "void/solder", "at_most": 0.06},
         {"measure": "largest_void_share", "at_most": 0.01},
@@ -86,6 +86,22 @@ def test_further_criteria_on_ratios_count_and_those_on_single_voids_do_not() -> 
     assert [o.verdict for o in left.outcomes] == [Verdict.REVIEW, Verdict.REVIEW, Verdict.PASS]
     any_passes = measured(5, criteria=criteria, pass_when="any criterion passes")
     assert at_recall(any_passes, 0.16).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("measure", "power"),
+    [("void_count", 1), ("largest_void_share", 1), ("largest_void_diameter_um", 1 / 3), ("largest_void_diameter_share", 1 / 3)],
+)  # fmt: skip
+def test_limits_on_voids_pass_only_where_they_would_at_the_recall(measure: str, power: float) -> None:
+    plain = several(
+        limit=0.5, criteria=[{"measure": measure, "at_most": 1.0 if measure.endswith("share") else 1e6}]
+    )
+    (value,) = {b.measured.quantities[measure] for b in plain.bumps if b.name == "r2c2"}
+    for recall, verdict in ((0.5, Verdict.PASS), (0.4, Verdict.REVIEW)):
+        held = several(limit=0.5, criteria=[{"measure": measure, "at_most": value / 0.45**power}])
+        left = at_recall(held, recall)
+        assert held.verdict is Verdict.PASS and left.verdict is verdict
+    assert "the model finds 40 % of the held-out void; at that recall" in left.reason
 
 
 def test_what_was_doubted_already_keeps_its_reason() -> None:

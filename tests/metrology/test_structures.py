@@ -210,3 +210,17 @@ def test_bumps_are_parted_along_the_axis_that_the_recipe_names() -> None:
 @pytest.mark.parametrize("axis", ["z", "y", "x"])
 def test_without_pillars_too_rows_are_seen_along_the_recipe_s_axis(axis: str) -> None:
     assert split(block(), HBM, (1, 1, 1), MeasureConfig(build_axis=axis)).axis == "zyx".index(axis)
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_bumps_that_touch_are_parted_though_the_square_of_their_radius_rounds() -> None:
+    mask = np.full((44, 44, 80), BACKGROUND, np.uint8)
+    z, y, x = np.indices(mask.shape)
+    for centre in (22, 47):
+        disc = np.hypot(y - 22, x - centre) <= 11
+        for k, low, high in ((PILLAR, 6, 18), (SOLDER, 18, 28), (PAD, 28, 38)):
+            mask[disc & (z >= low) & (z < high)] = k
+    bridge = mask[18:28, 20:25, 22:47]
+    bridge[bridge == BACKGROUND] = SOLDER
+    recipe = MeasureConfig(build_axis="z")
+    assert len(split(mask, HBM, (0.607, 0.607, 1.34), recipe).structures) == 2

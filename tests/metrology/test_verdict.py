@@ -37,7 +37,7 @@ def test_a_typed_limit_decides_as_exact_arithmetic_does(n: int, data: st.DataObj
     assert (verdict is Verdict.FAIL) == (Fraction(void, n) > Fraction(text))
 
 
-@pytest.mark.parametrize("percent", range(1, 101))
+@pytest.mark.parametrize("percent", range(1, 100))
 def test_exactly_the_limit_passes_for_every_percentage(percent: int) -> None:
     recipe = MeasureConfig(limit=float(f"{percent / 100:.2f}"))
     assert decide(3 * percent / 300, recipe)[0] is Verdict.PASS
@@ -106,3 +106,10 @@ def test_simple_acceptance_tells_where_it_might_as_well_be_otherwise(
     found = judge(criterion, value, "simple acceptance", uncertainty=uncertainty)
     assert found.reason.endswith(said)
     assert found.verdict is (Verdict.FAIL if value > 0.05 else Verdict.PASS)
+
+
+def test_a_limit_of_all_is_refused_where_nothing_else_decides() -> None:
+    with pytest.raises(ValueError, match=r"a limit of 1 is 100 %.* for 1 % write 0.01"):
+        MeasureConfig(limit=1)
+    beside = (Criterion(measure="void_count", at_most=3),)
+    assert MeasureConfig(limit=1, criteria=beside).limit == 1

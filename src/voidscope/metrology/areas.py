@@ -40,7 +40,8 @@ def area_parts(
     ``projected area`` counts columns along the build axis that hold any void, and any foreground. ``worst slice`` is the slice
     across it with the largest share of void in its foreground, among those of at least `THIN_SLICE` of the largest. A band is the
     `band_voxels` voxels above the topmost pillar voxel of each column, or below the lowest pad voxel: void in it over void and
-    solder in it. `build_axis` is z, y or x, with - in front where the pillar lies at the far end.
+    solder in it. Where solder lies below that voxel, it is the band above the pillar's first run of voxels instead if that holds more void,
+    so that a sheet of mistaken voxels far from the pillar hides none. `build_axis` is z, y or x, with - in front where the pillar lies at the far end.
     """
     if build_axis is None:
         reason = (
@@ -87,18 +88,32 @@ def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, u
     if not upwards:
         block, hollow = block[::-1], hollow[::-1]
     wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
-    first = np.zeros(block.shape[1:], np.int32)  # one above the topmost voxel of the wall
+    tops, left = np.zeros((2, *block.shape[1:]), np.int32), np.zeros(block.shape[1:], bool)
     for level, plane in enumerate(block, start=1):
         if (there := plane == wall_id).any():
-            np.copyto(first, level, where=there)
-    void = below = 0
-    for level in range(recipe.band_voxels):
-        at = first + level
-        inside = (first > 0) & (at < len(block))
+            np.copyto(tops[0], level, where=there)
+            np.copyto(tops[1], level, where=there & ~left)
+        if tops[1].any():
+            left |= (plane == solder_id) & (tops[1] > 0)
+    (void, below), (void_first, below_first) = (
+        _above(top, block, hollow, solder_id, recipe.band_voxels) for top in tops
+    )
+    hides = void_first > void
+    return int(np.where(hides, void_first, void).sum()), int(np.where(hides, below_first, below).sum())
+
+
+def _above(
+    top: npt.NDArray[np.int32], block: Mask, hollow: Part, solder_id: int, band: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Void, and void and solder, of each column (h, w) in the band that begins at level `top`, 0 where there is none."""
+    void, below = np.zeros((2, *top.shape), np.int32)
+    for level in range(band):
+        at = top + level
+        inside = (top > 0) & (at < len(block))
         at = np.minimum(at, len(block) - 1)[None]
-        ids, empty = (np.take_along_axis(a, at, 0)[0][inside] for a in (block, hollow))
-        void += int(empty.sum())
-        below += int(empty.sum() + (ids == solder_id).sum())
+        ids, empty = (np.take_along_axis(a, at, 0)[0] for a in (block, hollow))
+        void += empty & inside
+        below += (empty | (ids == solder_id)) & inside
     return void, below
 
 

@@ -33,9 +33,8 @@ from voidscope.metrology.measurement import (
     ScanMeasurement,
     concluded,
     measure_clean,
-    telling_voids,
-    voids_of,
 )
+from voidscope.metrology.nearness import telling_voids, voids_of
 from voidscope.metrology.readings import (
     cleaned,
     cut_off,
@@ -88,7 +87,7 @@ def measure_scan(
     _load_libraries()
     with ThreadPoolExecutor(WORKERS) as pool:  # what takes long leaves the interpreter free
         voids = pool.submit(telling_voids(mask, classes, spacing, recipe))
-        closed = pool.submit(holes_of, mask, classes)
+        closed = pool.submit(_holes, raw, mask, classes)
         found = split(mask, classes, spacing, recipe)
         met = _met(found, before, classes, recipe)
         seen = views or Views.none(len(classes))
@@ -108,6 +107,21 @@ def measure_scan(
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
+
+
+def _holes(raw: Mask, mask: Mask, classes: ClassMap) -> list[Hole]:
+    """The holes of a mask, and those that leaked before it was closed, which closing may have taken for gaps; of two at a place the larger."""
+    found = holes_of(mask, classes)
+    if raw is mask:
+        return found
+    leaking = [h for h in holes_of(raw, classes) if h.leaks]
+    both = sorted([*found, *leaking], key=lambda h: -h.n_voxels)
+    return [h for k, h in enumerate(both) if not any(_meets(h.box, _edges(o.box)) for o in both[:k])]
+
+
+def _edges(box: Sequence[slice]) -> Box:
+    z, y, x = ((s.start, s.stop) for s in box)
+    return z, y, x
 
 
 def _doubted_itself(

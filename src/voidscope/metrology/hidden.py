@@ -1,4 +1,6 @@
-"""Voids that a recipe does not count, though they can be told from noise: no limit on single voids is kept by leaving one out."""
+"""Voids whose sizes say little: those that a recipe does not count, though they can be told from noise, and those too small to be
+quantified singly. No limit on single voids is kept by leaving one out, or by what such a size may be wrong by.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,40 @@ from dataclasses import replace
 
 from voidscope.config import Criterion
 from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge
-from voidscope.metrology.voids import COUNTABLE_VOXELS, Void
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUANTIFIABLE_VOXELS, Void
+
+SIZES = {"largest_void_share": 1.0, "largest_void_diameter_share": 1 / 3, "largest_void_diameter_um": 1 / 3}
+"""What a relative error of the largest void's volume is of each measure of its size."""
 
 
 def hidden(small: Sequence[Void]) -> list[Void]:
     """Those of the voids not counted that can be told from noise, in the same order."""
     return [v for v in small if v.n_voxels >= COUNTABLE_VOXELS]
+
+
+def not_quantified(outcome: Outcome, criterion: Criterion, rule: str, n_voxels: int) -> Outcome:
+    """For REVIEW instead of PASS, where the largest void has so few voxels that its size is not quantified singly, and as much larger as it
+    may be it would break the limit.
+
+    The relative random error of a volume of n voxels is taken as (8 / n)^(2/3), which is all of it at `COUNTABLE_VOXELS` and 10 % at
+    `QUANTIFIABLE_VOXELS`, as found by Lin et al. 2015; a diameter has a third of it.
+    """
+    if (
+        outcome.verdict is not Verdict.PASS
+        or not outcome.value
+        or criterion.measure not in SIZES
+        or n_voxels >= QUANTIFIABLE_VOXELS
+    ):
+        return outcome
+    wrong = min(1.0, (COUNTABLE_VOXELS / n_voxels) ** (2 / 3)) * SIZES[criterion.measure]
+    larger = judge(criterion, outcome.value * (1 + wrong), rule, uncertainty=outcome.uncertainty)
+    if larger.verdict is Verdict.PASS:
+        return outcome
+    reason = (
+        f"{outcome.reason}, but a void of {n_voxels} voxels is not quantified singly (below {QUANTIFIABLE_VOXELS}): its size may be wrong by "
+        f"{wrong:.0%}, and {in_words(criterion.measure, outcome.value * (1 + wrong))} would not pass; look at it, or scan it finer"
+    )
+    return replace(outcome, verdict=Verdict.REVIEW, reason=reason)
 
 
 def not_hidden(

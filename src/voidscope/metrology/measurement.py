@@ -14,9 +14,9 @@ from voidscope.metrology.budget import Contribution, area_budget, combined, rati
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
-from voidscope.metrology.hidden import hidden, not_hidden
+from voidscope.metrology.hidden import hidden, not_hidden, not_quantified
 from voidscope.metrology.margins import Known
-from voidscope.metrology.nearness import shaped
+from voidscope.metrology.nearness import voids_of
 from voidscope.metrology.quantities import at_most_of, quantities
 from voidscope.metrology.ratios import (
     DEFINITIONS,
@@ -32,7 +32,7 @@ from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, length_uncertainty, limit_of
 from voidscope.metrology.views import Differences
-from voidscope.metrology.voids import Shape, Void, find_voids
+from voidscope.metrology.voids import Void
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -291,7 +291,10 @@ def measure_clean(
         budget = budgets[name]
         u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
         outcome = judge(criterion, value, recipe.rule, undefined.get(name, ""), u)
-        outcomes.append(not_hidden(outcome, criterion, recipe.rule, most, len(left)))
+        outcome = not_hidden(outcome, criterion, recipe.rule, most, len(left))
+        outcomes.append(
+            not_quantified(outcome, criterion, recipe.rule, counted[0].n_voxels if counted else 0)
+        )
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
@@ -310,23 +313,6 @@ def concluded(found: ScanMeasurement, remarks: str = "") -> ScanMeasurement:
         more = f" (and {len(found.doubts) - 2} more doubts)" if len(found.doubts) > 2 else ""
         verdict, reason = Verdict.REVIEW, "; ".join(found.doubts[:2]) + more
     return replace(found, verdict=verdict, reason=f"{reason}{remarks}")
-
-
-def voids_of(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
-    known: Callable[[Void], Shape | None] = lambda _: None,
-) -> tuple[Void, ...]:  # fmt: skip
-    """All voids of a mask (z, y, x), counted or not, with their shapes; `known` gives those that were measured before."""
-    return telling_voids(mask, classes, spacing_um, recipe, known)()
-
-
-def telling_voids(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
-    known: Callable[[Void], Shape | None] = lambda _: None,
-) -> Callable[[], tuple[Void, ...]]:  # fmt: skip
-    """What gives `voids_of` a mask that it has read already; most of the time goes into what is left to it (`shaped`)."""
-    found = find_voids(mask, classes.ids_with_role(Role.VOID), spacing_um, recipe.connectivity)
-    return shaped(found, mask, classes, spacing_um, recipe, known)
 
 
 def ratio_parts(

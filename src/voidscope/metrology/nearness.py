@@ -36,7 +36,14 @@ from voidscope.metrology.shapes import (
     surface_area_um2,
     tips,
 )
-from voidscope.metrology.voids import COUNTABLE_VOXELS, QUANTIFIABLE_VOXELS, Shape, Void, sphere_volume
+from voidscope.metrology.voids import (
+    COUNTABLE_VOXELS,
+    QUANTIFIABLE_VOXELS,
+    Shape,
+    Void,
+    find_voids,
+    sphere_volume,
+)
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
@@ -50,6 +57,23 @@ SPARSE = 0.125
 TITLE = "telling the shapes of voids"
 
 log = logging.getLogger(__name__)
+
+
+def voids_of(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
+    known: Callable[[Void], Shape | None] = lambda _: None,
+) -> tuple[Void, ...]:  # fmt: skip
+    """All voids of a mask (z, y, x), counted or not, with their shapes; `known` gives those that were measured before."""
+    return telling_voids(mask, classes, spacing_um, recipe, known)()
+
+
+def telling_voids(
+    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
+    known: Callable[[Void], Shape | None] = lambda _: None,
+) -> Callable[[], tuple[Void, ...]]:  # fmt: skip
+    """What gives `voids_of` a mask that it has read already; most of the time goes into what is left to it (`shaped`)."""
+    found = find_voids(mask, classes.ids_with_role(Role.VOID), spacing_um, recipe.connectivity)
+    return shaped(found, mask, classes, spacing_um, recipe, known)
 
 
 def shaped(

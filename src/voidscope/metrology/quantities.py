@@ -29,6 +29,8 @@ QUANTITIES = {
     "solder_underfill_share": "what solder lacks where it lacks most, over the width of the pillar",
 }
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
+OF_VOIDS = tuple(name for name in QUANTITIES if name.startswith(("largest_void_", "void_")))
+"""Quantities that voids have; where there is no structure to hold any, they say nothing."""
 OF_BUMP = tuple(name for name in QUANTITIES if name.startswith(("blt_", "pillar_", "pad_", "solder_")))
 """Quantities that only a single bump has."""
 BY_BUMP = (*OF_BUMP, "largest_void_share", "largest_void_diameter_share")
@@ -85,10 +87,14 @@ def _of_voids(
     voids: Sequence[Void], axis: str, parts: Mapping[str, Parts | str], spacing_um: Spacing
 ) -> dict[str, float | str]:
     structure, shadow = parts["void/foreground"], parts["projected area"]
+    if isinstance(structure, str) or structure[0] == structure[1]:
+        return dict.fromkeys(
+            OF_VOIDS, structure if isinstance(structure, str) else "no voxel is foreground other than void"
+        )
     largest = voids[0] if voids else None
     diameter = largest.diameter_um if largest else 0.0
     return {
-        "largest_void_share": structure if isinstance(structure, str) else (largest.n_voxels if largest else 0) / structure[1],
+        "largest_void_share": (largest.n_voxels if largest else 0) / structure[1],
         "largest_void_diameter_share": shadow if isinstance(shadow, str) else diameter / _disc(shadow[1], axis, spacing_um),
         "largest_void_diameter_um": diameter,
         "largest_void_feret_um": _longest(voids, spacing_um),
@@ -100,10 +106,10 @@ def _longest(voids: Sequence[Void], spacing_um: Spacing) -> float | str:
     """The largest Feret diameter in um, 0 without voids; why there is none where a void too small to have a shape reaches farther."""
     longest = max((v.shape.feret_um for v in voids if v.shape), default=0.0)
     for void in voids:
-        reach = max((b - a) * s for (a, b), s in zip(void.box, spacing_um, strict=True))
+        reach = reach_um(void, spacing_um)
         if void.shape is None and reach > longest:
             return (
-                f"a void of {void.n_voxels} voxels is {reach:.4g} um long, and below {QUANTIFIABLE_VOXELS} voxels none has a Feret diameter; "
+                f"a void of {void.n_voxels} voxels may be {reach:.4g} um long, and below {QUANTIFIABLE_VOXELS} voxels none has a Feret diameter; "
                 "look at it, or limit largest_void_diameter_um, which every void has"
             )
     return longest

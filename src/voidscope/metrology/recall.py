@@ -1,4 +1,4 @@
-"""The void that a model is known to miss: no ratio passes that would not if the void found were but the model's share of all."""
+"""The void that a model is known to miss: no limit on void is kept that would not be if the void found were but the model's share of all."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from dataclasses import replace
 from voidscope.config import Criterion
 from voidscope.measure_config import RATIO_NAMES
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
+from voidscope.metrology.quantities import OF_VOIDS
 from voidscope.metrology.scan_verdict import decided, over_bumps
 from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
 
+_POWERS = {
+    **dict.fromkeys(OF_VOIDS, 1 / 3), "largest_void_share": 1.0, "void_count": 1.0, **dict.fromkeys(RATIO_NAMES, 1.0)
+}  # fmt: skip
+"""With which power of the void found each measure grows."""
+
 
 def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
-    """For REVIEW instead of PASS, each ratio, of a bump or the scan, whose value / `recall` does not keep its limit.
+    """For REVIEW instead of PASS, each criterion on void, of a bump or the scan, whose value / `recall` does not keep its limit.
 
-    `recall` is the share of the true void, 0 to 1, that the model found on held-out scans; the ratio's uncertainty stays. That is the
+    `recall` is the share of the true void, 0 to 1, that the model found on held-out scans; a ratio's uncertainty stays. That is the
     ratio where all that is missed was called something else of what stands below the line; without void below it, or where it was
-    called background, it is less than the ratio would be. Criteria on single voids and lengths are left as they are, and so is a
-    verdict that something else has doubted.
+    called background, it is less than the ratio would be. A number of voids is taken to lack as many, and of the largest void its share
+    of volume to be found, so that its diameters are taken over the cube root. Criteria on lengths of the bump are left as they are, and
+    so is a verdict that something else has doubted.
     """
     bumps = tuple(_bump_at(b, recall) for b in found.bumps)
     if len(bumps) == 1 and not found.stray.pieces:
@@ -51,13 +58,14 @@ def _outcomes(found: ScanMeasurement, recall: float) -> tuple[Outcome, ...]:
 
 
 def _outcome(outcome: Outcome, criterion: Criterion, recall: float, rule: str) -> Outcome:
-    if outcome.verdict is not Verdict.PASS or outcome.value is None or outcome.measure not in RATIO_NAMES:
+    grows = _POWERS.get(outcome.measure)
+    if outcome.verdict is not Verdict.PASS or outcome.value is None or grows is None:
         return outcome
-    said = "the model finds none of the held-out void, so nobody knows the ratio"
+    said = "the model finds none of the held-out void, so nobody knows what it comes to"
     if recall:
         guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
         u, of = outcome.uncertainty if guarded else None, criterion.model_copy(update={"uncertainty": None})
-        then = judge(of, outcome.value / recall, rule, uncertainty=u)
+        then = judge(of, outcome.value / recall**grows, rule, uncertainty=u)
         if then.verdict is Verdict.PASS:
             return outcome
         said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"

@@ -3,15 +3,14 @@
 With the unit bump, a scan FAILs when one of its bumps fails; it is for REVIEW when one is and none fails, or when there is void
 outside any bump, which may be one's; else it PASSes. Of a scan of several bumps each criterion then comes out as of the bump where
 it is worst; one on a length, or on a void's share of its bump, does whatever the unit. Other pieces that are no bump (dust) are said, and decide
-nothing then but where they lie over a bump, or where the grid has none. With the unit scan, the ratio over all of it decides.
+nothing then but where they lie over a bump, where the grid has none, or where one is as large as a stump. With the unit scan, the ratio over all of it decides.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from voidscope.errors import named
 from voidscope.metrology.arrangement import free_places
@@ -22,6 +21,9 @@ from voidscope.metrology.voids import COUNTABLE_VOXELS
 
 GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
 """Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
+
+STUMP = 0.02
+"""A piece of this share of the largest bump that is part of none may be what is left of one."""
 
 
 def over_bumps(whole: ScanMeasurement, bumps: Sequence[Bump]) -> ScanMeasurement:
@@ -69,6 +71,12 @@ def _beyond(outcome: Outcome) -> float:
     return max(past, default=0.0)
 
 
+def _share_beyond(outcome: Outcome) -> float:
+    """`_beyond` over the limit; of a limit of 0 as it is."""
+    limits = [abs(v) for v in (outcome.at_most, outcome.at_least) if v is not None]
+    return _beyond(outcome) / (min(limits, default=0.0) or 1.0)
+
+
 def _of_the_worst(whole: ScanMeasurement, bumps: Sequence[Bump]) -> dict[str, float | None]:
     """The quantities of a scan, a share of a bump being the most of any of its bumps; undefined where any is."""
     found = dict(whole.quantities)
@@ -98,13 +106,14 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
 
 
 def _remnants(found: ScanMeasurement) -> str:
-    """That pieces of a bump lie where the grid has none."""
-    at = found.stray.left_at
-    return (
-        f"where no bump stands, at {at}, pieces of {COUNTABLE_VOXELS} voxels or more lie: it may be an open bump; look at it"
-        if at
-        else ""
-    )
+    """That pieces of a bump lie where the grid has none, or one as large as a stump does anywhere."""
+    at, largest = found.stray.left_at, found.stray.largest
+    if at:
+        return f"where no bump stands, at {at}, pieces of {COUNTABLE_VOXELS} voxels or more lie: it may be an open bump; look at it"
+    share = largest / max((b.structure.size_voxels for b in found.bumps), default=math.inf)
+    if share < STUMP:
+        return ""
+    return f"a piece of {largest:,} voxels, {share:.0%} of the largest bump, is part of none: it may be what is left of one; look at it"
 
 
 def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
@@ -146,11 +155,14 @@ def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> Sca
     return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
 
 
-def gravity(bump: Bump) -> tuple[int, float, float, str]:
-    """Sorts the worst bump first: by verdict, then ratio (an undefined one before all others), then largest void."""
+def gravity(bump: Bump) -> tuple[int, float, float, float, str]:
+    """Sorts the worst bump first: by verdict, then by how far, as a share of the limit, it lies beyond the limit that it breaks most or is
+    nearest to breaking (an undefined value before all others), then by ratio and largest void.
+    """
     found = bump.measured
-    ratio = np.inf if found.ratio is None else found.ratio
-    return GRAVITY.index(found.verdict), -ratio, -largest_um(found), bump.name
+    ratio = math.inf if found.ratio is None else found.ratio
+    beyond = max((_share_beyond(o) for o in found.outcomes), default=0.0)
+    return GRAVITY.index(found.verdict), -beyond, -ratio, -largest_um(found), bump.name
 
 
 def worst(scans: Iterable[ScanMeasurement], most: int) -> list[tuple[ScanMeasurement, Bump]]:

@@ -122,7 +122,8 @@ class _Nearest:
     def among(cls, bases: Bases, chosen: list[int], first: Ints, spacing_um: Spacing) -> _Nearest:
         from scipy.spatial import cKDTree
 
-        lift = np.sqrt(bases.radius_um[chosen].max() ** 2 - bases.radius_um[chosen] ** 2)
+        squares = np.square(bases.radius_um[chosen])
+        lift = np.sqrt(squares.max() - squares)
         return cls(
             cKDTree(np.column_stack([bases.at(bases.centre_um[chosen]), lift])), bases, first, spacing_um
         )

@@ -74,13 +74,14 @@ class Structure:
 @dataclass(frozen=True)
 class Stray:
     """Foreground that belongs to no structure: pieces, their voxels, how many of those are void, and the names of the places of a grid
-    where no structure stands, but some of it that is not void alone lies.
+    where no structure stands, but some of it that is not void alone lies; and the voxels of the largest piece that is not void alone.
     """
 
     pieces: int = 0
     voxels: int = 0
     void_voxels: int = 0
     left_at: str = ""
+    largest: int = 0
 
     @property
     def told(self) -> str:
@@ -187,7 +188,9 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     where = _left_at(
         [p for _, p in order], at[[k for k, _ in order]], pieces.found.centroid[of_note] * spacing_um, axis
     )
-    stray = Stray(len(left), int(n[left].sum()), sum(empty.values()), named(where))
+    stray = Stray(
+        len(left), int(n[left].sum()), sum(empty.values()), named(where), int(max(n[list(loose)], default=0))
+    )
     return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order), loose)
 
 

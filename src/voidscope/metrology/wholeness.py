@@ -124,7 +124,10 @@ def _slanted(found: ScanMeasurement, planes: Mapping[int, Sequence[Ints]], up: i
     The sections of a pillar that is wider than high do not show how much it leans. `planes` are the voxels of each class across z, y, x.
     """
     names = (found.recipe.pillar_class, found.recipe.solder_class)
-    pillar, solder = (mean_index(planes[found.classes.id_of(name)]) for name in names)
+    ids = [found.classes.id_of(name) for name in names]
+    if not all(planes[k][up].any() for k in ids):  # what is left of the bump after cleaning has none
+        return ""
+    pillar, solder = (mean_index(planes[k]) for k in ids)
     apart = np.abs((solder - pillar) * found.spacing_um)
     lean = np.degrees(np.arctan2(np.linalg.norm(np.delete(apart, up)), apart[up]))
     if lean <= SLANTED_DEG:

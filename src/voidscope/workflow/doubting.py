@@ -43,7 +43,7 @@ class Doubt:
         """Why, in words; where nothing else is in doubt, by its recall."""
         if self.reason or self.recall is None:
             return self.reason
-        return f"the model finds {100 * self.recall:.0f} % of the held-out void, and no ratio passes that would not at that recall"
+        return f"the model finds {100 * self.recall:.0f} % of the held-out void, and no limit on void is kept that would not be at that recall"
 
     def falls_on(self, found: ScanMeasurement) -> ScanMeasurement:
         """What was measured, with the verdicts that this doubt leaves."""
