@@ -41,6 +41,7 @@ class Ahead(QObject):
         self._failed = False
         self._going: _Going | None = None
         self._opening: _Going | None = None  # what the job that runs is for
+        self._goal = ""
         self.runner = Runner(self)
         self.runner.failed.connect(self._note_failed)
 
@@ -61,6 +62,7 @@ class Ahead(QObject):
     def open(self, scan: str, then: Act, otherwise: Act) -> None:
         """Open a scan and read what it takes to look at its slices, then go on, or `otherwise` where that fails, which is told."""
         going = self._going = then, otherwise
+        self._goal = scan
         self._failed = False
         masked = self._voxels(scan) <= TOGETHER_VOXELS
 
@@ -69,6 +71,11 @@ class Ahead(QObject):
             return open_scan(self._project, scan, masked=masked)
 
         self.runner.run(make, lambda _: self._arrive(scan, going), yields=True)
+
+    @property
+    def goal(self) -> str:
+        """The scan that comes into view once it is open; empty while none is waited for."""
+        return "" if self._going is None else self._goal
 
     def stay(self) -> None:
         """Go nowhere once a scan is open: the person went elsewhere meanwhile."""

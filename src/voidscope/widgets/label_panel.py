@@ -125,7 +125,9 @@ class LabelPanel(QWidget):
 
     def accept_shown(self) -> None:
         """Accept what the list in view is about: the prediction of this slice, or the selected finding."""
-        if self.queue.kind == "queue":
+        if self._layers.waits:
+            self._runner.told.emit(self._layers.waits)
+        elif self.queue.kind == "queue":
             self.accept_prediction()
         else:
             self.queue.accept()
@@ -149,7 +151,9 @@ class LabelPanel(QWidget):
     def rest_is_background(self) -> None:
         """Label every unlabelled pixel of the slice in view as background."""
         key = self._layers.key
-        if key is not None:
+        if self._layers.waits:
+            self._runner.told.emit(self._layers.waits)
+        elif key is not None:
             background = background_id(self._project.classes)
             name = self._project.classes.names[background - 1]
             mask = np.full(self._project.slice_shape(key), background, np.uint8)

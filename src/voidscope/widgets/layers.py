@@ -96,6 +96,14 @@ class ScanLayers(QObject):
         return SliceKey(record.name, self._view.index(record, layer))
 
     @property
+    def waits(self) -> str:
+        """That the slice in view is not the one gone to, whose scan is being opened; empty where it is. What is meant for that one must
+        not be done to this.
+        """
+        goal = self.ahead.goal
+        return f"{goal} is being opened; wait until it is in view." if goal else ""
+
+    @property
     def chosen_class(self) -> int:
         """The class chosen for painting last, whatever the tool is now and also while label 0 erases."""
         return self.labels.chosen
@@ -284,12 +292,14 @@ class ScanLayers(QObject):
         record, layer = self.record, self.find("labels")
         return None if record is None or layer is None else self._view.under_cursor(record, layer)
 
-    def jump(self, key: SliceKey, pixel: tuple[int, int] | None = None) -> None:
+    def jump(
+        self, key: SliceKey, pixel: tuple[int, int] | None = None, otherwise: Act = lambda: None
+    ) -> None:
         """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are.
 
         A scan that is not at hand is opened on the way, as by `show`.
         """
-        self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), lambda: None)
+        self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), otherwise)
 
     def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
         if self._scan is not None and self._mouse.holds(partial(self._told, self._go, key, pixel)):

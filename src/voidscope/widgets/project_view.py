@@ -119,7 +119,8 @@ class ProjectView(QTabWidget):
                 box.expand(animate=False)
         if look.key:
             with suppress(VoidscopeError):  # the scan is gone: what is in view stays
-                self.layers.jump(SliceKey.parse(look.key))
+                otherwise = _nothing if self.layers.scan else self._show_any
+                self.layers.jump(SliceKey.parse(look.key), otherwise=otherwise)
         if look.panel in self._panels:
             self.setCurrentIndex(list(self._panels).index(look.panel))
 

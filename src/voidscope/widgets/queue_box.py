@@ -241,7 +241,9 @@ class QueueBox(QWidget):
     def _act(self, act: Callable[[Finding], bool]) -> None:
         """Act on the selected finding and, where that was done, go on to the next."""
         found, row = self.finding, self.list.row()
-        if found is None:
+        if self._layers.waits:
+            self._runner.told.emit(self._layers.waits)
+        elif found is None:
             self._runner.told.emit("Select a row of the list first.")
         elif act(found):
             self.refresh()
@@ -249,6 +251,9 @@ class QueueBox(QWidget):
 
     def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
         key = self._layers.key
+        if self._layers.waits:
+            self._runner.told.emit(self._layers.waits)
+            return
         if key is None:
             return
         again = self._project.queue.state(key).value == mark.value

@@ -74,6 +74,8 @@ class ScansPanel(QWidget):
         self.spacing.valueChanged.connect(self._set_spacing)
         self.spacing.refused.connect(runner.failed)
         self.table.itemSelectionChanged.connect(self._show)
+        self.table.cellClicked.connect(self._show_again)
+        layers.shown.connect(self._select)
         self.split.clicked.connect(self._turn_split)
         self.remove.clicked.connect(self._ask_to_remove)
         runner.started.connect(self._enable)
@@ -153,6 +155,20 @@ class ScansPanel(QWidget):
             self._layers.show(name)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
+
+    def _show_again(self, *_: object) -> None:
+        """A click on the row that is selected already goes there too, where the view has gone elsewhere since."""
+        if self.selected() not in (self._layers.scan, self._layers.ahead.goal):
+            self._show()
+
+    def _select(self, scan: str) -> None:
+        """Select the scan that came into view."""
+        if scan in self._project.scans and self.selected() != scan:
+            self.table.blockSignals(True)
+            self.table.selectRow(list(self._project.scans).index(scan))
+            self.table.blockSignals(False)
+            self.spacing.setValue(self._project.scan(scan).spacing_um)
+            self._enable()
 
     def _turn_split(self) -> None:
         """Move the selected scan to the other split; models that learnt from it are still not judged by it."""
