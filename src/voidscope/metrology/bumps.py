@@ -36,6 +36,7 @@ from voidscope.metrology.measurement import (
 )
 from voidscope.metrology.nearness import telling_voids, voids_of
 from voidscope.metrology.readings import (
+    between,
     cleaned,
     cut_off,
     leaning,
@@ -44,6 +45,7 @@ from voidscope.metrology.readings import (
     of_lengths,
     unaligned,
     uncleaned,
+    unevenly_wide,
 )
 from voidscope.metrology.scan_verdict import decided, over_bumps
 from voidscope.metrology.structures import Meetings, Split, Structure, split
@@ -134,7 +136,9 @@ def _doubted_itself(
     if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
         older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
     told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, raw, first))
-    others = (*cut_off(found, closed), *lipped(found), *cleaned(found, older))
+    others = (
+        *cut_off(found, closed), *lipped(found), *between(found), *unevenly_wide(found), *cleaned(found, older)
+    )  # fmt: skip
     return replace(not_misread(found, others), doubts=tuple(filter(None, told)))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.between import Outline
 from voidscope.metrology.bodies import BumpParts, ClassBox
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.hollows import PAD, PILLAR, SOLDER, give_void
@@ -54,6 +55,9 @@ class Dimensions:
     lip_um : how far connected solder of 8 voxels or more reaches beyond the pillar at so few levels that the extrusion leaves it out; None
         where none reaches farther than that
     underfill_um : what solder lacks to the pillar's edge where it lacks most, be it in a neck or a crack alone; 0 where it lacks nowhere
+    beyond_um, lacking_um : solder beyond the pillar, and lacking, between the four sides, e.g. ``+y-x`` (`between`); None where there is no more
+        than they read
+    least_width_um : the pillar's at the angle where it is least; None of a round or upright square one, which has one width
     interpolated : whether any edge lies between voxels by the model's probabilities; else all are whole voxels
     """
 
@@ -65,6 +69,9 @@ class Dimensions:
     extrusion_um: Mapping[str, float] | None = None
     lip_um: float | None = None
     underfill_um: float | None = None
+    beyond_um: Mapping[str, float] | None = None
+    lacking_um: Mapping[str, float] | None = None
+    least_width_um: float | None = None
     interpolated: bool = False
 
     def entry(self) -> dict[str, Any]:
@@ -122,7 +129,7 @@ def _by_columns(
         parts.solder or posed.solder, posed.across, posed.in_mask(upright), posed.in_mask(bulging), across, 0.5 if odds else 0.0
     )  # fmt: skip
     bodies = [(foot, pillar), (posed.solder, solder), *([] if pad is None else [(pad, top)])]
-    return Dimensions(
+    size = Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
         pillar_width_um=max(_median(np.ptp(e, axis=1)) * s for e, s in zip(pillar.edges, across, strict=True)),
@@ -133,6 +140,23 @@ def _by_columns(
         lip_um=lip if lip is not None and lip > max(sides.values()) else None,
         interpolated=any(side.between for side in (pillar, solder, top)),
     )  # fmt: skip
+    return _between(size, posed, parts, pillar, np.maximum(solder.last, top.last))
+
+
+def _between(size: Dimensions, posed: _Posed, parts: BumpParts, pillar: _Sides, last: Ends) -> Dimensions:
+    """With what lies between the sides; `parts` have all dust, and `last` is where each column of the posed box ends."""
+    names, turn = [AXES[a] for a in posed.across], slice(None, None, -1 if posed.turned else 1)
+    outline = Outline.of(pillar.last - pillar.first, len(pillar.edges[0]), posed.spacing[1:], names)
+    if posed.levels is None or not outline.inside.any():
+        return size
+    whole, corner = ([of[a] for a in posed.across] for of in (parts.shape, posed.corner))
+    beside = max(posed.spacing[1:]) / 2 if size.interpolated else 0.0  # what edges between voxels may lie off
+    out, lacks = max(0.0, size.largest_extrusion_um or 0.0, size.lip_um or 0.0), size.underfill_um or 0.0
+    at, ends = np.flatnonzero(posed.solder.counts[posed.up][turn]).tolist(), np.where(last > 0, last, np.inf)
+    solder, least = parts.solder or posed.solder, outline.least_width_um(size.pillar_width_um or 0.0)
+    beyond = outline.placed(whole, corner).beyond_um(solder, posed.up, posed.across, out + beside)
+    lacking = outline.lacking_um(posed.levels[turn], at, ends, lacks + beside)
+    return replace(size, beyond_um=beyond or None, lacking_um=lacking or None, least_width_um=least)
 
 
 def by_boxes(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Dimensions:
@@ -191,7 +215,8 @@ def stands_along(size: Dimensions, recipe: MeasureConfig) -> str | None:
 class _Posed:
     """Pillar, solder and pad, and how the bump stands: along `up`, from the far end where it is `turned`.
 
-    Where the box they lie in is part of a mask, `corner` is its first voxel; `odds` are known of the whole mask.
+    Where the box they lie in is part of a mask, `corner` is its first voxel and `levels` (build axis first) tell whose each of its voxels is;
+    `odds` are known of the whole mask.
     """
 
     pillar: ClassBox
@@ -203,6 +228,7 @@ class _Posed:
     spacing: tuple[float, float, float]
     shape: tuple[int, ...]
     corner: tuple[int, ...] = (0, 0, 0)
+    levels: Mask | None = None
     odds: Known | None = None
 
     @classmethod
@@ -245,8 +271,8 @@ class _Posed:
         if pillar is None or solder is None:  # the recipe names one class twice
             return self
         return replace(
-            self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape, corner=tuple(low.tolist())
-        )
+            self, pillar=pillar, solder=solder, pad=pad, shape=bodies.shape, corner=tuple(low.tolist()), levels=levels
+        )  # fmt: skip
 
     def in_mask(self, edges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         """Edges along both axes across, counted from the first voxel of the mask instead of the box."""

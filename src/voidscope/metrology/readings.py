@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from voidscope.config import Criterion, MeasureConfig
+from voidscope.metrology.between import farthest
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.dimensions import AXES, Dimensions, dimensions
 from voidscope.metrology.margins import Margins
@@ -85,26 +86,61 @@ def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
 def lipped(found: ScanMeasurement) -> Iterator[Misreading]:
     """Of a bump whose solder reaches farther than its protrusion reads, at few levels (`lips`)."""
     lip = found.dimensions.lip_um
-    if lip is None:
+    if lip is None or lip <= 0:
         return
-    read = ((name, found.quantities[name], _lip(found.dimensions, name)) for name in OF_BUMP)
+    ends = _over(lip, found.dimensions, "solder_protrusion")
     yield Misreading(
-        {name: (value, far) for name, value, far in read if value is not None and far is not None},
+        {name: (v, end) for name, end in ends.items() if (v := found.quantities[name]) is not None},
         f"{COUNTABLE_VOXELS} connected voxels of solder or more reach {lip:.4g} um beyond its pillar, at so few levels that they are left "
         "out: look at them",
     )
 
 
-def _lip(size: Dimensions, name: str) -> float | None:
-    """How far a lip makes the solder protrude, as a quantity says it; None for what is no protrusion, and without a lip."""
-    if size.lip_um is None or size.lip_um <= 0:
-        return None
-    if name == "solder_protrusion_um":
-        return size.lip_um
-    return (
-        size.lip_um / size.pillar_width_um
-        if name == "solder_protrusion_share" and size.pillar_width_um
-        else None
+def between(found: ScanMeasurement) -> Iterator[Misreading]:
+    """Of a bump whose solder protrudes, or lacks, farther than the four sides show (`between`)."""
+    size = found.dimensions
+    for quantity, places, told in (
+        ("solder_protrusion", size.beyond_um, "of solder or more reach {} um beyond its pillar"),
+        ("solder_underfill", size.lacking_um, "or more that solder should fill reach {} um inward of its pillar's edge"),
+    ):  # fmt: skip
+        if not places:
+            continue
+        where, most = max(places.items(), key=lambda place: place[1])
+        ends = _over(most, size, quantity)
+        yield Misreading(
+            {name: (v, end) for name, end in ends.items() if (v := found.quantities[name]) is not None},
+            f"{COUNTABLE_VOXELS} connected voxels {told.format(f'{most:.4g}')} towards {where}, more than its four sides show: look at them",
+        )
+
+
+def unevenly_wide(found: ScanMeasurement) -> Iterator[Misreading]:
+    """Of a bump whose pillar is neither round nor an upright square: what is told by its width may be by a lesser one."""
+    width, least = found.dimensions.pillar_width_um, found.dimensions.least_width_um
+    if not (width and least):
+        return
+    read = {name: v for name in OF_BUMP if (v := found.quantities[name]) is not None}
+    yield Misreading(
+        {name: (v, v * width / least) for name, v in read.items() if name.endswith("_share")}
+        | {"pillar_width_um": (least, width)},
+        f"its pillar is neither round nor an upright square: it is {width:.4g} um wide along an axis and {least:.4g} um where it is narrowest, "
+        "so look at it, and decide by which",
+        of_fail=True,
+    )
+
+
+def _over(length_um: float, size: Dimensions, quantity: str) -> dict[str, float]:
+    """A length as the quantity in um and as that over the pillar's width, the least where it has several."""
+    width = size.least_width_um or size.pillar_width_um
+    found = {f"{quantity}_um": length_um}
+    return found | {f"{quantity}_share": length_um / width} if width else found
+
+
+def _seen(size: Dimensions) -> dict[str, float]:
+    """Quantities that a lip, or what lies between the sides, makes more than they read, and what they are then."""
+    out = max(size.lip_um or 0.0, farthest(size.beyond_um) or 0.0)
+    lacks = farthest(size.lacking_um) or 0.0
+    return (_over(out, size, "solder_protrusion") if out > 0 else {}) | (
+        _over(lacks, size, "solder_underfill") if lacks else {}
     )
 
 
@@ -113,12 +149,12 @@ def cleaned(found: ScanMeasurement, before: Sequence[Dimensions]) -> Iterator[Mi
     recipe = found.recipe
     steps = [f"measure.{name}={v:g}" for name in ("closing_voxels", "far_um") if (v := getattr(recipe, name))]
     for size in before:
+        seen = _seen(size)
         for name, was in lengths_of(size).items():
             value = found.quantities[name]
             if was is None or value is None:
                 continue
-            far = _lip(size, name)
-            was = was if far is None else far
+            was = seen.get(name, was)
             if was != value:
                 told = f"is {in_words(name, was)} before it is cleaned ({', '.join(steps)}): look at it"
                 yield Misreading({name: (min(was, value), max(was, value))}, told, of_fail=True)

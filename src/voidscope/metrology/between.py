@@ -1,0 +1,171 @@
+"""What lies between the four sides that lengths across the build axis are read along: solder beyond the pillar, or lacking, at an angle to both
+axes, and a pillar that is narrower at an angle than along them.
+
+All is seen along the build axis, column by column. What is no farther from the pillar's edge along either axis than the sides say, to a
+voxel, lies within what they read, so that straight, round and square bumps have nothing between their sides. The rest is told by its
+distance from the edge, whichever way that is shortest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from voidscope.metrology.bodies import ClassBox
+from voidscope.metrology.components import columns_of
+from voidscope.metrology.hollows import VOID
+from voidscope.metrology.pieces import Part, Pieces
+from voidscope.metrology.voids import COUNTABLE_VOXELS
+from voidscope.vocabulary import Mask
+
+ROUND = 0.95
+"""A pillar narrower at some angle than this share of its width less a voxel is neither round nor an upright square."""
+OBLIQUE = float(np.tan(np.pi / 8))
+"""What lies so much nearer along one axis than along the other is told by that other alone."""
+
+Lengths = npt.NDArray[np.float64]
+Heights = npt.NDArray[np.int32] | Lengths
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The pillar seen along the build axis, void in it being its own.
+
+    Attributes
+    ----------
+    inside : columns (h, w) where it is at least half as high as it has levels, closed in ones too, with a rim of one column without any
+    steps_um : distance of columns along either axis
+    names : of both axes
+    """
+
+    inside: Part
+    steps_um: tuple[float, float]
+    names: tuple[str, str]
+
+    @classmethod
+    def of(cls, height: Heights, n_levels: int, steps_um: tuple[float, float], names: Sequence[str]) -> Outline:  # fmt: skip
+        """Of a pillar with so many levels and its height in each column (h, w), both in voxels."""
+        outside = np.pad(height < n_levels / 2, 1, constant_values=True)
+        rim = np.pad(np.zeros(height.shape, bool), 1, constant_values=True)
+        return cls(~_reached(outside, rim), steps_um, (names[0], names[1]))
+
+    def placed(self, shape: Sequence[int], corner: Sequence[int]) -> Outline:
+        """The same in a larger field of columns, where its first is `corner`."""
+        wide = np.zeros([n + 2 for n in shape], bool)
+        wide[tuple(slice(a, a + n) for a, n in zip(corner, self.inside.shape, strict=True))] = self.inside
+        return replace(self, inside=wide)
+
+    def least_width_um(self, width_um: float) -> float | None:
+        """The width at the angle where it is least, where that is clearly less than `width_um`, the larger along the axes; None of round and
+        upright square pillars.
+        """
+        points = np.argwhere(self.inside & ~self._within(self.inside, max(self.steps_um))) * self.steps_um
+        if not len(points):
+            return None
+        angles = np.deg2rad(np.arange(180))
+        towards = np.stack([np.sin(angles), np.cos(angles)])
+        widths = np.ptp(points @ towards, axis=0) + np.hypot(*(towards * np.array(self.steps_um)[:, None]))
+        least, along = float(widths.min()), min(width_um, float(max(widths[0], widths[90])))
+        return least if least < ROUND * (along - max(self.steps_um)) else None
+
+    def beyond_um(
+        self, solder: ClassBox, up: int, across: Sequence[int], sides_um: float
+    ) -> dict[str, float]:
+        """How far connected solder reaches beyond the pillar, where that is farther along both axes than the `sides_um`, e.g. ``+y-x``."""
+        from scipy.ndimage import distance_transform_edt, maximum_filter
+
+        zone = maximum_filter(self.inside, self._size(sides_um + max(self.steps_um)), mode="constant")
+        box = tuple(slice(solder.first[a] + 1, solder.first[a] + 1 + solder.mask.shape[a]) for a in across)
+        own = columns_of(solder.mask, [solder.class_id], up) & ~zone[box]
+        if not own.any():
+            return {}
+        away = distance_transform_edt(~self.inside, sampling=self.steps_um)
+        there = np.moveaxis(solder.mask, up, 0) == solder.class_id
+        there &= own
+        return self._farthest(there, away, (box[0].start, box[1].start))
+
+    def lacking_um(self, levels: Mask, at: Sequence[int], last: Heights, sides_um: float) -> dict[str, float]:
+        """How deep inside the pillar's edge solder is lacking, where that is deeper along both axes than the `sides_um`, e.g. ``+y-x``.
+
+        Parameters
+        ----------
+        levels : (L, h, w) whose each voxel is, as `give_void` has them, the pillar's end first
+        at : the levels of the solder
+        last : (h, w) the level before which the topmost solder or pad of each column ends, infinite where it has none; what is above is
+            not asked for, for solder may end in a dome
+        """
+        tops: Lengths = np.pad(last, 1).astype(np.float64)
+        deep = self._within(self.inside, sides_um + max(self.steps_um))
+        if not deep.any():
+            return {}
+        free, asked, away = np.ones(deep.shape, bool), np.zeros(deep.shape, bool), np.zeros(deep.shape)
+        lacking, deepest = np.zeros((len(at), *deep.shape), bool), np.zeros(deep.shape)
+        for k, level in enumerate(at):
+            np.less_equal(levels[level], VOID, out=free[1:-1, 1:-1])
+            if not (free & deep).any():
+                continue
+            now = self.inside & (tops > level + 0.5)
+            if not np.array_equal(now, asked):
+                asked, away = now, self._depth(now, sides_um + max(self.steps_um))
+            lacks = (away > 0) & free
+            if lacks.any():
+                lacking[k] = lacks & _reached(free, ~asked)
+                np.maximum(deepest, away, out=deepest, where=lacking[k])
+        return self._farthest(lacking, deepest, (0, 0)) if deepest.any() else {}
+
+    def _size(self, reach_um: float) -> tuple[int, ...]:
+        """Columns along either axis that lie no farther than this along it."""
+        return tuple(2 * int(reach_um / step + 1e-6) + 1 for step in self.steps_um)
+
+    def _within(self, inside: Part, reach_um: float) -> Part:
+        """Columns with nothing outside as near as this along both axes."""
+        from scipy.ndimage import minimum_filter
+
+        found: Part = minimum_filter(inside, self._size(reach_um), mode="constant")
+        return found
+
+    def _depth(self, inside: Part, reach_um: float) -> Lengths:
+        """Distance to the outside in um of columns that lie farther from it than `reach_um` along both axes; 0 of the others."""
+        from scipy.ndimage import distance_transform_edt
+
+        depth: Lengths = distance_transform_edt(inside, sampling=self.steps_um)
+        return np.where(self._within(inside, reach_um), depth, 0)
+
+    def _farthest(self, there: Part, away: Lengths, corner: tuple[int, int]) -> dict[str, float]:
+        """The distance `away` (h, w) that `COUNTABLE_VOXELS` voxels of a connected piece have or exceed, the largest towards each pair of sides.
+
+        `there` (L, h, w) begins at the `corner`.
+        """
+        found: dict[str, float] = {}
+        middle, pieces = np.argwhere(self.inside).mean(axis=0), Pieces.of(there.view(np.uint8), [1])
+        for k in np.flatnonzero(pieces.found.n_voxels >= COUNTABLE_VOXELS).tolist():
+            own = np.argwhere(pieces.own(k))[:, 1:] + pieces.found.first[k][1:] + corner
+            reach = away[tuple(own.T)]
+            far = float(np.partition(reach, -COUNTABLE_VOXELS)[-COUNTABLE_VOXELS])
+            where = self._direction((own[reach >= far].mean(axis=0) - middle) * self.steps_um)
+            found[where] = max(far, found.get(where, 0.0))
+        return found
+
+    def _direction(self, off_um: Lengths) -> str:
+        """The side, or the two sides, that a place so far from the middle lies towards, e.g. ``+x`` or ``+y-x``."""
+        off = [0.0 if abs(o) < OBLIQUE * np.abs(off_um).max() else float(o) for o in off_um]
+        return "".join(f"{'-' if o < 0 else '+'}{name}" for o, name in zip(off, self.names, strict=True) if o)
+
+
+def farthest(found: Mapping[str, float] | None) -> float | None:
+    """The largest of what lies between the sides, in um; None where nothing does."""
+    return max(found.values()) if found else None
+
+
+def _reached(free: Part, outside: Part) -> Part:
+    """Those of the `free` columns (h, w) that hang together with one `outside`."""
+    from scipy.ndimage import label
+
+    labels, n = label(free)
+    met = np.zeros(n + 1, bool)
+    met[labels[free & outside]] = True
+    found: Part = met[labels]
+    return found
