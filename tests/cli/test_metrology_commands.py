@@ -32,7 +32,7 @@ def test_a_table_is_read_and_told_as_text_and_as_json(tmp_path: Path) -> None:
     assert "kappa): 1.000" in said.stdout
     found = json.loads(CliRunner().invoke(app, ["gauge", path, "--json"]).stdout)
     assert (found["parts"], found["verdict_kappa"]) == (4, 1.0)
-    assert found["opinion"].startswith("good, but of 4 x 2 x 2 parts")
+    assert found["opinion"].startswith("no grade: an indication, of 4 x 2 x 2 parts")
     assert found["grr_of_tolerance"] is None
 
 

@@ -165,7 +165,23 @@ def test_a_study_is_told_in_one_sentence() -> None:
     assert told.startswith(
         "Gauge R&R is 0.0 % of the total (no grade: all readings of each part are identical"
     )
-    assert told.endswith("an indication, no grade), distinct categories (ndc) undefined.")
+    assert told.endswith(
+        "; an indication, of 3 x 2 x 2 parts x operators x repeats, fewer than AIAG's 10 x 3 x 2), distinct categories (ndc) undefined."
+    )
+
+
+def test_parts_that_are_not_told_apart_are_of_no_category() -> None:
+    found = gauge_study(readings(np.tile(np.arange(2.0), (10, 3, 1))))
+    assert (found.part, found.grr_of_total, found.ndc) == (0, 1, 0)
+    assert "distinct categories (ndc) 0," in study_in_words(found, None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_study_that_has_no_grade_is_not_rejected_in_the_same_sentence(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(size=(3, 2, 2))
+    found = gauge_study(readings(noise))
+    assert found.grr_of_total is not None and found.grr_of_total > 0.3
+    assert found.opinion.startswith("no grade: an indication, of 3 x 2 x 2") and "reject" not in found.opinion
 
 
 @pytest.mark.parametrize(
@@ -173,8 +189,8 @@ def test_a_study_is_told_in_one_sentence() -> None:
 )
 def test_a_study_smaller_than_aiag_s_is_no_grade(size: tuple[int, int, int], small: bool) -> None:
     found = gauge_study(readings(random_study(2, size)))
-    words = f", but of {' x '.join(map(str, size))} parts x operators x repeats, fewer than AIAG's 10 x 3 x 2: an indication, no grade"
-    assert found.opinion.endswith(words) is small
+    words = f"no grade: an indication, of {' x '.join(map(str, size))} parts x operators x repeats, fewer than AIAG's 10 x 3 x 2"
+    assert (found.opinion == words) is small
     assert ("AIAG" in study_in_words(found, None)) is small
 
 

@@ -76,7 +76,7 @@ class GaugeStudy:
     grr, part, total : sqrt(EV2 + AV2 + INT2), part variation (PV), and everything together
     grr_of_total : GRR / total, what %GRR usually means
     grr_of_tolerance : 6 GRR / tolerance; None without a tolerance
-    ndc : distinct categories, floor(1.41 PV / GRR), at least 1; None where GRR is 0
+    ndc : distinct categories, floor(1.41 PV / GRR), 0 where parts are not told apart; None where GRR is 0
     pooled : whether the interaction was pooled with the repeats
     interaction_p : probability of so large an interaction by chance
     """
@@ -98,11 +98,11 @@ class GaugeStudy:
 
     @property
     def opinion(self) -> str:
-        """What AIAG's rules of thumb say of it."""
+        """What AIAG's rules of thumb say of it; no grade of a study smaller than AIAG asks."""
         if self.grr_of_total is None:
             return "undefined: all values are equal"
-        if not self.grr:
-            return f"no grade: {ALIKE}{self._short_of_least}"
+        if whys := [*([] if self.grr else [ALIKE]), *self._short_of_least]:
+            return f"no grade: {'; '.join(whys)}"
         share = (
             "good"
             if self.grr_of_total < GOOD
@@ -111,16 +111,16 @@ class GaugeStudy:
             else "rejected"
         )
         few = "" if self.ndc is None or self.ndc >= 5 else ", and fewer than 5 distinct categories"
-        return share + few + self._short_of_least
+        return share + few
 
     @property
-    def _short_of_least(self) -> str:
+    def _short_of_least(self) -> list[str]:
         """That the study is smaller than AIAG asks; empty where it is not."""
         size = (self.parts, self.operators, self.repeats)
         if all(n >= least for n, least in zip(size, LEAST_STUDY, strict=True)):
-            return ""
+            return []
         small, least = (" x ".join(map(str, n)) for n in (size, LEAST_STUDY))
-        return f", but of {small} parts x operators x repeats, fewer than AIAG's {least}: an indication, no grade"
+        return [f"an indication, of {small} parts x operators x repeats, fewer than AIAG's {least}"]
 
     def entry(self) -> dict[str, Any]:
         """The study as JSON has it."""
@@ -183,7 +183,7 @@ def _study(
         *size, sqrt(variances["repeatability"]), sqrt(variances["operator"]), sqrt(variances["interaction"]), grr, part, total,
         grr_of_total=grr / total if total else None,
         grr_of_tolerance=None if tolerance is None else 6 * grr / tolerance,
-        ndc=max(1, floor(CATEGORIES * part / grr)) if grr else None, pooled=pooled, interaction_p=chance,
+        ndc=floor(CATEGORIES * part / grr) if grr else None, pooled=pooled, interaction_p=chance,
     )  # fmt: skip
 
 
