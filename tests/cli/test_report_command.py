@@ -258,3 +258,40 @@ def test_a_spacing_that_is_not_the_file_s_is_warned_of(mask: Path, tmp_path: Pat
     told, said = spoken(mask, tmp_path / "same", "--spacing", "0.7,0.7,0.7")
     assert "warning: the file" not in said and told["provenance"]["warnings"] == []
     assert "Warning" not in (tmp_path / "same" / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_a_spacing_in_another_unit_is_warned_of_in_the_terminal_and_on_top_of_the_page(
+    mask: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "um.toml"
+    recipe.write_text(
+        "version = 2\n[measure]\nlimit = 0.5\n[[criterion]]\nmeasure = 'largest_void_diameter_um'\nat_most = 5.0\n"
+    )
+    words = ("--map", "2=solder,3=void,0=background", "--recipe", str(recipe))
+    told, said = spoken(mask, tmp_path / "mm", "--spacing", "0.0007,0.0007,0.0007", *words)
+    doubt = "bump: spacing 0.0007, 0.0007, 0.0007 um, outside 0.01 to 500 um, and the recipe has limits in um: mind the unit"
+    assert said.count(f"warning: {doubt}\n") == 1 and doubt in told["provenance"]["warnings"]
+    assert "<b>Warning:</b> bump: spacing 0.0007" in (tmp_path / "mm" / "report.html").read_text()
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "mm")]).exit_code == 0
+    _, said = spoken(mask, tmp_path / "um", *words)
+    assert "mind the unit" not in said
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_every_limit_without_a_source_that_passes_is_named(mask: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "nosrc.toml"
+    criteria = "".join(
+        f"[[criterion]]\nmeasure = '{name}'\nat_most = {limit}\n{source}"
+        for name, limit, source in (
+            ("void_count", 5, ""),
+            ("largest_void_diameter_um", 50.0, "source = 'QA 8'\n"),
+        )
+    )
+    recipe.write_text(f"version = 2\n[measure]\nlimit = 0.5\nsource = 'QA 7'\n{criteria}")
+    words = ("--map", "2=solder,3=void,0=background", "--recipe", str(recipe))
+    told, said = spoken(mask, tmp_path / "out", *words)
+    assert told["scans"][0]["verdict"] == "PASS"
+    assert said.count("note:") == 1 and "comes from that passes (void_count); say it with" in said
+    _, said = spoken(mask, tmp_path / "both", *words, "--set", "measure.source=")
+    assert said.count("note:") == 1 and "comes from that passes (void/foreground, void_count)" in said

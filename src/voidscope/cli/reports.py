@@ -93,13 +93,20 @@ def measure(
         raise typer.BadParameter("pass a PROJECT, or --mask FILE --spacing Z,Y,X")
     seen = report.sight()  # stands below the numbers anyway
     sys.stderr.writelines(f"warning: {w}\n" for w in report.provenance["warnings"] if w not in seen)
-    if any(m.verdict is Verdict.PASS and not m.recipe.source for m in report.scans):
+    if unsaid := _unsourced(report):
+        way = "say it with --set measure.source=... or in a recipe file"
         sys.stderr.write(
-            "note: nobody said where the limit comes from that passes; say it with --set measure.source=... or in a recipe file\n"
+            f"note: nobody said where the limit comes from that passes ({', '.join(unsaid)}); {way}\n"
         )
     if report_to is not None:
         _write(report_to, report, pictures, project)
     say(report.entry(), as_json, report.text())
+
+
+def _unsourced(report: Report) -> list[str]:
+    """The measures of scans that pass whose limit is kept and has no source."""
+    passing = [o for m in report.scans if m.verdict is Verdict.PASS for o in m.outcomes]
+    return list(dict.fromkeys(o.measure for o in passing if o.verdict is Verdict.PASS and not o.source))
 
 
 def _write(folder: Path, report: Report, pictures: Mapping[str, bytes], project: Project | None) -> None:

@@ -7,6 +7,7 @@ from voidscope.metrology.calibration import Calibration, RatioError, calibrated,
 from voidscope.metrology.changes import Change, Changes
 from voidscope.metrology.checks import check_names
 from voidscope.metrology.dimensions import Dimensions, by_boxes, dimensions
+from voidscope.metrology.doubts import units_doubted
 from voidscope.metrology.gauge import (
     ONE_VERDICT,
     GaugeStudy,
@@ -91,6 +92,7 @@ __all__ = [
     "spot",
     "study_in_words",
     "undefined_ratios",
+    "units_doubted",
     "verdict_agreement",
     "void_ratios",
     "worst",

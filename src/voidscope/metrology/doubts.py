@@ -276,6 +276,11 @@ def torn_off(found: Split, classes: ClassMap) -> list[str]:
     return told
 
 
+def units_doubted(scans: Sequence[ScanMeasurement]) -> list[str]:
+    """Which scans may have their spacing in another unit, in a sentence each."""
+    return [f"{s.scan}: {doubt}" for s in scans if (doubt := wrong_unit(s.spacing_um, s.recipe))]
+
+
 def wrong_unit(spacing_um: Spacing, recipe: MeasureConfig) -> str:
     """Why no length is believed, where the recipe has a limit in um and the spacing is none of X-ray microscopy."""
     low, high = LENGTHS_UM

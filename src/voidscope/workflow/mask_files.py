@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, ProjectError, named
-from voidscope.metrology import Report, doubted, measure_scan
+from voidscope.metrology import Report, doubted, measure_scan, units_doubted
 from voidscope.project import fingerprint, fingerprint_method, parse_map
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, read_label_file, read_scan
@@ -105,7 +105,7 @@ def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> R
     }  # fmt: skip
     provenance = made_with() | occasion.entry() | recipe_facts(recipe) | {
         "mask": str(path), "map": mask.file_map or assumed, "map_source": TYPED_IN if mask.file_map else ASSUMED,
-        "warnings": _spacings_apart(mask.spacing_um, in_file), "scans": {path.stem: facts},
+        "warnings": [*_spacings_apart(mask.spacing_um, in_file), *units_doubted([measured])], "scans": {path.stem: facts},
         "masks_sha256": {path.stem: hashlib.sha256(found.tobytes()).hexdigest()},
         "command": command_of(mask.words(), recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
     }  # fmt: skip

@@ -17,6 +17,7 @@ from voidscope.metrology import (
     overlay_png,
     sight_in_words,
     spot,
+    units_doubted,
     worst,
 )
 from voidscope.project import (
@@ -130,7 +131,7 @@ def measuring(
             "masks_sha256": hashes,
             "margins_sha256": sure,
             "scans": facts,
-            "warnings": warnings,
+            "warnings": [*warnings, *units_doubted(measured)],
         }
         return Report(tuple(measured), identified(provenance | seen)), pictures
 
