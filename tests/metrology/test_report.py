@@ -366,7 +366,7 @@ def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> 
     assert found.verdict is Verdict.FAIL and found.ratio is not None and found.ratio <= recipe.limit
     page = Page(Report((found,)).html()).text
     assert (
-        "That limit is one criterion; further ones are void_count at most 0. A scan PASSes when all criteria pass"
+        "That limit is one criterion; further ones are void_count at most 0. A bump PASSes when all criteria pass"
         in page
     )
     assert "void_count number of counted voids FAIL void_count = 1 is above the limit 0 drawing 7" in page

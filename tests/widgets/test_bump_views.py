@@ -91,6 +91,14 @@ def test_the_worst_bumps_are_shown_in_pictures_that_lead_to_them(
     assert bump_picture(measured.report_folder, "b", "r1c2") is not None
 
 
+def test_a_picture_tells_the_criterion_that_fails(panel: Any, measured: Project) -> None:
+    said = 'measure.criteria=[{"measure": "blt_um", "at_most": 0.5}]'
+    measured.set_config(measured.config.with_changes([said, "measure.limit=0.9"]))
+    execute(measure(measured))
+    texts = [panel.worst.item(k).text() for k in range(panel.worst.count())]
+    assert texts and all("FAIL blt_um" in t and t.endswith(" µm") for t in texts), texts
+
+
 def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) -> None:
     assert panel.lot.again.text() == "Fails in several scans: r1c2 (2 of 3)."
     points = panel.lot.points.points()

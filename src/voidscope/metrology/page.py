@@ -31,9 +31,9 @@ from voidscope.metrology.quantities import QUANTITIES
 from voidscope.metrology.ratios import DEFINITIONS, VOLUMES
 from voidscope.metrology.recipe import recipe_sha256
 from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
-from voidscope.metrology.scan_verdict import worst
+from voidscope.metrology.scan_verdict import told_of, worst
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
-from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
+from voidscope.metrology.verdict import Verdict, bounds_in_words, decide, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING, Void
 from voidscope.vocabulary import SegmentationClass
 
@@ -92,13 +92,14 @@ def page_of(
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
         moved=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage, _moved(s.recipe)) for s in scans if s.uncertainty is not None)),
-        criteria=list(dict.fromkeys((tuple(map(limits_in_words, s.recipe.criteria)), s.recipe.pass_when) for s in scans if s.recipe.criteria)),
+        criteria=list(dict.fromkeys((tuple(map(limits_in_words, s.recipe.criteria)), s.recipe.pass_when, s.recipe.unit) for s in scans if s.recipe.criteria)),
+        told_of=told_of, ratio_verdict=_ratio_verdict, bands=bands(scans), covered=coverage_in_words(provenance),
         rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
         facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
         groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
         twin=twin, meanings=MEANINGS, tallies=tallies, doubts=doubts_told, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
-        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=_um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
+        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
         touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
@@ -110,6 +111,34 @@ def edges_in_words(scan: ScanMeasurement) -> str:
     return "edges interpolated from the model's probabilities" if finer else "edges to the voxel"
 
 
+def coverage_in_words(provenance: Mapping[str, Any]) -> str:
+    """What an interval stands for and, where a model made the masks that is not known to find all void, what it leaves out."""
+    said, record = "k = 2 stands for about 95 %", provenance.get("model_record")
+    if not isinstance(record, Mapping):
+        return said
+    recall = record.get("validation void recall")
+    finds = "nobody knows how much"
+    if isinstance(recall, float | int):
+        if recall >= 1:
+            return said
+        finds = f"it finds {100 * recall:.0f} % of the held-out void"
+    return f"{said}; U is about the edges and the spread of what was found, not about void that the model misses ({finds})"
+
+
+def bands(scans: Sequence[ScanMeasurement]) -> list[int]:
+    """How high interface bands are, in voxels, of those scans that have any."""
+    there = (s for s in scans if s.ratios[PILLAR_SIDE] is not None or s.ratios[PAD_SIDE] is not None)
+    return list(dict.fromkeys(s.recipe.band_voxels for s in there))
+
+
+def _ratio_verdict(scan: ScanMeasurement) -> Verdict:
+    """What became of the ratio of a scan by itself: its outcome, or, where that is of the worst bump, what its limit says of it."""
+    first = next(iter(scan.outcomes), None)
+    if first is not None and first.value == scan.ratio:
+        return first.verdict
+    return decide(scan.ratio, scan.recipe, uncertainty=scan.uncertainty)[0]
+
+
 def _moved(recipe: MeasureConfig) -> str:
     """What the doubt of edges counts times in the ratio that decides, and in criteria on others where it is something else."""
     first = MOVED_IN_WORDS[recipe.ratio]
@@ -117,7 +146,7 @@ def _moved(recipe: MeasureConfig) -> str:
     return first + "".join(f" (of {name}: {words})" for words, name in others.items())
 
 
-def _um(found: Dimensions, name: str) -> str:
+def um(found: Dimensions, name: str) -> str:
     """A length with two decimals, a dash where there is none."""
     value = getattr(found, name)
     return "–" if value is None else f"{value:.2f}"

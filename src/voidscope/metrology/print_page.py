@@ -9,11 +9,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from voidscope.metrology.charts import largest_ratio, package_map
-from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.page import SPREAD_IN_WORDS, edges_in_words, shown, units
+from voidscope.metrology.page import (
+    LENGTHS_IN_WORDS,
+    SPREAD_IN_WORDS,
+    bands,
+    coverage_in_words,
+    edges_in_words,
+    shown,
+    um,
+    units,
+)
 from voidscope.metrology.ratios import DEFINITIONS
 from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.scan_verdict import told_of
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 from voidscope.metrology.verdict import Verdict, bounds_in_words, in_words, limits_in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, QUALITIES, QUANTIFIABLE_VOXELS, TOUCHING
@@ -44,7 +53,7 @@ def print_page_of(
         recipes=list({s.recipe.model_dump_json(): s.recipe for s in scans}.values()),
         pictured={s.scan: [b.name for b in s.bumps if f"{s.scan}/{b.name}" in pictures] for s in scans},
         pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        package_map=_map, largest_ratio=largest_ratio, lengths=LENGTHS, touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+        package_map=_map, largest_ratio=largest_ratio, lengths=LENGTHS_IN_WORDS, um=um, told_of=told_of, bands=bands(scans), covered=coverage_in_words(provenance), touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
     )  # fmt: skip
 
 

@@ -34,8 +34,8 @@ DEFINITIONS = {
     "void/solder": "volume of void over the volume of solder, void left out",
     "projected area": "seen along the build axis, the area that holds any void over the area that holds any foreground",
     "worst slice": "void over foreground, void included, in the slice across the build axis where that is most",
-    "interface band, pillar side": "void over solder and void together, in a band of some voxels above the pillar",
-    "interface band, pad side": "void over solder and void together, in a band of some voxels below the pad",
+    "interface band, pillar side": "void over solder and void together, in the band of voxels above the pillar",
+    "interface band, pad side": "void over solder and void together, in the band of voxels below the pad",
 }
 """What each ratio means, in words."""
 

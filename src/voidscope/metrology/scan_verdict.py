@@ -165,6 +165,18 @@ def gravity(bump: Bump) -> tuple[int, float, float, float, str]:
     return GRAVITY.index(found.verdict), -beyond, -ratio, -largest_um(found), bump.name
 
 
+def deciding(found: ScanMeasurement) -> Outcome | None:
+    """Of the criteria that came out as the verdict is, the one farthest beyond its limit or nearest to it; None where another doubt decides."""
+    alike = [o for o in found.outcomes if o.verdict is found.verdict]
+    return max(alike, key=_share_beyond, default=None)
+
+
+def told_of(bump: Bump) -> str:
+    """Why a bump has its verdict, in a caption: the reason of the criterion that decides, or of the bump where none does."""
+    outcome = deciding(bump.measured)
+    return bump.measured.reason if outcome is None else outcome.reason
+
+
 def worst(scans: Iterable[ScanMeasurement], most: int) -> list[tuple[ScanMeasurement, Bump]]:
     """The `most` worst bumps over some scans, worst first."""
     rows = [(s, b) for s in scans for b in s.bumps]

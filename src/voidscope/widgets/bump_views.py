@@ -36,6 +36,8 @@ from voidscope.metrology.charts import (
     worst_first,
 )
 from voidscope.metrology.page import micrometres
+from voidscope.metrology.scan_verdict import deciding
+from voidscope.metrology.verdict import in_words
 from voidscope.widgets.tables import fill, plain_table
 
 HEADER = ("bump", "verdict", "%", "⌀ void", "BLT")
@@ -178,9 +180,8 @@ class WorstGallery(QListWidget):
             if path is None:
                 continue
             found = bump.measured
-            item = QListWidgetItem(
-                _icon(path), f"{_name(scan, bump)}\n{found.verdict.value} {_percent(bump)} %"
-            )
+            words = f"{_name(scan, bump)}\n{found.verdict.value} {_decides(bump)}"
+            item = QListWidgetItem(_icon(path), words)
             item.setData(Qt.ItemDataRole.UserRole, (scan.scan, bump.name))
             item.setToolTip(micrometres(found.reason))
             self.addItem(item)
@@ -297,6 +298,14 @@ def _cells(bump: Bump) -> tuple[object, ...]:
 def _percent(bump: Bump) -> str:
     ratio = bump.measured.ratio
     return "–" if ratio is None else f"{100 * ratio:.2f}"
+
+
+def _decides(bump: Bump) -> str:
+    """The value of the criterion that decides, by name where it is not the ratio."""
+    outcome = deciding(bump.measured)
+    if outcome is None or outcome.value is None or outcome.measure == bump.measured.formula:
+        return f"{_percent(bump)} %"
+    return f"{outcome.measure} {micrometres(in_words(outcome.measure, outcome.value))}"
 
 
 def _name(scan: ScanMeasurement, bump: Bump) -> str:
