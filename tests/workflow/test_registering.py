@@ -120,6 +120,18 @@ def test_who_labelled_is_as_it_was_recorded_whatever_is_labelled_later(
     assert found.startswith(f"{NO_RECORD} among the 1 of cycle 1")
 
 
+def test_a_recipe_taken_since_is_no_change_of_labels_or_scans(project: Project, tmp_path: Path) -> None:
+    execute(measure(project, ["a", "b"]))
+    time.sleep(1.1)
+    project.set_config(project.config.with_changes(["measure.limit=0.31"]))
+    honest = exported(project, tmp_path / "honest")
+    assert execute(verify(project, honest)) == () == not_compared(honest, project)
+    project.remove("c")
+    (said,) = not_compared(honest, project)
+    assert said.startswith("not_measured (labels or scans have changed since"), said
+    assert execute(verify(project, honest)) == ()
+
+
 def test_an_edited_report_that_kept_its_id_is_not_the_one_recorded(project: Project) -> None:
     path = project.report_folder / "report.json"
     path.write_text(path.read_text().replace('"operator": "not recorded"', '"operator": "Expert"'))

@@ -36,7 +36,11 @@ def moved_on(project: Project, cycle: Cycle, told: Mapping[str, Any]) -> frozens
     labels = project.path / "labels"
     painted = any(_changed(p) > created for p in (labels, *labels.glob("*/")))
     silent = not isinstance(cycle.provenance.get("labels_by"), Mapping)
-    scans = _changed(project.path / "project.json") > created
+    others = [n for n in project.scans if n not in mapping(told, "scans")]
+    written = (
+        _changed(project.path / "project.json") > created
+    )  # a recipe that was taken is written there too
+    scans = written and others != told.get("not_measured")
     found = {LABELS: painted, AUTHORS: painted and silent, SCANS: scans}
     return frozenset(name for name, yes in found.items() if yes)
 
