@@ -295,3 +295,21 @@ def test_every_limit_without_a_source_that_passes_is_named(mask: Path, tmp_path:
     assert said.count("note:") == 1 and "comes from that passes (void_count); say it with" in said
     _, said = spoken(mask, tmp_path / "both", *words, "--set", "measure.source=")
     assert said.count("note:") == 1 and "comes from that passes (void/foreground, void_count)" in said
+
+
+@pytest.mark.usefixtures("no_pdf")
+def test_the_recipe_file_is_named_beside_the_hash_of_its_values(mask: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "customer.toml"
+    recipe.write_text("version = 2\n[measure]\nlimit = 0.5\n")
+    told, _ = spoken(mask, tmp_path / "out", "--recipe", str(recipe))
+    assert told["provenance"]["recipe_file"] == "customer.toml"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "recipe customer.toml, SHA-256 of its values as JSON, not of a file" in page
+    assert "recipe" not in {w.lstrip("-") for w in shlex.split(told["provenance"]["command"])}
+    recipe.unlink()
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "out")]).exit_code == 0
+    recipe.write_text("version = 2\n[measure]\nlimit = 0.5\n")
+    told, _ = spoken(mask, tmp_path / "limit", "--recipe", str(recipe), "--limit", "0.4")
+    assert told["provenance"]["recipe_file"] == "customer.toml, with --set or --limit"
+    told, _ = spoken(mask, tmp_path / "none")
+    assert "recipe_file" not in told["provenance"]

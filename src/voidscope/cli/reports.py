@@ -70,7 +70,8 @@ def measure(
     """Void ratio, voids and verdict of segmented scans, or of any mask file."""
     said = [] if recipe is None else recipe_settings(read_recipe(recipe))
     words = [*said, *(changes or []), *([] if limit is None else [f"measure.limit={limit}"])]
-    occasion = Occasion(operator, approver, lot, die, msa)
+    also = ", with --set or --limit" if changes or limit is not None else ""
+    occasion = Occasion(operator, approver, lot, die, msa, "" if recipe is None else f"{recipe.name}{also}")
     pictures: dict[str, bytes] = {}
     project = None
     if mask is not None and path is not None:

@@ -31,6 +31,7 @@ class Occasion:
     operator, approver : who measured, and who signs for it
     lot, die : of the sample
     msa : where the measurement system analysis (gauge study) of this recipe is written
+    recipe_file : name of the file that the recipe was read from
     """
 
     operator: str = ""
@@ -38,14 +39,16 @@ class Occasion:
     lot: str = ""
     die: str = ""
     msa: str = ""
+    recipe_file: str = ""
 
-    def entry(self) -> dict[str, dict[str, str]]:
-        """Groups of a report's provenance; what nobody said is told to be so."""
+    def entry(self) -> dict[str, Any]:
+        """Groups of a report's provenance; what nobody said is told to be so, and no recipe file where there was none."""
         people, sample = ("operator", "approver"), ("lot", "die")
         return {
             "people": {name: getattr(self, name) or UNKNOWN for name in people},
             "sample": {name: getattr(self, name) or UNKNOWN for name in sample},
             "measurement_system_analysis": {"reference": self.msa or UNKNOWN},
+            **({"recipe_file": self.recipe_file} if self.recipe_file else {}),
         }
 
     @classmethod
@@ -54,12 +57,14 @@ class Occasion:
         groups = [provenance.get(name) for name in ("people", "sample", "measurement_system_analysis")]
         said = {k: v for group in groups if isinstance(group, Mapping) for k, v in group.items()}
         said["msa"] = said.get("reference", UNKNOWN)
+        said["recipe_file"] = provenance.get("recipe_file", UNKNOWN)
         names = cls.__dataclass_fields__
         return cls(**{n: str(said[n]) for n in names if said.get(n, UNKNOWN) != UNKNOWN})
 
     def words(self) -> list[str]:
-        """The command-line options that say the same."""
-        return [w for name, value in vars(self).items() if value for w in (f"--{name}", value)]
+        """The command-line options that say the same; the recipe is told by its values, for its file may be another by then."""
+        said = {name: value for name, value in vars(self).items() if value and name != "recipe_file"}
+        return [w for name, value in said.items() for w in (f"--{name}", value)]
 
 
 def record_of(
