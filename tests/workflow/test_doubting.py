@@ -193,7 +193,7 @@ def test_no_ratio_passes_that_would_not_at_the_recall_of_its_model(
     found = execute(changes(project, cycles=(1, 2), config=config))
     assert (found.summary()["verdict_flips"], found.summary()["flips_by_doubt"]) == ({"PASS -> REVIEW": 3}, 3)
     assert found.doubts == {
-        "cycle 2": "the model finds 75 % of the held-out void, and no ratio passes that would not at that recall"
+        "cycle 2": "the model finds 75 % of the held-out void, and no limit on void is kept that would not be at that recall"
     }
     write_evaluation(project.cycle.folder, {**GOOD, "truth": "elsewhere", "void_recall": 0.9})
     assert {s.verdict for s in execute(measure(project, config=config)).scans} == {Verdict.PASS}
