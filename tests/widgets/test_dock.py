@@ -459,8 +459,7 @@ def test_a_scan_is_removed_by_a_button_and_comes_back_with_its_file(
     view, question, key = dock.view, dock.jobs.question, SliceKey("a", 2)
     place = Path(project.scan("a").path)
     view.setCurrentIndex(0)
-    assert not view.scans.remove.isEnabled()
-    view.scans.table.selectRow(0)
+    assert view.scans.selected() == view.layers.scan == "a" and view.scans.remove.isEnabled()
     paint(dock, 2)  # not saved yet when the scan goes
     view.scans.remove.click()
     assert not question.isHidden() and "Remove a from the project?" in question.sentence.text()
@@ -538,3 +537,14 @@ def test_what_is_loaded_is_set_aside_once_and_never_a_person_s_layers(
     monkeypatch.setattr("voidscope.widgets.dock.gc", stands_in)
     _set_aside(SimpleNamespace(layers=layers))
     assert done == ["collect", "freeze"] * times
+
+
+def test_the_dock_has_its_place_also_after_other_docks(dock: Any, qtbot: Any, project: Project) -> None:
+    window = dock._viewer.window
+    dock.close_project()
+    docks = [window.add_plugin_dock_widget("voidscope", "Voidscope")[1] for _ in range(2)]
+    for again in (dock, *docks):
+        layout = again.layout()
+        assert (
+            layout.itemAt(layout.count() - 1).widget() is again.jobs
+        )  # else an empty stretch takes the panels' place

@@ -148,3 +148,25 @@ def test_a_project_whose_last_scan_is_gone_shows_another(dock: Any, qtbot: Any, 
     dock.show_project(Project.open(project.path))
     settle(dock, qtbot)
     assert dock.view.layers.scan == "a"
+
+
+def test_going_back_to_a_model_takes_nobody_s_way(
+    segmented: Any, qtbot: Any, project: Project, gate: Any
+) -> None:
+    layers = segmented.view.layers
+    add_cycle(project)
+    settle(segmented, qtbot)
+    project.memory.scans.pop("b", None)
+    for stays in (False, True):
+        gate.clear()
+        layers.jump(SliceKey("b", 3))
+        segmented.view.train.choice.restore(1 if not stays else 2)
+        if stays:
+            layers.ahead.stay()
+        gate.set()
+        settle(segmented, qtbot)
+        assert layers.key == (SliceKey("b", 3) if not stays else SliceKey("a", 2))
+        assert (layers.find("prediction") is None) is stays  # the second cycle has segmented none
+        layers.jump(SliceKey("a", 2))
+        settle(segmented, qtbot)
+        project.memory.scans.pop("b", None)

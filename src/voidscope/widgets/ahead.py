@@ -41,7 +41,7 @@ class Ahead(QObject):
         self._failed = False
         self._going: _Going | None = None
         self._opening: _Going | None = None  # what the job that runs is for
-        self._goal = ""
+        self._goal = self._behind = ""
         self.runner = Runner(self)
         self.runner.failed.connect(self._note_failed)
 
@@ -101,8 +101,11 @@ class Ahead(QObject):
             return None
 
     def ask(self, scan: str) -> None:
-        """Read the mask of a scan that is segmented, unless that is under way, or has failed just now."""
+        """Read the mask of a scan that is segmented, unless that is under way, or has failed just now; where another is being opened, after it."""
         cycle = self._project.cycle
+        if self._opening is not None and self._going is self._opening:
+            self._behind = scan
+            return
         if cycle is None or not self._project.is_segmented(scan):
             return
         asked, before = (cycle.id, scan), self._asked
@@ -126,9 +129,17 @@ class Ahead(QObject):
                 going[0]
             ):  # or it was removed meanwhile
                 going[1]()
+        self._catch_up()
 
     def _note_failed(self, sentence: str) -> None:
         self._failed = True
         if self._going is not None and self._going is self._opening:
             going, self._going, self._opening = self._going, None, None
             going[1]()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Have the mask shown that was left behind what was opened."""
+        behind, self._behind = self._behind, ""
+        if behind:
+            self.read.emit(behind)

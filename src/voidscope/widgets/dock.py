@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QInputDialog,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -81,6 +82,8 @@ class Voidscope(QWidget):
         )
         self.help.setToolTip("All keys on one sheet (?).")
         self._lay_out()
+        # else napari puts an empty stretch below all of it, the larger the more docks there were before
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         self._allow(True)
         put_in_force(preferences())

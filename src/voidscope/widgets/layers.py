@@ -128,7 +128,7 @@ class ScanLayers(QObject):
             if self.find("prediction") is None and self._project.is_segmented(scan):
                 self.show_results()
             return
-        if self._scan is not None and self._mouse.holds(partial(self._told, self._show, scan, index)):
+        if self._scan is not None and self._mouse.holds(partial(self._later, scan, self._show, scan, index)):
             return
         self.leaving.emit()
         if index is None:
@@ -302,7 +302,7 @@ class ScanLayers(QObject):
         self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), otherwise)
 
     def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
-        if self._scan is not None and self._mouse.holds(partial(self._told, self._go, key, pixel)):
+        if self._scan is not None and self._mouse.holds(partial(self._later, key.scan, self._go, key, pixel)):
             return
         self._show(key.scan, key.index)
         self.solid.leave()
@@ -311,6 +311,11 @@ class ScanLayers(QObject):
         if pixel is not None:
             self._view.look_at(record, pixel)
             self.marks.point(record, key.index, pixel)
+
+    def _later(self, scan: str, go: Callable[..., object], *where: Any) -> None:
+        """Go to a scan now that no button is down, unless it was removed meanwhile."""
+        if scan in self._project.scans:
+            self._told(go, *where)
 
     def paint_with(self, class_id: int) -> None:
         """Choose the class that painting puts down, and make the labels layer the one painted on."""
