@@ -52,7 +52,7 @@ def scan(true: float, found: float | None, u: float = 0.01, **more: Any) -> dict
 def cell(scans: list[dict[str, Any]], labels: int = 20, seed: int = 0) -> dict[str, Any]:
     """A finished cell of these scans."""
     return {
-        "labels": labels, "seed": seed, "settings": [], "miou": 0.9, "iou": {"void": 0.7}, "pool": 500, "void_slices": 3, "limit": 0.05,
+        "labels": labels, "seed": seed, "settings": [], "miou": 0.9, "iou": {"void": 0.7}, "void_recall": 0.8, "pool": 500, "void_slices": 3, "limit": 0.05,
         "limit_halved": 0.02, "coverage_factor": 2.0, "edge_sigma": 0.25, "seconds": {"train": [9.0, 8.0]}, "scans": scans, "created": "2026-01-02T03:04:05+00:00",
         "python": "3.11", "versions": {"voidscope": "1", "torch": "2"},
     }  # fmt: skip
@@ -123,6 +123,15 @@ def test_the_page_has_a_row_for_each_number_of_labels_and_the_spread_over_seeds(
     assert "the command" in page and "a machine" in page
     study.drawn(told, tmp_path / "error.png")
     assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict", "left"),
+    [(0.015, "PASS", "PASS"), (0.017, "PASS", "REVIEW"), (0.03, "FAIL", "FAIL"), (0.017, "REVIEW", "REVIEW")],
+)
+def test_a_pass_holds_at_the_model_s_recall(study: ModuleType, ratio: float, verdict: str, left: str) -> None:
+    seen = {**scan(0.03, ratio), "verdict_halved": ["FAIL", verdict]}  # 0.017 / 0.8 is above 0.02
+    assert study.at_recall(seen, cell([seen])) == left
 
 
 def test_no_scan_calibrates_its_own_interval(study: ModuleType) -> None:
