@@ -236,10 +236,11 @@ def test_a_scan_that_was_opened_as_it_is_no_more_is_not_held(project: Project) -
 def test_going_back_to_an_earlier_model_reads_its_large_mask_by_a_job(
     all_is_large: None, dock: Any, qtbot: Any, project: Project
 ) -> None:
+    layers, rows = dock.view.layers, []
+    qtbot.waitUntil(lambda: layers.scan == "a" and layers.ahead.runner.idle, timeout=MINUTE_MS)
     add_cycle(project)
     mask = predict(project, "a")
     add_cycle(project)
-    layers, rows = dock.view.layers, []
     layers.ahead.runner.started.connect(rows.append)
     assert layers.find("prediction") is None
     dock.view.train.choice.restore(1)
