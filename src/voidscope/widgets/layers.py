@@ -97,9 +97,7 @@ class ScanLayers(QObject):
 
     @property
     def waits(self) -> str:
-        """That the slice in view is not the one gone to, whose scan is being opened; empty where it is. What is meant for that one must
-        not be done to this.
-        """
+        """That the slice in view is not the one gone to, whose scan is being opened, so that nothing meant for that is done to this; else empty."""
         goal = self.ahead.goal
         return f"{goal} is being opened; wait until it is in view." if goal else ""
 
@@ -128,7 +126,9 @@ class ScanLayers(QObject):
             if self.find("prediction") is None and self._project.is_segmented(scan):
                 self.show_results()
             return
-        if self._scan is not None and self._mouse.holds(partial(self._later, scan, self._show, scan, index)):
+        if self._scan is not None and self._mouse.holds(
+            partial(_later, self._project, scan, self._told, self._show, scan, index)
+        ):
             return
         self.leaving.emit()
         if index is None:
@@ -292,17 +292,17 @@ class ScanLayers(QObject):
         record, layer = self.record, self.find("labels")
         return None if record is None or layer is None else self._view.under_cursor(record, layer)
 
-    def jump(
-        self, key: SliceKey, pixel: tuple[int, int] | None = None, otherwise: Act = lambda: None
-    ) -> None:
-        """Go to a slice; with a pixel (y, x), centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are.
+    def jump(self, key: SliceKey, at: tuple[int, int] | None = None, otherwise: Act = lambda: None) -> None:
+        """Go to a slice; with a pixel (y, x) centre on it, zoom in and draw a short-lived box there. Tool and class stay as they are.
 
         A scan that is not at hand is opened on the way, as by `show`.
         """
-        self.ahead.come_to(key.scan, self._scan, partial(self._go, key, pixel), otherwise)
+        self.ahead.come_to(key.scan, self._scan, partial(self._go, key, at), otherwise)
 
     def _go(self, key: SliceKey, pixel: tuple[int, int] | None) -> None:
-        if self._scan is not None and self._mouse.holds(partial(self._later, key.scan, self._go, key, pixel)):
+        if self._scan is not None and self._mouse.holds(
+            partial(_later, self._project, key.scan, self._told, self._go, key, pixel)
+        ):
             return
         self._show(key.scan, key.index)
         self.solid.leave()
@@ -311,11 +311,6 @@ class ScanLayers(QObject):
         if pixel is not None:
             self._view.look_at(record, pixel)
             self.marks.point(record, key.index, pixel)
-
-    def _later(self, scan: str, go: Callable[..., object], *where: Any) -> None:
-        """Go to a scan now that no button is down, unless it was removed meanwhile."""
-        if scan in self._project.scans:
-            self._told(go, *where)
 
     def paint_with(self, class_id: int) -> None:
         """Choose the class that painting puts down, and make the labels layer the one painted on."""
@@ -348,6 +343,12 @@ class ScanLayers(QObject):
 def _alike(before: ScanRecord | None, record: ScanRecord) -> bool:
     """Whether the layers of a scan can take another, which is much quicker than making them anew."""
     return before is not None and before.dtype == record.dtype and units(before) == units(record)
+
+
+def _later(project: Project, scan: str, go: Callable[..., object], *where: Any) -> None:
+    """Go to a scan now that no button is down, unless it was removed meanwhile."""
+    if scan in project.scans:
+        go(*where)
 
 
 def _told(tell: Callable[[str], object], go: Callable[..., object], *where: Any) -> None:
