@@ -54,9 +54,40 @@ def test_cylinders_are_measured_to_half_a_voxel(spacing: Spacing) -> None:
     assert found.build_axis == "z"
     assert found.blt_um == pytest.approx(36 * z)
     assert found.pillar_height_um == pytest.approx(19 * z)
-    assert found.pillar_width_um == pytest.approx(31 * max(y, x), abs=0.5 * max(y, x))
+    assert found.pillar_width_um == pytest.approx(30 * max(y, x), abs=0.1 * max(y, x))
     assert found.pad_misalignment_um == pytest.approx(float(np.hypot(3 * y, 4 * x)), abs=0.05 * max(y, x))
     assert found.extrusion_um == pytest.approx({"-y": 2 * y, "+y": 2 * y, "-x": 2 * x, "+x": 2 * x})
+
+
+def pillar(inside: Mask) -> Mask:
+    """A pillar of 8 equal levels (h, w) with as much solder on it."""
+    levels = np.where(inside, np.uint8(PILLAR), np.uint8(BACKGROUND))
+    return np.stack([levels] * 8 + [np.where(inside, np.uint8(SOLDER), levels)] * 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    radii=st.tuples(st.floats(8, 30), st.floats(0.8, 1.25)),
+    off=st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)),
+    spacing=st.sampled_from([(1.0, 1.0, 1.0), (0.5, 0.7, 0.7), (2.0, 0.3, 0.6)]),
+)
+def test_round_and_oval_pillars_are_as_wide_as_they_are_wherever_they_stand(
+    radii: tuple[float, float], off: tuple[float, float], spacing: Spacing
+) -> None:
+    ry, rx = radii[0], radii[0] * radii[1]
+    y, x = (np.indices((84, 84)) - 42.0) - np.reshape(off, (2, 1, 1))
+    found = measured(pillar((y / ry) ** 2 + (x / rx) ** 2 <= 1), spacing).pillar_width_um
+    assert found == pytest.approx(max(2 * ry * spacing[1], 2 * rx * spacing[2]), abs=0.5 * max(spacing[1:]))
+
+
+@pytest.mark.parametrize("wide", [(13, 13), (20, 14), (31, 31)])
+@pytest.mark.parametrize("corner", [0, 1, 2])
+def test_upright_square_pillars_are_counted(wide: tuple[int, int], corner: int) -> None:
+    inside = np.zeros((60, 60), bool)
+    inside[9 : 9 + wide[0], 8 : 8 + wide[1]] = True
+    for place in ((9, 8), (9, 8 + wide[1] - corner), (9 + wide[0] - corner, 8)):
+        inside[place[0] : place[0] + corner, place[1] : place[1] + corner] = False  # etched corners
+    assert measured(pillar(inside)).pillar_width_um == max(wide)
 
 
 def test_a_logic_bump_has_no_pad_and_its_bond_line_ends_with_the_solder() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from metrology.masks import BACKGROUND, HBM, NO_PILLAR, PAD, PILLAR, RECIPE, SOLDER, VOID
 from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology.wholeness import _unbroken
+from voidscope.vocabulary import Role
 
 ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
 """Axes of a scan, of which a bump may stand along any."""
@@ -168,6 +173,43 @@ def test_a_joint_that_void_parts_is_never_passed_however_the_crack_runs(
     found = measured(mask, limit=0.2, unit=unit)
     assert verdicts(found) == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
     assert "void parts it into 2 pieces" in found.reason
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("of", [BACKGROUND, VOID])
+@pytest.mark.parametrize("held", [0, 25, 26])
+@pytest.mark.parametrize("crack", ["step", "tilt", "stairs"])
+def test_a_crack_that_steps_or_tilts_is_never_passed_but_where_a_tenth_holds(
+    crack: str, held: int, of: int, order: tuple[int, int, int]
+) -> None:
+    mask = row(1)
+    own = place(mask, 0)
+    z, y, x = np.indices(own.shape)
+    off = {"step": z - 17 - (x > 7), "tilt": z - 17 - (x - 8) // 4, "stairs": z - 17 - 2 * ((x + y) // 8)}[
+        crack
+    ]
+    own[((off == 0) | ((off == 1) & (crack == "stairs"))) & (own > BACKGROUND)] = of
+    whole = np.isin(own, (PILLAR, SOLDER, PAD))
+    own[(z >= 14) & (z < 24) & (16 * y + x >= 100) & (16 * y + x < 100 + held)] = SOLDER  # columns of 256
+    found = measured(np.ascontiguousarray(mask.transpose(order)), limit=0.2)
+    assert verdicts(found) == ["PASS" if held == 26 else "REVIEW"] and not whole.all(axis=0).any()
+    if held == 25:
+        assert "solid runs straight from its copper_pillar to its copper_pad in 9.8 %" in found.reason
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_unbroken_columns_are_those_of_a_slow_twin(turned: bool, data: st.DataObject) -> None:
+    solid = st.sampled_from([BACKGROUND, PILLAR, PILLAR, SOLDER, SOLDER, PAD, VOID])
+    mask = data.draw(hnp.arrays(np.uint8, (6, 3, 3), elements=solid))[:: -1 if turned else 1]
+    n = 0
+    for column in mask.reshape(len(mask), -1).T.tolist():
+        above = column[column.index(PILLAR) :] if PILLAR in column else []
+        while above and above[-1] in (BACKGROUND, VOID):
+            above.pop()
+        n += PAD in above and not {BACKGROUND, VOID} & set(above)
+    assert _unbroken(mask, PILLAR, PAD, HBM.ids_with_role(Role.FOREGROUND)) == n
 
 
 @pytest.mark.parametrize("lean", [(0.0, 0.0), (0.15, -0.1)])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.areas import AREAS, worst_level
+from voidscope.metrology.areas import AREAS, Levels, band_starts, worst_level
 from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.vocabulary import ClassMap, Mask, Role
 
@@ -49,8 +49,9 @@ def area_edges(
         (PILLAR_SIDE, recipe.pillar_class, body),
         (PAD_SIDE, recipe.pad_class, body[::-1]),
     ):
-        if name in wanted and wall in classes.names:
-            found[name] = SMOOTH * _faces(stood, hollow, classes.id_of(wall), recipe.band_voxels)
+        if name in wanted and wall in classes.names and recipe.solder_class in classes.names:
+            starts = band_starts(stood, classes, wall, recipe)
+            found[name] = SMOOTH * _faces(stood, hollow, starts, recipe.band_voxels)
     return found
 
 
@@ -66,13 +67,10 @@ def _worst(body: Mask, classes: ClassMap, hollow: Part) -> int:
     return worst_level(counts[:, 0], counts[:, 1])
 
 
-def _faces(body: Mask, hollow: Part, wall_id: int, band: int) -> int:
-    """Voxel faces between void that lies in the `band` voxels above the topmost one of the wall and what is no void."""
-    first = np.zeros(body.shape[1:], np.int64)
-    for level, plane in enumerate(body, start=1):
-        np.copyto(first, level, where=plane == wall_id)
-    y, x = np.nonzero(first)
-    at = np.array([(first[y, x] + k, y, x) for k in range(band)]).transpose(1, 0, 2).reshape(3, -1)
+def _faces(body: Mask, hollow: Part, starts: Levels, band: int) -> int:
+    """Voxel faces between void that lies in the `band` voxels from a level of each column (h, w) on, 0 where there are none, and what is no void."""
+    y, x = np.nonzero(starts)
+    at = np.array([(starts[y, x] + k, y, x) for k in range(band)]).transpose(1, 0, 2).reshape(3, -1)
     at = at[:, at[0] < len(body)]
     at = at[:, hollow[body[tuple(at)]]]
     return sum(_beside(body, hollow, at, step) for step in (*np.eye(3, dtype=int), *-np.eye(3, dtype=int)))

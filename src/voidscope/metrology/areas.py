@@ -21,11 +21,11 @@ BLOCK_VOXELS = 2**24
 THIN_SLICE = 0.1
 """Slices with less than this share of the largest slice's foreground are no candidates for the worst one."""
 
-Part = npt.NDArray[np.bool_]
+Levels = npt.NDArray[np.int32]
 
 
 @dataclass
-class _Levels:
+class _Slices:
     """Foreground and void, void included, of each slice across the build axis."""
 
     foreground: npt.NDArray[np.int64]
@@ -52,14 +52,14 @@ def area_parts(
     hollows = classes.ids_with_role(Role.VOID)
     bodies = (*classes.ids_with_role(Role.FOREGROUND), *hollows)
     found = {"projected": [0, 0], "pillar": [0, 0], "pad": [0, 0]}
-    levels = _Levels(*np.zeros((2, mask.shape[axis]), np.int64))
+    levels = _Slices(*np.zeros((2, mask.shape[axis]), np.int64))
     for block in _columns(mask, axis, build_axis.startswith("-")):
         solid, hollow = of_classes(block, bodies), of_classes(block, hollows)
         _add(found["projected"], hollow.any(0).sum(), solid.any(0).sum())
         levels.foreground += [np.count_nonzero(level) for level in solid]
         levels.void += [np.count_nonzero(level) for level in hollow]
         for name, upwards in (("pillar", True), ("pad", False)):
-            _add(found[name], *_band(block, hollow, classes, recipe, upwards))
+            _add(found[name], *_band(block, classes, recipe, upwards))
     return {
         "projected area": _or(found["projected"], "no voxel is foreground"),
         "worst slice": _worst(levels),
@@ -80,44 +80,50 @@ def _columns(mask: Mask, axis: int, turned: bool) -> Iterator[Mask]:
         yield block[::-1] if turned else block
 
 
-def _band(block: Mask, hollow: Part, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
+def _band(block: Mask, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
     """Void, and void and solder, in the band above the pillar (`upwards`) or below the pad."""
     wall = recipe.pillar_class if upwards else recipe.pad_class
     if wall not in classes.names or recipe.solder_class not in classes.names:
         return 0, 0
-    if not upwards:
-        block, hollow = block[::-1], hollow[::-1]
+    stood = block if upwards else block[::-1]
+    starts = band_starts(stood, classes, wall, recipe)
+    void, solder = _in_band(starts, stood, classes, recipe)
+    return int(void.sum()), int(void.sum() + solder.sum())
+
+
+def band_starts(stood: Mask, classes: ClassMap, wall: str, recipe: MeasureConfig) -> Levels:
+    """The level at which the band of each column (h, w) of a mask (L, h, w) begins, 0 where it has none; the wall's end comes first.
+
+    It is the one after the topmost voxel of the wall; after its first run of voxels where solder lies on that and that band holds more void.
+    """
     wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
-    tops, left = np.zeros((2, *block.shape[1:]), np.int32), np.zeros(block.shape[1:], bool)
-    for level, plane in enumerate(block, start=1):
+    topmost, first = np.zeros((2, *stood.shape[1:]), np.int32)
+    left = np.zeros(stood.shape[1:], bool)
+    for level, plane in enumerate(stood, start=1):
         if (there := plane == wall_id).any():
-            np.copyto(tops[0], level, where=there)
-            np.copyto(tops[1], level, where=there & ~left)
-        if tops[1].any():
-            left |= (plane == solder_id) & (tops[1] > 0)
-    (void, below), (void_first, below_first) = (
-        _above(top, block, hollow, solder_id, recipe.band_voxels) for top in tops
-    )
-    hides = void_first > void
-    return int(np.where(hides, void_first, void).sum()), int(np.where(hides, below_first, below).sum())
+            np.copyto(topmost, level, where=there)
+            np.copyto(first, level, where=there & ~left)
+        if first.any():
+            left |= (plane == solder_id) & (first > 0)
+    (void, _), (void_first, _) = (_in_band(top, stood, classes, recipe) for top in (topmost, first))
+    starts: Levels = np.where(void_first > void, first, topmost)
+    return starts
 
 
-def _above(
-    top: npt.NDArray[np.int32], block: Mask, hollow: Part, solder_id: int, band: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Void, and void and solder, of each column (h, w) in the band that begins at level `top`, 0 where there is none."""
-    void, below = np.zeros((2, *top.shape), np.int32)
-    for level in range(band):
-        at = top + level
-        inside = (top > 0) & (at < len(block))
-        at = np.minimum(at, len(block) - 1)[None]
-        ids, empty = (np.take_along_axis(a, at, 0)[0] for a in (block, hollow))
-        void += empty & inside
-        below += (empty | (ids == solder_id)) & inside
-    return void, below
+def _in_band(starts: Levels, stood: Mask, classes: ClassMap, recipe: MeasureConfig) -> tuple[Levels, Levels]:
+    """Voxels of void, and of solder, of each column (h, w) in the band that begins at a level, 0 where there is none."""
+    hollows, solder_id = classes.ids_with_role(Role.VOID), classes.id_of(recipe.solder_class)
+    void, solder = np.zeros((2, *starts.shape), np.int32)
+    for level in range(recipe.band_voxels):
+        at = starts + level
+        inside = (starts > 0) & (at < len(stood))
+        ids = np.take_along_axis(stood, np.minimum(at, len(stood) - 1)[None], 0)
+        void += of_classes(ids, hollows)[0] & inside
+        solder += (ids[0] == solder_id) & inside
+    return void, solder
 
 
-def _worst(levels: _Levels) -> Parts | str:
+def _worst(levels: _Slices) -> Parts | str:
     if not levels.foreground.any():
         return "no voxel is foreground"
     worst = worst_level(levels.void, levels.foreground)

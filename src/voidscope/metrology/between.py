@@ -23,6 +23,10 @@ from voidscope.vocabulary import Mask
 
 ROUND = 0.95
 """A pillar narrower at some angle than this share of its width less a voxel is neither round nor an upright square."""
+STRAIGHT = 0.89
+"""A pillar that fills so much of its box has straight sides: a square fills all of it, an ellipse pi / 4."""
+UNLIKE = 1.5
+"""Columns between the width of an ellipse and what is counted along the axes from which on a pillar is none."""
 OBLIQUE = float(np.tan(np.pi / 8))
 """What lies so much nearer along one axis than along the other is told by that other alone."""
 
@@ -57,6 +61,20 @@ class Outline:
         wide = np.zeros([n + 2 for n in shape], bool)
         wide[tuple(slice(a, a + n) for a, n in zip(corner, self.inside.shape, strict=True))] = self.inside
         return replace(self, inside=wide)
+
+    def width_um(self, edges: Sequence[Lengths], *, between_voxels: bool) -> float:
+        """The pillar's width, the larger of the two along the axes: the median over its levels of the distance of its edges (L, 2) in voxels.
+
+        Of edges that do not lie between voxels a disc reads up to a voxel too wide or too narrow, by where it lies on the grid. Where the
+        outline is an ellipse, four standard deviations of the places of its columns are its widths, and tell them to half a voxel.
+        """
+        counted = np.array([np.median(np.ptp(e, axis=1)) for e in edges])
+        at = np.argwhere(self.inside)
+        if not between_voxels and 0 < len(at) < STRAIGHT * np.prod(np.ptp(at, axis=0) + 1):
+            oval = 4 * at.std(axis=0)
+            if (np.abs(oval - counted) <= UNLIKE).all():
+                counted = oval
+        return float(np.max(counted * self.steps_um))
 
     def least_width_um(self, width_um: float) -> float | None:
         """The width at the angle where it is least, where that is clearly less than `width_um`, the larger along the axes; None of round and

@@ -132,7 +132,6 @@ def _by_columns(
     size = Dimensions(
         build_axis=posed.axis,
         blt_um=_median(_rise(pillar, top)) * step,
-        pillar_width_um=max(_median(np.ptp(e, axis=1)) * s for e, s in zip(pillar.edges, across, strict=True)),
         pillar_height_um=_median(_rise(pillar, pillar)) * step,
         pad_misalignment_um=None if pad is None else _apart(foot.middle(posed.across), pad.middle(posed.across), across),
         extrusion_um=sides,
@@ -147,6 +146,9 @@ def _between(size: Dimensions, posed: _Posed, parts: BumpParts, pillar: _Sides, 
     """With what lies between the sides; `parts` have all dust, and `last` is where each column of the posed box ends."""
     names, turn = [AXES[a] for a in posed.across], slice(None, None, -1 if posed.turned else 1)
     outline = Outline.of(pillar.last - pillar.first, len(pillar.edges[0]), posed.spacing[1:], names)
+    size = replace(
+        size, pillar_width_um=outline.width_um(pillar.edges, between_voxels=posed.odds is not None)
+    )
     if posed.levels is None or not outline.inside.any():
         return size
     whole, corner = ([of[a] for a in posed.across] for of in (parts.shape, posed.corner))

@@ -51,7 +51,8 @@ def of_its_own(
     counts[pillar] = plane_counts(mask, pillar)[up] if was is not mask else counts[pillar]
     level = _usual(counts[pillar])
     parted = _parted(found, was) if _may_part(found, up, solid + void) else ""
-    thread = parted or _thread(solid / counts[pillar][level], up, first)
+    section = int(counts[pillar][level])
+    thread = parted or _thread(solid / section, up, first) or _broken(found, was, axis, section)
     told = (
         thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
         _oblong(found, mask, up, level), *_two_bodies(found, mask, up),
@@ -96,6 +97,42 @@ def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> st
         f"at {AXES[up]} = {level} no more than {100 * between.min():.2g} % of its pillar's section is solid: "
         "it may be an open joint that a thread, or a few mistaken voxels, closes; look at it"
     )
+
+
+def _broken(found: ScanMeasurement, mask: Mask, axis: str, section: int) -> str:
+    """Of a bump in which solid runs without a gap from pillar to pad, or to solder where there is no pad, in less than `THREAD` of its pillar's
+    usual section.
+
+    No crack from side to side leaves such columns, however it runs and steps, but where something holds it; they are so many ways through
+    that share nothing.
+    """
+    classes, recipe, up = found.classes, found.recipe, AXES.index(axis[-1])
+    padded = found.dimensions.pad_misalignment_um is not None
+    top = recipe.pad_class if padded else recipe.solder_class
+    levels = np.moveaxis(mask, up, 0)[:: -1 if axis.startswith("-") else 1]
+    whole = _unbroken(
+        levels, classes.id_of(recipe.pillar_class), classes.id_of(top), classes.ids_with_role(Role.FOREGROUND)
+    )
+    if whole >= THREAD * section:
+        return ""
+    return (
+        f"solid runs straight from its {recipe.pillar_class} to its {top} in {100 * whole / section:.2g} % of its pillar's section alone: "
+        "it may be an open joint, however the crack runs, that a thread closes; look at it"
+    )
+
+
+def _unbroken(levels: Mask, foot: int, top: int, solid_ids: Sequence[int]) -> int:
+    """Columns of a mask (L, h, w) with a voxel of class `foot` and one of class `top` and nothing but solid from the first of the one to the last
+    solid voxel.
+    """
+    begun, ended, gap, reaches = np.zeros((4, *levels.shape[1:]), bool)
+    for level in levels:
+        solid = of_classes(level[None], solid_ids)[0]
+        begun |= level == foot
+        gap |= ended & solid
+        ended |= begun & ~solid
+        reaches |= begun & (level == top)
+    return int(np.count_nonzero(reaches & ~gap))
 
 
 def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:
