@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from scipy.ndimage import distance_transform_cdt, distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt, label
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID
 from voidscope.config import Criterion, MeasureConfig
@@ -247,11 +247,13 @@ def test_straight_bumps_have_nothing_between_their_sides(bulge: float, pad: floa
         assert between(mask) == NOTHING
 
 
-def test_round_solder_pressed_to_one_side_lies_within_its_sides() -> None:
-    for degrees in range(0, 180, 15):
-        mask = bump()
-        mask[IN_SOLDER & ~disc(degrees, 4, 20)], mask[disc(degrees, 4, 20)] = BACKGROUND, SOLDER
-        assert between(mask) == NOTHING
+@pytest.mark.parametrize("degrees", range(0, 180, 15))
+def test_round_solder_pressed_to_one_side_is_told_to_a_voxel_whichever_way(degrees: float) -> None:
+    mask = bump()
+    mask[IN_SOLDER & ~disc(degrees, 4, 20)], mask[disc(degrees, 4, 20)] = BACKGROUND, SOLDER
+    found = dimensions(mask, HBM, UM1, RECIPE)
+    assert max(most(found.beyond_um), found.largest_extrusion_um or 0) == pytest.approx(4, abs=1)
+    assert max(most(found.lacking_um), found.underfill_um or 0) == pytest.approx(4, abs=1)
 
 
 def test_void_and_holes_and_stray_voxels_are_no_under_fill() -> None:
@@ -274,7 +276,12 @@ def test_a_lean_is_another_reading(degrees: float, towards: float) -> None:
     mask = np.full(Z.shape, BACKGROUND, np.uint8)
     for low, high, radius, name in ((-20, -5, 14, PILLAR), (-5, 8, 15, SOLDER), (8, 17, 16, PAD)):
         mask[(across < radius) & (up > low) & (up <= high)] = name
-    assert between(mask) == NOTHING
+    beyond, lacking, least = between(mask)
+    assert lacking is least is None
+    if towards < 45 or degrees < 10:
+        assert beyond is None  # else what the sides read at 0 degrees
+    else:
+        assert most(beyond) == pytest.approx(1 + 22 * np.tan(tilt), abs=1)
 
 
 def test_simulated_bumps_have_something_between_their_sides_only_where_solder_is_pressed_out() -> None:
@@ -329,7 +336,7 @@ def eighth(there: np.ndarray, away: np.ndarray) -> float:
 def slow_beyond(mask: Mask, size: Dimensions) -> float:
     outside = ~(mask == PILLAR).any(axis=0)
     sides = max(0.0, size.largest_extrusion_um or 0.0, size.lip_um or 0.0)
-    hidden = distance_transform_cdt(outside, "chessboard") > sides + 1
+    hidden = distance_transform_edt(outside) > sides + np.sqrt(2)  # the pillar is round
     return eighth((mask == SOLDER) & hidden, np.broadcast_to(distance_transform_edt(outside), mask.shape))
 
 
@@ -344,6 +351,6 @@ def slow_lacking(mask: Mask, size: Dimensions) -> float:
         free = mask[z] == BACKGROUND
         labels, _ = label(free)
         lacks = asked & free & np.isin(labels, np.unique(labels[free & ~asked]))
-        there[z] = lacks & (distance_transform_cdt(asked, "chessboard") > (size.underfill_um or 0.0) + 1)
+        there[z] = lacks & (distance_transform_edt(asked) > (size.underfill_um or 0.0) + np.sqrt(2))
         deepest = np.maximum(deepest, np.where(there[z], distance_transform_edt(asked), 0))
     return eighth(there, np.broadcast_to(deepest, mask.shape))

@@ -1,15 +1,16 @@
 """What lies between the four sides that lengths across the build axis are read along: solder beyond the pillar, or lacking, at an angle to both
 axes, and a pillar that is narrower at an angle than along them.
 
-All is seen along the build axis, column by column. What is no farther from the pillar's edge along either axis than the sides say, to a
-voxel, lies within what they read, so that straight, round and square bumps have nothing between their sides. The rest is told by its
-distance from the edge, whichever way that is shortest.
+All is seen along the build axis, column by column. What is no farther from the pillar's edge than the sides say, to a voxel, lies within what
+they read, so that straight, round and square bumps have nothing between their sides: no farther along either axis where the pillar has
+straight sides, by the shortest way where it is round. The rest is told by its distance from the edge, whichever way that is shortest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,12 @@ class Outline:
         wide[tuple(slice(a, a + n) for a, n in zip(corner, self.inside.shape, strict=True))] = self.inside
         return replace(self, inside=wide)
 
+    @cached_property
+    def curved(self) -> bool:
+        """Whether it is round, or oval, without straight sides along the axes."""
+        at = np.argwhere(self.inside)
+        return len(at) > 0 and len(at) < STRAIGHT * np.prod(np.ptp(at, axis=0) + 1)
+
     def width_um(self, edges: Sequence[Lengths], *, between_voxels: bool) -> float:
         """The pillar's width, the larger of the two along the axes: the median over its levels of the distance of its edges (L, 2) in voxels.
 
@@ -70,7 +77,7 @@ class Outline:
         """
         counted = np.array([np.median(np.ptp(e, axis=1)) for e in edges])
         at = np.argwhere(self.inside)
-        if not between_voxels and 0 < len(at) < STRAIGHT * np.prod(np.ptp(at, axis=0) + 1):
+        if self.curved and not between_voxels:
             oval = 4 * at.std(axis=0)
             if (np.abs(oval - counted) <= UNLIKE).all():
                 counted = oval
@@ -80,7 +87,7 @@ class Outline:
         """The width at the angle where it is least, where that is clearly less than `width_um`, the larger along the axes; None of round and
         upright square pillars.
         """
-        points = np.argwhere(self.inside & ~self._within(self.inside, max(self.steps_um))) * self.steps_um
+        points = np.argwhere(self.inside & self._near(~self.inside, 0.0)) * self.steps_um
         if not len(points):
             return None
         angles = np.deg2rad(np.arange(180))
@@ -93,11 +100,10 @@ class Outline:
         self, solder: ClassBox, up: int, across: Sequence[int], sides_um: float
     ) -> dict[str, float]:
         """How far connected solder reaches beyond the pillar, where that is farther along both axes than the `sides_um`, e.g. ``+y-x``."""
-        from scipy.ndimage import distance_transform_edt, maximum_filter
+        from scipy.ndimage import distance_transform_edt
 
-        zone = maximum_filter(self.inside, self._size(sides_um + max(self.steps_um)), mode="constant")
         box = tuple(slice(solder.first[a] + 1, solder.first[a] + 1 + solder.mask.shape[a]) for a in across)
-        own = columns_of(solder.mask, [solder.class_id], up) & ~zone[box]
+        own = columns_of(solder.mask, [solder.class_id], up) & ~self._near(self.inside, sides_um)[box]
         if not own.any():
             return {}
         away = distance_transform_edt(~self.inside, sampling=self.steps_um)
@@ -116,7 +122,7 @@ class Outline:
             not asked for, for solder may end in a dome
         """
         tops: Lengths = np.pad(last, 1).astype(np.float64)
-        deep = self._within(self.inside, sides_um + max(self.steps_um))
+        deep = ~self._near(~self.inside, sides_um)
         if not deep.any():
             return {}
         free, asked, away = np.ones(deep.shape, bool), np.zeros(deep.shape, bool), np.zeros(deep.shape)
@@ -127,30 +133,33 @@ class Outline:
                 continue
             now = self.inside & (tops > level + 0.5)
             if not np.array_equal(now, asked):
-                asked, away = now, self._depth(now, sides_um + max(self.steps_um))
+                asked, away = now, self._depth(now, sides_um)
             lacks = (away > 0) & free
             if lacks.any():
                 lacking[k] = lacks & _reached(free, ~asked)
                 np.maximum(deepest, away, out=deepest, where=lacking[k])
         return self._farthest(lacking, deepest, (0, 0)) if deepest.any() else {}
 
-    def _size(self, reach_um: float) -> tuple[int, ...]:
-        """Columns along either axis that lie no farther than this along it."""
-        return tuple(2 * int(reach_um / step + 1e-6) + 1 for step in self.steps_um)
+    def _near(self, columns: Part, sides_um: float) -> Part:
+        """What lies no farther from some columns (h, w) than the sides read, to a voxel: by the shortest way where the pillar is curved, along
+        either axis where its sides are straight, for its corners lie farther.
+        """
+        from scipy.ndimage import distance_transform_edt, maximum_filter
 
-    def _within(self, inside: Part, reach_um: float) -> Part:
-        """Columns with nothing outside as near as this along both axes."""
-        from scipy.ndimage import minimum_filter
-
-        found: Part = minimum_filter(inside, self._size(reach_um), mode="constant")
+        if self.curved:
+            away: Lengths = distance_transform_edt(~columns, sampling=self.steps_um)
+            near: Part = away <= sides_um + np.hypot(*self.steps_um)
+            return near
+        size = tuple(2 * int((sides_um + max(self.steps_um)) / step + 1e-6) + 1 for step in self.steps_um)
+        found: Part = maximum_filter(columns, size, mode="constant")
         return found
 
-    def _depth(self, inside: Part, reach_um: float) -> Lengths:
-        """Distance to the outside in um of columns that lie farther from it than `reach_um` along both axes; 0 of the others."""
+    def _depth(self, inside: Part, sides_um: float) -> Lengths:
+        """Distance to the outside in um of columns that lie farther from it than the sides read; 0 of the others."""
         from scipy.ndimage import distance_transform_edt
 
         depth: Lengths = distance_transform_edt(inside, sampling=self.steps_um)
-        return np.where(self._within(inside, reach_um), depth, 0)
+        return np.where(self._near(~inside, sides_um), 0, depth)
 
     def _farthest(self, there: Part, away: Lengths, corner: tuple[int, int]) -> dict[str, float]:
         """The distance `away` (h, w) that `COUNTABLE_VOXELS` voxels of a connected piece have or exceed, the largest towards each pair of sides.
