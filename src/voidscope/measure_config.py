@@ -187,9 +187,9 @@ class MeasureConfig(Section):
 
     @model_validator(mode="after")
     def _can_fail(self) -> Self:
-        if self.limit == 1 and not self.criteria:
+        if self.limit == 1 and (not self.criteria or self.pass_when == "any criterion passes"):
             raise ValueError(
-                "a limit of 1 is 100 %, which every scan keeps; for 1 % write 0.01. It may stand only beside further criteria"
+                "a limit of 1 is 100 %, which every scan keeps; for 1 % write 0.01. It may stand only beside further criteria that must all pass"
             )
         return self
 

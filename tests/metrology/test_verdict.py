@@ -113,3 +113,5 @@ def test_a_limit_of_all_is_refused_where_nothing_else_decides() -> None:
         MeasureConfig(limit=1)
     beside = (Criterion(measure="void_count", at_most=3),)
     assert MeasureConfig(limit=1, criteria=beside).limit == 1
+    with pytest.raises(ValueError, match="beside further criteria that must all pass"):
+        MeasureConfig(limit=1, criteria=beside, pass_when="any criterion passes")

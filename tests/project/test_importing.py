@@ -129,3 +129,6 @@ def test_maps_are_pairs() -> None:
     for text in ("void=3", "3", "3=", "=void"):
         with pytest.raises(ConfigError, match="maps no ids"):
             parse_map(text)
+    assert parse_map("3=void,3=void") == {3: "void"}
+    with pytest.raises(ConfigError, match="says two things of id 3: void and solder; leave one"):
+        parse_map("0=background,3=void,03=solder")

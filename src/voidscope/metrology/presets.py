@@ -17,7 +17,7 @@ _AREA = (
 )
 _CLASSES = (
     "in circulation as IPC-7095 class {k}: void diameter at most {ball:g} % of the ball's, {edge:g} % at an interface, as areas {ball2:g} % and "
-    "{edge2:g} %; guidance for process control, not read in the standard: verify against your edition"
+    "{edge2:g} %, here that of the voxels next to it; guidance for process control, not read in the standard: verify against your edition"
 )
 
 
@@ -26,12 +26,15 @@ def _area(limit: float, which: str) -> MeasureConfig:
 
 
 def _by_diameter(k: int, ball: float, edge: float) -> MeasureConfig:
-    """Void diameters as shares of the bump's, 0.6 being 60 %, and the same as areas in projection and at the interfaces."""
+    """Void diameters as shares of the bump's, 0.6 being 60 %, and the same as areas in projection and at the interfaces.
+
+    A band of one voxel has areas: of a void one voxel thick a band of two would show half.
+    """
     source = _CLASSES.format(
         k=k, ball=100 * ball, edge=100 * edge, ball2=round(100 * ball**2, 4), edge2=round(100 * edge**2, 4)
     )
     return MeasureConfig(
-        ratio="projected area", limit=round(ball**2, 6), source=source, band_voxels=2,
+        ratio="projected area", limit=round(ball**2, 6), source=source, band_voxels=1,
         criteria=(
             Criterion(measure="largest_void_diameter_share", at_most=ball, source=source),
             Criterion(measure="interface band, pillar side", at_most=round(edge**2, 6), source=source),

@@ -112,7 +112,10 @@ def parse_map(text: str) -> dict[int, str]:
         number, equals, name = word.strip().partition("=")
         if not equals or not number.strip().isdigit() or not name.strip():
             raise ConfigError(f"{text!r} maps no ids; write ID=CLASS pairs, e.g. 0=background,3=void.")
-        pairs[int(number)] = name.strip()
+        if pairs.setdefault(int(number), name.strip()) != name.strip():
+            raise ConfigError(
+                f"{text!r} says two things of id {int(number)}: {pairs[int(number)]} and {name.strip()}; leave one."
+            )
     return pairs
 
 
