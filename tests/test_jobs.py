@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voidscope.jobs import Job, Progress, Steps, execute
-from voidscope.progress import StderrProgress, time_left
+from voidscope.progress import Pace, StderrProgress, time_left
 
 
 def counting(total: int, closed: list[bool]) -> Steps[int]:
@@ -65,6 +65,21 @@ def test_an_error_in_the_steps_reaches_the_caller_uncommitted() -> None:
 )
 def test_time_left_follows_the_mean_pace(elapsed: float, done: int, total: int, text: str) -> None:
     assert time_left(elapsed, done, total) == text
+
+
+def test_the_pace_is_that_of_the_steps_and_not_of_what_came_before_them() -> None:
+    pace = Pace()
+    told = [
+        pace.left(Progress(done, 150), now)
+        for done, now in ((0, 0.0), (0, 55.0), (1, 60.0), (2, 61.0), (11, 70.0), (150, 209.0))
+    ]
+    assert told == ["", "", "", "2:28 left", "2:19 left", "0:00 left"]
+    assert [pace.left(Progress(done, 10), now) for done, now in ((0, 210.0), (4, 220.0), (6, 222.0))] == [
+        "",
+        "",
+        "0:04 left",
+    ]  # another stage has a pace of its own
+    assert pace.left(Progress(10, 10), 300.0) == "0:00 left" == Pace().left(Progress(3, 3), 0.0)
 
 
 def test_progress_stays_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ class StderrProgress:
         self._started = self._drawn = time.monotonic()
         self._note = ""
         self._width = 0
+        self._pace = Pace()
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +53,7 @@ class StderrProgress:
             self._drawn = now
 
     def _line(self, progress: Progress, now: float) -> str:
-        left = time_left(now - self._started, progress.done, progress.total)
+        left = self._pace.left(progress, now)
         share = f"{progress.done}/{progress.total}" if progress.total else ""
         return "  ".join(w for w in (self._title, share, left, progress.note) if w)
 
@@ -68,3 +69,19 @@ def time_left(elapsed_s: float, done: int, total: int) -> str:
         return ""
     seconds = round(elapsed_s * (total - done) / done)
     return f"{seconds // 60}:{seconds % 60:02d} left"
+
+
+class Pace:
+    """The expected rest of a job by the pace since its first step was done: what comes before, as torch being loaded, is no pace."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, int, float] | None = None
+
+    def left(self, progress: Progress, now: float) -> str:
+        """As `time_left` says it, with the time `now` in seconds; empty until a second step is done."""
+        done, total = progress.done, progress.total
+        if self._first is None or done < self._first[0] or total != self._first[1]:
+            self._first = (done, total, now) if 0 < done <= total else None
+            return "0:00 left" if 0 < done == total else ""
+        begun, _, since = self._first
+        return time_left(now - since, done - begun, total - begun)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QScrollArea, QTabWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QPushButton, QScrollArea, QTabWidget
 
 from builders import set_prediction
 from metrology.packages import package, rows
@@ -19,6 +20,7 @@ from voidscope.project.results import bump_picture
 from voidscope.vocabulary import ClassMap
 from voidscope.widgets.bump_views import LotView
 from voidscope.widgets.criteria_table import CriteriaTable
+from voidscope.widgets.tables import RowTable
 from voidscope.workflow import measure
 from widgets.bench import add_cycle
 
@@ -208,3 +210,22 @@ def test_no_panel_is_cut_off_on_a_small_screen(measured: Project, dock: Any, qtb
         qtbot.wait(50)
         area = view.widget(k)
         assert area.widget().width() <= area.viewport().width(), view.tabText(k)
+
+
+def test_no_word_is_cut_off_where_the_dock_is_320_wide(measured: Project, dock: Any, qtbot: Any) -> None:
+    window, view = dock.window(), dock.view
+    with qtbot.waitExposed(window):
+        window.resize(1366, 768)
+        window.show()
+    window.resizeDocks([dock.parent()], [320], Qt.Orientation.Horizontal)
+    for k in range(view.count()):
+        view.setCurrentIndex(k)
+        qtbot.wait(50)
+        assert view.widget(k).widget().width() <= view.widget(k).viewport().width(), view.tabText(k)
+        for button in view.widget(k).findChildren(QPushButton):
+            words = button.fontMetrics().horizontalAdvance(button.text())
+            assert not button.isVisible() or words <= button.width(), button.text()
+        for table in view.widget(k).findChildren(RowTable):
+            for c in range(table.columnCount()):
+                assert table.columnWidth(c) >= table.sizeHintForColumn(c), (view.tabText(k), c)
+    assert dock.width() <= 330

@@ -111,6 +111,36 @@ def test_a_rejected_prediction_cannot_be_accepted_until_it_is_brought_back(
     assert (bench.project.labels.get(KEY) == mask).all()
 
 
+def test_what_a_key_lacks_after_a_rejection_is_told_with_its_key(bench: Bench, panel: LabelPanel) -> None:
+    predicted(bench)
+    panel.tools.reject_slice()
+    panel.refresh_card()
+    assert "R brings it back" in panel.accept.toolTip()
+    for act in (panel.accept_shown, panel.tools.accept_one_class, panel.tools.accept_one_component):
+        act()
+        assert "R brings it back" in bench.told[-1]
+    panel.tools.reject_slice()
+    assert bench.told[-1] == f"{KEY}: the prediction is back."
+
+
+def test_nothing_is_done_to_a_slice_that_a_solid_hides(bench: Bench, panel: LabelPanel) -> None:
+    predicted(bench)
+    point_at(bench, 12, 12)
+    bench.viewer.dims.ndisplay = 3
+    tools = panel.tools
+    for act in (
+        panel.accept_shown, panel.rest_is_background, tools.accept_one_class, tools.accept_one_component,
+        tools.reject_slice, tools.fill_between, tools.copy_on, panel.queue.toggle_flag,
+    ):  # fmt: skip
+        bench.told.clear()
+        act()
+        assert [t[:30] for t in bench.told] == ["The scan is shown in 3-D, wher"]
+    assert KEY not in bench.project.labels and KEY not in bench.layers.rejections
+    bench.viewer.dims.ndisplay = 2
+    panel.accept_shown()
+    assert bench.project.labels.get(KEY).all()
+
+
 def test_another_models_prediction_is_not_rejected(bench: Bench, panel: LabelPanel) -> None:
     add_cycle(bench.project)
     whole = predict(bench.project, "a")
@@ -391,6 +421,18 @@ def drag(bench: Bench, *points: tuple[float, float]) -> None:
     for point in points[1:]:
         mouse_move_callbacks(layer, Event(bench, *point, "mouse_move"))
     mouse_release_callbacks(layer, Event(bench, *points[-1], "mouse_release"))
+
+
+def test_each_stroke_of_a_slice_in_haste_is_a_step_of_its_own(bench: Bench, panel: LabelPanel) -> None:
+    layer, labels = bench.find("labels"), bench.project.labels
+    layer.brush_size, layer.selected_label, layer.mode = 1, PILLAR, "paint"
+    for y in (3, 6, 9):
+        drag(bench, (y, 5), (y, 8))
+    bench.strokes.flush()
+    for y in (9, 6, 3):
+        assert labels.get(KEY)[y, 6] == PILLAR
+        labels.undo()
+    assert not labels.can_undo
 
 
 @pytest.fixture

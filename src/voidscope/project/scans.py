@@ -109,8 +109,8 @@ class ScanRecord(BaseModel):
         path = next((p for p in (project_folder / self.relative, Path(self.path)) if p.exists()), None)
         if path is None:
             raise ProjectError(
-                f"The file of {self.name} is gone: {self.path}. Put it back, or point the project to its new place "
-                f"with: voidscope add {project_folder} NEW_PATH"
+                f"The file of {self.name} is gone: {self.path}. Put it back, or add it where it lies now, in napari "
+                f"or with: voidscope add {project_folder} NEW_PATH; its labels stay with it."
             )
         return path
 

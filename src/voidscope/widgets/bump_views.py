@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QSizePolicy,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -59,7 +58,7 @@ class BumpTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[tuple[str, Bump]] = []
-        self.table: QTableWidget = plain_table(HEADER)
+        self.table = plain_table(HEADER)
         self.table.setToolTip(
             "Each bump decided by itself. ⌀ void: largest void; BLT: bond line, µm. Click to go to its largest void."
         )

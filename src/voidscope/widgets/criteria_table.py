@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHeaderView, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QVBoxLayout, QWidget
 
 from voidscope.measure_config import is_fraction
 from voidscope.metrology import Outcome, ScanMeasurement
@@ -28,7 +28,7 @@ class CriteriaTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.table: QTableWidget = plain_table(HEADER, wide=(1, 2), told=TOLD)
+        self.table = plain_table(HEADER, wide=(1, 2), told=TOLD)
         self.table.setToolTip("Each criterion of the recipe. Hover over one for its reason.")
         sides = self.table.verticalHeader()
         if sides is not None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QPoint, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -165,13 +166,16 @@ def push_button(text: str, tooltip: str, act: Callable[[], object]) -> QPushButt
 
 
 def share(row: QHBoxLayout, widgets: Sequence[QWidget]) -> None:
-    """Widgets side by side that share the width there is; a list to choose from needs room for its arrow, too."""
-    row.setSpacing(4)
+    """Widgets side by side that share the width there is, buttons by their words, which have room, if barely; a list to choose from needs some
+    for its arrow, too.
+    """
+    row.setSpacing(2)
     for widget in widgets:
         widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         if isinstance(widget, QPushButton):
-            widget.setStyleSheet("QPushButton { padding: 4px 1px; }")
-        row.addWidget(widget, stretch=3 if isinstance(widget, QComboBox) else 2)
+            widget.setStyleSheet("QPushButton { padding: 4px 0; }")
+        words = widget.text() if isinstance(widget, QAbstractButton) else "all of the scans"
+        row.addWidget(widget, stretch=widget.fontMetrics().horizontalAdvance(words) + 4)
 
 
 class _Section(QCollapsible):

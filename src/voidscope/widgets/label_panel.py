@@ -36,7 +36,6 @@ NOTHING_SHOWN = {
     "prediction": "No prediction of this scan is there to show; retrain, or segment it (Shift+P).",
     "labels": "No scan is in view; click one in Scans.",
 }
-NO_PREDICTION = "This slice has no prediction in view to accept; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
 NO_HEATMAP = "There is no heatmap; they come with a prediction."
 FIELDS = (
     "strategy", "aggregation", "rareness", "uncertainty", "distance", "budget", "first", "max_per_scan", "min_slice_gap",
@@ -52,6 +51,8 @@ NEED_MODEL = "These settings need the model again: press Suggest."
 RANKED = "Ranked by these settings."
 SETTLE_MS = 250
 """So long after the last change of a setting the queue is ranked again."""
+PREDICTED_TIP = "Take the prediction into the label where nothing is painted (A)."
+PROPOSED_TIP = "Stand behind the proposed label and go on to the next one (A)."
 
 
 class LabelPanel(QWidget):
@@ -144,7 +145,7 @@ class LabelPanel(QWidget):
         key = self._layers.key
         mask = self._layers.prediction(key) if key else None
         if key is None or mask is None:
-            self._runner.failed.emit(NO_PREDICTION)
+            self._runner.failed.emit(self.tools.lacking())
             return
         self._fill(key, mask, Provenance.ACCEPTED, "accepted")
 
@@ -229,9 +230,8 @@ class LabelPanel(QWidget):
             button.setEnabled(self.queue.can_go())
         for widget in (self.classes, self.background):
             widget.setEnabled(key is not None)
-        accepting = key is not None and (
-            key in self._project.labels.unverified or self._layers.prediction(key) is not None
-        )
+        proposed = key is not None and key in self._project.labels.unverified
+        predicted = key is not None and self._layers.prediction(key) is not None
         if self.queue.kind != "queue":
             self.accept.setText(ACCEPTS[self.queue.kind])
             self.accept.setEnabled(self.queue.finding is not None)
@@ -240,10 +240,9 @@ class LabelPanel(QWidget):
             self.accept.setToolTip(f"Take this over into the labels{where} (A); undo reaches it.")
             return
         self.accept.setText("A  Accept")
-        self.accept.setEnabled(accepting)
-        self.accept.setToolTip(
-            "Take the prediction into the label where nothing is painted (A)." if accepting else NO_PREDICTION
-        )
+        self.accept.setEnabled(proposed or predicted)
+        tip = PROPOSED_TIP if proposed else PREDICTED_TIP if predicted else self.tools.lacking()
+        self.accept.setToolTip(tip)
 
     def _connect(self) -> None:
         self.suggest.clicked.connect(self._suggest)
@@ -264,12 +263,9 @@ class LabelPanel(QWidget):
             steps.addWidget(widget, k // 2, k % 2)
             widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         show = QHBoxLayout()
-        shown = (*self.looks, self.tools.undo, self.tools.redo)
-        share(show, shown)
-        for k, button in enumerate(shown):  # each has room for its words, if barely
-            show.setStretch(k, button.fontMetrics().horizontalAdvance(button.text()))
+        share(show, (*self.looks, self.tools.undo, self.tools.redo))
         layout.setSpacing(5)
-        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setContentsMargins(2, 6, 2, 6)
         layout.addWidget(self.queue, stretch=1)
         layout.addLayout(steps)
         layout.addWidget(self.classes)

@@ -30,7 +30,8 @@ from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.turns import Turns
 from voidscope.workflow import extrude, interpolate
 
-NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P)."
+NO_PREDICTION = "This slice has no prediction to take from; retrain, or segment this scan (Shift+P). One taken out of the layers comes back with D."
+REJECTED = "The prediction of this slice is put away; R brings it back."
 NO_CURSOR = "Point at a component of the prediction in the slice, then press K."
 UNVERIFIED = (
     "<b>Proposed, not learnt from yet:</b> accept and go on (A), correct by painting, or drop it (R)."
@@ -207,8 +208,7 @@ class LabellingTools(QWidget):
 
     def reject_slice(self) -> None:
         """Drop what was proposed for the slice in view; else put its prediction away, or bring it back."""
-        self._strokes.flush()
-        key = self._layers.key
+        key = self._meant()
         if key is None:
             return
         if key in self._project.labels.unverified:
@@ -220,6 +220,8 @@ class LabellingTools(QWidget):
                 self._told.emit(f"{key}: the proposal is dropped.")
         elif self._layers.reject(key):
             self._told.emit(f"{key}: the prediction is put away; R brings it back.")
+        elif self._layers.prediction(key) is not None:
+            self._told.emit(f"{key}: the prediction is back.")
         self.refresh()
 
     def fill_between(self) -> None:
@@ -232,8 +234,7 @@ class LabellingTools(QWidget):
         self._propose(lambda project, key: extrude(project, key, n))
 
     def _propose(self, verb: Callable[[Project, SliceKey], Any]) -> None:
-        self._strokes.flush()
-        key = self._layers.key
+        key = self._meant()
         if key is not None:
             self.beside.run(lambda: self._after_strokes(verb(self._project, key)), self._tell_proposed)
 
@@ -258,12 +259,23 @@ class LabellingTools(QWidget):
 
     def _predicted(self) -> tuple[SliceKey, Mask] | None:
         """The slice in view and its prediction; says what is missing."""
-        key = self._layers.key
+        key = self._meant()
         mask = None if key is None else self._layers.prediction(key)
-        if key is None or mask is None:
-            self._failed.emit(NO_PREDICTION)
+        if key is not None and mask is None:
+            self._failed.emit(self.lacking())
+        return None if key is None or mask is None else (key, mask)
+
+    def _meant(self) -> SliceKey | None:
+        """The slice in view, its strokes saved; None, and why, where nothing is done to it now."""
+        if self._layers.waits:
+            self._told.emit(self._layers.waits)
             return None
-        return key, mask
+        self._strokes.flush()
+        return self._layers.key
+
+    def lacking(self) -> str:
+        """Why there is no prediction of the slice in view, and how it comes."""
+        return REJECTED if self._layers.key in self._layers.rejections else NO_PREDICTION
 
     def _take(self, key: SliceKey, mask: Mask, wanted: np.ndarray, what: str) -> None:
         """Label the pixels wanted as predicted where nothing is painted, and tell how many."""

@@ -37,6 +37,9 @@ from voidscope.widgets.solid_view import SolidView
 
 BRUSH_PX = 4
 
+OPENED = "{} is being opened; wait until it is in view."
+SOLID = "The scan is shown in 3-D, where no slice is in view; turn back to slices first (3-D in Measure, or the square below napari's layer list)."
+
 
 class ScanLayers(QObject):
     """Shows one scan of a project at a time.
@@ -97,9 +100,9 @@ class ScanLayers(QObject):
 
     @property
     def waits(self) -> str:
-        """That the slice in view is not the one gone to, whose scan is being opened, so that nothing meant for that is done to this; else empty."""
+        """Why nothing meant for a slice is done to the one in view: another is gone to, whose scan is being opened, or none is seen; else empty."""
         goal = self.ahead.goal
-        return f"{goal} is being opened; wait until it is in view." if goal else ""
+        return OPENED.format(goal) if goal else SOLID if self._view.solid else ""
 
     @property
     def chosen_class(self) -> int:

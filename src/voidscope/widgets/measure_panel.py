@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -31,7 +30,7 @@ from voidscope.vocabulary import SliceKey
 from voidscope.volume import Spacing
 from voidscope.widgets.bump_views import BumpMap, BumpTable, LotView, WorstGallery
 from voidscope.widgets.criteria_table import CriteriaTable
-from voidscope.widgets.forms import SettingsForm, folded
+from voidscope.widgets.forms import SettingsForm, folded, share
 from voidscope.widgets.gauge_box import GaugeBox
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.occasion_form import OccasionForm
@@ -85,7 +84,7 @@ class MeasurePanel(QWidget):
         self.scans.setToolTip("Scans of the last measurement, with their verdicts; choosing one shows it.")
         self.verdict, self.reason = QLabel(), QLabel(EMPTY)
         self.reason.setWordWrap(True)
-        self.table: QTableWidget = plain_table(HEADER, told=TOLD)
+        self.table = plain_table(HEADER, told=TOLD)
         self.table.setToolTip("Voids of the chosen scan, largest first. Click one to go to its middle.")
         self.bumps, self.map, self.lot = BumpTable(), BumpMap(), LotView()
         self.criteria = CriteriaTable()
@@ -327,17 +326,15 @@ class MeasurePanel(QWidget):
 
     def _lay_out(self) -> None:
         row, badge, layout = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
-        row.addWidget(self.measure)
-        row.addWidget(self.report)
-        row.addWidget(self.pdf)
-        badge.addWidget(self.scans, stretch=1)
-        badge.addWidget(self.verdict)
+        share(row, (self.measure, self.report, self.pdf))
+        badge.addWidget(self.verdict, stretch=1)
         badge.addWidget(self.solid)
         layout.addWidget(self.form)
         layout.addWidget(self.recipe)
         layout.addLayout(row)
         layout.addWidget(self.unknown)
         layout.addWidget(self.spacing)
+        layout.addWidget(self.scans)
         layout.addLayout(badge)
         layout.addWidget(self.reason)
         for title, view in (
@@ -349,6 +346,8 @@ class MeasurePanel(QWidget):
             ("Limits", self.criteria),
         ):
             self.views.setTabToolTip(self.views.addTab(view, title), TIPS[title])
+        self.views.setStyleSheet("QTabBar::tab { padding: 3px 6px; }")
+        layout.setContentsMargins(4, 6, 4, 6)
         layout.addWidget(self.views, stretch=1)
         layout.addWidget(self.who)
         layout.addWidget(folded("Gauge study", self.gauge))

@@ -37,6 +37,8 @@ TIPS = {
     "Train": "Retrain, fine-tune, segment, and how each cycle did.",
     "Measure": "Void ratio, verdict, bumps and voids of every scan.",
 }
+BAR_PX = 8
+"""Width of the bar that scrolls a page, in a dock that is 320 wide."""
 NO_STUDY = "No gauge study has the viewer; plan or go on with one in Measure, Gauge study."
 
 
@@ -339,5 +341,8 @@ def _scrolling(panel: QWidget) -> QScrollArea:
     area.setWidgetResizable(True)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    bar = area.verticalScrollBar()
+    if bar is not None:
+        bar.setStyleSheet(f"QScrollBar:vertical {{ width: {BAR_PX}px; }}")
     area.setWidget(panel)
     return area

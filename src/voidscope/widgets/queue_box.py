@@ -327,6 +327,7 @@ class QueueBox(QWidget):
             self.refresh_card()
 
     def _turn(self, *_: object) -> None:
+        self._runner.told.emit("")  # that was of the list before
         self._fill_list()
         self.list.setCurrentIndex(self.list.rootIndex())
         self.refresh_card()

@@ -23,7 +23,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from voidscope.errors import NEEDS_LESS_MEMORY, JobFailed, VoidscopeError, error_line, is_out_of_memory
 from voidscope.jobs import Job, Progress, Steps, attempt
-from voidscope.progress import time_left
+from voidscope.progress import Pace
 from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.widgets.workers import worker
 
@@ -71,7 +71,7 @@ class Runner(QObject):
         self._then: Callable[[Any], object] | None = None
         self._end: Callable[[], object] | None = None
         self._follow: Callable[[], object] | None = None
-        self._began = 0.0
+        self._pace = Pace()
         self._yields = self._left = self._is_news = False
         self._hushed = self._dropped = False
         self._next: Callable[[], None] | None = None
@@ -137,7 +137,7 @@ class Runner(QObject):
         if job is None:
             self.failed.emit(_sentence(problem))
             return
-        self._job, self._then, self._began = job, then, time.monotonic()
+        self._job, self._then, self._pace = job, then, Pace()
         self._yields, self._is_news = yields, is_news and not yields
         self._left = self._left and not yields
         self._steps = _told(job.steps())
@@ -183,9 +183,7 @@ class Runner(QObject):
     def _progress(self, progress: Progress) -> None:
         if self._hushed:
             return
-        self.progressed.emit(
-            progress, time_left(time.monotonic() - self._began, progress.done, progress.total)
-        )
+        self.progressed.emit(progress, self._pace.left(progress, time.monotonic()))
 
     def _commit(self, result: object) -> None:
         if self._job is None:

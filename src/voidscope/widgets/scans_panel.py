@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from voidscope.errors import VoidscopeError
 from voidscope.project import Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
+from voidscope.widgets.forms import share
 from voidscope.widgets.layers import ScanLayers
 from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text, spacing_told
@@ -51,11 +51,11 @@ class ScansPanel(QWidget):
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
         self.add = QPushButton("Add scans…")
         self.add_folder = QPushButton("Folder…")
-        self.test = QCheckBox("only to judge on")
+        self.test = QCheckBox("judge only")
         self.test.setToolTip(
             "Scans added with this on are the test split: measured and evaluated, never learnt from."
         )
-        self.table: QTableWidget = plain_table(HEADER, wide=(1, 2, 3, 4))
+        self.table = plain_table(HEADER, wide=(1, 2, 3, 4))
         self.table.setToolTip(
             "Scans of the project; click one to show it. µm: edges of its voxels; split: learnt from, or only judged on."
         )
@@ -221,13 +221,9 @@ class ScansPanel(QWidget):
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
-        top.addWidget(self.add)
-        top.addWidget(self.add_folder)
-        top.addWidget(self.test)
-        top.addStretch()
+        share(top, (self.add, self.add_folder, self.test))
         of_one = QHBoxLayout()
-        of_one.addWidget(self.split, stretch=1)
-        of_one.addWidget(self.remove)
+        share(of_one, (self.split, self.remove))
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.hint)

@@ -25,6 +25,7 @@ class SpacingEditor(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.line, stretch=1)
         layout.addWidget(self.button)
+        self.line.setMinimumWidth(40)
         self.button.clicked.connect(self._set)
         self.line.returnPressed.connect(self._set)
 

@@ -20,7 +20,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from voidscope.errors import LabelError, VoidscopeError, named
-from voidscope.project import Project, Putting
+from voidscope.project import Project, Putting, ScanRecord
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.layers import ScanLayers
@@ -95,6 +95,7 @@ class Strokes(QObject):
         if self._layer is not None:
             self._layer.events.paint.connect(self._painted)
             self._layer.events.set_data.connect(self._maybe_changed)
+            self._layer.mouse_drag_callbacks.insert(0, self._pressed)
             self._put_back()
 
     def release(self) -> None:
@@ -165,19 +166,26 @@ class Strokes(QObject):
                 self._held[self._key(i)] = _Held(self._label_in_viewer(i), provenance, base, seen)
         self._layer.events.paint.disconnect(self._painted)
         self._layer.events.set_data.disconnect(self._maybe_changed)
+        self._layer.mouse_drag_callbacks.remove(self._pressed)
         self._layer, self._scan = None, ""
         for painted in (self._touched, self._unsaved, self._unseen):
             painted.clear()
 
     def _painted(self, event: Any) -> None:
         index = self._in_view()
-        found = self._slices_of(event.value) | (set() if index is None else {index})
+        record = self._project.scans.get(self._scan)
+        found = _slices_of(event.value, record) | (set() if index is None else {index})
         self._touched |= found
         self._suspect(found)
         self._unseen -= {index, self._seen}  # the last: of a drag that ends because the slider moved
         self._timer.start(SETTLE_MS)
         if not self._latest.isActive():
             self._latest.start(LATEST_MS)
+
+    def _pressed(self, layer: Any, event: Any) -> None:
+        """A stroke begins, and napari has not drawn of it yet: what was painted before is a step of undo of its own."""
+        if self._unsaved and not self._failing:
+            self._save_all()
 
     def _maybe_changed(self, event: Any = None) -> None:
         """A stroke, an undo (of any slice touched before), a direct write; or only the slider.
@@ -201,18 +209,6 @@ class Strokes(QObject):
     def _in_view(self) -> int | None:
         key = self._layers.key
         return key.index if key is not None and key.scan == self._scan else None
-
-    def _slices_of(self, atoms: Any) -> set[int]:
-        """Indices of the slices a paint event names, for both of napari's payloads; empty when it cannot be told."""
-        record = self._project.scans.get(self._scan)
-        if record is None or not isinstance(atoms, list | tuple):
-            return set()
-        found: set[int] = set()
-        for atom in atoms:
-            where = getattr(atom, "slice_key", atom[0] if isinstance(atom, tuple) and atom else None)
-            if isinstance(where, tuple) and len(where) > record.plane.axis:
-                found |= _indices(where[record.plane.axis], record.n_slices)
-        return found
 
     def _save_between_strokes(self) -> None:
         """Save, once the mouse is up: a stroke is not cut into two steps of undo by the save of the one before."""
@@ -347,6 +343,18 @@ class Strokes(QObject):
 
     def _label_in_viewer(self, index: int) -> Mask:
         return np.array(self._layer.data[self._where(index)], dtype=np.uint8)
+
+
+def _slices_of(atoms: Any, record: ScanRecord | None) -> set[int]:
+    """Indices of the slices of a scan that a paint event names, for both of napari's payloads; empty when it cannot be told."""
+    if record is None or not isinstance(atoms, list | tuple):
+        return set()
+    found: set[int] = set()
+    for atom in atoms:
+        where = getattr(atom, "slice_key", atom[0] if isinstance(atom, tuple) and atom else None)
+        if isinstance(where, tuple) and len(where) > record.plane.axis:
+            found |= _indices(where[record.plane.axis], record.n_slices)
+    return found
 
 
 def _indices(where: Any, n: int) -> set[int]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
 
 class RowTable(QTableWidget):
-    """A table that leaves letters to the viewer's shortcuts; arrows and the like move between rows."""
+    """A table that leaves letters to the viewer's shortcuts; arrows and the like move between rows. No cell is cut short: the columns `rest` share
+    what is left where the others leave enough, and else all scroll.
+    """
+
+    rest: Sequence[int] = ()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt would search the rows for a typed letter and swallow N, A, D ..."""
@@ -19,12 +23,27 @@ class RowTable(QTableWidget):
         else:
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give the columns the width there is now."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Make every column as wide as what it holds; those of the `rest` wider, where there is room."""
+        top, seen = self.horizontalHeader(), self.viewport()
+        if top is None or seen is None:
+            return
+        needs = {k: max(self.sizeHintForColumn(k), top.sectionSizeHint(k)) for k in range(self.columnCount())}
+        more = seen.width() - sum(needs.values())
+        for k in self.rest:
+            top.resizeSection(k, needs[k] + max(0, more) // len(self.rest))
+
     def sizeHint(self) -> QSize:
         """No higher than it must be: a scrolling panel gives it what is left, and would else scroll sooner."""
         return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
-def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[str] = ()) -> QTableWidget:
+def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[str] = ()) -> RowTable:
     """An empty table whose rows are selected whole; the `wide` columns take what they need, the others share the rest. `told` are
     the columns' tooltips.
     """
@@ -39,20 +58,19 @@ def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[
     table.setStyleSheet("QTableWidget::item { padding: 0 2px; } QHeaderView::section { padding: 2px 3px; }")
     table.setMinimumWidth(0)
     table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     sides, top = table.verticalHeader(), table.horizontalHeader()
     if sides is not None and top is not None:
         sides.hide()
         sides.setDefaultSectionSize(22)
         top.setHighlightSections(False)
         top.setMinimumSectionSize(20)
-        top.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         for column in wide:
             top.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+    table.rest = [k for k in range(len(header)) if k not in wide]
     return table
 
 
-def fill(table: QTableWidget, rows: Sequence[Sequence[object]]) -> None:
+def fill(table: RowTable, rows: Sequence[Sequence[object]]) -> None:
     """Replace a table's rows, keeping the selected row, without telling anyone."""
     row = table.currentRow()
     table.blockSignals(True)
@@ -66,3 +84,4 @@ def fill(table: QTableWidget, rows: Sequence[Sequence[object]]) -> None:
     if 0 <= row < len(rows):
         table.selectRow(row)
     table.blockSignals(False)
+    table.fit()

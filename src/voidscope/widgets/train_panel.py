@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -91,7 +90,7 @@ class TrainPanel(QWidget):
         self.preset = PresetBox(project.config)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
-        self.table: QTableWidget = plain_table(HEADER, wide=(0, 2, 3, 4, 5))
+        self.table = plain_table(HEADER, wide=(0, 2, 3, 4, 5))
         self.table.setToolTip(
             "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), time it took."
         )
