@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,25 @@ def paint(dock: Any, index: int, value: int = VOID) -> None:
     dock._viewer.dims.set_current_step(1, index)
     layer.brush_size = 3
     layer.paint((10.0, float(index), 10.0), value)
+
+
+def test_the_brush_leaves_no_box_on_a_canvas_whose_layers_are_gone(dock: Any, qtbot: Any) -> None:
+    """Drawing it ended the program (SIGSEGV), where layers were taken away and another project was opened."""
+    overlay = dock._viewer.canvas.overlays["_brush_circle"]
+    overlay.visible = True  # as while one paints
+    dock._viewer.canvas.events.background_color()  # as when the theme is set, or a viewer opens
+    overlay.visible = False
+    qtbot.wait(50)
+    canvas = dock._viewer.window._qt_viewer.canvas
+    drawn = [node for node in walk(canvas.view) if type(node).__name__ == "Rectangle" and node.visible]
+    assert drawn == []
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """All nodes below one of the scene."""
+    for child in node.children:
+        yield child
+        yield from walk(child)
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, project: Project) -> None:

@@ -47,3 +47,12 @@ class CanvasNote:
 def _set(overlay: Any, look: dict[str, Any]) -> None:
     for name, value in look.items():
         setattr(overlay, name, value)
+
+
+def without_brush_box(viewer: Any) -> None:
+    """Take away the box that napari 0.9 draws beside the brush's circle: nobody sees it, it stays on a canvas whose layers are gone, and
+    drawing it there has ended the whole program.
+    """
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", {})
+    if "_brush_circle" in overlays:
+        overlays["_brush_circle"].box = False

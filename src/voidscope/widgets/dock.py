@@ -28,6 +28,7 @@ from voidscope.errors import VoidscopeError
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Role, Split
 from voidscope.volume import Dataset
+from voidscope.widgets.canvas_note import without_brush_box
 from voidscope.widgets.dock_memory import last_project, recall, remember
 from voidscope.widgets.doctor_panel import Doctor, DoctorPanel, key_finding, line, told
 from voidscope.widgets.job_bar import JobBar
@@ -85,6 +86,7 @@ class Voidscope(QWidget):
         # else napari puts an empty stretch below all of it, the larger the more docks there were before
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
+        without_brush_box(napari_viewer)
         self._allow(True)
         put_in_force(preferences())
         self._sets_aside = _set_aside(napari_viewer)
