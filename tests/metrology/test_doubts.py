@@ -544,6 +544,46 @@ def test_a_void_left_out_breaks_no_least_size_that_a_larger_one_keeps() -> None:
     assert (found.outcomes[1].value > 4.0, found.verdict) == (True, Verdict.PASS)
 
 
+SINGLY = ["largest_void_share", "largest_void_diameter_share", "largest_void_diameter_um"]
+"""Limits on the size of the largest void, of which few voxels say little."""
+
+
+def single(measure: str, larger: float, *sizes: int) -> ScanMeasurement:
+    """A bump with voids of so many voxels, largest first, whose limit is so many times the size of the first."""
+    mask = row(1)
+    for k, n in enumerate(sizes):
+        box = np.zeros((10, 4, 12), bool)
+        box.reshape(-1)[:n] = True
+        place(mask, 0)[13:23, 2 + 6 * k : 6 + 6 * k, 2:14][box] = VOID
+    plain = measured(mask, limit=0.9)
+    assert [v.n_voxels for v in plain.voids] == list(sizes)
+    most = Criterion(measure=measure, at_most=larger * (plain.quantities[measure] or 0.0))
+    return measured(mask, limit=0.9, criteria=(most,))
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+@pytest.mark.parametrize("n", [8, 27, 64, 259])
+def test_a_void_of_few_voxels_may_be_larger_by_its_error(n: int, measure: str) -> None:
+    """(8 / n)^(2/3) of its volume, a third of that of its diameter."""
+    wrong = (8 / n) ** (2 / 3) * (1 if measure == "largest_void_share" else 1 / 3)
+    left, kept = (single(measure, 1 + k * wrong, n) for k in (0.99, 1.01))
+    assert (left.outcomes[1].verdict, left.verdict, kept.verdict) == (
+        Verdict.REVIEW,
+        Verdict.REVIEW,
+        Verdict.PASS,
+    )
+    assert f"a void of {n} voxels is not quantified singly (below 260)" in left.reason
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+def test_a_larger_void_makes_no_smaller_one_surer(measure: str) -> None:
+    """One of 259 voxels may be larger than one of 262, whose size is believed."""
+    alone, beside = single(measure, 1.01, 259), single(measure, 1.01, 262, 259)
+    assert alone.verdict is beside.verdict is Verdict.REVIEW
+    assert "a void of 259 voxels is not quantified singly" in beside.reason
+    assert single(measure, 1.01, 262).verdict is single(measure, 1.01, 262, 200).verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize("unit", ["bump", "scan"])
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("turned", [False, True])

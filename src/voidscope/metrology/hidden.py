@@ -20,27 +20,25 @@ def hidden(small: Sequence[Void]) -> list[Void]:
     return [v for v in small if v.n_voxels >= COUNTABLE_VOXELS]
 
 
-def not_quantified(outcome: Outcome, criterion: Criterion, rule: str, n_voxels: int) -> Outcome:
-    """For REVIEW instead of PASS, where the largest void has so few voxels that its size is not quantified singly, and as much larger as it
-    may be it would break the limit.
+def not_quantified(outcome: Outcome, criterion: Criterion, rule: str, voids: Sequence[Void]) -> Outcome:
+    """For REVIEW instead of PASS, where one of some voids, largest first, has so few voxels that its size is not quantified singly, and as
+    much larger as it may be it would break the limit: the largest of these, for the larger one is the larger it may be.
 
     The relative random error of a volume of n voxels is taken as (8 / n)^(2/3), which is all of it at `COUNTABLE_VOXELS` and 10 % at
     `QUANTIFIABLE_VOXELS`, as found by Lin et al. 2015; a diameter has a third of it.
     """
-    if (
-        outcome.verdict is not Verdict.PASS
-        or not outcome.value
-        or criterion.measure not in SIZES
-        or n_voxels >= QUANTIFIABLE_VOXELS
-    ):
+    void = next((v for v in voids if v.n_voxels < QUANTIFIABLE_VOXELS), None)
+    power = SIZES.get(criterion.measure)
+    if outcome.verdict is not Verdict.PASS or not outcome.value or power is None or void is None:
         return outcome
-    wrong = min(1.0, (COUNTABLE_VOXELS / n_voxels) ** (2 / 3)) * SIZES[criterion.measure]
-    larger = judge(criterion, outcome.value * (1 + wrong), rule, uncertainty=outcome.uncertainty)
+    wrong = min(1.0, (COUNTABLE_VOXELS / void.n_voxels) ** (2 / 3)) * power
+    most = outcome.value * (void.n_voxels / voids[0].n_voxels) ** power * (1 + wrong)
+    larger = judge(criterion, max(most, outcome.value), rule, uncertainty=outcome.uncertainty)
     if larger.verdict is Verdict.PASS:
         return outcome
     reason = (
-        f"{outcome.reason}, but a void of {n_voxels} voxels is not quantified singly (below {QUANTIFIABLE_VOXELS}): its size may be wrong by "
-        f"{wrong:.0%}, and {in_words(criterion.measure, outcome.value * (1 + wrong))} would not pass; look at it, or scan it finer"
+        f"{outcome.reason}, but a void of {void.n_voxels} voxels is not quantified singly (below {QUANTIFIABLE_VOXELS}): its size may be wrong by "
+        f"{wrong:.0%}, and {in_words(criterion.measure, most)} would not pass; look at it, or scan it finer"
     )
     return replace(outcome, verdict=Verdict.REVIEW, reason=reason)
 

@@ -292,9 +292,7 @@ def measure_clean(
         u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
         outcome = judge(criterion, value, recipe.rule, undefined.get(name, ""), u)
         outcome = not_hidden(outcome, criterion, recipe.rule, most, len(left))
-        outcomes.append(
-            not_quantified(outcome, criterion, recipe.rule, counted[0].n_voxels if counted else 0)
-        )
+        outcomes.append(not_quantified(outcome, criterion, recipe.rule, counted))
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
