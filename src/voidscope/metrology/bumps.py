@@ -33,6 +33,7 @@ from voidscope.metrology.measurement import (
     ScanMeasurement,
     concluded,
     measure_clean,
+    not_misread,
 )
 from voidscope.metrology.nearness import telling_voids, voids_of
 from voidscope.metrology.readings import (
@@ -41,7 +42,6 @@ from voidscope.metrology.readings import (
     cut_off,
     leaning,
     lipped,
-    not_misread,
     of_lengths,
     unaligned,
     uncleaned,

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from voidscope.config import Criterion
-from voidscope.measure_config import RATIO_NAMES
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
-from voidscope.metrology.quantities import OF_VOIDS
+from voidscope.metrology.quantities import GROWS
 from voidscope.metrology.scan_verdict import decided, over_bumps
-from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
-
-_POWERS = {
-    **dict.fromkeys(OF_VOIDS, 1 / 3), "largest_void_share": 1.0, "void_count": 1.0, **dict.fromkeys(RATIO_NAMES, 1.0)
-}  # fmt: skip
-"""With which power of the void found each measure grows."""
+from voidscope.metrology.verdict import Outcome, Verdict, judge, left
 
 
 def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
@@ -30,44 +23,41 @@ def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
     bumps = tuple(_bump_at(b, recall) for b in found.bumps)
     if len(bumps) == 1 and not found.stray.pieces:
         return replace(bumps[0].measured, bumps=bumps)
-    left = replace(found, bumps=bumps, outcomes=_outcomes(found, recall))
-    return _decided_again(found, left, lambda m: decided(over_bumps(m, m.bumps) if m.bumps else m))
+    again = replace(found, bumps=bumps, outcomes=_outcomes(found, recall))
+    return _decided_again(found, again, lambda m: decided(over_bumps(m, m.bumps) if m.bumps else m))
 
 
 def _bump_at(bump: Bump, recall: float) -> Bump:
     found = bump.measured
-    left, plain = replace(found, outcomes=_outcomes(found, recall)), concluded(found).reason
+    again, plain = replace(found, outcomes=_outcomes(found, recall)), concluded(found).reason
     remarks = found.reason.removeprefix(plain) if found.reason.startswith(plain) else ""
-    return replace(bump, measured=_decided_again(found, left, lambda m: concluded(m, remarks)))
+    return replace(bump, measured=_decided_again(found, again, lambda m: concluded(m, remarks)))
 
 
 def _decided_again(
-    was: ScanMeasurement, left: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
+    was: ScanMeasurement, again: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
 ) -> ScanMeasurement:
-    """What is `left` of a measurement, with the verdict that comes of it, but where it `was` left to REVIEW for another reason."""
+    """A measurement `again`, with the verdict that comes of it, but where it `was` left to REVIEW for another reason."""
     doubted = was.verdict is Verdict.REVIEW and decide(was).reason != was.reason
-    return left if left == was or doubted else decide(left)
+    return again if again == was or doubted else decide(again)
 
 
 def _outcomes(found: ScanMeasurement, recall: float) -> tuple[Outcome, ...]:
-    recipe = found.recipe
-    criteria = (limit_of(recipe), *recipe.criteria)
-    return tuple(
-        _outcome(o, c, recall, recipe.rule) for o, c in zip(found.outcomes, criteria, strict=False)
-    )  # a report of before there were criteria has no outcomes
+    return tuple(_outcome(o, recall, found.recipe.rule) for o in found.outcomes)
 
 
-def _outcome(outcome: Outcome, criterion: Criterion, recall: float, rule: str) -> Outcome:
-    grows = _POWERS.get(outcome.measure)
-    if outcome.verdict is not Verdict.PASS or outcome.value is None or grows is None:
+def _outcome(outcome: Outcome, recall: float, rule: str) -> Outcome:
+    power = GROWS.get(outcome.measure)
+    if outcome.verdict is not Verdict.PASS or outcome.value is None or power is None:
         return outcome
     said = "the model finds none of the held-out void, so nobody knows what it comes to"
     if recall:
-        guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
-        u, of = outcome.uncertainty if guarded else None, criterion.model_copy(update={"uncertainty": None})
-        then = judge(of, outcome.value / recall**grows, rule, uncertainty=u)
+        told = rule != "guard band"  # then U decides nothing, and the outcome's reason tells it
+        then = judge(
+            replace(outcome, uncertainty=None) if told else outcome, outcome.value / recall**power, rule
+        )
         if then.verdict is Verdict.PASS:
             return outcome
         said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"
     way = "look at the slices, or label more that show void and train again"
-    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}; {said}: {way}")
+    return left(outcome, f"{outcome.reason}; {said}: {way}")
