@@ -175,6 +175,16 @@ def test_a_joint_that_void_parts_is_never_passed_however_the_crack_runs(
     assert "void parts it into 2 pieces" in found.reason
 
 
+def test_two_voids_that_part_a_joint_together_are_told() -> None:
+    """Each covers half of the section beside a slit, which is air."""
+    mask = row(1)
+    own = place(mask, 0)
+    own[17], own[17, :, 7:9] = VOID, BACKGROUND
+    assert "void parts it into 2 pieces" in told(measured(mask, limit=0.2))[0]
+    own[17, 15, 2] = SOLDER  # a column that holds
+    assert "void parts it" not in told(measured(mask, limit=0.2))[0]
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("of", [BACKGROUND, VOID])
 @pytest.mark.parametrize("held", [0, 25, 26])
