@@ -189,7 +189,7 @@ def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasu
     cut = (
         "; it reaches the edge of the scan, so part of it may be missing" if structure.touches_border else ""
     )
-    return concluded(not_misread(one, leaning(one, lean)), f"{cut}{leans}")
+    return concluded(replace(not_misread(one, leaning(one, lean)), remarks=f"{cut}{leans}"))
 
 
 def _sizes(

@@ -106,6 +106,8 @@ class ScanMeasurement:
         length whatever the unit, as of the bump where it is worst
     doubts : why a bump may be no whole one, whatever its verdict; of a scan that is judged whole those of its bumps
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
+    remarks, overruled : how the reason ends beside outcomes and doubts, and whether the verdict and its reason come of neither; no
+        report tells them
     """
 
     scan: str
@@ -133,6 +135,8 @@ class ScanMeasurement:
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    remarks: str = field(default="", compare=False)
+    overruled: bool = field(default=False, compare=False)
 
     @property
     def formula(self) -> str:
@@ -316,13 +320,13 @@ def not_misread(found: ScanMeasurement, others: Iterable[Misreading]) -> ScanMea
     return replace(found, outcomes=held(found.outcomes, others, found.recipe.rule))
 
 
-def concluded(found: ScanMeasurement, remarks: str = "") -> ScanMeasurement:
-    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts; `remarks` end the sentence."""
+def concluded(found: ScanMeasurement) -> ScanMeasurement:
+    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts; its remarks end the sentence."""
     verdict, reason = joined(found.outcomes, found.recipe.pass_when)
     if verdict is Verdict.PASS and found.doubts:
         more = f" (and {len(found.doubts) - 2} more doubts)" if len(found.doubts) > 2 else ""
         verdict, reason = Verdict.REVIEW, "; ".join(found.doubts[:2]) + more
-    return replace(found, verdict=verdict, reason=f"{reason}{remarks}")
+    return replace(found, verdict=verdict, reason=f"{reason}{found.remarks}")
 
 
 def ratio_parts(

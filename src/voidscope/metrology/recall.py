@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
-from voidscope.metrology.quantities import GROWS
+from voidscope.metrology.measurement import ScanMeasurement, concluded
+from voidscope.metrology.quantities import GROWS, OF_BUMP
 from voidscope.metrology.scan_verdict import decided, over_bumps
 from voidscope.metrology.verdict import Outcome, Verdict, judge, left
 
@@ -20,30 +20,36 @@ def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
     of volume to be found, so that its diameters are taken over the cube root. Criteria on lengths of the bump are left as they are, and
     so is a verdict that something else has doubted.
     """
-    bumps = tuple(_bump_at(b, recall) for b in found.bumps)
+
+    def held(one: ScanMeasurement) -> ScanMeasurement:
+        return replace(one, outcomes=tuple(_outcome(o, recall, one.recipe.rule) for o in one.outcomes))
+
+    bumps = tuple(
+        replace(b, measured=_decided_again(b.measured, held(b.measured), concluded)) for b in found.bumps
+    )
     if len(bumps) == 1 and not found.stray.pieces:
         return replace(bumps[0].measured, bumps=bumps)
-    again = replace(found, bumps=bumps, outcomes=_outcomes(found, recall))
-    return _decided_again(found, again, lambda m: decided(over_bumps(m, m.bumps) if m.bumps else m))
-
-
-def _bump_at(bump: Bump, recall: float) -> Bump:
-    found = bump.measured
-    again, plain = replace(found, outcomes=_outcomes(found, recall)), concluded(found).reason
-    remarks = found.reason.removeprefix(plain) if found.reason.startswith(plain) else ""
-    return replace(bump, measured=_decided_again(found, again, lambda m: concluded(m, remarks)))
+    return _decided_again(found, replace(held(found), bumps=bumps), _by_bumps)
 
 
 def _decided_again(
     was: ScanMeasurement, again: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
 ) -> ScanMeasurement:
-    """A measurement `again`, with the verdict that comes of it, but where it `was` left to REVIEW for another reason."""
-    doubted = was.verdict is Verdict.REVIEW and decide(was).reason != was.reason
-    return again if again == was or doubted else decide(again)
+    """A measurement `again`, with the verdict that comes of it; that which it `was` given where something else overruled it."""
+    if again == was or was.overruled:
+        return again
+    found = decide(again)
+    better = found.verdict is Verdict.PASS and was.verdict is not Verdict.PASS
+    return again if better else found  # it was overruled, which no report tells
 
 
-def _outcomes(found: ScanMeasurement, recall: float) -> tuple[Outcome, ...]:
-    return tuple(_outcome(o, recall, found.recipe.rule) for o in found.outcomes)
+def _by_bumps(found: ScanMeasurement) -> ScanMeasurement:
+    """A scan decided as by its bumps, but for its lengths, which stay."""
+    over = over_bumps(found, found.bumps) if found.bumps else found
+    outcomes = (
+        was if was.measure in OF_BUMP else now for was, now in zip(found.outcomes, over.outcomes, strict=True)
+    )
+    return decided(replace(over, outcomes=tuple(outcomes)))
 
 
 def _outcome(outcome: Outcome, recall: float, rule: str) -> Outcome:
@@ -52,10 +58,9 @@ def _outcome(outcome: Outcome, recall: float, rule: str) -> Outcome:
         return outcome
     said = "the model finds none of the held-out void, so nobody knows what it comes to"
     if recall:
-        told = rule != "guard band"  # then U decides nothing, and the outcome's reason tells it
-        then = judge(
-            replace(outcome, uncertainty=None) if told else outcome, outcome.value / recall**power, rule
-        )
+        guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
+        of = outcome if guarded else replace(outcome, uncertainty=None)
+        then = judge(of, outcome.value / recall**power, rule)
         if then.verdict is Verdict.PASS:
             return outcome
         said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"

@@ -150,7 +150,7 @@ def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> Sca
     def left(one: ScanMeasurement) -> ScanMeasurement:
         stays = of_pass and one.verdict is not Verdict.PASS
         reason = f"{one.reason}; {doubt}" if of_pass else doubt
-        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason)
+        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason, overruled=True)
 
     return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
 
