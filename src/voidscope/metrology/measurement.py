@@ -298,8 +298,7 @@ def measure_clean(
     judged = []
     for criterion in criteria:
         name = criterion.measure
-        value = {**ratios, **values}[name]
-        budget = budgets[name]
+        value, budget = {**ratios, **values}[name], budgets[name]
         u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
         judged.append(judge(criterion, value, recipe.rule, undefined.get(name, ""), u))
     misread = (*uncounted(values, small, size, parts, spacing, recipe), *unquantified(values, counted))
@@ -309,8 +308,7 @@ def measure_clean(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
-        dimensions=size, boxed=boxed, outcomes=outcomes, quantities=values,
-        budget=budgets[recipe.ratio],
+        dimensions=size, boxed=boxed, outcomes=outcomes, quantities=values, budget=budgets[recipe.ratio],
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
 

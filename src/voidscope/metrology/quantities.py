@@ -1,4 +1,7 @@
-"""What criteria look at beside ratios: the largest void, the number of voids, dimensions, misalignment, solder beyond the pillar."""
+"""What criteria look at beside ratios: the largest void, the number of voids, dimensions, misalignment, solder beyond the pillar.
+
+No limit on the largest void is kept by leaving one out of the count, or by what the size of one of few voxels may be wrong by.
+"""
 
 from __future__ import annotations
 

@@ -22,6 +22,10 @@ class Verdict(StrEnum):
     REVIEW = "REVIEW"
 
 
+GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
+"""Worst first."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one criterion.
@@ -165,9 +169,7 @@ def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
     When all must pass, one FAIL is enough for FAIL, whatever is undefined; else one REVIEW leaves it to REVIEW. When any may
     pass, one PASS is enough for PASS; else one REVIEW leaves it to REVIEW.
     """
-    order = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
-    if pass_when == "any criterion passes":
-        order = order[::-1]
+    order = GRAVITY[::-1] if pass_when == "any criterion passes" else GRAVITY
     verdict = next((v for v in order if any(o.verdict is v for o in outcomes)), Verdict.REVIEW)
     said = "; ".join(dict.fromkeys(o.reason for o in outcomes if o.verdict is verdict))
     if len(outcomes) < 2:
