@@ -558,8 +558,8 @@ SINGLY = ["largest_void_share", "largest_void_diameter_share", "largest_void_dia
 """Limits on the size of the largest void, of which few voxels say little."""
 
 
-def single(measure: str, larger: float, *sizes: int) -> ScanMeasurement:
-    """A bump with voids of so many voxels, largest first, whose limit is so many times the size of the first."""
+def single(measure: str, times: float, *sizes: int, least: bool = False) -> ScanMeasurement:
+    """A bump with voids of so many voxels, largest first, whose limit, or least size, is so many times the size of the first."""
     mask = row(1)
     for k, n in enumerate(sizes):
         box = np.zeros((10, 4, 12), bool)
@@ -567,8 +567,8 @@ def single(measure: str, larger: float, *sizes: int) -> ScanMeasurement:
         place(mask, 0)[13:23, 2 + 6 * k : 6 + 6 * k, 2:14][box] = VOID
     plain = measured(mask, limit=0.9)
     assert [v.n_voxels for v in plain.voids] == list(sizes)
-    most = Criterion(measure=measure, at_most=larger * (plain.quantities[measure] or 0.0))
-    return measured(mask, limit=0.9, criteria=(most,))
+    bound = {"at_least" if least else "at_most": times * (plain.quantities[measure] or 0.0)}
+    return measured(mask, limit=0.9, criteria=(Criterion(measure=measure, **bound),))
 
 
 @pytest.mark.parametrize("measure", SINGLY)
@@ -592,6 +592,11 @@ def test_a_larger_void_makes_no_smaller_one_surer(measure: str) -> None:
     assert alone.verdict is beside.verdict is Verdict.REVIEW
     assert "a void of 259 voxels is not quantified singly" in beside.reason
     assert single(measure, 1.01, 262).verdict is single(measure, 1.01, 262, 200).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+def test_a_small_void_breaks_no_least_size_that_a_larger_one_keeps(measure: str) -> None:
+    assert single(measure, 0.99, 262, 27, least=True).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("unit", ["bump", "scan"])
