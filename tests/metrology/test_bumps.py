@@ -148,6 +148,16 @@ def test_void_beside_a_bump_may_be_its_and_is_never_passed_over(smallest: int) -
     )
 
 
+@pytest.mark.parametrize(
+    ("smallest", "verdict"), [(1, Verdict.REVIEW), (4, Verdict.REVIEW), (5, Verdict.PASS), (28, Verdict.PASS)]
+)
+def test_void_beside_a_bump_counts_from_the_smallest_void_on(smallest: int, verdict: Verdict) -> None:
+    made = package((24, 22, 44), rows(1, 2, 18, 12), [7.0] * 2)
+    made.mask[12, 1, 20:24] = VOID
+    found = measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=smallest), "a")
+    assert (found.stray.void_voxels, found.verdict) == (4, verdict)
+
+
 @pytest.mark.parametrize("least", [1, 8, 260])
 def test_the_smallest_void_counted_hides_no_hole(least: int) -> None:
     found = measure_scan(hollow(4, 20), HBM, (1, 1, 1), MeasureConfig(limit=0.04, min_voxels=least), "a")

@@ -175,6 +175,16 @@ def test_a_joint_that_void_parts_is_never_passed_however_the_crack_runs(
     assert "void parts it into 2 pieces" in found.reason
 
 
+def test_two_voids_that_part_a_joint_together_are_told() -> None:
+    """Each covers half of the section beside a slit, which is air."""
+    mask = row(1)
+    own = place(mask, 0)
+    own[17], own[17, :, 7:9] = VOID, BACKGROUND
+    assert "void parts it into 2 pieces" in told(measured(mask, limit=0.2))[0]
+    own[17, 15, 2] = SOLDER  # a column that holds
+    assert "void parts it" not in told(measured(mask, limit=0.2))[0]
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("of", [BACKGROUND, VOID])
 @pytest.mark.parametrize("held", [0, 25, 26])
@@ -542,6 +552,51 @@ def test_a_void_left_out_breaks_no_least_size_that_a_larger_one_keeps() -> None:
     least = Criterion(measure="largest_void_diameter_um", at_least=4.0)
     found = measured(mask, limit=1.0, min_voxels=20, criteria=(least,))
     assert (found.outcomes[1].value > 4.0, found.verdict) == (True, Verdict.PASS)
+
+
+SINGLY = ["largest_void_share", "largest_void_diameter_share", "largest_void_diameter_um"]
+"""Limits on the size of the largest void, of which few voxels say little."""
+
+
+def single(measure: str, times: float, *sizes: int, least: bool = False) -> ScanMeasurement:
+    """A bump with voids of so many voxels, largest first, whose limit, or least size, is so many times the size of the first."""
+    mask = row(1)
+    for k, n in enumerate(sizes):
+        box = np.zeros((10, 4, 12), bool)
+        box.reshape(-1)[:n] = True
+        place(mask, 0)[13:23, 2 + 6 * k : 6 + 6 * k, 2:14][box] = VOID
+    plain = measured(mask, limit=0.9)
+    assert [v.n_voxels for v in plain.voids] == list(sizes)
+    bound = {"at_least" if least else "at_most": times * (plain.quantities[measure] or 0.0)}
+    return measured(mask, limit=0.9, criteria=(Criterion(measure=measure, **bound),))
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+@pytest.mark.parametrize("n", [8, 27, 64, 259])
+def test_a_void_of_few_voxels_may_be_larger_by_its_error(n: int, measure: str) -> None:
+    """(8 / n)^(2/3) of its volume, a third of that of its diameter."""
+    wrong = (8 / n) ** (2 / 3) * (1 if measure == "largest_void_share" else 1 / 3)
+    left, kept = (single(measure, 1 + k * wrong, n) for k in (0.99, 1.01))
+    assert (left.outcomes[1].verdict, left.verdict, kept.verdict) == (
+        Verdict.REVIEW,
+        Verdict.REVIEW,
+        Verdict.PASS,
+    )
+    assert f"a void of {n} voxels is not quantified singly (below 260)" in left.reason
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+def test_a_larger_void_makes_no_smaller_one_surer(measure: str) -> None:
+    """One of 259 voxels may be larger than one of 262, whose size is believed."""
+    alone, beside = single(measure, 1.01, 259), single(measure, 1.01, 262, 259)
+    assert alone.verdict is beside.verdict is Verdict.REVIEW
+    assert "a void of 259 voxels is not quantified singly" in beside.reason
+    assert single(measure, 1.01, 262).verdict is single(measure, 1.01, 262, 200).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("measure", SINGLY)
+def test_a_small_void_breaks_no_least_size_that_a_larger_one_keeps(measure: str) -> None:
+    assert single(measure, 0.99, 262, 27, least=True).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("unit", ["bump", "scan"])

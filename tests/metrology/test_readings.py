@@ -313,6 +313,12 @@ def test_a_lean_is_no_reason_within_the_uncertainty_or_far_from_a_limit() -> Non
     assert broken.verdict is Verdict.FAIL and "but it leans by 4.7 degrees" in broken.reason
 
 
+@pytest.mark.parametrize(("degrees", "verdict"), [(9, "PASS"), (12, "REVIEW")])
+def test_a_length_that_few_columns_run_along_may_be_any(degrees: float, verdict: str) -> None:
+    """45 um long and 24 wide: of columns that lean by 12 degrees less than half run from end to end."""
+    assert said(measured(turned(degrees), limit("blt_um", at_most=1000))) == [verdict]
+
+
 @pytest.mark.parametrize("degrees", [20, 30, 44, 46])
 def test_a_bump_that_leans_far_is_never_passed(degrees: float) -> None:
     found = measured(turned(degrees))

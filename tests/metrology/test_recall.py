@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrology.masks import HBM, NO_PILLAR, SOLDER, VOID, block
+from metrology.masks import BACKGROUND, HBM, NO_PILLAR, SOLDER, VOID, block
 from metrology.packages import package, rows
+from metrology.test_doubts import place, row
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement, Verdict, doubted, measure_scan
 from voidscope.metrology.recall import at_recall
@@ -110,6 +111,41 @@ def test_what_was_doubted_already_keeps_its_reason() -> None:
         left = at_recall(before, 0.01)
         assert (left.verdict, left.reason) == (Verdict.REVIEW, "another file")
         assert all(b.measured.reason == "another file" for b in left.bumps)
+
+
+def test_what_a_report_tells_of_a_doubt_is_never_passed_by_recall() -> None:
+    """A report has the reason alone, and one criterion of two is enough."""
+    two = [{"measure": "void/solder", "at_most": 0.012}]
+    found = doubted(measured(5, criteria=two, pass_when="any criterion passes"), "another file")
+    left = at_recall(ScanMeasurement.from_entry(found.entry()), 0.5)
+    assert [o.verdict for o in left.outcomes] == [Verdict.PASS, Verdict.REVIEW]
+    assert left.verdict is Verdict.REVIEW and left.reason == "another file"
+
+
+def test_a_length_that_holes_leave_to_review_in_a_scan_judged_whole_stays_so() -> None:
+    """Of two bumps, each with half as many voxels of air closed in as matter."""
+    mask = row(2)
+    for k in range(2):
+        place(mask, k)[17, 8, 4:8] = BACKGROUND
+    place(mask, 0)[15, 4:6, 4:8] = VOID
+    recipe = MeasureConfig(
+        limit=0.002, unit="scan", pass_when="any criterion passes", criteria=({"measure": "blt_um", "at_most": 1000},)
+    )  # fmt: skip
+    found = measure_scan(mask, HBM, (1, 1, 1), recipe, "a")
+    assert [o.verdict for o in found.outcomes] == [Verdict.PASS, Verdict.REVIEW] and found.closed_in == 8
+    left = at_recall(found, 0.1)
+    assert [o.verdict for o in left.outcomes] == [Verdict.REVIEW] * 2 and left.verdict is Verdict.REVIEW
+
+
+def test_a_bump_at_the_edge_says_so_at_the_recall_too() -> None:
+    mask = block()[2:]
+    mask[2:5, 4, 4:6] = VOID  # of 512 voxels
+    found = measure_scan(mask, NO_PILLAR, (1, 1, 1), MeasureConfig(unit="bump"), "a")
+    end = "; it reaches the edge of the scan, so part of it may be missing"
+    assert found.verdict is Verdict.PASS and found.reason.endswith(end)
+    left = at_recall(found, 0.1)
+    assert left.verdict is Verdict.REVIEW and left.reason.endswith(f"train again{end}")
+    assert left.reason.count(end) == 1
 
 
 def test_a_fail_of_another_criterion_tells_how_many_pass() -> None:

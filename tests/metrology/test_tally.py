@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from metrology.masks import HBM, RECIPE, SOLDER
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Dimensions, Report, ScanMeasurement, Verdict, measure_scan
+from voidscope.metrology import Dimensions, Outcome, Report, ScanMeasurement, Verdict, measure_scan
 from voidscope.metrology.rounding import percent, three_digits, with_uncertainty
+from voidscope.metrology.scan_verdict import gravity
 from voidscope.metrology.tally import doubts_told, length_spreads, tallies
 
 
@@ -35,6 +38,35 @@ def test_each_criterion_is_counted_over_the_bumps_and_names_the_worst(scan: Scan
     assert ratio.outcome.value == values["r1c1"]
     assert (thick.outcome.verdict, thin.outcome.verdict) == (Verdict.PASS, Verdict.FAIL)
     assert thin.told() == "6 FAIL" and ratio.told().endswith("PASS")
+
+
+@pytest.mark.parametrize(
+    ("graver", "other"),
+    [
+        ((Verdict.FAIL, 1.0, 0.1, 1.0), (Verdict.REVIEW, 2.0, 0.2, 2.0)),
+        ((Verdict.FAIL, 2.0, 0.1, 1.0), (Verdict.FAIL, 1.0, 0.2, 2.0)),
+        ((Verdict.FAIL, None, 0.1, 1.0), (Verdict.FAIL, 2.0, 0.2, 2.0)),
+        ((Verdict.PASS, -1.0, 0.2, 1.0), (Verdict.PASS, -1.0, 0.1, 2.0)),
+        ((Verdict.PASS, -1.0, None, 1.0), (Verdict.PASS, -1.0, 0.2, 2.0)),
+        ((Verdict.PASS, -1.0, 0.2, 2.0), (Verdict.PASS, -1.0, 0.2, 1.0)),
+    ],
+)
+def test_the_worst_bump_is_so_by_verdict_then_limit_then_ratio_then_void(
+    scan: ScanMeasurement,
+    graver: tuple[Verdict, float | None, float | None, float],
+    other: tuple[Verdict, float | None, float | None, float],
+) -> None:
+    """Each as its verdict, um beyond a limit of 10, ratio and diameter of the largest void; the worse of two has the later name."""
+    one = scan.bumps[0]
+    bumps = []
+    for name, (verdict, beyond, ratio, largest) in (("a", other), ("b", graver)):
+        outcome = Outcome("blt_um", None if beyond is None else 10 + beyond, None, 10.0, None, verdict, "")
+        measured = replace(
+            one.measured, verdict=verdict, outcomes=(outcome,), ratios={one.measured.formula: ratio},
+            voids=(replace(one.measured.voids[0], diameter_um=largest),),
+        )  # fmt: skip
+        bumps.append(replace(one, structure=replace(one.structure, name=name), measured=measured))
+    assert [b.name for b in sorted(bumps, key=gravity)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("unit", ["bump", "scan"])

@@ -33,6 +33,7 @@ from voidscope.metrology.measurement import (
     ScanMeasurement,
     concluded,
     measure_clean,
+    not_misread,
 )
 from voidscope.metrology.nearness import telling_voids, voids_of
 from voidscope.metrology.readings import (
@@ -41,7 +42,6 @@ from voidscope.metrology.readings import (
     cut_off,
     leaning,
     lipped,
-    not_misread,
     of_lengths,
     unaligned,
     uncleaned,
@@ -189,7 +189,7 @@ def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasu
     cut = (
         "; it reaches the edge of the scan, so part of it may be missing" if structure.touches_border else ""
     )
-    return concluded(not_misread(one, leaning(one, lean)), f"{cut}{leans}")
+    return concluded(replace(not_misread(one, leaning(one, lean)), remarks=f"{cut}{leans}"))
 
 
 def _sizes(

@@ -19,8 +19,7 @@ from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.moving import STILL, still, value_in_words, values_moved
 from voidscope.metrology.rounding import POINTS, percent
-from voidscope.metrology.scan_verdict import GRAVITY
-from voidscope.metrology.verdict import Verdict
+from voidscope.metrology.verdict import GRAVITY, Verdict
 
 FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""

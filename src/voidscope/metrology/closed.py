@@ -10,7 +10,7 @@ from voidscope.metrology.holes import WIDTHS, Hole
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.ratios import values_of, volume_parts
 from voidscope.metrology.uncertainty import SMOOTH
-from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
+from voidscope.metrology.verdict import Outcome, Verdict, judge, left, limit_of
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Role
 
@@ -35,17 +35,9 @@ def not_filled(found: ScanMeasurement, holes: Sequence[Hole]) -> ScanMeasurement
     would_be = "nobody knows what it comes to" if as_void.value is None else as_void.reason
     first, *others = found.outcomes
     if as_void.verdict is not Verdict.PASS:
-        first = _left(first, f"{closed_in}; counted so, {would_be}: {way_out}")
+        first = left(first, f"{closed_in}; counted so, {would_be}: {way_out}")
     unknown = f"but {closed_in}, and nobody worked out what it is with that: {way_out}"
-    return replace(found, outcomes=(first, *(_left(o, f"{o.reason}, {unknown}") for o in others)))
-
-
-def _left(outcome: Outcome, reason: str) -> Outcome:
-    return (
-        replace(outcome, verdict=Verdict.REVIEW, reason=reason)
-        if outcome.verdict is Verdict.PASS
-        else outcome
-    )
+    return replace(found, outcomes=(first, *(left(o, f"{o.reason}, {unknown}") for o in others)))
 
 
 def _as_void(found: ScanMeasurement, holes: Sequence[Hole]) -> Outcome:

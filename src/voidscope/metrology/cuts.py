@@ -6,17 +6,14 @@ against the whole of it. Of one that the edge of the scan cuts nobody knows the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from voidscope.config import Criterion
-from voidscope.metrology.measurement import Bump, ScanMeasurement
-from voidscope.metrology.quantities import reach_um
-from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
+from voidscope.metrology.measurement import Bump, ScanMeasurement, not_misread
+from voidscope.metrology.quantities import OF_ONE_VOID, reach_um
+from voidscope.metrology.verdict import Misreading, in_words
 from voidscope.metrology.voids import COUNTABLE_VOXELS, Box, Void
-
-SINGLE = "largest_void_"
-"""What the name of a measure of single voids begins with."""
 
 Key = tuple[Box, int, tuple[int, ...]]
 
@@ -29,7 +26,7 @@ def key_of(void: Void) -> Key:
 def not_cut(whole: ScanMeasurement, bumps: Sequence[Bump]) -> tuple[Bump, ...]:
     """For REVIEW instead of PASS, bumps that keep a limit on single voids by a part of a void, and would not by the whole of it."""
     return tuple(
-        _held_against(bump, cut)
+        replace(bump, measured=not_misread(bump.measured, _whole(bump.measured, cut)))
         for bump, cut in zip(bumps, _cut_voids(whole, bumps, COUNTABLE_VOXELS), strict=True)
     )
 
@@ -40,17 +37,9 @@ def not_cut_off(found: ScanMeasurement) -> ScanMeasurement:
     if not cut:
         return found
     which = "a void reaches" if len(cut) == 1 else f"{len(cut)} voids reach"
-    outcomes = tuple(
-        replace(
-            o,
-            verdict=Verdict.REVIEW,
-            reason=f"{o.reason}, but {which} the edge of the scan, beyond which nobody knows how far: scan more of it, or look at it",
-        )
-        if o.verdict is Verdict.PASS and o.at_most is not None and o.measure.startswith(SINGLE)
-        else o
-        for o in found.outcomes
-    )
-    return replace(found, outcomes=outcomes)
+    ranges = {name: (v, math.inf) for name in OF_ONE_VOID if (v := found.quantities[name]) is not None}
+    why = f"{which} the edge of the scan, beyond which nobody knows how far: scan more of it, or look at it"
+    return not_misread(found, [Misreading(ranges, why)])
 
 
 def bumps_of_voids(whole: ScanMeasurement) -> dict[Key, list[str]]:
@@ -83,35 +72,19 @@ def _lies_in(part: Void, void: Void) -> bool:
     return part.n_voxels < void.n_voxels and all(c <= a and b <= d for (a, b), (c, d) in edges)
 
 
-def _held_against(bump: Bump, voids: Sequence[Void]) -> Bump:
-    """A bump with its criteria on single voids held against some of which it has a part alone."""
-    found, recipe = bump.measured, bump.measured.recipe
-    criteria = (limit_of(recipe), *recipe.criteria)
-    outcomes = tuple(_whole(o, c, found, voids) for o, c in zip(found.outcomes, criteria, strict=True))
-    return replace(bump, measured=replace(found, outcomes=outcomes))
-
-
-def _whole(outcome: Outcome, criterion: Criterion, found: ScanMeasurement, voids: Sequence[Void]) -> Outcome:
-    """For REVIEW instead of PASS, an outcome that the whole of some voids would make another."""
-    if outcome.verdict is not Verdict.PASS or not voids or not criterion.measure.startswith(SINGLE):
-        return outcome
-    value = max(_taken_whole(v, criterion.measure, found) for v in voids)
-    if (
-        judge(
-            criterion, max(value, outcome.value or 0.0), found.recipe.rule, uncertainty=outcome.uncertainty
-        ).verdict
-        is Verdict.PASS
-    ):
-        return outcome
-    reason = (
-        f"{outcome.reason}, but is {in_words(criterion.measure, value)} with the whole of a void that the wall to the next bump cuts: "
-        "look at it, and decide both by the whole of it"
-    )
-    return replace(outcome, verdict=Verdict.REVIEW, reason=reason)
+def _whole(found: ScanMeasurement, voids: Sequence[Void]) -> Iterator[Misreading]:
+    """What the quantities of a bump's largest void are with the whole of some voids of which it has a part alone."""
+    for name in OF_ONE_VOID if voids else ():
+        value = max(_taken_whole(v, name, found) for v in voids)
+        most = max(value, found.quantities[name] or 0.0)
+        yield Misreading(
+            {name: (most, most)},
+            f"is {in_words(name, value)} with the whole of a void that the wall to the next bump cuts: look at it, and decide both by the whole of it",
+        )
 
 
 def _taken_whole(void: Void, measure: str, found: ScanMeasurement) -> float:
-    """A criterion's quantity of a bump whose largest void is this; infinite where the bump has no counted void to tell the size of its shadow by."""
+    """A quantity of a bump whose largest void is this; infinite where the bump has no counted void to tell the size of its shadow by."""
     if measure == "largest_void_feret_um":
         return reach_um(void, found.spacing_um)
     if measure == "largest_void_diameter_um":
@@ -121,4 +94,4 @@ def _taken_whole(void: Void, measure: str, found: ScanMeasurement) -> float:
         ids = classes.body_ids
         return void.n_voxels / sum(found.n_voxels[names[k - 1]] for k in ids)
     own = found.quantities[measure]
-    return own * void.diameter_um / found.voids[0].diameter_um if own else float("inf")
+    return own * void.diameter_um / found.voids[0].diameter_um if own else math.inf

@@ -1,7 +1,7 @@
 """Why a bump that keeps all limits is not passed: it may be no whole one, whatever its numbers say.
 
 Each doubt is a sentence. A measurement keeps all of its own, whatever its verdict, and none of them is passed; a scan that is judged
-whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`hidden`, `cuts`, `closed`, `readings`);
+whole has those of its bumps. What a criterion's number alone may be otherwise is a matter of its outcome (`quantities`, `cuts`, `closed`, `readings`);
 what a bump's own mask says is in `wholeness`. The rest is told here, by what the other bumps are, or by what lies around one.
 """
 

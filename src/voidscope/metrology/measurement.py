@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,10 +14,9 @@ from voidscope.metrology.budget import Contribution, area_budget, combined, rati
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import clean, mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
-from voidscope.metrology.hidden import hidden, not_hidden, not_quantified
 from voidscope.metrology.margins import Known
 from voidscope.metrology.nearness import voids_of
-from voidscope.metrology.quantities import at_most_of, quantities
+from voidscope.metrology.quantities import quantities, uncounted, unquantified
 from voidscope.metrology.ratios import (
     DEFINITIONS,
     RATIOS,
@@ -30,7 +29,17 @@ from voidscope.metrology.ratios import (
 )
 from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
-from voidscope.metrology.verdict import Outcome, Verdict, joined, judge, length_uncertainty, limit_of
+from voidscope.metrology.verdict import (
+    Misreading,
+    Outcome,
+    Verdict,
+    criteria_of,
+    held,
+    joined,
+    judge,
+    length_uncertainty,
+    limit_of,
+)
 from voidscope.metrology.views import Differences
 from voidscope.metrology.voids import Void
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -97,6 +106,8 @@ class ScanMeasurement:
         length whatever the unit, as of the bump where it is worst
     doubts : why a bump may be no whole one, whatever its verdict; of a scan that is judged whole those of its bumps
     quantities : what criteria may look at beside ratios, by name, None where undefined; `undefined` says why
+    remarks, overruled : how the reason ends beside outcomes and doubts, and whether the verdict and its reason come of neither; no
+        report tells them
     """
 
     scan: str
@@ -124,6 +135,8 @@ class ScanMeasurement:
     outcomes: tuple[Outcome, ...] = ()
     quantities: Mapping[str, float | None] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    remarks: str = field(default="", compare=False)
+    overruled: bool = field(default=False, compare=False)
 
     @property
     def formula(self) -> str:
@@ -277,42 +290,41 @@ def measure_clean(
     seen = [tuple(n + int(d) for n, d in zip(counts[1:], row, strict=True)) for row in views]
     looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in seen]
     void_views = [sum(row[k - 1] for k in void_ids) for row in seen]
-    axis, criteria = stands_along(size, recipe), (limit_of(recipe), *recipe.criteria)
+    axis, criteria = stands_along(size, recipe), criteria_of(recipe)
     budgets = {
         name: _budget(name, mask, classes, recipe, parts, axis, faces, looks, void_views)
         for name in dict.fromkeys(c.measure for c in criteria)
     }
-    left = hidden(small)
-    most = at_most_of(left, size, parts, spacing, recipe)
-    outcomes = []
+    judged = []
     for criterion in criteria:
         name = criterion.measure
-        value = {**ratios, **values}[name]
-        budget = budgets[name]
+        value, budget = {**ratios, **values}[name], budgets[name]
         u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
-        outcome = judge(criterion, value, recipe.rule, undefined.get(name, ""), u)
-        outcome = not_hidden(outcome, criterion, recipe.rule, most, len(left))
-        outcomes.append(
-            not_quantified(outcome, criterion, recipe.rule, counted[0].n_voxels if counted else 0)
-        )
+        judged.append(judge(criterion, value, recipe.rule, undefined.get(name, ""), u))
+    misread = (*uncounted(values, small, size, parts, spacing, recipe), *unquantified(values, counted))
+    outcomes = held(judged, misread, recipe.rule)
     verdict, reason = joined(outcomes, recipe.pass_when)
     return ScanMeasurement(
         scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
         n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
         recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
-        dimensions=size, boxed=boxed, outcomes=tuple(outcomes), quantities=values,
-        budget=budgets[recipe.ratio],
+        dimensions=size, boxed=boxed, outcomes=outcomes, quantities=values, budget=budgets[recipe.ratio],
         volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
     )  # fmt: skip
 
 
-def concluded(found: ScanMeasurement, remarks: str = "") -> ScanMeasurement:
-    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts; `remarks` end the sentence."""
+def not_misread(found: ScanMeasurement, others: Iterable[Misreading]) -> ScanMeasurement:
+    """For REVIEW instead of PASS, outcomes that may break their limits for all that is known; see `held`."""
+    return replace(found, outcomes=held(found.outcomes, others, found.recipe.rule))
+
+
+def concluded(found: ScanMeasurement) -> ScanMeasurement:
+    """With the verdict of its outcomes, but REVIEW where that would be PASS and there are doubts; its remarks end the sentence."""
     verdict, reason = joined(found.outcomes, found.recipe.pass_when)
     if verdict is Verdict.PASS and found.doubts:
         more = f" (and {len(found.doubts) - 2} more doubts)" if len(found.doubts) > 2 else ""
         verdict, reason = Verdict.REVIEW, "; ".join(found.doubts[:2]) + more
-    return replace(found, verdict=verdict, reason=f"{reason}{remarks}")
+    return replace(found, verdict=verdict, reason=f"{reason}{found.remarks}")
 
 
 def ratio_parts(

@@ -1,14 +1,19 @@
-"""What criteria look at beside ratios: the largest void, the number of voids, dimensions, misalignment, solder beyond the pillar."""
+"""What criteria look at beside ratios: the largest void, the number of voids, dimensions, misalignment, solder beyond the pillar.
+
+No limit on the largest void is kept by leaving one out of the count, or by what the size of one of few voxels may be wrong by.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from voidscope.config import MeasureConfig
+from voidscope.measure_config import RATIO_NAMES
 from voidscope.metrology.dimensions import AXES, PAD_SHARE, Dimensions, stands_along
 from voidscope.metrology.ratios import Parts
-from voidscope.metrology.voids import QUANTIFIABLE_VOXELS, Void
+from voidscope.metrology.verdict import Misreading, in_words
+from voidscope.metrology.voids import COUNTABLE_VOXELS, QUANTIFIABLE_VOXELS, Void
 from voidscope.vocabulary import ClassMap
 from voidscope.volume import Spacing
 
@@ -31,6 +36,13 @@ QUANTITIES = {
 """What each quantity means, in words; the end of a name is its unit, a share is a fraction (0.05 is 5 %)."""
 OF_VOIDS = tuple(name for name in QUANTITIES if name.startswith(("largest_void_", "void_")))
 """Quantities that voids have; where there is no structure to hold any, they say nothing."""
+OF_ONE_VOID = tuple(name for name in OF_VOIDS if name.startswith("largest_void_"))
+"""Those of a single void, the largest."""
+GROWS = {
+    **dict.fromkeys(OF_ONE_VOID, 1 / 3),
+    **dict.fromkeys(("largest_void_share", "void_count", *RATIO_NAMES), 1.0),
+}
+"""With which power of the volume of void each measure of it grows."""
 OF_BUMP = tuple(name for name in QUANTITIES if name.startswith(("blt_", "pillar_", "pad_", "solder_")))
 """Quantities that only a single bump has."""
 BY_BUMP = (*OF_BUMP, "largest_void_share", "largest_void_diameter_share")
@@ -66,14 +78,52 @@ def quantities(
     return {**_of_voids(voids, axis, parts, spacing_um), **_of_bump(size, counts, classes, recipe)}
 
 
-def at_most_of(
-    voids: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], spacing_um: Spacing, recipe: MeasureConfig
-) -> dict[str, float | str]:  # fmt: skip
-    """Every quantity of the largest of some voids, largest first; the Feret diameter of one without a shape is that of its box."""
+def uncounted(
+    read: Mapping[str, float | None], small: Sequence[Void], size: Dimensions, parts: Mapping[str, Parts | str], spacing_um: Spacing,
+    recipe: MeasureConfig,
+) -> Iterator[Misreading]:  # fmt: skip
+    """What the quantities of the largest void may be with those of the voids not counted, largest first, that can be told from noise.
+
+    The Feret diameter of one without a shape is taken as its box's.
+    """
+    left = [v for v in small if v.n_voxels >= COUNTABLE_VOXELS]
+    if not left:
+        return
     axis = (stands_along(size, recipe) or AXES[0])[-1]
-    found = _of_voids(voids, axis, parts, spacing_um)
-    longest = max((reach_um(v, spacing_um) for v in voids), default=0.0)
-    return {**{k: v for k, v in found.items() if k != "void_count"}, "largest_void_feret_um": longest}
+    reach = max(reach_um(v, spacing_um) for v in left)
+    most = {**_of_voids(left, axis, parts, spacing_um), "largest_void_feret_um": reach}
+    for name in OF_ONE_VOID:
+        largest = most[name]
+        if isinstance(largest, float):
+            value = max(largest, read[name] or 0.0)
+            yield Misreading(
+                {name: (value, value)},
+                f"may be {in_words(name, value)} with voids of {COUNTABLE_VOXELS} voxels or more, {len(left):,} in all, that measure.min_voxels or "
+                f"min_um3 leaves out: look at them, or set measure.min_voxels={COUNTABLE_VOXELS} and min_um3=0",
+            )
+
+
+def unquantified(read: Mapping[str, float | None], voids: Sequence[Void]) -> Iterator[Misreading]:
+    """What the sizes of the largest void may be where some of the counted voids, largest first, have too few voxels to be quantified singly:
+    the largest of these is the one that may be largest.
+
+    The relative random error of a volume of n voxels is taken as (8 / n)^(2/3), which is all of it at `COUNTABLE_VOXELS` and 10 % at
+    `QUANTIFIABLE_VOXELS`, as found by Lin et al. 2015; a diameter has a third of it. A Feret diameter has only what is larger.
+    """
+    void = next((v for v in voids if v.n_voxels < QUANTIFIABLE_VOXELS), None)
+    if void is None:
+        return
+    for name in OF_ONE_VOID:
+        value = read[name]
+        if not value or name == "largest_void_feret_um":
+            continue
+        wrong = min(1.0, (COUNTABLE_VOXELS / void.n_voxels) ** (2 / 3)) * GROWS[name]
+        most = value * (void.n_voxels / voids[0].n_voxels) ** GROWS[name] * (1 + wrong)
+        yield Misreading(
+            {name: (value, max(value, most))},
+            f"a void of {void.n_voxels} voxels is not quantified singly (below {QUANTIFIABLE_VOXELS}): its size may be wrong by {wrong:.0%}, and "
+            f"{in_words(name, most)} would not pass; look at it, or scan it finer",
+        )
 
 
 def reach_um(void: Void, spacing_um: Spacing) -> float:

@@ -7,60 +7,22 @@ instead of PASS; FAIL stands. `doubts` are about the bump, this is about the rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from voidscope.config import Criterion, MeasureConfig
+from voidscope.config import MeasureConfig
 from voidscope.metrology.between import farthest
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.dimensions import AXES, Dimensions, dimensions
 from voidscope.metrology.margins import Margins
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.quantities import OF_BUMP, lengths_of
-from voidscope.metrology.verdict import Outcome, Verdict, in_words, judge, limit_of
+from voidscope.metrology.verdict import Misreading, criteria_of, in_words, judge
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
-
-
-@dataclass(frozen=True)
-class Misreading:
-    """Least and most that some lengths may be, by the name of the quantity, and why, as what follows *but*; `of_fail` says it of FAIL
-    too."""
-
-    ranges: Mapping[str, tuple[float, float]]
-    why: str
-    of_fail: bool = False
-
-
-def not_misread(found: ScanMeasurement, others: Iterable[Misreading]) -> ScanMeasurement:
-    """For REVIEW instead of PASS, outcomes on lengths that may break their limits for all that is known."""
-    outcomes, criteria = found.outcomes, (limit_of(found.recipe), *found.recipe.criteria)
-    for other in others:
-        outcomes = tuple(
-            _held(o, c, found.recipe.rule, other) for o, c in zip(outcomes, criteria, strict=True)
-        )
-    return replace(found, outcomes=outcomes)
-
-
-def _held(outcome: Outcome, criterion: Criterion, rule: str, other: Misreading) -> Outcome:
-    ends = other.ranges.get(outcome.measure)
-    if outcome.verdict is Verdict.REVIEW or ends is None:
-        return outcome
-    passes = [
-        judge(criterion, v, rule, uncertainty=outcome.uncertainty).verdict is Verdict.PASS for v in ends
-    ]
-    if outcome.verdict is Verdict.FAIL:
-        return (
-            replace(outcome, reason=f"{outcome.reason}, but {other.why}")
-            if any(passes) and other.of_fail
-            else outcome
-        )
-    if all(passes):
-        return outcome
-    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}, but {other.why}")
 
 
 def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
@@ -214,10 +176,9 @@ def unaligned(found: ScanMeasurement, why: str) -> ScanMeasurement:
     names = [name for name in OF_BUMP if name.startswith("pad_misalignment")]
     if not why or found.dimensions.pad_misalignment_um is None:
         return found
-    criteria = (limit_of(found.recipe), *found.recipe.criteria)
     outcomes = tuple(
         judge(c, None, found.recipe.rule, why) if c.measure in names else o
-        for o, c in zip(found.outcomes, criteria, strict=True)
+        for o, c in zip(found.outcomes, criteria_of(found.recipe), strict=True)
     )
     return replace(
         found, outcomes=outcomes, quantities={**found.quantities, **dict.fromkeys(names)},

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from voidscope.config import Criterion
-from voidscope.measure_config import RATIO_NAMES
-from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
-from voidscope.metrology.quantities import OF_VOIDS
+from voidscope.metrology.measurement import ScanMeasurement, concluded
+from voidscope.metrology.quantities import GROWS, OF_BUMP
 from voidscope.metrology.scan_verdict import decided, over_bumps
-from voidscope.metrology.verdict import Outcome, Verdict, judge, limit_of
-
-_POWERS = {
-    **dict.fromkeys(OF_VOIDS, 1 / 3), "largest_void_share": 1.0, "void_count": 1.0, **dict.fromkeys(RATIO_NAMES, 1.0)
-}  # fmt: skip
-"""With which power of the void found each measure grows."""
+from voidscope.metrology.verdict import Outcome, Verdict, judge, left
 
 
 def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
@@ -27,47 +20,49 @@ def at_recall(found: ScanMeasurement, recall: float) -> ScanMeasurement:
     of volume to be found, so that its diameters are taken over the cube root. Criteria on lengths of the bump are left as they are, and
     so is a verdict that something else has doubted.
     """
-    bumps = tuple(_bump_at(b, recall) for b in found.bumps)
+
+    def held(one: ScanMeasurement) -> ScanMeasurement:
+        return replace(one, outcomes=tuple(_outcome(o, recall, one.recipe.rule) for o in one.outcomes))
+
+    bumps = tuple(
+        replace(b, measured=_decided_again(b.measured, held(b.measured), concluded)) for b in found.bumps
+    )
     if len(bumps) == 1 and not found.stray.pieces:
         return replace(bumps[0].measured, bumps=bumps)
-    left = replace(found, bumps=bumps, outcomes=_outcomes(found, recall))
-    return _decided_again(found, left, lambda m: decided(over_bumps(m, m.bumps) if m.bumps else m))
-
-
-def _bump_at(bump: Bump, recall: float) -> Bump:
-    found = bump.measured
-    left, plain = replace(found, outcomes=_outcomes(found, recall)), concluded(found).reason
-    remarks = found.reason.removeprefix(plain) if found.reason.startswith(plain) else ""
-    return replace(bump, measured=_decided_again(found, left, lambda m: concluded(m, remarks)))
+    return _decided_again(found, replace(held(found), bumps=bumps), _by_bumps)
 
 
 def _decided_again(
-    was: ScanMeasurement, left: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
+    was: ScanMeasurement, again: ScanMeasurement, decide: Callable[[ScanMeasurement], ScanMeasurement]
 ) -> ScanMeasurement:
-    """What is `left` of a measurement, with the verdict that comes of it, but where it `was` left to REVIEW for another reason."""
-    doubted = was.verdict is Verdict.REVIEW and decide(was).reason != was.reason
-    return left if left == was or doubted else decide(left)
+    """A measurement `again`, with the verdict that comes of it; that which it `was` given where something else overruled it."""
+    if again == was or was.overruled:
+        return again
+    found = decide(again)
+    better = found.verdict is Verdict.PASS and was.verdict is not Verdict.PASS
+    return again if better else found  # it was overruled, which no report tells
 
 
-def _outcomes(found: ScanMeasurement, recall: float) -> tuple[Outcome, ...]:
-    recipe = found.recipe
-    criteria = (limit_of(recipe), *recipe.criteria)
-    return tuple(
-        _outcome(o, c, recall, recipe.rule) for o, c in zip(found.outcomes, criteria, strict=False)
-    )  # a report of before there were criteria has no outcomes
+def _by_bumps(found: ScanMeasurement) -> ScanMeasurement:
+    """A scan decided as by its bumps, but for its lengths, which stay."""
+    over = over_bumps(found, found.bumps) if found.bumps else found
+    outcomes = (
+        was if was.measure in OF_BUMP else now for was, now in zip(found.outcomes, over.outcomes, strict=True)
+    )
+    return decided(replace(over, outcomes=tuple(outcomes)))
 
 
-def _outcome(outcome: Outcome, criterion: Criterion, recall: float, rule: str) -> Outcome:
-    grows = _POWERS.get(outcome.measure)
-    if outcome.verdict is not Verdict.PASS or outcome.value is None or grows is None:
+def _outcome(outcome: Outcome, recall: float, rule: str) -> Outcome:
+    power = GROWS.get(outcome.measure)
+    if outcome.verdict is not Verdict.PASS or outcome.value is None or power is None:
         return outcome
     said = "the model finds none of the held-out void, so nobody knows what it comes to"
     if recall:
         guarded = rule == "guard band"  # else U decides nothing, and the outcome's reason tells it
-        u, of = outcome.uncertainty if guarded else None, criterion.model_copy(update={"uncertainty": None})
-        then = judge(of, outcome.value / recall**grows, rule, uncertainty=u)
+        of = outcome if guarded else replace(outcome, uncertainty=None)
+        then = judge(of, outcome.value / recall**power, rule)
         if then.verdict is Verdict.PASS:
             return outcome
         said = f"the model finds {100 * recall:.0f} % of the held-out void; at that recall {then.reason}"
     way = "look at the slices, or label more that show void and train again"
-    return replace(outcome, verdict=Verdict.REVIEW, reason=f"{outcome.reason}; {said}: {way}")
+    return left(outcome, f"{outcome.reason}; {said}: {way}")

@@ -16,11 +16,8 @@ from voidscope.errors import named
 from voidscope.metrology.arrangement import free_places
 from voidscope.metrology.measurement import Bump, ScanMeasurement, concluded
 from voidscope.metrology.quantities import BY_BUMP, OF_BUMP
-from voidscope.metrology.verdict import Outcome, Verdict
+from voidscope.metrology.verdict import GRAVITY, Outcome, Verdict
 from voidscope.metrology.voids import COUNTABLE_VOXELS
-
-GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
-"""Worst first: one bump of a verdict gives it to the scan when there is none of an earlier one."""
 
 STUMP = 0.02
 """A piece of this share of the largest bump that is part of none may be what is left of one."""
@@ -117,7 +114,7 @@ def _remnants(found: ScanMeasurement) -> str:
 
 
 def _by_bumps(found: ScanMeasurement) -> tuple[Verdict, str]:
-    """The verdict that the bumps of a scan give it, and why."""
+    """The verdict that the bumps of a scan give it, and why: that of its worst."""
     verdict = next(v for v in GRAVITY if any(b.measured.verdict is v for b in found.bumps))
     if verdict is Verdict.PASS and found.stray.void_voxels >= min(found.recipe.min_voxels, COUNTABLE_VOXELS):
         return (
@@ -150,7 +147,7 @@ def doubted(found: ScanMeasurement, doubt: str, *, of_pass: bool = False) -> Sca
     def left(one: ScanMeasurement) -> ScanMeasurement:
         stays = of_pass and one.verdict is not Verdict.PASS
         reason = f"{one.reason}; {doubt}" if of_pass else doubt
-        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason)
+        return one if stays else replace(one, verdict=Verdict.REVIEW, reason=reason, overruled=True)
 
     return replace(left(found), bumps=tuple(replace(b, measured=left(b.measured)) for b in found.bumps))
 

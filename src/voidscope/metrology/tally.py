@@ -9,8 +9,8 @@ from voidscope.errors import named
 from voidscope.metrology.dimensions import LENGTHS
 from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
-from voidscope.metrology.scan_verdict import GRAVITY, gravest, gravity
-from voidscope.metrology.verdict import Outcome, Verdict
+from voidscope.metrology.scan_verdict import gravest, gravity
+from voidscope.metrology.verdict import GRAVITY, Outcome, Verdict
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""The verdict: each criterion of a recipe against its limit, by simple acceptance or with a guard band, and all of them joined."""
+"""The verdict: each criterion of a recipe against its limit, by simple acceptance or with a guard band, against what its value may be
+instead, and all of them joined."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,10 @@ class Verdict(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     REVIEW = "REVIEW"
+
+
+GRAVITY = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
+"""Worst first."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,17 @@ class Outcome:
         return cls(**{**entry, "verdict": Verdict(entry["verdict"])})
 
 
+@dataclass(frozen=True)
+class Misreading:
+    """Least and most that some measures may be, by name, and why, as what follows *but*; `of_fail` says it of FAIL too."""
+
+    ranges: Mapping[str, tuple[float, float]]
+    why: str
+    of_fail: bool = False
+
+
 def judge(
-    criterion: Criterion,
+    criterion: Criterion | Outcome,
     value: float | None,
     rule: str,
     undefined: str = "",
@@ -67,6 +81,7 @@ def judge(
 
     Parameters
     ----------
+    criterion : or what became of it, to hold its limits against another value with the same U
     undefined : why there is no value
     uncertainty : U where it was computed; the larger of it and the criterion's own counts
     """
@@ -82,6 +97,28 @@ def judge(
         reason,
         criterion.source,
     )
+
+
+def held(outcomes: Sequence[Outcome], others: Iterable[Misreading], rule: str) -> tuple[Outcome, ...]:
+    """For REVIEW instead of PASS, outcomes that may break their limits for all that is known of their values; FAIL stands."""
+    found = tuple(outcomes)
+    for other in others:
+        found = tuple(_held(o, other, rule) for o in found)
+    return found
+
+
+def _held(outcome: Outcome, other: Misreading, rule: str) -> Outcome:
+    ends, but = other.ranges.get(outcome.measure, ()), f"{outcome.reason}, but {other.why}"
+    passes = [judge(outcome, end, rule).verdict is Verdict.PASS for end in ends]
+    if outcome.verdict is Verdict.FAIL and other.of_fail and any(passes):
+        return replace(outcome, reason=but)
+    return outcome if all(passes) else left(outcome, but)
+
+
+def left(outcome: Outcome, reason: str) -> Outcome:
+    """For REVIEW instead of PASS, an outcome with this reason."""
+    passes = outcome.verdict is Verdict.PASS
+    return replace(outcome, verdict=Verdict.REVIEW, reason=reason) if passes else outcome
 
 
 def decide(
@@ -101,6 +138,11 @@ def length_uncertainty(criterion: Criterion, value: float | None, recipe: Measur
     if own is None or value is None or not criterion.measure.endswith("_um"):
         return None
     return math.hypot(own, recipe.coverage * recipe.spacing_uncertainty * value)
+
+
+def criteria_of(recipe: MeasureConfig) -> tuple[Criterion, ...]:
+    """All criteria of a recipe, in the order of their outcomes: its ratio and limit, and the further ones."""
+    return (limit_of(recipe), *recipe.criteria)
 
 
 def limit_of(recipe: MeasureConfig) -> Criterion:
@@ -127,9 +169,7 @@ def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
     When all must pass, one FAIL is enough for FAIL, whatever is undefined; else one REVIEW leaves it to REVIEW. When any may
     pass, one PASS is enough for PASS; else one REVIEW leaves it to REVIEW.
     """
-    order = (Verdict.FAIL, Verdict.REVIEW, Verdict.PASS)
-    if pass_when == "any criterion passes":
-        order = order[::-1]
+    order = GRAVITY[::-1] if pass_when == "any criterion passes" else GRAVITY
     verdict = next((v for v in order if any(o.verdict is v for o in outcomes)), Verdict.REVIEW)
     said = "; ".join(dict.fromkeys(o.reason for o in outcomes if o.verdict is verdict))
     if len(outcomes) < 2:
@@ -140,7 +180,7 @@ def joined(outcomes: Sequence[Outcome], pass_when: str) -> tuple[Verdict, str]:
 
 
 def _decided(
-    criterion: Criterion, value: float | None, rule: str, undefined: str, uncertainty: float | None
+    criterion: Criterion | Outcome, value: float | None, rule: str, undefined: str, uncertainty: float | None
 ) -> tuple[Verdict, str]:
     name = criterion.measure
     if value is None:
@@ -160,7 +200,7 @@ def _decided(
     return Verdict.PASS, f"{name} = {measured} is within {_limits(criterion, value)}{doubt}"
 
 
-def _reach(criterion: Criterion, value: float, uncertainty: float | None) -> str:
+def _reach(criterion: Criterion | Outcome, value: float, uncertainty: float | None) -> str:
     """That a value decided by simple acceptance might as well lie beyond a limit, for all that is known of it."""
     limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
     if uncertainty is None or all(abs(value - limit) >= uncertainty for limit in limits):
@@ -168,7 +208,7 @@ def _reach(criterion: Criterion, value: float, uncertainty: float | None) -> str
     return f", but its uncertainty of ± {_margin(criterion.measure, uncertainty)} reaches over it"
 
 
-def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> tuple[Verdict, str]:
+def _guarded(criterion: Criterion | Outcome, value: float, uncertainty: float | None) -> tuple[Verdict, str]:
     name, (least, most) = criterion.measure, (criterion.at_least, criterion.at_most)
     if uncertainty is None:
         return Verdict.REVIEW, (
@@ -189,12 +229,12 @@ def _guarded(criterion: Criterion, value: float, uncertainty: float | None) -> t
     )
 
 
-def _nearest(criterion: Criterion, value: float) -> float:
+def _nearest(criterion: Criterion | Outcome, value: float) -> float:
     limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
     return min(limits, key=lambda v: abs(v - value))
 
 
-def _limits(criterion: Criterion, value: float) -> str:
+def _limits(criterion: Criterion | Outcome, value: float) -> str:
     """The limits in words."""
     name, least, most = criterion.measure, criterion.at_least, criterion.at_most
     if least is None or most is None:
