@@ -207,6 +207,21 @@ def test_a_crack_that_steps_or_tilts_is_never_passed_but_where_a_tenth_holds(
         assert "solid runs straight from its copper_pillar to its copper_pad in 9.8 %" in found.reason
 
 
+@pytest.mark.parametrize("unit", ["bump", "scan"])
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_mask_whose_pillar_nobody_named_says_that_open_joints_are_not_told(n: int, unit: str) -> None:
+    mask = row(n)
+    place(mask, 0)[14, 1:] = BACKGROUND  # held by a thread
+    named = MeasureConfig(pillar_class="die", unit=unit)
+    found = measure_scan(mask, NO_PILLAR, UM1, MeasureConfig(unit=unit), "a")
+    assert found.verdict is Verdict.PASS
+    assert (
+        "open is not told, for no class is called copper_pillar: name yours in measure.pillar" in found.reason
+    )
+    assert measure_scan(mask, NO_PILLAR, UM1, named, "a").verdict is Verdict.REVIEW
+    assert "not told" not in measured(row(n), unit=unit).reason
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @given(st.data())
 @settings(max_examples=40, deadline=None)

@@ -47,7 +47,7 @@ from voidscope.metrology.readings import (
     uncleaned,
     unevenly_wide,
 )
-from voidscope.metrology.scan_verdict import decided, over_bumps
+from voidscope.metrology.scan_verdict import decided, over_bumps, wholeness_untold
 from voidscope.metrology.structures import Meetings, Split, Structure, split
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Shape, Void
@@ -189,7 +189,8 @@ def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasu
     cut = (
         "; it reaches the edge of the scan, so part of it may be missing" if structure.touches_border else ""
     )
-    return concluded(replace(not_misread(one, leaning(one, lean)), remarks=f"{cut}{leans}"))
+    one = concluded(replace(not_misread(one, leaning(one, lean)), remarks=f"{cut}{leans}"))
+    return concluded(replace(one, remarks=f"{one.remarks}{wholeness_untold(one)}"))
 
 
 def _sizes(

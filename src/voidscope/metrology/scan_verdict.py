@@ -99,7 +99,21 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     free = free_places((b.structure.row, b.structure.column) for b in found.bumps)
     empty = named(p.name for p in free)
     reason = f"{reason}; no bump at {empty}" if empty else reason
-    return replace(found, verdict=verdict, reason=reason, doubts=told)
+    found = replace(found, verdict=verdict, reason=reason, doubts=told)
+    return replace(found, reason=f"{reason}{wholeness_untold(found)}") if found.bumps else found
+
+
+def wholeness_untold(found: ScanMeasurement) -> str:
+    """How a reason ends where no class is the pillar, or none the solder, by which it is seen which way a bump stands and whether its joint holds."""
+    recipe = found.recipe
+    asked = {recipe.pillar_class: "measure.pillar_class", recipe.solder_class: "measure.solder_class"}
+    lacks = [name for name in asked if name not in found.classes.names]
+    if found.verdict is not Verdict.PASS or not lacks:
+        return ""
+    return (
+        f"; whether joints are open is not told, for no class is called {' or '.join(lacks)}: name yours in "
+        f"{' and '.join(asked[name] for name in lacks)}, or look"
+    )
 
 
 def _remnants(found: ScanMeasurement) -> str:
