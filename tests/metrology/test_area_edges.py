@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
@@ -56,7 +57,10 @@ def by_voxels(mask: np.ndarray, band: int) -> dict[str, float]:
             column = seen[:, j, k].tolist()
             if wall not in column:
                 continue
-            top = max(i for i, v in enumerate(column) if v == wall)
+            tops = [i for i, v in enumerate(column) if v == wall]
+            run = [i for i in tops if SOLDER not in column[tops[0] : i]]
+            held = {top: column[top + 1 : top + 1 + band].count(VOID) for top in (run[-1], tops[-1])}
+            top = run[-1] if held[run[-1]] > held[tops[-1]] else tops[-1]
             for i in range(top + 1, min(top + 1 + band, len(column))):
                 if column[i] != VOID:
                     continue
@@ -68,11 +72,28 @@ def by_voxels(mask: np.ndarray, band: int) -> dict[str, float]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(masks, st.integers(1, 5))
+walls = hnp.arrays(np.uint8, (9, 2, 2), elements=st.sampled_from((PILLAR, SOLDER, VOID)))
+"""Columns whose pillar has solder and void between its voxels."""
+
+
+@settings(max_examples=80, deadline=None)
+@given(masks | walls, st.integers(1, 5))
 def test_edges_agree_with_looking_at_every_voxel(mask: np.ndarray, band: int) -> None:
     found = area_edges(mask, HBM, MeasureConfig(band_voxels=band), "z", AREAS)
     assert found == pytest.approx(by_voxels(mask, band))
+
+
+@pytest.mark.parametrize("rows", [6, 20, 40])
+def test_a_sheet_taken_for_pillar_above_the_solder_leaves_the_bands_edges_where_its_void_is(
+    rows: int,
+) -> None:
+    mask = joint(low=10, high=13)
+    band = MeasureConfig(ratio=PILLAR_SIDE)
+    clean = area_edges(mask, HBM, band, "z", AREAS)[PILLAR_SIDE]
+    mask[20, 24 - rows // 2 : 24 + rows // 2, 4:44] = PILLAR
+    assert area_edges(mask, HBM, band, "z", AREAS)[PILLAR_SIDE] == clean > 0
+    seen = area_edges(mask[::-1], HBM, band, "-z", AREAS)
+    assert seen[PILLAR_SIDE] == clean
 
 
 @settings(max_examples=25, deadline=None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import areas
+from voidscope.metrology import components
 from voidscope.metrology.areas import AREAS, area_parts
 from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import ClassMap
@@ -67,6 +67,14 @@ def test_a_thin_end_of_the_bump_is_no_worst_slice() -> None:
     assert ratios(mask)[WORST] == 1
 
 
+def test_a_slice_counts_from_a_tenth_of_the_largest_on() -> None:
+    mask = np.full((4, 10, 10), SOLDER, np.uint8)
+    for wide, worst in ((9, 0.0), (10, 1.0), (12, 1.0)):
+        mask[3] = BACKGROUND
+        mask[3].flat[:wide] = VOID
+        assert ratios(mask)[WORST] == worst
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("turned", [False, True])
 def test_it_is_the_same_whichever_way_the_bump_stands(order: tuple[int, int, int], turned: bool) -> None:
@@ -105,9 +113,9 @@ def slow_twin(mask: np.ndarray, band: int) -> dict[str, tuple[int, int]]:
 
 @settings(max_examples=80, deadline=None)
 @given(masks, st.integers(1, 5), st.integers(1, 60))
-def test_areas_agree_with_looking_at_every_column(mask: np.ndarray, band: int, block: int) -> None:
+def test_areas_agree_with_looking_at_every_column(mask: np.ndarray, band: int, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(areas, "BLOCK_VOXELS", block)
+        patch.setattr(components, "CHUNK_VOXELS", chunk)
         found = area_parts(mask, HBM, MeasureConfig(band_voxels=band), "z")
     for name, (above, below) in slow_twin(mask, band).items():
         part = found[name]
