@@ -13,7 +13,6 @@ from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.jobs import execute
 from voidscope.metrology import Verdict, measure_scan
-from voidscope.metrology.measurement import measure_mask
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
 from voidscope.vocabulary import ClassMap
@@ -166,7 +165,7 @@ def test_each_criterion_is_shown_with_its_value_limits_and_reason(qtbot: Any) ->
     )  # fmt: skip
     table = CriteriaTable()
     qtbot.addWidget(table)
-    table.setValue(measure_mask(mask, ClassMap.hbm(), (1, 1, 1), recipe, "a"))
+    table.setValue(measure_scan(mask, ClassMap.hbm(), (1, 1, 1), recipe, "a"))
     rows = [
         [table.table.item(k, j).text().replace("\u200b", "").split("\n") for j in range(3)] for k in range(3)
     ]
