@@ -163,7 +163,7 @@ def test_a_bite_out_of_the_solder_keeps_no_limit_that_it_breaks(degrees: float, 
 @pytest.mark.parametrize(("off", "where"), [(0.0, "no one side"), (0.3, "no one side"), (11.0, "+x")])
 def test_solder_that_lacks_about_the_middle_lacks_towards_no_one_side(off: float, where: str) -> None:
     mask = bump()
-    hollow, channel = np.hypot(Y, X - off) <= 10, (abs(Y) <= 3) & (X > off)
+    hollow, channel = np.hypot(Y, X - off) <= 10, (abs(Y) <= 3) & (off < X)
     mask[(hollow | channel) & (Z >= 27) & (Z < 34) & (mask == SOLDER)] = BACKGROUND
     found = measured(mask, limit("solder_underfill_um", at_most=2))
     assert set(found.dimensions.lacking_um or {}) == {where}
