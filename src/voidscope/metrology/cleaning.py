@@ -14,6 +14,7 @@ import numpy.typing as npt
 from voidscope.config import MeasureConfig
 from voidscope.metrology.components import mean_index, plane_counts
 from voidscope.metrology.holes import air_of, grown, inside_of
+from voidscope.metrology.pieces import Part
 from voidscope.metrology.ratios import count_classes
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -21,7 +22,6 @@ from voidscope.volume import Spacing
 SLAB_VOXELS = 2**24
 """Voxels closed at once."""
 
-Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 Changed = Mapping[str, Mapping[str, int]]
 """Step -> class -> voxels gained, less those lost; only what changed."""
