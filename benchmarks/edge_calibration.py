@@ -24,7 +24,7 @@ import voidscope as vs
 from voidscope.config import MeasureConfig
 from voidscope.metrology import ScanMeasurement
 from voidscope.metrology.calibration import Rows, likeliest, standard
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.measurement import measure_clean
 from voidscope.project import project_truth
 from voidscope.project.results import read_views
 from voidscope.vocabulary import Split
@@ -153,7 +153,7 @@ def _errors(project: vs.Project, dataset: vs.Dataset, scans: list[str]) -> list[
 
 
 def _measured(project: vs.Project, mask: np.ndarray, scan: str, views: Any = ()) -> ScanMeasurement:
-    return measure_mask(mask, project.classes, (1.0, 1.0, 1.0), UNIT, scan, views)
+    return measure_clean(mask, project.classes, (1.0, 1.0, 1.0), UNIT, scan, views)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import Verdict
+from voidscope.metrology import Verdict, measure_scan
 from voidscope.metrology.area_edges import area_edges
 from voidscope.metrology.areas import AREAS
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.measurement import measure_clean
 
 PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS
 UNSEEN = 8 / math.sqrt(3)
@@ -56,7 +57,10 @@ def by_voxels(mask: np.ndarray, band: int) -> dict[str, float]:
             column = seen[:, j, k].tolist()
             if wall not in column:
                 continue
-            top = max(i for i, v in enumerate(column) if v == wall)
+            tops = [i for i, v in enumerate(column) if v == wall]
+            run = [i for i in tops if SOLDER not in column[tops[0] : i]]
+            held = {top: column[top + 1 : top + 1 + band].count(VOID) for top in (run[-1], tops[-1])}
+            top = run[-1] if held[run[-1]] > held[tops[-1]] else tops[-1]
             for i in range(top + 1, min(top + 1 + band, len(column))):
                 if column[i] != VOID:
                     continue
@@ -68,11 +72,28 @@ def by_voxels(mask: np.ndarray, band: int) -> dict[str, float]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(masks, st.integers(1, 5))
+walls = hnp.arrays(np.uint8, (9, 2, 2), elements=st.sampled_from((PILLAR, SOLDER, VOID)))
+"""Columns whose pillar has solder and void between its voxels."""
+
+
+@settings(max_examples=80, deadline=None)
+@given(masks | walls, st.integers(1, 5))
 def test_edges_agree_with_looking_at_every_voxel(mask: np.ndarray, band: int) -> None:
     found = area_edges(mask, HBM, MeasureConfig(band_voxels=band), "z", AREAS)
     assert found == pytest.approx(by_voxels(mask, band))
+
+
+@pytest.mark.parametrize("rows", [6, 20, 40])
+def test_a_sheet_taken_for_pillar_above_the_solder_leaves_the_bands_edges_where_its_void_is(
+    rows: int,
+) -> None:
+    mask = joint(low=10, high=13)
+    band = MeasureConfig(ratio=PILLAR_SIDE)
+    clean = area_edges(mask, HBM, band, "z", AREAS)[PILLAR_SIDE]
+    mask[20, 24 - rows // 2 : 24 + rows // 2, 4:44] = PILLAR
+    assert area_edges(mask, HBM, band, "z", AREAS)[PILLAR_SIDE] == clean > 0
+    seen = area_edges(mask[::-1], HBM, band, "-z", AREAS)
+    assert seen[PILLAR_SIDE] == clean
 
 
 @settings(max_examples=25, deadline=None)
@@ -96,7 +117,7 @@ def test_a_disc_grows_by_its_circumference(radius: float) -> None:
     found = area_edges(joint(radius), HBM, MeasureConfig(), "z", (PROJECTED, WORST))
     assert found[PROJECTED] == found[WORST] == pytest.approx(2 * math.pi * radius, rel=0.05)
     more, less = (
-        measure_mask(joint(r), HBM, (1, 1, 1), MeasureConfig(ratio=PROJECTED), "a").ratio
+        measure_scan(joint(r), HBM, (1, 1, 1), MeasureConfig(ratio=PROJECTED), "a").ratio
         for r in (radius + 1, radius - 1)
     )
     assert more is not None and less is not None
@@ -107,12 +128,12 @@ def test_a_disc_grows_by_its_circumference(radius: float) -> None:
 def test_the_interval_is_the_edges_and_what_cannot_be_seen(ratio: str) -> None:
     recipe = MeasureConfig(ratio=ratio, edge_sigma=0.5, coverage=2)  # type: ignore[arg-type]
     mask = joint(low=10, high=24)
-    found = measure_mask(mask, HBM, (0.7, 0.7, 0.7), recipe, "a")
+    found = measure_scan(mask, HBM, (0.7, 0.7, 0.7), recipe, "a")
     below = 1600 if ratio in (PROJECTED, WORST) else 3 * 1600
     edges = 0.5 * by_voxels(mask, 3)[ratio] / below
     assert found.uncertainty == pytest.approx(2 * math.hypot(edges, UNSEEN / below))
     assert [c.value for c in found.budget[1:3]] == [None, 0]
-    wider = measure_mask(mask, HBM, (0.7, 0.7, 1.4), recipe, "a")  # a ratio of areas knows no scale
+    wider = measure_scan(mask, HBM, (0.7, 0.7, 1.4), recipe, "a")  # a ratio of areas knows no scale
     assert wider.uncertainty == found.uncertainty
 
 
@@ -122,19 +143,19 @@ def test_the_models_spread_is_that_of_the_void_it_sees_as_area() -> None:
     void = int((mask == VOID).sum())
     seen = (void, void + 60, void - 30, void + 12)
     views = [(0, 0, void - n, n - void, 0) for n in seen]
-    found = measure_mask(mask, HBM, (1, 1, 1), recipe, "a", views)
+    found = measure_clean(mask, HBM, (1, 1, 1), recipe, "a", views)
     shadow = void / 6
     faces = 6 * by_voxels(mask, 3)[WORST] / (math.pi / 4) + 2 * shadow
     per_voxel = max(shadow / void, by_voxels(mask, 3)[PROJECTED] / (2 / 3 * faces))
     assert found.budget[1].value == pytest.approx(per_voxel * statistics.stdev(seen) / 1600)
     assert found.uncertainty == pytest.approx(2 * math.hypot(found.budget[1].value or 0, UNSEEN / 1600))
-    more = measure_mask(mask, HBM, (1, 1, 1), recipe, "a", [tuple(2 * n for n in v) for v in views])
+    more = measure_clean(mask, HBM, (1, 1, 1), recipe, "a", [tuple(2 * n for n in v) for v in views])
     assert more.budget[1].value == pytest.approx(2 * (found.budget[1].value or 0))
 
 
 def test_views_that_see_void_where_the_mask_has_none_take_a_pixel_a_voxel() -> None:
     mask = joint(0.1)
-    found = measure_mask(
+    found = measure_clean(
         mask, HBM, (1, 1, 1), MeasureConfig(ratio=PROJECTED), "a", [(0, 0, -n, n, 0) for n in (0, 40)]
     )
     assert found.ratio == 0
@@ -145,16 +166,16 @@ def test_a_guard_band_decides_areas_by_it_and_the_larger_of_it_and_the_recipes_c
     settled = {"ratio": PROJECTED, "rule": "guard band"}
     ratio = 52 / 1600
     for limit, verdict in ((0.2, Verdict.PASS), (0.001, Verdict.FAIL), (ratio, Verdict.REVIEW)):
-        found = measure_mask(joint(), HBM, (1, 1, 1), MeasureConfig(**settled, limit=limit), "a")  # type: ignore[arg-type]
+        found = measure_scan(joint(), HBM, (1, 1, 1), MeasureConfig(**settled, limit=limit), "a")  # type: ignore[arg-type]
         assert found.ratio == ratio and found.verdict is verdict
-    told = measure_mask(joint(), HBM, (1, 1, 1), MeasureConfig(**settled, uncertainty=0.3), "a")  # type: ignore[arg-type]
+    told = measure_scan(joint(), HBM, (1, 1, 1), MeasureConfig(**settled, uncertainty=0.3), "a")  # type: ignore[arg-type]
     assert told.uncertainty == 0.3
 
 
 def test_permutations_of_the_axes_change_no_interval() -> None:
     recipe = MeasureConfig(ratio=PILLAR_SIDE)
     widths = {
-        measure_mask(joint(low=10, high=13).transpose(o), HBM, (1, 1, 1), recipe, "a").uncertainty
+        measure_scan(joint(low=10, high=13).transpose(o), HBM, (1, 1, 1), recipe, "a").uncertainty
         for o in permutations(range(3))
     }
     assert len(widths) == 1

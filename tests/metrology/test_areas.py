@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
 from voidscope.config import MeasureConfig
-from voidscope.metrology import areas
+from voidscope.metrology import components, measure_scan
 from voidscope.metrology.areas import AREAS, area_parts
-from voidscope.metrology.measurement import measure_mask
 from voidscope.vocabulary import ClassMap
 
 PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS
@@ -51,7 +50,7 @@ def test_a_ball_of_half_the_diameter_shows_a_quarter_of_the_area_and_an_eighth_o
     z, y, x = np.meshgrid(*[np.arange(-40, 41) + 0.3] * 3, indexing="ij")
     square = z**2 + y**2 + x**2
     mask = np.where(square < 18.7**2, VOID, np.where(square < 37.4**2, SOLDER, BACKGROUND)).astype(np.uint8)
-    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(build_axis="y"), "a")
+    found = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(build_axis="y"), "a")
     assert found.ratios[PROJECTED] == pytest.approx(1 / 4, rel=0.01)
     assert found.ratios[WORST] == pytest.approx(1 / 4, rel=0.02)
     assert found.ratio == pytest.approx(1 / 8, rel=0.01)
@@ -67,13 +66,21 @@ def test_a_thin_end_of_the_bump_is_no_worst_slice() -> None:
     assert ratios(mask)[WORST] == 1
 
 
+def test_a_slice_counts_from_a_tenth_of_the_largest_on() -> None:
+    mask = np.full((4, 10, 10), SOLDER, np.uint8)
+    for wide, worst in ((9, 0.0), (10, 1.0), (12, 1.0)):
+        mask[3] = BACKGROUND
+        mask[3].flat[:wide] = VOID
+        assert ratios(mask)[WORST] == worst
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("turned", [False, True])
 def test_it_is_the_same_whichever_way_the_bump_stands(order: tuple[int, int, int], turned: bool) -> None:
     mask = joint()
     mask[18:20, 12:15, 12:15] = VOID
     stood = (mask[::-1] if turned else mask).transpose(order)
-    found = measure_mask(stood, HBM, (0.7, 0.7, 0.7), MeasureConfig(), "a")
+    found = measure_scan(stood, HBM, (0.7, 0.7, 0.7), MeasureConfig(), "a")
     assert found.dimensions.build_axis == ("-" if turned else "") + "zyx"[order.index(0)]
     assert {name: found.ratios[name] for name in AREAS} == ratios(mask)
 
@@ -105,9 +112,9 @@ def slow_twin(mask: np.ndarray, band: int) -> dict[str, tuple[int, int]]:
 
 @settings(max_examples=80, deadline=None)
 @given(masks, st.integers(1, 5), st.integers(1, 60))
-def test_areas_agree_with_looking_at_every_column(mask: np.ndarray, band: int, block: int) -> None:
+def test_areas_agree_with_looking_at_every_column(mask: np.ndarray, band: int, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(areas, "BLOCK_VOXELS", block)
+        patch.setattr(components, "CHUNK_VOXELS", chunk)
         found = area_parts(mask, HBM, MeasureConfig(band_voxels=band), "z")
     for name, (above, below) in slow_twin(mask, band).items():
         part = found[name]
@@ -119,7 +126,7 @@ def test_areas_agree_with_looking_at_every_column(mask: np.ndarray, band: int, b
 
 
 def test_without_a_build_axis_or_a_class_they_are_undefined_and_say_why() -> None:
-    found = measure_mask(np.full((4, 4, 4), SOLDER, np.uint8), HBM, (1, 1, 1), MeasureConfig(), "a")
+    found = measure_scan(np.full((4, 4, 4), SOLDER, np.uint8), HBM, (1, 1, 1), MeasureConfig(), "a")
     assert all(found.ratios[name] is None for name in AREAS)
     assert "name it in measure.build_axis" in found.undefined[PROJECTED]
     plain = ClassMap.from_names(["background", "layer", "void"])

@@ -160,6 +160,16 @@ def test_a_bite_out_of_the_solder_keeps_no_limit_that_it_breaks(degrees: float, 
     assert f" um inward of its pillar's edge towards {where}, more than its four sides show" in found.reason
 
 
+@pytest.mark.parametrize(("off", "where"), [(0.0, "no one side"), (0.3, "no one side"), (11.0, "+x")])
+def test_solder_that_lacks_about_the_middle_lacks_towards_no_one_side(off: float, where: str) -> None:
+    mask = bump()
+    hollow, channel = np.hypot(Y, X - off) <= 10, (abs(Y) <= 3) & (off < X)
+    mask[(hollow | channel) & (Z >= 27) & (Z < 34) & (mask == SOLDER)] = BACKGROUND
+    found = measured(mask, limit("solder_underfill_um", at_most=2))
+    assert set(found.dimensions.lacking_um or {}) == {where}
+    assert f" um inward of its pillar's edge towards {where}, more than its four sides show" in found.reason
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("turned", [False, True])
 def test_it_is_seen_whichever_way_the_bump_stands(order: tuple[int, int, int], turned: bool) -> None:

@@ -14,7 +14,7 @@ from metrology.masks import HBM, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import Plan, choose_parts, judged_ratio
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.measurement import measure_clean
 from voidscope.vocabulary import SliceKey
 
 plans = st.builds(
@@ -139,5 +139,5 @@ def test_the_judged_ratio_is_the_first_outcome_of_measuring_the_mask(
 ) -> None:
     recipe = MeasureConfig(ratio=ratio, rule=rule, limit=0.2, edge_sigma=0.05)
     assert (
-        judged_ratio(mask, HBM, recipe) == measure_mask(mask, HBM, (1.0, 1.0, 1.0), recipe, "a").outcomes[0]
+        judged_ratio(mask, HBM, recipe) == measure_clean(mask, HBM, (1.0, 1.0, 1.0), recipe, "a").outcomes[0]
     )

@@ -24,7 +24,7 @@ from voidscope.metrology import (
     spot,
     worst,
 )
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.measurement import measure_clean
 from voidscope.metrology.structures import split
 
 SPACING = (0.7, 0.5, 1.0)
@@ -205,7 +205,7 @@ def test_bumps_together_hold_all_void_and_all_foreground() -> None:
 
 def test_a_single_bump_is_measured_as_the_scan_is_whole_or_in_its_box() -> None:
     made = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 3.0})
-    whole = measure_mask(made.mask, HBM, (0.7, 0.5, 0.5), RECIPE, "a")
+    whole = measure_clean(made.mask, HBM, (0.7, 0.5, 0.5), RECIPE, "a")
     (alone,) = measure_scan(made.mask, HBM, (0.7, 0.5, 0.5), RECIPE, "a").bumps
     assert alone.measured == whole
     dusty = made.mask.copy()

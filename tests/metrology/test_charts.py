@@ -39,6 +39,10 @@ def scan(
     return measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(), name)
 
 
+def lot_of(scans: list[ScanMeasurement]) -> Lot:
+    return Report(tuple(scans)).lot
+
+
 def circles(svg: str) -> list[dict[str, str]]:
     return [dict(c.attrib) for c in ElementTree.fromstring(svg).iter(f"{SVG}circle")]
 
@@ -98,7 +102,7 @@ def test_nothing_measured_draws_nothing() -> None:
 
 
 def test_a_trend_has_a_point_per_bump_and_a_line_through_the_medians() -> None:
-    lot = Lot.of([scan({1: 4.5}, "one"), scan({}, "two")])
+    lot = lot_of([scan({1: 4.5}, "one"), scan({}, "two")])
     root = ElementTree.fromstring(trend(lot.trend("ratio"), "%", lot.limit))
     assert len(list(root.iter(f"{SVG}circle"))) == 12
     (line,) = root.iter(f"{SVG}polyline")
@@ -106,7 +110,7 @@ def test_a_trend_has_a_point_per_bump_and_a_line_through_the_medians() -> None:
 
 
 def test_a_lot_counts_verdicts_spreads_and_places_that_fail_again() -> None:
-    lot = Lot.of([scan({1: 4.5}, "one"), scan({1: 4.5, 5: 4.5}, "two"), scan({}, "three")])
+    lot = lot_of([scan({1: 4.5}, "one"), scan({1: 4.5, 5: 4.5}, "two"), scan({}, "three")])
     told = lot.summary()
     assert (told["scans"], told["bumps"]) == (3, 18)
     assert told["verdicts"] == {"PASS": 15, "FAIL": 3, "REVIEW": 0}
@@ -126,7 +130,7 @@ def test_a_lot_of_several_ratios_pools_none_and_says_so() -> None:
     made = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 2: 4.5})
     two = measure_scan(made.mask, HBM, (1, 1, 1), other, "two")
     one = scan({1: 4.5}, "one")
-    lot = Lot.of([one, two])
+    lot = lot_of([one, two])
     told = lot.summary()
     assert lot.formulas == ("void/foreground", "void/solder") and told["ratio_percent"] is None
     for formula, alone in (("void/foreground", one), ("void/solder", two)):
@@ -141,7 +145,7 @@ def test_a_lot_of_several_ratios_pools_none_and_says_so() -> None:
     for recipe in (MeasureConfig(), other):
         assert recipe_sha256(recipe) in page
     assert "Rule: guard band" in page and "source: customer &lt;7&gt;" in page
-    limits = Lot.of([one, replace(one, scan="b", recipe=MeasureConfig(limit=0.2))])
+    limits = lot_of([one, replace(one, scan="b", recipe=MeasureConfig(limit=0.2))])
     assert limits.apart_in_words() and limits.summary()["ratio_percent"] is not None
     assert "Limits differ: 5 %, 20 %." in lot_page(limits, "lot 10")
 
@@ -155,7 +159,7 @@ def test_a_lot_s_page_stands_alone() -> None:
         report.sha256, recipe_sha256(found.recipe), "volume of void over the volume of every class but background",
     ):  # fmt: skip
         assert said in page, said
-    assert Lot.of([found]).apart_in_words() == "" and "measured by" not in page
+    assert lot_of([found]).apart_in_words() == "" and "measured by" not in page
 
 
 def test_a_scan_that_lost_its_first_row_names_no_place_that_fails_again() -> None:
@@ -164,7 +168,7 @@ def test_a_scan_that_lost_its_first_row_names_no_place_that_fails_again() -> Non
     assert [b.name for b in short.bumps if b.measured.verdict is Verdict.FAIL] == ["r1c2"]
     lone = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 4.5})
     single = measure_scan(lone.mask, HBM, (1, 1, 1), MeasureConfig(), "single")
-    lot = Lot.of([scan({1: 4.5}, "one"), short, single, scan({}, "two")])
+    lot = lot_of([scan({1: 4.5}, "one"), short, single, scan({}, "two")])
     assert lot.recurring() == ()
     assert lot.left_out() == (
         ("short", "a grid of 1 x 3, not 2 x 3"),
@@ -175,18 +179,18 @@ def test_a_scan_that_lost_its_first_row_names_no_place_that_fails_again() -> Non
     assert lot.summary()["left_out_of_recurring"] == [
         {"scan": name, "reason": reason} for name, reason in lot.left_out()
     ]
-    again = Lot.of([scan({1: 4.5}, "one"), scan({1: 4.5}, "two"), short])
+    again = lot_of([scan({1: 4.5}, "one"), scan({1: 4.5}, "two"), short])
     assert again.recurring() == (("r1c2", 2, 2),)
-    even = Lot.of([short, scan({}, "one")])
+    even = lot_of([short, scan({}, "one")])
     assert [name for name, _ in even.left_out()] == [
         "short"
     ]  # of sizes as common the larger: rows are lost, not won
-    assert Lot.of([short, replace(short, scan="other")]).left_out() == ()
+    assert lot_of([short, replace(short, scan="other")]).left_out() == ()
 
 
 def test_lone_bumps_of_many_scans_are_a_lot_without_places() -> None:
     made = package((20, 30, 30), [(15, 15)], [7.0], voids={0: 4.5})
-    lot = Lot.of([measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(), n) for n in "abc"])
+    lot = lot_of([measure_scan(made.mask, HBM, (1, 1, 1), MeasureConfig(), n) for n in "abc"])
     assert lot.recurring() == lot.left_out() == () and lot.summary()["verdicts"]["FAIL"] == 3
 
 
@@ -203,7 +207,7 @@ def test_names_are_escaped_in_every_drawing() -> None:
     for svg in (trend(points, name), histogram([1.0], name), package_map(found, name)):
         ElementTree.fromstring(svg)
         assert "<script>" not in svg
-    page = lot_page(Lot.of([found]), name)
+    page = lot_page(lot_of([found]), name)
     assert "<script>" not in page and "&lt;script&gt;" in page
 
 

@@ -13,10 +13,19 @@ from scipy import ndimage
 from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Report, ScanMeasurement, Verdict, cleaning, measure_scan, measured_ratio
-from voidscope.metrology.cleaning import clean, mend
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.cleaning import Changed, centres_of, drop_far, mend
 
 ONE = (1.0, 1.0, 1.0)
+
+
+def cleaned(
+    mask: np.ndarray, recipe: MeasureConfig, spacing_um: tuple[float, float, float] = ONE
+) -> tuple[np.ndarray, Changed]:
+    """A mask of one bump after all that a recipe asks for, and what each step changed."""
+    mended, changed = mend(mask, HBM, recipe)
+    centres = centres_of([((0, 0, 0), mended)], HBM, spacing_um, recipe)
+    near, far = drop_far(mended, HBM, spacing_um, recipe, centres)
+    return near, {**changed, **far}
 
 
 def slowly_closed(mask: np.ndarray, steps: int) -> np.ndarray:
@@ -62,7 +71,7 @@ def test_far_voxels_are_those_beyond_the_distance_from_their_class_s_centre(
         if (abs(away - far) < 1e-9).any():
             return
         expected[tuple(at[away > far].T)] = BACKGROUND
-    found, changed = clean(mask, HBM, tuple(spacing), MeasureConfig(far_um=far))
+    found, changed = cleaned(mask, MeasureConfig(far_um=far), (2.0, 1.0, 0.5))
     assert (found == expected).all()
     assert sum(changed["far"].values()) == 0
 
@@ -71,7 +80,7 @@ def test_far_voxels_are_those_beyond_the_distance_from_their_class_s_centre(
 @given(masks)
 def test_void_and_unlabelled_are_never_overwritten_and_every_change_is_told(mask: np.ndarray) -> None:
     recipe = MeasureConfig(closing_voxels=1, fill_holes=True, far_um=3)
-    found, changed = clean(mask, HBM, ONE, recipe)
+    found, changed = cleaned(mask, recipe)
     kept = np.isin(mask, [0, VOID])
     assert (found[kept] == mask[kept]).all()
     for k, name in enumerate(HBM.names, start=1):
@@ -81,7 +90,7 @@ def test_void_and_unlabelled_are_never_overwritten_and_every_change_is_told(mask
 
 def test_a_recipe_that_asks_for_nothing_measures_the_mask_itself() -> None:
     mask = block()
-    found, changed = clean(mask, HBM, ONE, RECIPE)
+    found, changed = cleaned(mask, RECIPE)
     assert found is mask
     assert changed == {}
 
@@ -90,7 +99,7 @@ def test_a_crack_is_closed_and_a_void_in_it_is_kept() -> None:
     mask = block()
     mask[5, 2:-2, 2:-2] = BACKGROUND
     mask[5, 5, 5] = VOID
-    found = measure_mask(mask, HBM, ONE, MeasureConfig(closing_voxels=1, min_voxels=1), "a")
+    found = measure_scan(mask, HBM, ONE, MeasureConfig(closing_voxels=1, min_voxels=1), "a")
     assert found.cleaned == {"closing": {"background": -35, "solder": 35}}  # all but its rim
     assert (found.ratio, [v.n_voxels for v in found.voids]) == (1 / (512 - 28), [1])
 
@@ -134,11 +143,11 @@ def test_a_hole_counts_as_void_and_an_open_one_does_not() -> None:
     mask = block()
     mask[5:7, 5:7, 5:7] = BACKGROUND
     recipe = MeasureConfig(fill_holes=True)
-    found = measure_mask(mask, HBM, ONE, recipe, "a")
+    found = measure_scan(mask, HBM, ONE, recipe, "a")
     assert (found.ratio, found.cleaned["holes"]) == (8 / 512, {"background": -8, "void": 8})
     assert measured_ratio(mask, HBM, recipe) == found.ratio
     mask[:5, 5, 5] = BACKGROUND
-    assert measure_mask(mask, HBM, ONE, recipe, "a").cleaned == {"holes": {}}
+    assert measure_scan(mask, HBM, ONE, recipe, "a").cleaned == {"holes": {}}
 
 
 def tilted_wall() -> np.ndarray:

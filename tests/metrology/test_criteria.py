@@ -11,8 +11,7 @@ from metrology.masks import BACKGROUND, HBM, VOID
 from metrology.test_areas import joint
 from metrology.test_dimensions import bump
 from voidscope.config import Criterion, MeasureConfig
-from voidscope.metrology import QUANTITIES, RATIOS, Outcome, ScanMeasurement, Verdict
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import QUANTITIES, RATIOS, Outcome, ScanMeasurement, Verdict, measure_scan
 from voidscope.metrology.verdict import joined, judge
 from voidscope.vocabulary import ClassMap
 
@@ -27,7 +26,7 @@ def outcome(verdict: Verdict) -> Outcome:
 def measured(
     mask: np.ndarray, *criteria: Criterion, classes: ClassMap = HBM, **recipe: object
 ) -> ScanMeasurement:
-    return measure_mask(mask, classes, (0.5, 0.7, 0.7), MeasureConfig(criteria=criteria, **recipe), "a")
+    return measure_scan(mask, classes, (0.5, 0.7, 0.7), MeasureConfig(criteria=criteria, **recipe), "a")
 
 
 @pytest.mark.parametrize("verdicts", list(product(Verdict, repeat=3)))
@@ -204,7 +203,7 @@ def test_a_void_is_compared_with_the_disc_seen_along_the_recipe_s_axis(axis: str
     mask, spacing = np.full((20, 20, 20), BACKGROUND, np.uint8), (4.0, 1.0, 0.5)
     mask[4:16, 4:16, 4:16] = HBM.id_of("solder")
     mask[8:12, 8:12, 8:12] = VOID
-    found = measure_mask(mask, HBM, spacing, MeasureConfig(build_axis=axis), "a")
+    found = measure_scan(mask, HBM, spacing, MeasureConfig(build_axis=axis), "a")
     a, b = (s for s, name in zip(spacing, "zyx", strict=True) if name != axis)
     disc = 2 * np.sqrt(12 * a * 12 * b / np.pi)
     assert found.quantities["largest_void_diameter_share"] == pytest.approx(found.voids[0].diameter_um / disc)

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrology.masks import BACKGROUND, HBM, PILLAR, RECIPE, SOLDER, VOID, block, masks
+from metrology.masks import BACKGROUND, HBM, NO_PILLAR, PILLAR, RECIPE, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError, LabelError, NotReady, VoidscopeError, VolumeError
-from voidscope.metrology import ScanMeasurement
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import ScanMeasurement, measure_scan
 from voidscope.vocabulary import ClassMap
 
 
@@ -24,8 +23,8 @@ def test_turning_mask_and_spacing_together_changes_nothing_measured(
     mask: np.ndarray, order: list[int]
 ) -> None:
     spacing = (0.5, 1.0, 2.0)
-    one = measure_mask(mask, HBM, spacing, RECIPE, "a")
-    other = measure_mask(mask.transpose(order), HBM, tuple(spacing[k] for k in order), RECIPE, "a")
+    one = measure_scan(mask, HBM, spacing, RECIPE, "a")
+    other = measure_scan(mask.transpose(order), HBM, tuple(spacing[k] for k in order), RECIPE, "a")
     assert other.ratios == one.ratios
     assert other.class_volume_um3 == pytest.approx(one.class_volume_um3)
     assert [v.volume_um3 for v in other.voids] == pytest.approx([v.volume_um3 for v in one.voids])
@@ -39,7 +38,7 @@ def test_turning_mask_and_spacing_together_changes_nothing_measured(
 def test_another_unit_scales_volumes_by_its_cube_lengths_by_itself_and_no_ratio(
     mask: np.ndarray, k: float
 ) -> None:
-    one, other = (measure_mask(mask, HBM, (s, s, 2 * s), RECIPE, "a") for s in (1.0, k))
+    one, other = (measure_scan(mask, HBM, (s, s, 2 * s), RECIPE, "a") for s in (1.0, k))
     assert (other.ratios, other.verdict) == (one.ratios, one.verdict)
     assert other.void_volume_um3 == pytest.approx(one.void_volume_um3 * k**3)
     for a, b in zip(one.voids, other.voids, strict=True):
@@ -51,18 +50,18 @@ def test_another_unit_scales_volumes_by_its_cube_lengths_by_itself_and_no_ratio(
 @settings(max_examples=40, deadline=None)
 @given(masks, st.integers(1, 12))
 def test_voids_and_small_voids_together_are_all_void(mask: np.ndarray, least: int) -> None:
-    found = measure_mask(mask, HBM, (0.7, 0.7, 1.4), MeasureConfig(min_voxels=least), "a")
+    found = measure_scan(mask, HBM, (0.7, 0.7, 1.4), MeasureConfig(min_voxels=least), "a")
     assert sum(v.n_voxels for v in (*found.voids, *found.small_voids)) == found.n_voxels["void"]
     assert all(v.n_voxels >= least for v in found.voids)
     assert all(v.n_voxels < least for v in found.small_voids)
-    assert found.ratios == measure_mask(mask, HBM, (0.7, 0.7, 1.4), RECIPE, "a").ratios
+    assert found.ratios == measure_scan(mask, HBM, (0.7, 0.7, 1.4), RECIPE, "a").ratios
 
 
 def test_small_voids_are_listed_apart_but_stay_in_the_ratio() -> None:
     mask = block()
     mask[4, 4, 4] = VOID
     mask[7:9, 7:9, 7:9] = VOID
-    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=2), "a")
+    found = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=2), "a")
     assert [v.n_voxels for v in found.voids] == [8]
     assert [v.n_voxels for v in found.small_voids] == [1]
     assert found.ratio == 9 / 512
@@ -72,7 +71,7 @@ def test_small_voids_are_listed_apart_but_stay_in_the_ratio() -> None:
 
 def test_class_volumes_are_voxels_times_the_voxel() -> None:
     mask = np.array([[[0, BACKGROUND, SOLDER, SOLDER, VOID, PILLAR]]], np.uint8)
-    found = measure_mask(mask, HBM, (2, 1, 0.25), RECIPE, "a")
+    found = measure_scan(mask, HBM, (2, 1, 0.25), RECIPE, "a")
     assert found.voxel_um3 == 0.5
     assert found.class_volume_um3 == {
         "background": 0.5, "copper_pillar": 0.5, "solder": 1.0, "void": 0.5, "copper_pad": 0.0
@@ -97,7 +96,7 @@ def test_class_volumes_are_voxels_times_the_voxel() -> None:
 )
 def test_nothing_is_measured_without_a_possible_spacing(spacing: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^part7 .*--spacing.*$") as caught:
-        measure_mask(block(), HBM, spacing, RECIPE, "part7")
+        measure_scan(block(), HBM, spacing, RECIPE, "part7")
     assert "\n" not in str(caught.value)
 
 
@@ -115,12 +114,12 @@ def test_nothing_is_measured_without_a_possible_spacing(spacing: object, error: 
 )
 def test_masks_that_do_not_fit_are_refused(mask: np.ndarray, said: str) -> None:
     with pytest.raises(LabelError, match=rf"The mask of part7 .*{said}.*\. (Make|Translate)"):
-        measure_mask(mask, HBM, (1, 1, 1), RECIPE, "part7")
+        measure_scan(mask, HBM, (1, 1, 1), RECIPE, "part7")
 
 
 def test_classes_without_a_void_are_refused() -> None:
     with pytest.raises(NotReady, match=r"part7 has the role void \(background, a, b\); name one"):
-        measure_mask(block(), ClassMap.from_names(["background", "a", "b"]), (1, 1, 1), RECIPE, "part7")
+        measure_scan(block(), ClassMap.from_names(["background", "a", "b"]), (1, 1, 1), RECIPE, "part7")
 
 
 def test_a_refusal_is_always_one_a_person_is_told() -> None:
@@ -131,17 +130,17 @@ def test_measuring_leaves_the_mask_alone_and_takes_it_in_any_layout() -> None:
     mask = block()
     mask[5, 5, 5:8] = VOID
     before = mask.copy()
-    one = measure_mask(mask, HBM, (1, 1, 1), RECIPE, "a")
+    one = measure_scan(mask, HBM, (1, 1, 1), RECIPE, "a")
     assert (mask == before).all()
-    assert measure_mask(np.asfortranarray(mask), HBM, (1, 1, 1), RECIPE, "a") == one
-    assert measure_mask(mask.astype(np.uint16), HBM, (1, 1, 1), RECIPE, "a") == one
+    assert measure_scan(np.asfortranarray(mask), HBM, (1, 1, 1), RECIPE, "a") == one
+    assert measure_scan(mask.astype(np.uint16), HBM, (1, 1, 1), RECIPE, "a") == one
 
 
 @settings(max_examples=60, deadline=None)
 @given(masks, st.integers(1, 4))
 def test_an_entry_is_valid_json_and_comes_back_equal(mask: np.ndarray, least: int) -> None:
     spacing = tuple(np.float32([0.7, 0.7, 1.4]))
-    found = measure_mask(mask, HBM, spacing, MeasureConfig(min_voxels=least), "a")
+    found = measure_scan(mask, HBM, spacing, MeasureConfig(min_voxels=least), "a")
     text = json.dumps(found.entry(), allow_nan=False)
     assert ScanMeasurement.from_entry(json.loads(text)) == found
 
@@ -149,7 +148,7 @@ def test_an_entry_is_valid_json_and_comes_back_equal(mask: np.ndarray, least: in
 def test_an_entry_says_what_the_command_line_promises() -> None:
     mask = block()
     mask[5, 5, 5:8] = VOID
-    entry = measure_mask(mask, HBM, (0.5, 1, 2), MeasureConfig(limit=0.01, min_voxels=1), "a").entry()
+    entry = measure_scan(mask, NO_PILLAR, (0.5, 1, 2), MeasureConfig(limit=0.01, min_voxels=1), "a").entry()
     (void,) = entry["voids"]
     assert {k: entry[k] for k in ("scan", "limit", "verdict", "n_voids", "spacing_um")} == {
         "scan": "a", "limit": 0.01, "verdict": "PASS", "n_voids": 1, "spacing_um": [0.5, 1.0, 2.0]
@@ -170,6 +169,6 @@ def test_a_recipe_that_names_a_class_that_is_none_is_refused_and_a_missing_defau
         ConfigError,
         match=f"measure.{name} is 'copper_pilar', but the classes of a are background, copper_pillar,",
     ):
-        measure_mask(block(), HBM, (1, 1, 1), recipe, "a")
+        measure_scan(block(), HBM, (1, 1, 1), recipe, "a")
     plain = ClassMap.from_names(["background", "layer", "void"])
-    assert measure_mask(np.full((3, 3, 3), 2, np.uint8), plain, (1, 1, 1), RECIPE, "a").ratio == 0
+    assert measure_scan(np.full((3, 3, 3), 2, np.uint8), plain, (1, 1, 1), RECIPE, "a").ratio == 0

@@ -28,7 +28,6 @@ from voidscope.metrology import (
     nearness,
 )
 from voidscope.metrology.clouds import Clouds, Extent, closest
-from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.nearness import meetings, shaped
 
 Triple = tuple[float, float, float]
@@ -336,7 +335,7 @@ def feret(*boxes: tuple[slice, slice, slice], limit: float = 13.0, **settings: o
     recipe = MeasureConfig(
         limit=1, criteria=(Criterion(measure="largest_void_feret_um", at_most=limit, source="drawing 4711"),), **settings
     )  # fmt: skip
-    return measure_mask(joint(*boxes), HBM, (1, 1, 1), recipe, "a")
+    return measure_scan(joint(*boxes), HBM, (1, 1, 1), recipe, "a")
 
 
 def test_a_criterion_looks_at_the_longest_void_which_need_not_be_the_largest() -> None:
@@ -364,7 +363,7 @@ def test_a_long_void_too_small_to_have_a_shape_leaves_the_criterion_to_review() 
 
 def test_every_rendering_tells_the_shape_and_leaves_out_what_is_not_known() -> None:
     mask = joint(cube(17, 6, 6), cube(17, 18, 18, 3))
-    report = Report((measure_mask(mask, HBM, (2, 1, 0.5), RECIPE, "a"),))
+    report = Report((measure_scan(mask, HBM, (2, 1, 0.5), RECIPE, "a"),))
     first, second = report.scans[0].voids
     assert Report.from_entry(json.loads(report.json())) == report
     entry = json.loads(report.json())["scans"][0]["voids"]
@@ -383,7 +382,7 @@ def test_every_rendering_tells_the_shape_and_leaves_out_what_is_not_known() -> N
 
 
 def test_a_report_from_before_voids_had_shapes_is_read() -> None:
-    entry = measure_mask(joint(cube(17, 6, 6)), HBM, (1, 1, 1), RECIPE, "a").entry()
+    entry = measure_scan(joint(cube(17, 6, 6)), HBM, (1, 1, 1), RECIPE, "a").entry()
     for void in entry["voids"]:
         del void["shape"]
     assert ScanMeasurement.from_entry(entry).voids[0].shape is None

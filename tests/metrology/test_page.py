@@ -11,7 +11,6 @@ from metrology.masks import HBM, block
 from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.metrology import Report, ScanMeasurement, Verdict, measure_scan
-from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.scan_verdict import deciding
 from voidscope.metrology.verdict import Outcome
 
@@ -109,7 +108,7 @@ def test_what_the_hash_of_a_recipe_is_of_is_said() -> None:
 def test_how_a_scan_follows_from_its_bumps_is_said_where_the_bump_is_the_unit() -> None:
     further = (Criterion(measure="void_count", at_most=9),)
     told = {
-        unit: text(Report((measure_mask(block(), HBM, (1, 1, 1), MeasureConfig(unit=unit, criteria=further), "a"),)).html())
+        unit: text(Report((measure_scan(block(), HBM, (1, 1, 1), MeasureConfig(unit=unit, criteria=further), "a"),)).html())
         for unit in ("bump", "scan")
     }  # fmt: skip
     follows = "; a scan FAILs when one of its bumps fails, and is for REVIEW when one is and none fails"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from metrology.masks import BACKGROUND, HBM, PAD, PILLAR, SOLDER, VOID, masks
+from metrology.masks import BACKGROUND, HBM, NO_PILLAR, PAD, PILLAR, SOLDER, VOID, block, masks
 from voidscope.config import MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import (
@@ -18,15 +18,14 @@ from voidscope.metrology import (
     ScanMeasurement,
     Verdict,
     count_classes,
-    undefined_ratios,
-    void_ratios,
+    measure_scan,
 )
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology.ratios import reasons_of, values_of, volume_parts
 from voidscope.vocabulary import ClassMap
 
 
 def measured(mask: np.ndarray, classes: ClassMap = HBM, **recipe: object) -> ScanMeasurement:
-    return measure_mask(mask, classes, (1, 1, 1), MeasureConfig(**recipe), "a")
+    return measure_scan(mask, classes, (1, 1, 1), MeasureConfig(**recipe), "a")
 
 
 def test_ratios_of_a_box_are_the_counted_ones() -> None:
@@ -116,14 +115,14 @@ def test_nothing_but_void_is_all_void_and_undefined_against_the_rest() -> None:
 
 
 def test_without_void_the_ratios_are_zero_and_that_passes() -> None:
-    found = measured(np.full((3, 3, 3), SOLDER, np.uint8), limit=0, build_axis="z")
+    found = measured(block(), NO_PILLAR, limit=0, build_axis="z")
     assert list(found.ratios.values()) == [0.0] * 6 + [None] * 2
     assert (found.verdict, found.voids, found.quantities["void_count"]) == (Verdict.PASS, (), 0)
 
 
 def test_without_a_solder_class_its_ratios_are_undefined_and_say_why() -> None:
     mask, classes = np.array([[[1, 2, 3]]], np.uint8), ClassMap.from_names(["background", "die", "void"])
-    found = measure_mask(mask, classes, (1, 1, 1), MeasureConfig(ratio="void/(solder+void)"), "a")
+    found = measure_scan(mask, classes, (1, 1, 1), MeasureConfig(ratio="void/(solder+void)"), "a")
     assert found.ratios["void/solder"] is found.ratios["void/(solder+void)"] is None
     assert found.ratios["void/foreground"] == 0.5
     assert found.verdict is Verdict.REVIEW
@@ -148,8 +147,8 @@ def test_a_part_of_a_bump_is_a_foreground_class_of_its_own(recipe: dict[str, str
 
 def test_another_class_can_be_the_solder() -> None:
     counts = (0, 10, 4, 8, 2, 0)
-    assert void_ratios(counts, HBM, "copper_pillar")["void/solder"] == 2 / 4
-    assert undefined_ratios(counts, HBM, "copper_pad") == {"void/solder": "no voxel is copper_pad"}
+    assert values_of(volume_parts(counts, HBM, "copper_pillar"))["void/solder"] == 2 / 4
+    assert reasons_of(volume_parts(counts, HBM, "copper_pad")) == {"void/solder": "no voxel is copper_pad"}
 
 
 def test_every_ratio_a_recipe_can_name_is_computed_and_explained() -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from metrology.masks import BACKGROUND, HBM, RECIPE, SOLDER, VOID, block
+from metrology.masks import BACKGROUND, HBM, NO_PILLAR, RECIPE, SOLDER, VOID, block
 from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ProjectError
 from voidscope.metrology import DEFINITIONS, Dimensions, Report, Verdict, measure_scan
-from voidscope.metrology.measurement import measure_mask
 from voidscope.metrology.rounding import with_uncertainty
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass
 
@@ -55,8 +54,8 @@ def some_report() -> Report:
     mask[0, 0, 0] = 0
     empty = np.full((3, 3, 3), BACKGROUND, np.uint8)
     scans = (
-        measure_mask(mask, HBM, (0.7, 0.7, 0.7), MeasureConfig(min_voxels=2), "<b>x</b>"),
-        measure_mask(empty, HBM, (1, 1, 1), RECIPE, "empty"),
+        measure_scan(mask, NO_PILLAR, (0.7, 0.7, 0.7), MeasureConfig(min_voxels=2), "<b>x</b>"),
+        measure_scan(empty, NO_PILLAR, (1, 1, 1), RECIPE, "empty"),
     )
     return Report(scans, {"project": "p & q", "model": "cycle-0001", "versions": {"numpy": "2"}})
 
@@ -120,14 +119,14 @@ def test_the_csv_of_scans_has_a_row_per_scan_with_units() -> None:
 
 def test_scans_of_other_classes_share_a_table() -> None:
     other = ClassMap.from_names(["background", "layer", "pore:void"])
-    scans = [measure_mask(np.full((2, 2, 2), 2, np.uint8), c, (1, 1, 1), RECIPE, "a") for c in (HBM, other)]
+    scans = [measure_scan(np.full((2, 2, 2), 2, np.uint8), c, (1, 1, 1), RECIPE, "a") for c in (HBM, other)]
     first, second = csv.DictReader(io.StringIO(Report(tuple(scans)).csv_scans()))
     assert (first["volume_layer_um3"], second["volume_layer_um3"]) == ("", "8.0")
 
 
 def test_names_with_commas_and_quotes_survive_the_csv() -> None:
     name = 'lot 3, "wafer"\n7'
-    scan = measure_mask(np.full((2, 2, 2), VOID, np.uint8), HBM, (1, 1, 1), RECIPE, name)
+    scan = measure_scan(np.full((2, 2, 2), VOID, np.uint8), HBM, (1, 1, 1), RECIPE, name)
     report = Report((scan,))
     for table in (report.csv(), report.csv_scans()):
         assert next(csv.DictReader(io.StringIO(table)))["scan"] == name
@@ -192,7 +191,7 @@ def test_a_colour_cannot_reach_into_the_page() -> None:
     classes = ClassMap(
         tuple(SegmentationClass(name, role, colour, k) for k, ((name, role), colour) in entries)
     )
-    page = Report((measure_mask(np.full((2, 2, 2), 3, np.uint8), classes, (1, 1, 1), RECIPE, "a"),)).html()
+    page = Report((measure_scan(np.full((2, 2, 2), 3, np.uint8), classes, (1, 1, 1), RECIPE, "a"),)).html()
     assert re.findall(r"swatch\" style=\"background:([^\"]+)\"", page) == ["#808080", "#808080", "#d7263d"]
 
 
@@ -218,7 +217,7 @@ def test_the_page_lists_the_twenty_largest_voids_and_counts_all() -> None:
     mask = np.full((3, 3, 62), SOLDER, np.uint8)
     mask[1, 1, 1:61:2] = VOID
     mask[1, 1, 2] = VOID
-    source = Report((measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=1), "a"),)).html()
+    source = Report((measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(min_voxels=1), "a"),)).html()
     assert (
         "29 voids counted; detected, size not quantifiable: 29. The 20 largest are listed"
         in Page(source).text
@@ -235,7 +234,7 @@ def test_the_bar_shows_ratio_and_limit_to_scale() -> None:
         (0.05, 86.96, 21.74),
         (0.0, 86.96, 0),
     ):
-        scan = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
+        scan = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
         (drawn,) = re.findall(
             r"<i style=\"width:([\d.]+)%\"></i><u style=\"left:([\d.]+)%", Report((scan,)).html()
         )
@@ -243,7 +242,7 @@ def test_the_bar_shows_ratio_and_limit_to_scale() -> None:
 
 
 def test_a_limit_of_nothing_and_no_void_draws_no_bar() -> None:
-    scan = measure_mask(np.full((2, 2, 2), SOLDER, np.uint8), HBM, (1, 1, 1), MeasureConfig(limit=0), "a")
+    scan = measure_scan(np.full((2, 2, 2), SOLDER, np.uint8), HBM, (1, 1, 1), MeasureConfig(limit=0), "a")
     assert 'class="bar' not in Report((scan,)).html()
 
 
@@ -257,7 +256,7 @@ def test_a_report_of_nothing_is_a_page_all_the_same() -> None:
 def test_different_recipes_are_each_spelt_out() -> None:
     mask = np.full((2, 2, 2), SOLDER, np.uint8)
     recipes = [RECIPE, RECIPE, MeasureConfig(ratio="void/solder", limit=0.3)]
-    scans = tuple(measure_mask(mask, HBM, (1, 1, 1), r, f"s{k}") for k, r in enumerate(recipes))
+    scans = tuple(measure_scan(mask, HBM, (1, 1, 1), r, f"s{k}") for k, r in enumerate(recipes))
     assert Page(Report(scans).html()).text.count("The limit is on") == 2
 
 
@@ -345,11 +344,11 @@ def test_the_table_of_ratios_does_not_call_areas_volumes() -> None:
 @pytest.mark.parametrize("connectivity", [6, 18, 26])
 def test_what_touching_meant_is_told_as_the_recipe_had_it(connectivity: int) -> None:
     recipe = MeasureConfig(connectivity=connectivity)
-    report = Report((measure_mask(block(), HBM, (1, 1, 1), recipe, "a"),))
+    report = Report((measure_scan(block(), HBM, (1, 1, 1), recipe, "a"),))
     for page in (report.html(), report.print_html()):
         told = set(re.findall(r"(\d+)-connected", page))
         assert told == {str(connectivity)}
-    mixed = Report((*report.scans, measure_mask(block(), HBM, (1, 1, 1), MeasureConfig(connectivity=6), "b")))
+    mixed = Report((*report.scans, measure_scan(block(), HBM, (1, 1, 1), MeasureConfig(connectivity=6), "b")))
     assert set(re.findall(r"(\d+)-connected", mixed.html())) == {"6", str(connectivity)}
 
 
@@ -362,7 +361,7 @@ def one_void() -> np.ndarray:
 def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> None:
     further = Criterion(measure="void_count", at_most=0, source="drawing 7")
     recipe = MeasureConfig(limit=1, min_voxels=1, criteria=(further,))
-    found = measure_mask(one_void(), HBM, (1, 1, 1), recipe, "a")
+    found = measure_scan(one_void(), HBM, (1, 1, 1), recipe, "a")
     assert found.verdict is Verdict.FAIL and found.ratio is not None and found.ratio <= recipe.limit
     page = Page(Report((found,)).html()).text
     assert (
@@ -371,11 +370,11 @@ def test_every_criterion_is_told_with_its_limit_its_outcome_and_its_source() -> 
     )
     assert "void_count number of counted voids FAIL void_count = 1 is above the limit 0 drawing 7" in page
     assert f"{DEFINITIONS['void/foreground']} PASS" in page
-    assert "further ones" not in Report((measure_mask(block(), HBM, (1, 1, 1), RECIPE, "a"),)).html()
+    assert "further ones" not in Report((measure_scan(block(), HBM, (1, 1, 1), RECIPE, "a"),)).html()
 
 
 def test_voids_that_are_too_small_by_their_volume_are_said_to_be_so() -> None:
-    found = measure_mask(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6, min_voxels=1), "a")
+    found = measure_scan(one_void(), HBM, (1, 1, 1), MeasureConfig(min_um3=1e6, min_voxels=1), "a")
     assert found.small_voids and not found.voids
     assert "of less than 1e+06 µm³ or fewer than 1 voxels" in Report((found,)).html()
 

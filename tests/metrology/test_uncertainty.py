@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from metrology.masks import HBM, SOLDER, VOID, block
+from metrology.masks import HBM, NO_PILLAR, SOLDER, VOID, block
 from voidscope.config import MeasureConfig
-from voidscope.metrology import ScanMeasurement, Verdict, components
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import ScanMeasurement, Verdict, components, measure_scan
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.metrology.uncertainty import expanded_uncertainty, void_faces
 
@@ -47,7 +46,7 @@ def test_a_cube_has_six_sides_and_its_interval_follows() -> None:
     mask = np.full((20, 20, 20), SOLDER, np.uint8)
     mask[5:9, 6:10, 7:11] = VOID
     assert void_faces(mask, [VOID]) == 6 * 16
-    found = measure_mask(mask, HBM, (1, 2, 3), MeasureConfig(edge_sigma=0.3, coverage=2), "a")
+    found = measure_scan(mask, HBM, (1, 2, 3), MeasureConfig(edge_sigma=0.3, coverage=2), "a")
     assert found.uncertainty == pytest.approx(2 * np.hypot(0.3 * 2 / 3 * 96, 8 / np.sqrt(3)) / 8000)
     assert found.entry()["interval"] == pytest.approx(
         [64 / 8000 - found.uncertainty, 64 / 8000 + found.uncertainty]
@@ -67,7 +66,7 @@ def test_it_is_how_the_ratio_moves_when_void_grows(formula: str) -> None:
     grown = mask.copy()
     grown[5, 2, 2] = VOID
     recipe = MeasureConfig(ratio=formula, edge_sigma=1, coverage=1)  # type: ignore[arg-type]
-    before, after = (measure_mask(m, HBM, (1, 1, 1), recipe, "a") for m in (mask, grown))
+    before, after = (measure_scan(m, HBM, (1, 1, 1), recipe, "a") for m in (mask, grown))
     assert before.ratio is not None and after.ratio is not None and before.uncertainty is not None
     per_voxel = before.uncertainty / (2 / 3 * void_faces(mask, [VOID]))
     assert per_voxel == pytest.approx(after.ratio - before.ratio, rel=0.01)
@@ -80,18 +79,18 @@ def test_it_is_how_the_ratio_moves_when_void_grows(formula: str) -> None:
 def test_the_guard_band_leaves_what_is_too_near_to_a_person(limit: float, verdict: Verdict) -> None:
     mask = np.full((20, 20, 20), SOLDER, np.uint8)
     mask[5:9, 6:10, 7:11] = VOID  # 0.8 % with U = 0.48 %
-    found = measure_mask(
-        mask, HBM, (1, 1, 1), GUARDED.model_copy(update={"limit": limit, "edge_sigma": 0.3}), "a"
+    found = measure_scan(
+        mask, NO_PILLAR, (1, 1, 1), GUARDED.model_copy(update={"limit": limit, "edge_sigma": 0.3}), "a"
     )
     assert found.verdict is verdict
     assert ("too near" in found.reason) == (verdict is Verdict.REVIEW)
     assert "±" in found.reason
-    simple = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
+    simple = measure_scan(mask, NO_PILLAR, (1, 1, 1), MeasureConfig(limit=limit), "a")
     assert simple.verdict is (Verdict.PASS if limit > 0.008 else Verdict.FAIL)
 
 
 def test_without_foreground_there_is_no_interval() -> None:
-    found = measure_mask(np.ones((3, 3, 3), np.uint8), HBM, (1, 1, 1), GUARDED, "a")
+    found = measure_scan(np.ones((3, 3, 3), np.uint8), HBM, (1, 1, 1), GUARDED, "a")
     assert (found.ratio, found.uncertainty, found.verdict) == (None, None, Verdict.REVIEW)
     assert found.entry()["interval"] is None
 
@@ -99,14 +98,14 @@ def test_without_foreground_there_is_no_interval() -> None:
 def test_a_mask_without_void_leaves_open_what_is_too_small_to_be_seen() -> None:
     mask = block()
     mask[mask == VOID] = SOLDER
-    found = measure_mask(mask, HBM, (1, 1, 1), GUARDED, "a")
+    found = measure_scan(mask, NO_PILLAR, (1, 1, 1), GUARDED, "a")
     assert found.uncertainty == pytest.approx(2 * 8 / 512 / 3**0.5)
     assert (found.ratio, found.verdict) == (0, Verdict.PASS)
     assert expanded_uncertainty(0, 0, 5, included=False, sigma=1, coverage=2) == 0
 
 
 def test_a_report_keeps_it_and_an_older_one_has_none() -> None:
-    found = measure_mask(block(), HBM, (1, 1, 1), GUARDED, "a")
+    found = measure_scan(block(), HBM, (1, 1, 1), GUARDED, "a")
     entry = found.entry()
     assert ScanMeasurement.from_entry(entry) == found
     for name in ("uncertainty", "interval", "dimensions", "dimensions_by_boxes"):

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrology.masks import HBM, PAD, PILLAR, SOLDER, VOID, block
+from metrology.masks import HBM, NO_PILLAR, PAD, PILLAR, SOLDER, VOID, block
 from voidscope.config import Config, Criterion, MeasureConfig
 from voidscope.errors import ConfigError
-from voidscope.metrology import RATIOS, Verdict, decide
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import RATIOS, Verdict, decide, measure_scan
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.metrology.verdict import judge
 
@@ -25,7 +24,7 @@ from voidscope.metrology.verdict import judge
 def test_above_the_limit_fails_and_at_the_limit_passes(limit: float, verdict: Verdict) -> None:
     mask = np.full((2, 2, 2), SOLDER, np.uint8)
     mask[0, 0, 0] = VOID
-    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(limit=limit), "a")
+    found = measure_scan(mask, NO_PILLAR, (1, 1, 1), MeasureConfig(limit=limit), "a")
     assert (found.ratio, found.verdict) == (0.125, verdict)
 
 
@@ -48,7 +47,7 @@ def test_exactly_the_limit_passes_for_every_percentage(percent: int) -> None:
 def test_the_recipe_chooses_which_ratio_decides(formula: str) -> None:
     mask = block()
     mask[5, 5, 5], mask[8], mask[2] = VOID, PAD, PILLAR
-    found = measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.0, band_voxels=9), "a")
+    found = measure_scan(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.0, band_voxels=9), "a")
     assert found.ratio == found.ratios[formula]
     assert found.reason.startswith(f"{formula} = ")
     assert found.verdict is Verdict.FAIL
@@ -58,7 +57,9 @@ def test_two_recipes_can_decide_one_mask_differently() -> None:
     mask = block()
     mask[5:7, 5:7, 5:7], mask[:3] = VOID, PILLAR
     verdicts = {
-        formula: measure_mask(mask, HBM, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.015), "a").verdict
+        formula: measure_scan(
+            mask, NO_PILLAR, (1, 1, 1), MeasureConfig(ratio=formula, limit=0.015), "a"
+        ).verdict
         for formula in VOLUMES
     }
     assert verdicts["void/foreground"] is Verdict.PASS

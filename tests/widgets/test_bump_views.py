@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,7 @@ from builders import set_prediction
 from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.jobs import execute
-from voidscope.metrology import Verdict, measure_scan
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import Report, Verdict, measure_scan
 from voidscope.project import Project
 from voidscope.project.results import bump_picture
 from voidscope.vocabulary import ClassMap
@@ -113,6 +113,20 @@ def test_the_lot_shows_every_bump_and_what_fails_again(dock: Any, panel: Any) ->
     assert {p.pos().y() for p in panel.lot.points.points()} == {15 * 0.7}
 
 
+def test_two_scans_of_one_file_count_once_as_on_the_lot_s_page(panel: Any, measured: Project) -> None:
+    report = measured.report
+    assert report is not None
+    scans = dict(report.provenance["scans"])
+    scans["b"] = {**scans["b"], "fingerprint": scans["a"]["fingerprint"]}
+    measured.set_report(replace(report, provenance={**report.provenance, "scans": scans}), {})
+    assert len(panel.lot.points.points()) == 4
+    assert panel.lot.again.text() == (
+        "No place fails in more than one scan. 1 scan is a copy of another and does not count."
+    )
+    copied = "Of 1 scans the file was counted already, so they are left out: b (that of a)."
+    assert copied in panel.lot.again.toolTip() and copied in measured.report.html_lot()
+
+
 @pytest.mark.parametrize("width", [220, 320])
 def test_what_the_lot_says_lies_below_the_chart_and_is_not_cut_off(qtbot: Any, width: int) -> None:
     grid = package((24, 44, 60), rows(2, 3, 18, 12), [7.0] * 6, voids={1: 4.5, 2: 4.5, 4: 4.5, 5: 4.5})
@@ -127,7 +141,7 @@ def test_what_the_lot_says_lies_below_the_chart_and_is_not_cut_off(qtbot: Any, w
     area.setWidgetResizable(True)
     area.resize(width, 200)
     area.show()
-    view.setValue(scans)
+    view.setValue(Report(tuple(scans)).lot)
     qtbot.waitUntil(lambda: view.rect().contains(view.again.geometry()), timeout=3000)
     assert view.again.height() >= view.again.heightForWidth(view.again.width())
     assert view.again.text() == (
@@ -168,7 +182,7 @@ def test_each_criterion_is_shown_with_its_value_limits_and_reason(qtbot: Any) ->
     )  # fmt: skip
     table = CriteriaTable()
     qtbot.addWidget(table)
-    table.setValue(measure_mask(mask, ClassMap.hbm(), (1, 1, 1), recipe, "a"))
+    table.setValue(measure_scan(mask, ClassMap.hbm(), (1, 1, 1), recipe, "a"))
     rows = [
         [table.table.item(k, j).text().replace("\u200b", "").split("\n") for j in range(3)] for k in range(3)
     ]

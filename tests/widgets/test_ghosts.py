@@ -18,7 +18,7 @@ from voidscope.config import Config
 from voidscope.demo import fill_sample
 from voidscope.errors import ProjectError
 from voidscope.jobs import execute
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import measure_scan
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset, read_label_file
@@ -81,7 +81,7 @@ def test_a_mask_layer_saved_from_the_viewer_measures_as_the_project_does(
     again = project.classes.from_file(read_label_file(Path(path)))
     assert (again == mask).all()
     recipe, spacing = project.config.measure, (0.7, 0.5, 0.7)
-    found, expected = (measure_mask(m, project.classes, spacing, recipe, "a") for m in (again, mask))
+    found, expected = (measure_scan(m, project.classes, spacing, recipe, "a") for m in (again, mask))
     assert found.ratios == expected.ratios
 
 

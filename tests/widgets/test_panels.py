@@ -277,14 +277,14 @@ def test_a_label_from_elsewhere_does_not_touch_a_slice_being_painted(qtbot: Any,
 
 
 def test_a_void_is_gone_to_where_it_lies(qtbot: Any, bench: Bench) -> None:
-    from voidscope.metrology.measurement import measure_mask
+    from voidscope.metrology import measure_scan
     from voidscope.widgets.measure_panel import place
 
     add_cycle(bench.project)
     mask = predict(bench.project, "a")
     mask[:] = 1
     mask[4:7, 3:4, 11:14] = 4
-    found = measure_mask(mask, bench.project.classes, (0.7, 0.5, 0.7), bench.project.config.measure, "a")
+    found = measure_scan(mask, bench.project.classes, (0.7, 0.5, 0.7), bench.project.config.measure, "a")
     assert place(found.voids[0], bench.project, "a") == (SliceKey("a", 3), (5, 12))
 
 

@@ -15,7 +15,6 @@ from metrology.packages import package, rows
 from voidscope.config import MeasureConfig
 from voidscope.metrology import Report, measure_scan, overlay_png
 from voidscope.metrology.charts import package_map
-from voidscope.metrology.measurement import measure_mask
 from voidscope.widgets.pdf import DRAWING_PIXELS, pdf_of
 
 QtPdf = pytest.importorskip("qtpy.QtPdf")
@@ -38,7 +37,7 @@ def test_the_printed_report_says_what_was_measured_and_the_hash_of_its_twin(
 ) -> None:
     mask = np.full((12, 12, 12), SOLDER, np.uint8)
     mask[4:8, 4:8, 4:8] = VOID
-    found = measure_mask(mask, HBM, (0.7, 0.7, 0.7), MeasureConfig(source="customer X"), "bump <7>")
+    found = measure_scan(mask, HBM, (0.7, 0.7, 0.7), MeasureConfig(source="customer X"), "bump <7>")
     report = Report(
         (found,), {"report_id": "VS-1", "people": {"operator": "Ann", "approver": "not recorded"}}
     )

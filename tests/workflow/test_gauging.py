@@ -13,8 +13,7 @@ from builders import add_cycle, set_prediction
 from voidscope.cli.main import app
 from voidscope.errors import ConfigError, LabelError, NotReady, ProjectError, StaleResult
 from voidscope.jobs import execute
-from voidscope.metrology import Slot, measured_ratio
-from voidscope.metrology.measurement import measure_mask
+from voidscope.metrology import Slot, measure_scan, measured_ratio
 from voidscope.model import build_segmenter, load_segmenter, predict_slices, weights_bytes
 from voidscope.model.predict import MIRRORED
 from voidscope.project import Cycle, Project, Study, import_truth
@@ -74,7 +73,7 @@ def test_a_reading_is_what_measuring_the_slice_alone_gives(project: Project) -> 
         take_reading(project, study, slot, square(voids))
         row = study._row(slot)
         key = study.planned.parts[slot.part].key
-        alone = measure_mask(
+        alone = measure_scan(
             square(voids)[:, None], project.classes, (0.7, 0.5, 0.7), project.config.measure, str(key)
         )
         assert row["value"] == alone.ratio == voids / 100

@@ -23,13 +23,12 @@ from voidscope.metrology.page import changes_page, lot_page
 from voidscope.metrology.pictures import overlay_png
 from voidscope.metrology.presets import PRESETS, preset_recipe
 from voidscope.metrology.quantities import QUANTITIES
-from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes, undefined_ratios, void_ratios
+from voidscope.metrology.ratios import DEFINITIONS, RATIOS, count_classes
 from voidscope.metrology.recipe import read_recipe, recipe_settings, recipe_sha256, recipe_text
 from voidscope.metrology.report import Report, plain, sight_in_words
 from voidscope.metrology.scan_verdict import doubted, spot, worst
-from voidscope.metrology.structures import Stray, Structure, split
 from voidscope.metrology.verdict import Outcome, Verdict, decide
-from voidscope.metrology.views import TILE, Differences, Views
+from voidscope.metrology.views import TILE, Views
 from voidscope.metrology.voids import QUALITIES, Void, find_voids, sphere_diameter
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "Change",
     "Changes",
     "Contribution",
-    "Differences",
     "Dimensions",
     "GaugeStudy",
     "Lot",
@@ -58,8 +56,6 @@ __all__ = [
     "Report",
     "ScanMeasurement",
     "Slot",
-    "Stray",
-    "Structure",
     "Verdict",
     "Views",
     "Void",
@@ -88,12 +84,9 @@ __all__ = [
     "recipe_text",
     "sight_in_words",
     "sphere_diameter",
-    "split",
     "spot",
     "study_in_words",
-    "undefined_ratios",
     "units_doubted",
     "verdict_agreement",
-    "void_ratios",
     "worst",
 ]

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.areas import AREAS, Levels, band_starts, worst_level
+from voidscope.metrology.areas import AREAS, Levels, band_starts, seen_along, standing, worst_level
+from voidscope.metrology.pieces import Part
 from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 SMOOTH_OUTLINE = pi / 4
 """Circumference of a circle over the edges of its pixels: 2 pi r / 8 r."""
 
-Part = npt.NDArray[np.bool_]
 PROJECTED, WORST, PILLAR_SIDE, PAD_SIDE = AREAS
 
 
@@ -35,16 +35,13 @@ def area_edges(
     wanted = [name for name in AREAS if name in names]
     if build_axis is None or not wanted:
         return {}
-    body = np.moveaxis(mask, "zyx".index(build_axis[-1]), 0)[:: -1 if build_axis.startswith("-") else 1]
-    hollow = np.isin(np.arange(256), classes.ids_with_role(Role.VOID))
+    body, hollow = standing(mask, build_axis), np.isin(np.arange(256), classes.ids_with_role(Role.VOID))
     found: dict[str, float] = {}
-    if PROJECTED in wanted:
-        shadow = np.zeros(body.shape[1:], bool)
-        for plane in body:
-            shadow |= hollow[plane]
-        found[PROJECTED] = SMOOTH_OUTLINE * _outline(shadow)
-    if WORST in wanted:
-        found[WORST] = SMOOTH_OUTLINE * _outline(hollow[body[_worst(body, classes, hollow)]])
+    if PROJECTED in wanted or WORST in wanted:
+        (shadow, _), counts = seen_along(body, classes)
+        worst = hollow[body[worst_level(counts)]]
+        areas = ((PROJECTED, shadow), (WORST, worst))
+        found = {name: SMOOTH_OUTLINE * _outline(area) for name, area in areas if name in wanted}
     for name, wall, stood in (
         (PILLAR_SIDE, recipe.pillar_class, body),
         (PAD_SIDE, recipe.pad_class, body[::-1]),
@@ -58,13 +55,6 @@ def area_edges(
 def _outline(area: Part) -> int:
     """Pixel edges between an area (h, w) and the rest."""
     return int(np.count_nonzero(area[1:] != area[:-1]) + np.count_nonzero(area[:, 1:] != area[:, :-1]))
-
-
-def _worst(body: Mask, classes: ClassMap, hollow: Part) -> int:
-    """The level of the worst slice."""
-    solid = hollow | np.isin(np.arange(256), classes.ids_with_role(Role.FOREGROUND))
-    counts = np.array([(np.count_nonzero(hollow[p]), np.count_nonzero(solid[p])) for p in body])
-    return worst_level(counts[:, 0], counts[:, 1])
 
 
 def _faces(body: Mask, hollow: Part, starts: Levels, band: int) -> int:

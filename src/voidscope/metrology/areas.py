@@ -1,35 +1,27 @@
 """Void shares of areas along and across the build axis: the projection, the worst slice, the bands at the interfaces.
 
-The mask is looked at in blocks of whole columns, so memory stays that of a block however large the scan.
+The mask is looked at level by level, so memory stays that of a few levels however large the scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import of_classes
+from voidscope.metrology.components import chunks, of_classes
+from voidscope.metrology.pieces import Part
 from voidscope.metrology.ratios import Parts
 from voidscope.vocabulary import ClassMap, Mask, Role
 
-BLOCK_VOXELS = 2**24
-"""Voxels looked at at once."""
 THIN_SLICE = 0.1
 """Slices with less than this share of the largest slice's foreground are no candidates for the worst one."""
 
 Levels = npt.NDArray[np.int32]
-
-
-@dataclass
-class _Slices:
-    """Foreground and void, void included, of each slice across the build axis."""
-
-    foreground: npt.NDArray[np.int64]
-    void: npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
 
 
 def area_parts(
@@ -48,22 +40,15 @@ def area_parts(
             "the mask shows no pillar with solder to find the build axis by; name it in measure.build_axis"
         )
         return dict.fromkeys(AREAS, reason)
-    axis = "zyx".index(build_axis[-1])
-    hollows = classes.ids_with_role(Role.VOID)
-    bodies = (*classes.ids_with_role(Role.FOREGROUND), *hollows)
-    found = {"projected": [0, 0], "pillar": [0, 0], "pad": [0, 0]}
-    levels = _Slices(*np.zeros((2, mask.shape[axis]), np.int64))
-    for block in _columns(mask, axis, build_axis.startswith("-")):
-        solid, hollow = of_classes(block, bodies), of_classes(block, hollows)
-        _add(found["projected"], hollow.any(0).sum(), solid.any(0).sum())
-        levels.foreground += [np.count_nonzero(level) for level in solid]
-        levels.void += [np.count_nonzero(level) for level in hollow]
-        for name, upwards in (("pillar", True), ("pad", False)):
-            _add(found[name], *_band(block, classes, recipe, upwards))
+    body = standing(mask, build_axis)
+    shadows, counts = seen_along(body, classes)
     return {
-        "projected area": _or(found["projected"], "no voxel is foreground"),
-        "worst slice": _worst(levels),
-        **{f"interface band, {n} side": _interface(found[n], n, classes, recipe) for n in ("pillar", "pad")},
+        "projected area": _or((np.count_nonzero(s) for s in shadows), "no voxel is foreground"),
+        "worst slice": _or(counts[:, worst_level(counts)], "no voxel is foreground"),
+        **{
+            f"interface band, {side} side": _interface(body, side, classes, recipe)
+            for side in ("pillar", "pad")
+        },
     }
 
 
@@ -71,24 +56,26 @@ AREAS = ("projected area", "worst slice", "interface band, pillar side", "interf
 """Names of the ratios of areas and bands."""
 
 
-def _columns(mask: Mask, axis: int, turned: bool) -> Iterator[Mask]:
-    """Blocks of whole columns, (levels, n, m), from the pillar's end up."""
-    across = 1 if axis == 0 else 0
-    step = max(1, BLOCK_VOXELS * mask.shape[across] // mask.size)
-    for start in range(0, mask.shape[across], step):
-        block = np.moveaxis(mask[(slice(None),) * across + (slice(start, start + step),)], axis, 0)
-        yield block[::-1] if turned else block
+def standing(mask: Mask, build_axis: str) -> Mask:
+    """A mask (z, y, x) level by level along its build axis, (L, h, w), the pillar's end first."""
+    return np.moveaxis(mask, "zyx".index(build_axis[-1]), 0)[:: -1 if build_axis.startswith("-") else 1]
 
 
-def _band(block: Mask, classes: ClassMap, recipe: MeasureConfig, upwards: bool) -> Parts:
-    """Void, and void and solder, in the band above the pillar (`upwards`) or below the pad."""
-    wall = recipe.pillar_class if upwards else recipe.pad_class
-    if wall not in classes.names or recipe.solder_class not in classes.names:
-        return 0, 0
-    stood = block if upwards else block[::-1]
-    starts = band_starts(stood, classes, wall, recipe)
-    void, solder = _in_band(starts, stood, classes, recipe)
-    return int(void.sum()), int(void.sum() + solder.sum())
+def seen_along(body: Mask, classes: ClassMap) -> tuple[list[Part], Counts]:
+    """Columns (h, w) of a mask (L, h, w) that hold any void, and any foreground, void included; voxels of both in each level, (2, L)."""
+    hollows = classes.ids_with_role(Role.VOID)
+    shadows, counts = np.zeros((2, *body.shape[1:]), bool), np.zeros((2, len(body)), np.int64)
+    for level, plane in enumerate(_planes(body)):
+        for k, ids in enumerate((hollows, (*classes.ids_with_role(Role.FOREGROUND), *hollows))):
+            there = of_classes(plane[None], ids)[0]
+            shadows[k] |= there
+            counts[k, level] = np.count_nonzero(there)
+    return list(shadows), counts
+
+
+def _planes(body: Mask) -> Iterator[Mask]:
+    """The levels (h, w) of a mask one by one, in C order whichever way it lies in memory."""
+    return (plane for chunk in chunks(body) for plane in np.ascontiguousarray(body[chunk]))
 
 
 def band_starts(stood: Mask, classes: ClassMap, wall: str, recipe: MeasureConfig) -> Levels:
@@ -99,7 +86,7 @@ def band_starts(stood: Mask, classes: ClassMap, wall: str, recipe: MeasureConfig
     wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
     topmost, first = np.zeros((2, *stood.shape[1:]), np.int32)
     left = np.zeros(stood.shape[1:], bool)
-    for level, plane in enumerate(stood, start=1):
+    for level, plane in enumerate(_planes(stood), start=1):
         if (there := plane == wall_id).any():
             np.copyto(topmost, level, where=there)
             np.copyto(first, level, where=there & ~left)
@@ -123,33 +110,25 @@ def _in_band(starts: Levels, stood: Mask, classes: ClassMap, recipe: MeasureConf
     return void, solder
 
 
-def _worst(levels: _Slices) -> Parts | str:
-    if not levels.foreground.any():
-        return "no voxel is foreground"
-    worst = worst_level(levels.void, levels.foreground)
-    return int(levels.void[worst]), int(levels.foreground[worst])
-
-
-def worst_level(void: npt.NDArray[np.int64], foreground: npt.NDArray[np.int64]) -> int:
-    """The level with the largest share of void (L,) in foreground (L,), void included, among those that are not thin."""
+def worst_level(counts: Counts) -> int:
+    """The level with the largest share of void in foreground, void included, among those that are not thin; `counts` (2, L) has both."""
+    void, foreground = counts
     thick = foreground >= max(1, THIN_SLICE * int(foreground.max()))
     return int(np.where(thick, void / np.maximum(foreground, 1), -1).argmax())
 
 
-def _interface(found: list[int], side: str, classes: ClassMap, recipe: MeasureConfig) -> Parts | str:
+def _interface(body: Mask, side: str, classes: ClassMap, recipe: MeasureConfig) -> Parts | str:
+    """Void, and void and solder, in the band above the pillar or below the pad, or why there is none."""
     wall = recipe.pillar_class if side == "pillar" else recipe.pad_class
     for name, field in ((wall, f"{side}_class"), (recipe.solder_class, "solder_class")):
         if name not in classes.names:
             return f"there is no class {name!r} among {', '.join(classes.names)}; name it in measure.{field}"
-    return _or(
-        found, f"no voxel of {recipe.solder_class} or void lies within {recipe.band_voxels} voxels of {wall}"
-    )
+    stood = body if side == "pillar" else body[::-1]
+    void, solder = _in_band(band_starts(stood, classes, wall, recipe), stood, classes, recipe)
+    reason = f"no voxel of {recipe.solder_class} or void lies within {recipe.band_voxels} voxels of {wall}"
+    return _or((void.sum(), void.sum() + solder.sum()), reason)
 
 
-def _or(found: list[int], reason: str) -> Parts | str:
-    return (found[0], found[1]) if found[1] else reason
-
-
-def _add(total: list[int], above: int, below: int) -> None:
-    total[0] += int(above)
-    total[1] += int(below)
+def _or(found: Iterable[Any], reason: str) -> Parts | str:
+    above, below = map(int, found)
+    return (above, below) if below else reason

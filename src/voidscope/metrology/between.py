@@ -177,7 +177,9 @@ class Outline:
         return found
 
     def _direction(self, off_um: Lengths) -> str:
-        """The side, or the two sides, that a place so far from the middle lies towards, e.g. ``+x`` or ``+y-x``."""
+        """The side, or the two sides, that a place so far from the middle lies towards, e.g. ``+x`` or ``+y-x``; none within half a column of it."""
+        if (2 * np.abs(off_um) < self.steps_um).all():
+            return "no one side"
         off = [0.0 if abs(o) < OBLIQUE * np.abs(off_um).max() else float(o) for o in off_um]
         return "".join(f"{'-' if o < 0 else '+'}{name}" for o, name in zip(off, self.names, strict=True) if o)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.components import mean_index, plane_counts
-from voidscope.metrology.pieces import Box, Part, Pieces
+from voidscope.metrology.pieces import Part, Pieces, Window
 from voidscope.vocabulary import ClassMap, Mask
 
 DUST = 0.01
@@ -36,7 +36,7 @@ class ClassBox:
     class_id: int
     first: tuple[int, ...]
     counts: tuple[Counts, Counts, Counts]
-    dust: tuple[tuple[Box, Part], ...] = ()
+    dust: tuple[tuple[Window, Part], ...] = ()
 
     @classmethod
     def of(cls, mask: Mask, class_id: int) -> ClassBox | None:
@@ -95,7 +95,7 @@ def _ends(counts: Counts) -> tuple[int, int]:
     return int(there[0]), int(there[-1]) + 1
 
 
-def _specks(mask: Mask, class_id: int) -> tuple[tuple[Box, Part], ...]:
+def _specks(mask: Mask, class_id: int) -> tuple[tuple[Window, Part], ...]:
     """Connected pieces of a class of less than a share `DUST` of the largest: where, and which voxels there."""
     pieces = Pieces.of(mask, [class_id])
     small = np.flatnonzero(pieces.found.n_voxels < DUST * pieces.found.n_voxels.max()).tolist()

@@ -71,13 +71,14 @@ def measure_scan(
     views: Views | None = None,
     margins: Margins | None = None,
 ) -> ScanMeasurement:
-    """`measure_mask` of a scan (z, y, x), of each of its bumps on its own box, and the verdict by `recipe.unit`.
+    """What is measured in a mask (z, y, x) of a scan, after the cleaning that the recipe asks for, and in each of its bumps on its own box, and
+    the verdict by `recipe.unit`; ids are 1..C, 0 where unlabelled.
 
     A scan that is nothing but one bump is measured once. `views` are what a model's mirror images say otherwise;
     each bump has its share of them. `margins` are how sure a model was; with them the edges that lengths are read off lie between voxels. Cleaning is done once, on the whole scan; a voxel is far
     when it is farther than `recipe.far_um` from the centres of its class in all bumps. A bump's void looks as it does in the scan, so
     its nearest neighbour may be another bump's; one that a wall between touching bumps cuts is measured as it is cut, and the wall is
-    surface to it. Raises what `measure_mask` does.
+    surface to it. Raises what `checked` does.
     """
     spacing = checked(mask, classes, spacing_um, recipe, scan)
     raw, (mask, changed) = mask, mend(mask, classes, recipe)

@@ -15,7 +15,15 @@ from voidscope.volume import Spacing, check_spacing
 def checked(
     mask: Mask, classes: ClassMap, spacing_um: Spacing | None, recipe: MeasureConfig, scan: str
 ) -> Spacing:
-    """The spacing as three plain numbers; raises what `measure_mask` does where any of these cannot be used."""
+    """The spacing as three plain numbers.
+
+    Raises
+    ------
+    NotReady : no spacing, or no class with role void.
+    VolumeError : an impossible spacing.
+    LabelError : the mask is not 3-D, holds no voxel or ids beyond the class map.
+    ConfigError : the recipe names a class that is none.
+    """
     spacing = _checked_spacing(spacing_um, scan)
     _check(mask, classes, scan)
     check_names(classes, recipe, scan)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from voidscope.config import MeasureConfig
 from voidscope.metrology.components import mean_index, plane_counts
 from voidscope.metrology.holes import air_of, grown, inside_of
+from voidscope.metrology.pieces import Part
 from voidscope.metrology.ratios import count_classes
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -21,20 +22,9 @@ from voidscope.volume import Spacing
 SLAB_VOXELS = 2**24
 """Voxels closed at once."""
 
-Part = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 Changed = Mapping[str, Mapping[str, int]]
 """Step -> class -> voxels gained, less those lost; only what changed."""
-
-
-def clean(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> tuple[Mask, Changed]:
-    """A mask (z, y, x) of one bump, cleaned by all that the recipe asks for, and what each step changed."""
-    mended, changed = mend(mask, classes, recipe)
-    centres = {
-        k: c[None] for k in _parts(classes, recipe) if (c := centre_um(mended, k, spacing_um)) is not None
-    }
-    near, far = drop_far(mended, classes, spacing_um, recipe, centres)
-    return near, {**changed, **far}
 
 
 def mend(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> tuple[Mask, Changed]:
@@ -74,12 +64,6 @@ def drop_far(
     return cleaned, {"far": _difference(mask, cleaned, classes)}
 
 
-def centre_um(mask: Mask, class_id: int, spacing_um: Spacing) -> Points | None:
-    """Mean place (z, y, x) of a class in um, the centre of the first voxel being the origin; None without a voxel of it."""
-    counts = plane_counts(mask, class_id)
-    return mean_index(counts) * spacing_um if counts[0].any() else None
-
-
 def centres_of(
     cuts: Iterable[tuple[Sequence[int], Mask]], classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig
 ) -> dict[int, Points]:
@@ -87,9 +71,11 @@ def centres_of(
     found: dict[int, list[Points]] = {}
     for first, cut in cuts:
         for k in _parts(classes, recipe):
-            centre = centre_um(cut, k, spacing_um)
-            if centre is not None:
-                found.setdefault(k, []).append(centre + np.multiply(first, spacing_um))
+            counts = plane_counts(cut, k)
+            if counts[0].any():
+                found.setdefault(k, []).append(
+                    mean_index(counts) * spacing_um + np.multiply(first, spacing_um)
+                )
     return {k: np.stack(at) for k, at in found.items()}
 
 

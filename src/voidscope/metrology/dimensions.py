@@ -344,10 +344,8 @@ def _rise(foot: _Sides, top: _Sides) -> Lengths:
     """Voxels from the first of `foot` to the last of `top` in every column that has both, else between their medians."""
     there, above = foot.last > 0, top.last > 0
     both = there & above
-    if both.any():
-        rise: Lengths = (top.last - foot.first)[both].astype(np.float64)
-        return rise
-    return np.array([np.median(top.last[above]) - np.median(foot.first[there])])
+    rise: Lengths = (top.last - foot.first)[both].astype(np.float64)
+    return rise if both.any() else np.array([np.median(top.last[above]) - np.median(foot.first[there])])
 
 
 def _edges(seen: Part) -> Lengths:

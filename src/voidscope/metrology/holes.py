@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.components import of_classes
-from voidscope.metrology.pieces import Box, Part, Pieces
+from voidscope.metrology.pieces import Part, Pieces, Window
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
@@ -33,7 +33,7 @@ class Hole:
     `leaks` of one that is not closed in.
     """
 
-    box: Box
+    box: Window
     n_voxels: int
     faces: int
     leaks: bool = False
@@ -151,7 +151,7 @@ def grown(part: Part) -> Part:
     return more
 
 
-def _faces_gained(mask: Mask, box: Box, own: Part, void_ids: Sequence[int]) -> int:
+def _faces_gained(mask: Mask, box: Window, own: Part, void_ids: Sequence[int]) -> int:
     """Faces of void with a hole, whose voxels in its box are `own`, less those without."""
     wide = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in box)
     inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))

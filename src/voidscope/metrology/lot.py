@@ -39,11 +39,6 @@ class Lot:
     repeated: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, scans: Sequence[ScanMeasurement]) -> Lot:
-        """The scans of one report."""
-        return cls(tuple(LotScan(s.scan, s) for s in scans))
-
-    @classmethod
     def once(cls, scans: Iterable[tuple[LotScan, str]]) -> Lot:
         """Scans, each with the hash of its file, empty where nobody knows it; of those with one hash the first counts."""
         kept, repeated, known = list[LotScan](), list[tuple[str, str]](), dict[str, str]()

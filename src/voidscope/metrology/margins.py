@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.components import of_classes
+from voidscope.metrology.pieces import Part
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import VoxelSource
 
@@ -30,7 +31,6 @@ ROWS = 5
 
 Odds = npt.NDArray[np.uint8]
 """Log-odds of the class of each voxel against all others, `STEPS` to 1, `UNKNOWN` where not known."""
-Part = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.float64]
 Ends = tuple[Lengths, Lengths]
 

@@ -11,8 +11,7 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.area_edges import area_edges
 from voidscope.metrology.areas import area_parts
 from voidscope.metrology.budget import Contribution, area_budget, combined, ratio_budget, volume_budget
-from voidscope.metrology.checks import checked
-from voidscope.metrology.cleaning import clean, mend
+from voidscope.metrology.cleaning import mend
 from voidscope.metrology.dimensions import Dimensions, both_ways, dimensions, stands_along
 from voidscope.metrology.margins import Known
 from voidscope.metrology.nearness import voids_of
@@ -239,41 +238,19 @@ class ScanMeasurement:
         )  # fmt: skip
 
 
-def measure_mask(
-    mask: Mask,
-    classes: ClassMap,
-    spacing_um: Spacing | None,
-    recipe: MeasureConfig,
-    scan: str,
-    views: Differences | Sequence[Sequence[int]] = (),
-) -> ScanMeasurement:
-    """Measure a mask (z, y, x) of class ids 1..C, 0 where unlabelled, after the cleaning that the recipe asks for: the figures, and what becomes
-    of the limits by them alone. Whether a bump may be no whole one is not looked for; `measure_scan` does, and gives verdicts.
+def measure_clean(
+    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
+    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
+) -> ScanMeasurement:  # fmt: skip
+    """What is measured in a mask (z, y, x) that was checked and is cleaned already, and what becomes of the limits by the figures alone:
+    whether a bump may be no whole one is not looked for; `measure_scan` does, and gives verdicts.
 
     Every ratio is one of voxel counts, so spacing does not enter it; volumes, diameters and positions are in um.
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
     ratios: they were labelled void, and leaving them out would lower the ratio by a choice made about counting.
     `views` (V, C), where a model looked at the scan several times, are the voxels that each look alone gives each class, less those of the
-    mask; their spread widens the interval.
-
-    Raises
-    ------
-    NotReady : no spacing, or no class with role void.
-    VolumeError : an impossible spacing.
-    LabelError : the mask is not 3-D, holds no voxel or ids beyond the class map.
-    ConfigError : the recipe names a class that is none.
-    """
-    spacing = checked(mask, classes, spacing_um, recipe, scan)
-    mask, changed = clean(mask, classes, spacing, recipe)
-    return replace(measure_clean(mask, classes, spacing, recipe, scan, views), cleaned=changed)
-
-
-def measure_clean(
-    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
-) -> ScanMeasurement:  # fmt: skip
-    """`measure_mask` of a mask that was checked and is cleaned already; `voids`, asked last, has its voids where somebody finds them,
-    `odds` how sure a model was of each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
+    mask; their spread widens the interval. `voids`, asked last, has its voids where somebody finds them, `odds` how sure a model was of
+    each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
     """
     counts = count_classes(mask, len(classes))
     size, boxed = sizes or both_ways(mask, classes, spacing, recipe, odds)

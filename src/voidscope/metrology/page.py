@@ -86,22 +86,32 @@ def page_of(
     `twin` is the SHA-256 of the JSON.
     """
     return template("report.html").render(
+        **filling(scans, verdicts, provenance, pictures, twin),
         gallery=[row for row in worst(scans, len(pictures)) if f"{row[0].scan}/{row[1].name}" in pictures],
-        package_map=package_map, worst_first=worst_first, largest_ratio=largest_ratio, scale=SCALE, listed_bumps=LISTED_BUMPS,
-        scans=scans, verdicts=verdicts, definitions=DEFINITIONS, listed=LISTED_VOIDS,
+        package_map=package_map, worst_first=worst_first, scale=SCALE, listed_bumps=LISTED_BUMPS, listed=LISTED_VOIDS,
         sources=list(dict.fromkeys(s.recipe.source or "not stated" for s in scans)),
         uncertainties=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage) for s in scans if s.uncertainty is not None)),
         moved=list(dict.fromkeys((s.recipe.edge_sigma, s.recipe.coverage, _moved(s.recipe)) for s in scans if s.uncertainty is not None)),
         criteria=list(dict.fromkeys((tuple(map(limits_in_words, s.recipe.criteria)), s.recipe.pass_when, s.recipe.unit) for s in scans if s.recipe.criteria)),
-        told_of=told_of, ratio_verdict=_ratio_verdict, bands=bands(scans), covered=coverage_in_words(provenance),
-        rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
-        facts={k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
-        groups={k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
-        pictures={name: base64.b64encode(png).decode() for name, png in pictures.items()},
-        twin=twin, meanings=MEANINGS, tallies=tallies, doubts=doubts_told, spreads=length_spreads, spread_words=SPREAD_IN_WORDS, bounds=bounds_in_words, pitch=lambda s: pitch_um(spots(s)),
-        lengths=LENGTHS_IN_WORDS, edges=edges_in_words, um=um, shown=shown, ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
-        touching={s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans}, countable=COUNTABLE_VOXELS, quantifiable=QUANTIFIABLE_VOXELS, grades=QUALITIES,
+        ratio_verdict=_ratio_verdict, rules=list(dict.fromkeys((s.formula, s.limit, s.recipe.rule) for s in scans)),
+        meanings=MEANINGS, pitch=lambda s: pitch_um(spots(s)), ids=_ids, colour=_colour, bar=_bar, qualities=_qualities, columns=_columns,
     )  # fmt: skip
+
+
+def filling(
+    scans: Sequence[ScanMeasurement], verdicts: Mapping[Verdict, int], provenance: Mapping[str, Any], pictures: Mapping[str, bytes], twin: str
+) -> dict[str, Any]:  # fmt: skip
+    """What a report's page and the one for paper are filled with alike, by the name it has in both."""
+    return {
+        "scans": scans, "verdicts": verdicts, "definitions": DEFINITIONS, "twin": twin, "largest_ratio": largest_ratio, "told_of": told_of,
+        "facts": {k: v for k, v in provenance.items() if not isinstance(v, Mapping)},
+        "groups": {k: v for k, v in provenance.items() if isinstance(v, Mapping) and v},
+        "pictures": {name: base64.b64encode(png).decode() for name, png in pictures.items()},
+        "bands": bands(scans), "covered": coverage_in_words(provenance), "tallies": tallies, "doubts": doubts_told, "spreads": length_spreads,
+        "spread_words": SPREAD_IN_WORDS, "bounds": bounds_in_words, "lengths": LENGTHS_IN_WORDS, "edges": edges_in_words, "um": um, "shown": shown,
+        "touching": {s.recipe.connectivity: TOUCHING[s.recipe.connectivity] for s in scans},
+        "countable": COUNTABLE_VOXELS, "quantifiable": QUANTIFIABLE_VOXELS, "grades": QUALITIES,
+    }  # fmt: skip
 
 
 def edges_in_words(scan: ScanMeasurement) -> str:

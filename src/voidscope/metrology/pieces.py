@@ -15,7 +15,7 @@ import numpy.typing as npt
 from voidscope.metrology.components import CONNECTIVITY, SLAB_VOXELS, Components, find_components, of_classes
 from voidscope.vocabulary import Mask
 
-Box = tuple[slice, slice, slice]
+Window = tuple[slice, slice, slice]
 Part = npt.NDArray[np.bool_]
 
 
@@ -47,7 +47,7 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.found.n_voxels)
 
-    def box(self, k: int) -> Box:
+    def box(self, k: int) -> Window:
         """The box of piece k."""
         z, y, x = (
             slice(int(a), int(b) + 1) for a, b in zip(self.found.first[k], self.found.last[k], strict=True)
@@ -108,7 +108,7 @@ class Pieces:
     def _extent(self, k: int) -> int:
         return int(np.prod(self.found.last[k] - self.found.first[k] + 1))
 
-    def _shared(self, k: int, j: int) -> tuple[Box, Box]:
+    def _shared(self, k: int, j: int) -> tuple[Window, Window]:
         """Where the boxes of two pieces meet, seen from the corner of either."""
         low = np.maximum(self.found.first[k], self.found.first[j])
         high = np.minimum(self.found.last[k], self.found.last[j]) + 1
@@ -117,6 +117,6 @@ class Pieces:
         )
 
 
-def _window(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> Box:
+def _window(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> Window:
     z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     return z, y, x

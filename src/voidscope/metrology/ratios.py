@@ -52,22 +52,12 @@ def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
     return tuple(found.tolist())
 
 
-def void_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, float | None]:
-    """The four ratios of volumes by formula from voxel counts (C + 1,), unlabelled first; None where undefined.
-
-    Foreground is every class but background, void included (the region of the structure). Unlabelled voxels
-    count nowhere.
-    """
-    return values_of(volume_parts(counts, classes, solder))
-
-
-def undefined_ratios(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, str]:
-    """Why each undefined ratio of volumes is undefined, by formula; the defined ones are left out."""
-    return reasons_of(volume_parts(counts, classes, solder))
-
-
 def volume_parts(counts: Sequence[int], classes: ClassMap, solder: str) -> dict[str, Parts | str]:
-    """Voxels above and below the line of each ratio of volumes, or why it is undefined, by formula."""
+    """Voxels above and below the line of each ratio of volumes, or why it is undefined, by formula.
+
+    `counts` (C + 1,) are voxels by class, unlabelled first. Foreground is every class but background, void included (the region of the
+    structure). Unlabelled voxels count nowhere.
+    """
     void, below = _total(counts, classes, Role.VOID), _denominators(counts, classes, solder)
     return {formula: n if isinstance(n, str) else (void, n) for formula, n in below.items()}
 

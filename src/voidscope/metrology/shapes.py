@@ -26,6 +26,7 @@ from itertools import combinations, product
 import numpy as np
 import numpy.typing as npt
 
+from voidscope.metrology.pieces import Part
 from voidscope.volume import Spacing
 
 COUNTED = 2**16
@@ -39,7 +40,6 @@ ROUNDING = 1e-9
 FEW_POINTS = 1024
 """So many points are compared with each other as they are; of more, only those on the convex hull."""
 
-Part = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 Vector = tuple[float, ...]

@@ -21,11 +21,10 @@ from voidscope.metrology.arrangement import Place, Points, arranged, empty_place
 from voidscope.metrology.components import labelled
 from voidscope.metrology.pieces import Pieces
 from voidscope.metrology.standing import Bases, bases_of
-from voidscope.metrology.voids import COUNTABLE_VOXELS
+from voidscope.metrology.voids import COUNTABLE_VOXELS, Box
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role
 from voidscope.volume import Spacing
 
-Edges = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 Place3 = tuple[float, float, float]
 Meetings = dict[int, Counter[int]]
 """The structures that one meets, by their indices: over how many voxel faces, by the class that it has there."""
@@ -51,7 +50,7 @@ class Structure:
     size_voxels: int
     centroid_um: Place3
     centroid_voxel: Place3
-    box: Edges
+    box: Box
     touches_border: bool
 
     def entry(self) -> dict[str, Any]:
@@ -276,7 +275,7 @@ class _Bodies:
         return found
 
     def cut(
-        self, k: int, numbers: npt.NDArray[Any], part: int, box: Edges
+        self, k: int, numbers: npt.NDArray[Any], part: int, box: Box
     ) -> tuple[tuple[int, int, int], Mask]:
         """First voxel and mask of a box, a voxel wider, that shows one structure of a piece alone."""
         mask, corner = self.pieces.mask, self.pieces.found.first[k].tolist()

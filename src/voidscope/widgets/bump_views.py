@@ -225,23 +225,26 @@ class LotView(QWidget):
         _alone(self, self.of, self.plot, self.again)
         self.of.currentIndexChanged.connect(lambda _: self._draw())
 
-    def setValue(self, scans: Sequence[ScanMeasurement]) -> None:
-        """Show some scans as a lot."""
-        self._lot = Lot.of(scans)
+    def setValue(self, lot: Lot) -> None:
+        """Show a lot."""
+        self._lot = lot
         self._draw()
-        again = [f"{name} ({failed} of {of})" for name, failed, of in self._lot.recurring()]
+        again = [f"{name} ({failed} of {of})" for name, failed, of in lot.recurring()]
         fails = (
             f"Fails in several scans: {named(again, TOLD)}."
             if again
             else "No place fails in more than one scan."
         )
-        out = len(self._lot.left_out())
-        left = f"{out} of {len(scans)} scans {'is' if out == 1 else 'are'} left out." if out else ""
-        self.again.setText(f"{fails} {left}".strip())
+        out, copies = len(lot.left_out()), len(lot.repeated)
+        left = f"{out} of {len(lot.scans)} scans {'is' if out == 1 else 'are'} left out." if out else ""
+        once = f"{copies} {'scan is a copy of another and does' if copies == 1 else 'scans are copies of others and do'} not count."
+        self.again.setText(" ".join(filter(None, (fails, left, once if copies else ""))))
         of_which = (
             "Grid places that fail in more than one scan (scans in which it fails, of those that have it)."
         )
-        self.again.setToolTip(f"{of_which} {self._lot.left_out_in_words()}".strip())
+        self.again.setToolTip(
+            " ".join(filter(None, (of_which, lot.left_out_in_words(), lot.repeated_in_words())))
+        )
 
     def _draw(self) -> None:
         ratio = self.of.currentIndex() == 0

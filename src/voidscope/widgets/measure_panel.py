@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError, named
-from voidscope.metrology import ScanMeasurement, Void, spot
+from voidscope.metrology import Lot, Report, ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
 from voidscope.metrology.page import micrometres, shown
 from voidscope.metrology.voids import QUANTIFIABLE_VOXELS
@@ -103,7 +103,8 @@ class MeasurePanel(QWidget):
     def refresh(self) -> None:
         """Rebuild from the project's last report."""
         self._show_recipe()
-        measured = self._measured()
+        report = self._report()
+        measured, lot = ((), Lot(())) if report is None else (report.scans, report.lot)
         chosen = self._layers.scan or self.scans.currentText().split("  ")[-1]
         self.scans.blockSignals(True)
         self.scans.clear()
@@ -112,7 +113,7 @@ class MeasurePanel(QWidget):
         self.scans.setCurrentIndex(names.index(chosen) if chosen in names else 0)
         self.scans.blockSignals(False)
         self.worst.setValue(measured)
-        self.lot.setValue(measured)
+        self.lot.setValue(lot)
         self._show_scan()
         self._ask_spacing()
         self.gauge.refresh()
@@ -181,12 +182,15 @@ class MeasurePanel(QWidget):
             except VoidscopeError as error:
                 self._runner.failed.emit(str(error))
 
-    def _measured(self) -> tuple[ScanMeasurement, ...]:
+    def _report(self) -> Report | None:
         try:
-            report = self._project.report
+            return self._project.report
         except VoidscopeError as error:  # damaged or of an older layout: the project opens all the same
             self._runner.failed.emit(str(error))
-            return ()
+            return None
+
+    def _measured(self) -> tuple[ScanMeasurement, ...]:
+        report = self._report()
         return report.scans if report is not None else ()
 
     def _current(self) -> ScanMeasurement | None:
