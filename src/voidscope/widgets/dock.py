@@ -65,8 +65,7 @@ class Voidscope(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self.runner = Runner(self)
+        self._viewer, self.runner = napari_viewer, Runner(self)
         self.jobs = JobBar(self.runner)
         self.keys, self.doctor = Keys(napari_viewer), Doctor(self)
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
