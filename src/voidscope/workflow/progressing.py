@@ -193,7 +193,8 @@ def _forecast(
     """The forecast, or what it takes."""
     told = [(r, v) for r in curve if (v := r.void if figure == "void IoU" else r.miou) is not None]
     if told and told[-1][1] < LEAST_FIGURE:
-        return None, f"There is no forecast: cycle {told[-1][0].number} has a {figure} of {told[-1][1]:.3f}."
+        why = f"cycle {told[-1][0].number} has a {figure} of {told[-1][1]:.3f}"
+        return None, f"There is no forecast: {why}; label slices that show voids, and train again."
     told = [(r, v) for r, v in told if v >= LEAST_FIGURE]
     found = forecast([r.n_labelled for r, _ in told], [v for _, v in told], batch) if told else None
     if found is not None:
