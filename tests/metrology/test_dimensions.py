@@ -90,6 +90,23 @@ def test_upright_square_pillars_are_counted(wide: tuple[int, int], corner: int) 
     assert measured(pillar(inside)).pillar_width_um == max(wide)
 
 
+@pytest.mark.parametrize("shape", ["octagon", "rounded", "half", "flat", "star"])
+@pytest.mark.parametrize("radius", [20, 24, 32])
+def test_pillars_that_are_no_ellipses_are_counted(shape: str, radius: int) -> None:
+    y, x = np.indices((90, 90)) - 44.5
+    r, a, b = float(radius), abs(y), abs(x)
+    corner = np.hypot(np.maximum(a - r / 8, 0), np.maximum(b - r / 8, 0)) <= r * 7 / 8
+    inside = {
+        "octagon": (a <= r) & (b <= r) & (a + b <= r * np.sqrt(2)),
+        "rounded": corner,
+        "half": (np.hypot(y, x) <= r) & (x > 0),
+        "flat": (np.hypot(y, x) <= r) & (y > -0.8 * r),
+        "star": np.hypot(y, x) <= r * (1 + 0.15 * np.cos(4 * np.arctan2(y, x))),
+    }[shape]
+    at = np.argwhere(inside)
+    assert measured(pillar(inside)).pillar_width_um == max(np.ptp(at, axis=0)) + 1
+
+
 def test_a_logic_bump_has_no_pad_and_its_bond_line_ends_with_the_solder() -> None:
     found = measured(bump(pad=None))
     assert (found.blt_um, found.pad_misalignment_um) == (28, None)

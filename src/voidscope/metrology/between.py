@@ -26,8 +26,10 @@ ROUND = 0.95
 """A pillar narrower at some angle than this share of its width less a voxel is neither round nor an upright square."""
 STRAIGHT = 0.89
 """A pillar that fills so much of its box has straight sides: a square fills all of it, an ellipse pi / 4."""
-UNLIKE = 1.5
-"""Columns between the width of an ellipse and what is counted along the axes from which on a pillar is none."""
+ELLIPSE = 0.12
+"""Columns for each column of its circumference by which an outline may differ from an ellipse and be one: discs on a grid differ by up to 0.1."""
+NARROWEST = 8
+"""Columns across; a narrower outline may as well be a square's."""
 OBLIQUE = float(np.tan(np.pi / 8))
 """What lies so much nearer along one axis than along the other is told by that other alone."""
 
@@ -75,13 +77,15 @@ class Outline:
         Of edges that do not lie between voxels a disc reads up to a voxel too wide or too narrow, by where it lies on the grid. Where the
         outline is an ellipse, four standard deviations of the places of its columns are its widths, and tell them to half a voxel.
         """
-        counted = np.array([np.median(np.ptp(e, axis=1)) for e in edges])
-        at = np.argwhere(self.inside)
-        if self.curved and not between_voxels:
+        widths = np.array([np.median(np.ptp(e, axis=1)) for e in edges])
+        if not between_voxels and self.inside.any():
+            at = np.argwhere(self.inside)
             oval = 4 * at.std(axis=0)
-            if (np.abs(oval - counted) <= UNLIKE).all():
-                counted = oval
-        return float(np.max(counted * self.steps_um))
+            off = (np.indices(self.inside.shape).T - at.mean(axis=0)) / np.maximum(oval / 2, 0.5)
+            differs = np.count_nonzero(((off**2).sum(axis=-1).T <= 1) != self.inside)
+            fits = oval.min() >= NARROWEST and differs <= ELLIPSE * np.pi * oval.mean()
+            widths = oval if fits else widths
+        return float(np.max(widths * self.steps_um))
 
     def least_width_um(self, width_um: float) -> float | None:
         """The width at the angle where it is least, where that is clearly less than `width_um`, the larger along the axes; None of round and

@@ -100,7 +100,8 @@ def decided(found: ScanMeasurement) -> ScanMeasurement:
     empty = named(p.name for p in free)
     reason = f"{reason}; no bump at {empty}" if empty else reason
     found = replace(found, verdict=verdict, reason=reason, doubts=told)
-    return replace(found, reason=f"{reason}{wholeness_untold(found)}") if found.bumps else found
+    untold = wholeness_untold(found) if found.bumps else ""
+    return found if untold in reason else replace(found, reason=f"{reason}{untold}")
 
 
 def wholeness_untold(found: ScanMeasurement) -> str:
