@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -537,6 +539,19 @@ def test_what_is_loaded_is_set_aside_once_and_never_a_person_s_layers(
     monkeypatch.setattr("voidscope.widgets.dock.gc", stands_in)
     _set_aside(SimpleNamespace(layers=layers))
     assert done == ["collect", "freeze"] * times
+
+
+def test_a_project_that_was_closed_is_freed_though_what_is_loaded_is_set_aside(
+    dock: Any, qtbot: Any, project: Project
+) -> None:
+    dock._sets_aside, views = True, [weakref.ref(dock.view)]
+    for _ in range(2):
+        dock.show_project(project)
+        qtbot.wait(50)  # Qt deletes the old view
+        dock._show_machine((Finding("processor", "one of a test"),))
+        views.append(weakref.ref(dock.view))
+    assert [view() is None for view in views] == [True, True, False]
+    gc.unfreeze()
 
 
 def test_the_dock_has_its_place_also_after_other_docks(dock: Any, qtbot: Any, project: Project) -> None:

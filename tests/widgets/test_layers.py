@@ -123,6 +123,29 @@ def test_planes_face_the_person(bench: Bench, tmp_path: Path) -> None:
     assert bench.project.image(SliceKey("flat", 6)).shape == (40, 30)
 
 
+@pytest.mark.parametrize("n_slices", [1, 3])
+def test_the_slider_goes_no_farther_than_the_scan_in_view(
+    bench: Bench, qtbot: Any, tmp_path: Path, n_slices: int
+) -> None:
+    plane = bench.project.scan("a").plane
+    for name, n in (("long", 40), ("short", n_slices), ("other", n_slices + 1)):
+        shape = [24, 24, 24]
+        shape[plane.axis] = n
+        execute(
+            add_scans(bench.project, [write_scan(tmp_path / f"{name}.tif", shape=tuple(shape))], plane=plane)
+        )
+    add_cycle(bench.project)
+    predict(bench.project, "long")
+    for scan, n in (("long", 40), ("other", n_slices + 1), ("short", n_slices), ("other", n_slices + 1)):
+        bench.layers.jump(key := SliceKey(scan, 0), (3, 4))
+        qtbot.waitUntil(lambda k=key: bench.layers.key == k, timeout=60_000)
+        low, high, step = bench.viewer.dims.range[plane.axis]
+        assert (round(low / step), round(high / step)) == (0, n - 1), scan
+    bench.layers.marks.hide()
+    low, high, step = bench.viewer.dims.range[plane.axis]
+    assert (round(low / step), round(high / step)) == (0, n - 1)
+
+
 def test_slices_appear_as_they_are_predicted_and_can_be_accepted_before_the_rest(bench: Bench) -> None:
     add_cycle(bench.project)
     key, mask = SliceKey("a", 3), np.full((24, 20), 2, np.uint8)

@@ -252,7 +252,7 @@ class Voidscope(QWidget):
 
     def _show_machine(self, found: tuple[Finding, ...]) -> None:
         if self._sets_aside and all(map(role_of, self._viewer.layers)):
-            gc.freeze()  # what came with torch
+            _freeze()  # what came with torch
         self.device.setText(f"runs on {line(found)}")
         self.device.setToolTip("\n".join(map(told, found)))
         self.panel.setValue((*found, key_finding(self.keys.clashes())))
@@ -369,9 +369,14 @@ def _set_aside(viewer: Any) -> bool:
     """
     if viewer.layers or gc.get_freeze_count():
         return False
+    _freeze()
+    return True
+
+
+def _freeze() -> None:
+    """Let the collector leave alone what is there, but for what nobody holds, such as a project that was closed: that would never be freed."""
     gc.collect()
     gc.freeze()
-    return True
 
 
 def _cycle(project: Project, cycle: Cycle) -> list[str]:

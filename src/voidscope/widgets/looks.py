@@ -37,11 +37,11 @@ def is_idle(layer: Any) -> bool:
     return IDLE in layer.metadata
 
 
-def put_away(layer: Any, nothing: Any) -> None:
-    """Hide a layer that has nothing to show, and let go of its data."""
-    layer.metadata = {**layer.metadata, IDLE: layer.visible}
-    _turn(layer, False)
-    layer.data = nothing
+def idle(layer: Any) -> None:
+    """Hide a layer that has nothing to show, if it is not hidden so already."""
+    if not is_idle(layer):
+        layer.metadata = {**layer.metadata, IDLE: layer.visible}
+        _turn(layer, False)
 
 
 def take_up(layer: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from voidscope.project import ScanRecord
-from voidscope.widgets.looks import KEPT, Looks, is_idle, put_away, role_of, take_up
+from voidscope.widgets.looks import KEPT, Looks, idle, is_idle, role_of, take_up
 from voidscope.widgets.result_layers import RESULTS
 from voidscope.widgets.slice_view import lengths, place, units
 
@@ -37,8 +37,7 @@ class OwnLayers:
         """Add a layer in its scan's place, with the look a person gave the one before it; one that is put away is taken up."""
         record, layer = self._record(), self._any(role)
         if layer is not None:
-            layer.data = data  # while it is hidden, so that it is drawn once
-            place(layer, record)
+            _fill(layer, data, record)  # while it is hidden, so that it is drawn once
             if "edge_width" in look:
                 layer.edge_width = look["edge_width"]
             take_up(layer)
@@ -70,10 +69,11 @@ class OwnLayers:
         layer.contrast_limits = self.looks.contrast(record.name, limits)
 
     def put_away(self, role: str) -> None:
-        """Hide our layer with this role until there is something to show again."""
-        layer = self.find(role)
+        """Hide our layer with this role until there is something to show again; sliders go as far as it reaches, so no farther than the scan."""
+        layer = self._any(role)
         if layer is not None:
-            put_away(layer, _nothing(layer, self._record().shape))
+            idle(layer)
+            _fill(layer, _nothing(layer, self._record().shape), self._record())
 
     def clear(self, scan: str) -> None:
         """Take all out of the viewer and remember how they were set for a scan."""
@@ -90,6 +90,16 @@ class OwnLayers:
 
     def _any(self, role: str) -> Any:
         return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
+
+
+def _fill(layer: Any, data: Any, record: ScanRecord) -> None:
+    """Give a layer data of a scan; how far a hidden one reached before napari forgets only when its scale is set."""
+    old = np.shape(layer.data)
+    layer.data = data
+    if layer.visible or np.shape(data) == old == record.shape:
+        place(layer, record)
+    else:
+        layer.scale = lengths(record)
 
 
 def _nothing(layer: Any, shape: tuple[int, int, int]) -> Any:
