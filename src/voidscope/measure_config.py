@@ -65,6 +65,13 @@ class Criterion(Section):
                 _fraction(tree.get(name), f"{name} of {tree['measure']}")
         return tree
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether whatever is measured keeps it: a fraction at most 1, or what is never negative at least 0."""
+        most = self.at_most is None or (is_fraction(self.measure) and self.at_most == 1)
+        signed = self.measure.startswith("solder_protrusion")
+        return most and (self.at_least is None or (self.at_least == 0 and not signed))
+
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
         if self.at_most is None and self.at_least is None:
@@ -187,9 +194,15 @@ class MeasureConfig(Section):
 
     @model_validator(mode="after")
     def _can_fail(self) -> Self:
-        if self.limit == 1 and (not self.criteria or self.pass_when == "any criterion passes"):
+        any_one = self.pass_when == "any criterion passes"
+        if self.limit == 1 and (not self.criteria or any_one):
             raise ValueError(
                 "a limit of 1 is 100 %, which every scan keeps; for 1 % write 0.01. It may stand only beside further criteria that must all pass"
+            )
+        kept = next((c.measure for c in self.criteria if c.says_nothing), "")
+        if any_one and kept:
+            raise ValueError(
+                f"every scan keeps the limit on {kept}, and one criterion is enough to pass; give one that can fail, or leave it out"
             )
         return self
 

@@ -116,3 +116,26 @@ def test_a_limit_of_all_is_refused_where_nothing_else_decides() -> None:
     assert MeasureConfig(limit=1, criteria=beside).limit == 1
     with pytest.raises(ValueError, match="beside further criteria that must all pass"):
         MeasureConfig(limit=1, criteria=beside, pass_when="any criterion passes")
+
+
+@pytest.mark.parametrize(
+    ("said", "nothing"),
+    [
+        ({"measure": "projected area", "at_most": 1.0}, True),
+        ({"measure": "largest_void_share", "at_most": 1.0, "at_least": 0.0}, True),
+        ({"measure": "void_count", "at_least": 0.0}, True),
+        ({"measure": "blt_um", "at_least": 0.0}, True),
+        ({"measure": "void_count", "at_most": 1.0}, False),
+        ({"measure": "blt_um", "at_least": 0.0, "at_most": 30.0}, False),
+        ({"measure": "solder_protrusion_um", "at_least": 0.0}, False),
+        ({"measure": "worst slice", "at_most": 0.99}, False),
+    ],
+)
+def test_where_one_criterion_is_enough_each_can_fail(said: dict[str, object], nothing: bool) -> None:
+    criteria = (Criterion(**said),)
+    assert MeasureConfig(criteria=criteria).criteria == criteria  # among others it does no harm
+    if nothing:
+        with pytest.raises(ValueError, match=f"every scan keeps the limit on {said['measure']}"):
+            MeasureConfig(criteria=criteria, pass_when="any criterion passes")
+    else:
+        assert MeasureConfig(criteria=criteria, pass_when="any criterion passes")

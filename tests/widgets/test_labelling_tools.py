@@ -135,8 +135,13 @@ def test_nothing_is_done_to_a_slice_that_a_solid_hides(bench: Bench, panel: Labe
         bench.told.clear()
         act()
         assert [t[:30] for t in bench.told] == ["The scan is shown in 3-D, wher"]
-    assert KEY not in bench.project.labels and KEY not in bench.layers.rejections
     bench.viewer.dims.ndisplay = 2
+    bench.viewer.add_image(np.zeros((24, 40, 20)), scale=bench.find("image").scale)
+    bench.viewer.dims.set_current_step(1, 30)
+    panel.rest_is_background()
+    assert bench.told[-1].startswith("The slider is beyond a, as another layer is larger")
+    assert KEY not in bench.project.labels and KEY not in bench.layers.rejections
+    bench.layers.jump(KEY)
     panel.accept_shown()
     assert bench.project.labels.get(KEY).all()
 

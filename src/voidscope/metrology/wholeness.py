@@ -16,6 +16,7 @@ from voidscope.metrology.bodies import DUST, ClassBox
 from voidscope.metrology.components import columns_of, find_components, mean_index, of_classes, plane_counts
 from voidscope.metrology.dimensions import AXES, PAD_SHARE
 from voidscope.metrology.measurement import ScanMeasurement
+from voidscope.metrology.pieces import Part
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask, Role
 from voidscope.volume import Spacing
@@ -24,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 
 THREAD = 0.1
 """A joint with less than this share of the pillar's usual section somewhere may be open, and a few voxels that a model mistook close it."""
+CAP = 0.4
+"""How wide solder is, as a share of the pillar's usual section, beyond which a dome's end is not looked at for cracks that tilt."""
 OBLONG = 1.5
 """A pillar so many times longer than it is wide may be two: two round ones that touch come to 2.2, one that leans by 15 degrees to 1."""
 SLANTED_DEG = 15.0
@@ -52,7 +55,7 @@ def of_its_own(
     level = _usual(counts[pillar])
     parted = _parted(found, was) if _may_part(found, up, solid + void) else ""
     section = int(counts[pillar][level])
-    thread = parted or _thread(solid / section, up, first) or _broken(found, was, axis, section)
+    thread = parted or _thread(solid / section, up, first) or _broken(found, was, axis, solid, section, first)
     told = (
         thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
         _oblong(found, mask, up, level), *_two_bodies(found, mask, up),
@@ -99,40 +102,44 @@ def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> st
     )
 
 
-def _broken(found: ScanMeasurement, mask: Mask, axis: str, section: int) -> str:
-    """Of a bump in which solid runs without a gap from pillar to pad, or to solder where there is no pad, in less than `THREAD` of its pillar's
-    usual section.
+def _broken(
+    found: ScanMeasurement, mask: Mask, axis: str, solid: Ints, section: int, first: Sequence[int]
+) -> str:
+    """Of a bump in which, somewhere between two levels, less than `THREAD` of the section there runs straight through in solid.
 
-    No crack from side to side leaves such columns, however it runs and steps, but where something holds it; they are so many ways through
-    that share nothing.
+    No crack from side to side leaves such columns, however it steps or tilts, but where something holds it; they are so many ways through
+    that share nothing. Looked at are runs of levels a third as long as the pillar is wide, three at a time, from its foot to the end of its
+    pad, or of solder that is `CAP` of the pillar or more: a dome's end may be hollow. The section is that of the narrowest run where it is
+    widest, for a crack takes some of it away. `solid` is counted of each level of the mask, and `section` is the pillar's usual one.
     """
-    classes, recipe, up = found.classes, found.recipe, AXES.index(axis[-1])
-    padded = found.dimensions.pad_misalignment_um is not None
-    top = recipe.pad_class if padded else recipe.solder_class
-    levels = np.moveaxis(mask, up, 0)[:: -1 if axis.startswith("-") else 1]
-    whole = _unbroken(
-        levels, classes.id_of(recipe.pillar_class), classes.id_of(top), classes.ids_with_role(Role.FOREGROUND)
-    )
-    if whole >= THREAD * section:
+    up, turned = AXES.index(axis[-1]), axis.startswith("-")
+    levels, counts = np.moveaxis(mask, up, 0)[:: -1 if turned else 1], solid[:: -1 if turned else 1]
+    end = CAP if found.dimensions.pad_misalignment_um is None else THREAD
+    low, high = np.flatnonzero(counts >= THREAD * section)[0], np.flatnonzero(counts >= end * section)[-1] + 1
+    across, rise = np.delete(found.spacing_um, up), found.spacing_um[up]
+    step = max(1, round(float(np.sqrt(section * np.prod(across))) / rise / 3))
+    starts, ids = range(low, high, step), found.classes.ids_with_role(Role.FOREGROUND)
+    runs = [slice(k, min(k + step, high)) for k in starts]
+    through, widest = [_through(levels[run], ids) for run in runs], [int(counts[run].max()) for run in runs]
+    least, worst = 1.0, low
+    for k in range(max(1, len(runs) - 2)):
+        n = np.count_nonzero(np.logical_and.reduce(through[k : k + 3]))
+        least, worst = min((least, worst), (n / min(widest[k : k + 3]), starts[k]))
+    if least >= THREAD:
         return ""
+    ends = [len(counts) - 1 - z if turned else z for z in (worst, min(worst + 3 * step, high) - 1)]
     return (
-        f"solid runs straight from its {recipe.pillar_class} to its {top} in {100 * whole / section:.2g} % of its pillar's section alone: "
-        "it may be an open joint, however the crack runs, that a thread closes; look at it"
+        f"from {AXES[up]} = {min(ends) + first[up]} to {max(ends) + first[up]} solid runs straight through in no more than {100 * least:.2g} % "
+        "of the section there: it may be an open joint, however the crack runs, that a thread closes; look at it"
     )
 
 
-def _unbroken(levels: Mask, foot: int, top: int, solid_ids: Sequence[int]) -> int:
-    """Columns of a mask (L, h, w) with a voxel of class `foot` and one of class `top` and nothing but solid from the first of the one to the last
-    solid voxel.
-    """
-    begun, ended, gap, reaches = np.zeros((4, *levels.shape[1:]), bool)
+def _through(levels: Mask, solid_ids: Sequence[int]) -> Part:
+    """Which columns (h, w) of some levels are solid all through."""
+    found = np.ones(levels.shape[1:], bool)
     for level in levels:
-        solid = of_classes(level[None], solid_ids)[0]
-        begun |= level == foot
-        gap |= ended & solid
-        ended |= begun & ~solid
-        reaches |= begun & (level == top)
-    return int(np.count_nonzero(reaches & ~gap))
+        found &= of_classes(level[None], solid_ids)[0]
+    return found
 
 
 def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:

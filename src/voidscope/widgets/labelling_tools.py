@@ -251,7 +251,7 @@ class LabellingTools(QWidget):
         if keys:
             where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
             self._told.emit(
-                f"Proposed labels for {len(keys)} slices, {where}; U goes to the next of them, A accepts it and goes on."
+                f"Proposed labels for {len(keys)} slice{'s' if len(keys) > 1 else ''}, {where}; U goes to the next, A accepts it and goes on."
             )
         else:
             self._told.emit("Nothing was proposed: every slice there is labelled, or has a stroke in it.")

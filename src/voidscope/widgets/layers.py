@@ -38,7 +38,6 @@ from voidscope.widgets.solid_view import SolidView
 BRUSH_PX = 4
 
 OPENED = "{} is being opened; wait until it is in view."
-SOLID = "The scan is shown in 3-D, where no slice is in view; turn back to slices first (3-D in Measure, or the square below napari's layer list)."
 
 
 class ScanLayers(QObject):
@@ -102,7 +101,7 @@ class ScanLayers(QObject):
     def waits(self) -> str:
         """Why nothing meant for a slice is done to the one in view: another is gone to, whose scan is being opened, or none is seen; else empty."""
         goal = self.ahead.goal
-        return OPENED.format(goal) if goal else SOLID if self._view.solid else ""
+        return OPENED.format(goal) if goal else self._view.unseen(self.record, self.find("image"))
 
     @property
     def chosen_class(self) -> int:

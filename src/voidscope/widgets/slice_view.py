@@ -11,6 +11,8 @@ from voidscope.volume import Spacing
 
 CLOSE_UP_PX = 256
 """A jump zooms in on slices larger than this; smaller ones stay whole in view."""
+SOLID = "The scan is shown in 3-D, where no slice is in view; turn back to slices first (3-D in Measure, or the square below napari's layer list)."
+BEYOND = "The slider is beyond {}, as another layer is larger; move it back to a slice of the scan first."
 
 
 class SliceView:
@@ -29,6 +31,15 @@ class SliceView:
     def solid(self) -> bool:
         """Whether the volume is shown in 3-D."""
         return int(self._viewer.dims.ndisplay) == 3
+
+    def unseen(self, record: ScanRecord | None, layer: Any) -> str:
+        """Why no slice of a scan is in view, `layer` being one of its layers; empty where one is."""
+        if self.solid:
+            return SOLID
+        if record is None or layer is None:
+            return ""
+        at = float(layer.world_to_data(self._viewer.dims.point)[record.plane.axis])
+        return "" if -0.5 <= round(at, 3) <= record.n_slices - 0.5 else BEYOND.format(record.name)
 
     def face(self, record: ScanRecord, index: int) -> None:
         """Show slices along the scan's plane, in 2-D, whole, starting with this one."""
