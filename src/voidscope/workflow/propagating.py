@@ -147,7 +147,7 @@ def _gaps(project: Project, scan: str) -> list[tuple[int, int]]:
 def _no_gap(project: Project, key: SliceKey) -> str:
     labelled = project.labels.of(key.scan)
     if len(labelled) < 2:
-        return f"{key.scan} has {len(labelled) or 'no'} labelled {'slice' if len(labelled) == 1 else 'slices'}; interpolating needs two, with others between them."
+        return f"{key.scan} has {len(labelled)} labelled slice{'' if len(labelled) == 1 else 's'}; interpolating needs two, with others between them."
     return (
         f"{key} lies in no gap between labelled slices of {key.scan}; go to one, or label a slice farther on."
     )
