@@ -71,9 +71,13 @@ class OwnLayers:
     def put_away(self, role: str) -> None:
         """Hide our layer with this role until there is something to show again; sliders go as far as it reaches, so no farther than the scan."""
         layer = self._any(role)
-        if layer is not None:
+        if layer is None:
+            return
+        nothing = _nothing(layer, (record := self._record()).shape)
+        if not is_idle(layer) or layer.data.shape != nothing.shape:
             idle(layer)
-            _fill(layer, _nothing(layer, self._record().shape), self._record())
+            _fill(layer, nothing, record)
+        place(layer, record)
 
     def clear(self, scan: str) -> None:
         """Take all out of the viewer and remember how they were set for a scan."""
