@@ -107,6 +107,13 @@ def test_pillars_that_are_no_ellipses_are_counted(shape: str, radius: int) -> No
     assert measured(pillar(inside)).pillar_width_um == max(np.ptp(at, axis=0)) + 1
 
 
+def test_a_pillar_whose_levels_are_not_alike_has_their_median_width() -> None:
+    away = np.hypot(*(np.indices((60, 60)) - 29.5))
+    mask = pillar(away <= 16)
+    mask[4:8][:, away > 10] = BACKGROUND  # half of its levels
+    assert measured(mask).pillar_width_um == 26
+
+
 def test_a_logic_bump_has_no_pad_and_its_bond_line_ends_with_the_solder() -> None:
     found = measured(bump(pad=None))
     assert (found.blt_um, found.pad_misalignment_um) == (28, None)

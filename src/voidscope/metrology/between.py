@@ -28,6 +28,8 @@ STRAIGHT = 0.89
 """A pillar that fills so much of its box has straight sides: a square fills all of it, an ellipse pi / 4."""
 ELLIPSE = 0.12
 """Columns for each column of its circumference by which an outline may differ from an ellipse and be one: discs on a grid differ by up to 0.1."""
+UNLIKE = 1.5
+"""Columns by which the width of an ellipse may be off what is counted, a disc being counted up to one off."""
 NARROWEST = 8
 """Columns across; a narrower outline may as well be a square's."""
 OBLIQUE = float(np.tan(np.pi / 8))
@@ -84,6 +86,7 @@ class Outline:
             off = (np.indices(self.inside.shape).T - at.mean(axis=0)) / np.maximum(oval / 2, 0.5)
             differs = np.count_nonzero(((off**2).sum(axis=-1).T <= 1) != self.inside)
             fits = oval.min() >= NARROWEST and differs <= ELLIPSE * np.pi * oval.mean()
+            fits &= np.abs(oval - widths).max() <= UNLIKE  # else its levels are not alike
             widths = oval if fits else widths
         return float(np.max(widths * self.steps_um))
 
