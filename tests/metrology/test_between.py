@@ -294,7 +294,9 @@ def test_a_lean_is_another_reading(degrees: float, towards: float) -> None:
         assert most(beyond) == pytest.approx(1 + 22 * np.tan(tilt), abs=1)
 
 
-def test_simulated_bumps_have_something_between_their_sides_only_where_solder_is_pressed_out() -> None:
+def test_simulated_bumps_are_whole_and_have_something_between_their_sides_only_where_solder_is_pressed_out() -> (
+    None
+):
     ids = np.array([BACKGROUND, PILLAR, SOLDER, VOID, PAD], np.uint8)
     pressed = []
     for seed in (*range(24), 34, 148):
@@ -303,7 +305,9 @@ def test_simulated_bumps_have_something_between_their_sides_only_where_solder_is
         frame, form = random_frame(shape, 2.0, 1.5, rng), random_form(kind, shape, Forms(), rng)
         bodies = bodies_of(form, frame)
         voids = plain_voids(bodies["solder"], frame, form, 1.0, rng)
-        beyond, lacking, least = between(ids[assembled(bodies, voids).labels])
+        made = ids[assembled(bodies, voids).labels]
+        beyond, lacking, least = between(made)
+        assert not any("solid runs" in d for b in measured(made).bumps for d in b.measured.doubts)
         assert lacking is least is None
         pressed += [seed] * (beyond is not None)
     assert pressed == [34, 148]  # a fifth of the radius and more, at 64 and 114 degrees
