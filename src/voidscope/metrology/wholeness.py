@@ -25,8 +25,8 @@ Ints = npt.NDArray[np.int64]
 
 THREAD = 0.1
 """A joint with less than this share of the pillar's usual section somewhere may be open, and a few voxels that a model mistook close it."""
-CAP = 0.4
-"""Share of the pillar's usual section from which on a level is more than an end that is cut obliquely, or that of a dome."""
+END = 0.6
+"""A level with less than this share of the widest near it is an end that is cut obliquely, or that of a dome."""
 OBLONG = 1.5
 """A pillar so many times longer than it is wide may be two: two round ones that touch come to 2.2, one that leans by 15 degrees to 1."""
 SLANTED_DEG = 15.0
@@ -108,17 +108,18 @@ def _broken(
     """Of a bump in which, somewhere between two levels, less than `THREAD` of the section there runs straight through in solid.
 
     No crack from side to side leaves such columns, however it steps or tilts, but where something holds it; they are so many ways through
-    that share nothing. Looked at are runs of levels a third as long as the pillar is wide, three at a time, from the first level to the last
-    that is `CAP` of the pillar or more: ends are cut obliquely where a bump leans, and a dome's may be hollow. The section is that of the
-    narrowest run where it is widest, for a crack takes some of it away. `solid` is counted of each level of the mask, and `section` is the
-    pillar's usual one.
+    that share nothing. Looked at are runs of levels a third as long as the pillar is wide, three at a time, but for the ends, which are cut
+    obliquely where a bump leans, and may be hollow in a dome. The section is that of the narrowest run where it is widest, for a crack takes
+    some of it away. `solid` is counted of each level of the mask, and `section` is the pillar's usual one.
     """
     up, turned = AXES.index(axis[-1]), axis.startswith("-")
     levels, counts = np.moveaxis(mask, up, 0)[:: -1 if turned else 1], solid[:: -1 if turned else 1]
-    whole = np.flatnonzero(counts >= CAP * section)
-    low, high = int(whole[0]), int(whole[-1]) + 1
     across, rise = np.delete(found.spacing_um, up), found.spacing_um[up]
     step = max(1, round(float(np.sqrt(section * np.prod(across))) / rise / 3))
+    thick = np.flatnonzero(counts >= THREAD * section)
+    foot, head = counts[thick[0] :][:step], counts[: thick[-1] + 1][::-1][:step]
+    low = int(thick[0] + (foot >= END * foot.max()).argmax())
+    high = int(thick[-1] + 1 - (head >= END * head.max()).argmax())
     starts, ids = range(low, high, step), found.classes.ids_with_role(Role.FOREGROUND)
     runs = [slice(k, min(k + step, high)) for k in starts]
     through, widest = [_through(levels[run], ids) for run in runs], [int(counts[run].max()) for run in runs]
