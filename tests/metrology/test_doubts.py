@@ -169,7 +169,7 @@ def test_a_joint_that_void_parts_is_never_passed_however_the_crack_runs(
     own[((off == 0) | (off == 1)) & (own > BACKGROUND)] = VOID
     found = measured(mask, limit=0.2, unit=unit)
     assert verdicts(found) == ["PASS", "REVIEW"] and found.verdict is Verdict.REVIEW
-    assert "void parts it into 2 pieces" in found.reason
+    assert "it is parted into 2 solid pieces that share no face" in found.reason
 
 
 def test_two_voids_that_part_a_joint_together_are_told() -> None:
@@ -177,7 +177,7 @@ def test_two_voids_that_part_a_joint_together_are_told() -> None:
     mask = row(1)
     own = place(mask, 0)
     own[17], own[17, :, 7:9] = VOID, BACKGROUND
-    assert "void parts it into 2 pieces" in told(measured(mask, limit=0.2))[0]
+    assert "it is parted into 2 solid pieces that share no face" in told(measured(mask, limit=0.2))[0]
     own[17, 15, 2] = SOLDER  # a column that holds
     assert "void parts it" not in told(measured(mask, limit=0.2))[0]
 

@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.metrology.bodies import DUST, ClassBox
-from voidscope.metrology.components import columns_of, find_components, mean_index, of_classes, plane_counts
+from voidscope.metrology.components import (
+    CONNECTIVITY,
+    columns_of,
+    find_components,
+    mean_index,
+    of_classes,
+    plane_counts,
+)
 from voidscope.metrology.dimensions import AXES, PAD_SHARE
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.pieces import Part
@@ -43,19 +50,21 @@ def of_its_own(
     `raw` is the box before its gaps were closed. Sections are read off that: what closing adds carries nothing.
     """
     axis, classes = found.dimensions.build_axis, found.classes
-    solid_ids, void_ids = classes.ids_with_role(Role.FOREGROUND), classes.ids_with_role(Role.VOID)
+    solid_ids = classes.ids_with_role(Role.FOREGROUND)
     was = np.where(of_classes(mask, solid_ids), raw, mask) if found.recipe.closing_voxels else mask
     if axis is None:
         return tuple(filter(None, [_parted(found, was)]))
     up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
-    planes = {k: plane_counts(was, k) for k in (*solid_ids, *void_ids)}
-    counts = {k: n[up] for k, n in planes.items()}
-    solid, void = (np.sum([counts[k] for k in ids], axis=0) for ids in (solid_ids, void_ids))
-    counts[pillar] = plane_counts(mask, pillar)[up] if was is not mask else counts[pillar]
-    level = _usual(counts[pillar])
-    parted = _parted(found, was) if _may_part(found, up, solid + void) else ""
-    section = int(counts[pillar][level])
-    thread = parted or _thread(solid / section, up, first) or _broken(found, was, axis, solid, section, first)
+    planes = {k: plane_counts(was, k) for k in solid_ids}
+    solid: Ints = np.sum([n[up] for n in planes.values()], axis=0)
+    counts = planes[pillar][up] if was is mask else plane_counts(mask, pillar)[up]
+    level = _usual(counts)
+    section = int(counts[level])
+    thread = (
+        _parted(found, was)
+        or _thread(solid / section, up, first)
+        or _broken(found, was, axis, solid, section, first)
+    )
     told = (
         thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
         _oblong(found, mask, up, level), *_two_bodies(found, mask, up),
@@ -63,30 +72,20 @@ def of_its_own(
     return tuple(filter(None, told))
 
 
-def pieces(mask: Mask, ids: Sequence[int]) -> int:
+def pieces(mask: Mask, ids: Sequence[int], connectivity: int = CONNECTIVITY) -> int:
     """Pieces of some classes that are no dust: of a share `DUST` of all of it or more."""
-    n = find_components(mask, ids).n_voxels
+    n = find_components(mask, ids, connectivity=connectivity).n_voxels
     return int(np.count_nonzero(n >= DUST * n.sum()))
 
 
-def _may_part(found: ScanMeasurement, up: int, section: Ints) -> bool:
-    """Whether a void is wide enough across the build axis to part a bump with these sections (levels,), void included.
-
-    What parts a body reaches across it, so that it covers, seen along the axis, about the least section among its own levels; half of
-    that is asked for, as bodies lean.
-    """
-    for void in (*found.voids, *found.small_voids):
-        (low, high), across = void.box[up], [b - a for k, (a, b) in enumerate(void.box) if k != up]
-        if 2 * np.prod(across) >= section[low:high].min():
-            return True
-    return False
-
-
 def _parted(found: ScanMeasurement, mask: Mask) -> str:
-    """Of a bump whose foreground without void is in several pieces."""
-    void = bool(found.voids or found.small_voids)
-    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND)) if void else 0
-    return f"void parts it into {n} pieces: it may be an open joint; look at it" if n > 1 else ""
+    """Of a bump whose foreground without void is in several pieces that share no face, void, or a crack that steps, being between them."""
+    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND), connectivity=6)
+    return (
+        f"it is parted into {n} solid pieces that share no face: it may be an open joint; look at it"
+        if n > 1
+        else ""
+    )
 
 
 def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> str:
