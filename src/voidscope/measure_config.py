@@ -24,6 +24,8 @@ OtherName = Literal[
 LEAST_SIGMA = 0.005
 """No doubt of edges that is fitted to errors is less, in voxels."""
 RATIO_NAMES: tuple[str, ...] = get_args(RatioName)
+OF_A_WHOLE = {*RATIO_NAMES, "largest_void_share"} - {"void/(foreground-void)", "void/solder"}
+"""Measures that are a part of what holds it, and so never more than 1."""
 
 
 def is_fraction(measure: str) -> bool:
@@ -67,8 +69,8 @@ class Criterion(Section):
 
     @property
     def says_nothing(self) -> bool:
-        """Whether whatever is measured keeps it: a fraction at most 1, or what is never negative at least 0."""
-        most = self.at_most is None or (is_fraction(self.measure) and self.at_most == 1)
+        """Whether whatever is measured keeps it: a share of a whole at most 1, or what is never negative at least 0."""
+        most = self.at_most is None or (self.measure in OF_A_WHOLE and self.at_most == 1)
         signed = self.measure.startswith("solder_protrusion")
         return most and (self.at_least is None or (self.at_least == 0 and not signed))
 

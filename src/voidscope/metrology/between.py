@@ -106,7 +106,7 @@ class Outline:
     def beyond_um(
         self, solder: ClassBox, up: int, across: Sequence[int], sides_um: float
     ) -> dict[str, float]:
-        """How far connected solder reaches beyond the pillar, where that is farther along both axes than the `sides_um`, e.g. ``+y-x``."""
+        """How far connected solder reaches beyond the pillar, where that is farther than the `sides_um` (`_near`), in um by direction, e.g. ``+y-x``."""
         from scipy.ndimage import distance_transform_edt
 
         box = tuple(slice(solder.first[a] + 1, solder.first[a] + 1 + solder.mask.shape[a]) for a in across)
@@ -119,7 +119,7 @@ class Outline:
         return self._farthest(there, away, (box[0].start, box[1].start))
 
     def lacking_um(self, levels: Mask, at: Sequence[int], last: Heights, sides_um: float) -> dict[str, float]:
-        """How deep inside the pillar's edge solder is lacking, where that is deeper along both axes than the `sides_um`, e.g. ``+y-x``.
+        """How deep inside the pillar's edge solder is lacking, where that is deeper than the `sides_um` (`_near`), in um by direction, e.g. ``+y-x``.
 
         Parameters
         ----------
