@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from voidscope.metrology import (
     Report,
     ScanMeasurement,
     Verdict,
+    bumps,
     doubted,
     measure_scan,
     spot,
@@ -580,6 +583,23 @@ def test_voids_of_one_box_and_size_keep_each_its_own_shape() -> None:
     assert found.voids[0].box == found.voids[1].box and found.voids[0].n_voxels == found.voids[1].n_voxels
     areas = [v.shape.surface_area_um2 for v in found.voids]
     assert areas[0] != areas[1] and areas == [v.shape.surface_area_um2 for v in bump.measured.voids]
+
+
+def test_bumps_are_read_while_the_shapes_of_the_scans_voids_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, told = [threading.Event() for _ in range(6)], bumps.shaped
+
+    def waiting(voids: Any, mask: Any, *others: Any) -> Any:
+        tell = told(voids, mask, *others)
+        if mask.shape != (24, 44, 60):
+            next(r for r in read if not r.is_set()).set()
+            return tell
+        return lambda: tell() if all(r.wait(10) for r in read) else pytest.fail("no bump was read meanwhile")
+
+    monkeypatch.setattr(bumps, "WORKERS", 2)
+    expected = bad_and_good()
+    monkeypatch.setattr(bumps, "shaped", waiting)
+    assert bad_and_good() == expected and expected.voids[0].shape
+    assert expected.bumps[1].measured.voids[0].shape == expected.voids[0].shape
 
 
 def test_a_piece_that_stands_head_down_never_passes() -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import Self
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.checks import checked
@@ -32,10 +33,10 @@ from voidscope.metrology.measurement import (
     Bump,
     ScanMeasurement,
     concluded,
-    measure_clean,
+    measuring,
     not_misread,
 )
-from voidscope.metrology.nearness import telling_voids, voids_of
+from voidscope.metrology.nearness import shaped
 from voidscope.metrology.readings import (
     between,
     cleaned,
@@ -49,8 +50,9 @@ from voidscope.metrology.readings import (
 )
 from voidscope.metrology.scan_verdict import decided, over_bumps, wholeness_untold
 from voidscope.metrology.structures import Meetings, Split, Structure, split
+from voidscope.metrology.verdict import Misreading
 from voidscope.metrology.views import Views
-from voidscope.metrology.voids import Box, Shape, Void
+from voidscope.metrology.voids import Box, Void, find_voids
 from voidscope.metrology.wholeness import of_its_own
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing
@@ -89,27 +91,72 @@ def measure_scan(
         changed = {**changed, **far}
     _load_libraries()
     with ThreadPoolExecutor(WORKERS) as pool:  # what takes long leaves the interpreter free
-        voids = pool.submit(telling_voids(mask, classes, spacing, recipe))
         closed = pool.submit(_holes, raw, mask, classes)
+        voids = find_voids(mask, classes.ids_with_role(Role.VOID), spacing, recipe.connectivity)
+        shapes = pool.submit(shaped(voids, mask, classes, spacing, recipe))
         found = split(mask, classes, spacing, recipe)
         met = _met(found, before, classes, recipe)
         seen = views or Views.none(len(classes))
         sizes = _sizes(found, mask, classes, spacing, recipe, margins)
-        whole = measure_clean(
-            mask, classes, spacing, recipe, scan, seen.everywhere(), voids.result, sizes=sizes
-        )
-        holes = closed.result()
-        older = _before_far(found, before, raw, whole, margins)
-        whole = replace(not_cut_off(whole), cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+        measured = measuring(mask, classes, spacing, recipe, scan, seen.everywhere(), sizes=sizes)
+        draft = measured(voids)
+        older = _before_far(found, before, raw, draft, margins)
         if len(found.structures) == 1 and not found.stray.pieces:
-            own = _doubted_itself(not_filled(whole, holes), raw, mask, (0, 0, 0), margins, older[0])
-            (bump,) = _concluded([Bump(found.structures[0], own)], found, mask, met, whole.n_unlabelled)
+            own = _Read.of(measured, voids, raw, mask, (0, 0, 0), margins, older[0])
+            one = replace(own.told(shapes.result(), closed.result()), cleaned=changed)
+            (bump,) = _concluded([Bump(found.structures[0], one)], found, mask, met, one.n_unlabelled)
             return replace(bump.measured, bumps=(bump,))
-        bumps = not_cut(whole, _each(found, whole, holes, seen, margins, raw, older, pool))
-        bumps = _concluded(bumps, found, mask, met, whole.n_unlabelled)
+        reads = _each(found, draft, seen, margins, raw, older, pool)
+        voids, holes = shapes.result(), closed.result()
+    whole = measured(voids)
+    whole = replace(not_cut_off(whole), cleaned=changed, closed_in=sum(h.n_voxels for h in holes))
+    bumps = not_cut(whole, _told(reads, found, voids, holes, spacing))
+    bumps = _concluded(bumps, found, mask, met, whole.n_unlabelled)
     whole = over_bumps(whole, bumps) if bumps else whole
     whole = whole if recipe.unit == "bump" and bumps else not_filled(whole, holes)
     return decided(replace(whole, bumps=bumps, stray=found.stray))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read off the mask of a bump, which is let go of then: all there is to measure but the shapes that its scan's voids have.
+
+    Attributes
+    ----------
+    measured : gives the measurement for its voids
+    voids : where they lie in `first`'s box; those that the scan has just so are without shapes yet
+    first : voxel of the scan where the bump's box begins
+    doubts, misread : of it, and of its lengths, that its mask raises
+    """
+
+    measured: Callable[[Sequence[Void]], ScanMeasurement]
+    voids: tuple[Void, ...]
+    first: Sequence[int]
+    doubts: tuple[str, ...]
+    misread: tuple[Misreading, ...]
+
+    @classmethod
+    def of(
+        cls, measured: Callable[[Sequence[Void]], ScanMeasurement], voids: tuple[Void, ...], raw: Mask, closed: Mask, first: Sequence[int],
+        margins: Margins | None, older: Sequence[Dimensions],
+    ) -> Self:  # fmt: skip
+        """Of a bump, alone in `closed` whose first voxel is `first`; `raw` is that as it was, and `older` what it measured before voxels far
+        from all bumps were taken away.
+        """
+        draft = measured(voids)
+        recipe, classes, spacing = draft.recipe, draft.classes, draft.spacing_um
+        if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
+            older = [uncleaned(raw, closed, first, classes, spacing, recipe, margins)]
+        doubts = (joined_by_closing(draft, raw, closed), *of_its_own(draft, closed, raw, first))
+        misread = (
+            *cut_off(draft, closed), *lipped(draft), *between(draft), *unevenly_wide(draft), *cleaned(draft, older)
+        )  # fmt: skip
+        return cls(measured, voids, first, tuple(filter(None, doubts)), misread)
+
+    def told(self, voids: Sequence[Void], holes: Sequence[Hole]) -> ScanMeasurement:
+        """The measurement, by its voids with their shapes and the holes that meet it."""
+        one = replace(not_cut_off(self.measured(voids)), closed_in=sum(h.n_voxels for h in holes))
+        return replace(not_misread(not_filled(one, holes), self.misread), doubts=self.doubts)
 
 
 def _holes(raw: Mask, mask: Mask, classes: ClassMap) -> list[Hole]:
@@ -125,22 +172,6 @@ def _holes(raw: Mask, mask: Mask, classes: ClassMap) -> list[Hole]:
 def _edges(box: Sequence[slice]) -> Box:
     z, y, x = ((s.start, s.stop) for s in box)
     return z, y, x
-
-
-def _doubted_itself(
-    found: ScanMeasurement, raw: Mask, closed: Mask, first: Sequence[int], margins: Margins | None, older: Sequence[Dimensions]
-) -> ScanMeasurement:  # fmt: skip
-    """A bump, alone in `closed` whose first voxel is `first`, with the doubts of it, and of its lengths, that its mask raises; `raw` is
-    that as it was, and `older` what it measured before voxels far from all bumps were taken away.
-    """
-    recipe = found.recipe
-    if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
-        older = [uncleaned(raw, closed, first, found.classes, found.spacing_um, recipe, margins)]
-    told = (joined_by_closing(found, raw, closed), *of_its_own(found, closed, raw, first))
-    others = (
-        *cut_off(found, closed), *lipped(found), *between(found), *unevenly_wide(found), *cleaned(found, older)
-    )  # fmt: skip
-    return replace(not_misread(found, others), doubts=tuple(filter(None, told)))
 
 
 def _before_far(
@@ -218,52 +249,53 @@ def _load_libraries() -> None:
 
 
 def _each(
-    found: Split,
-    whole: ScanMeasurement,
-    holes: Sequence[Hole],
-    views: Views,
-    margins: Margins | None,
-    raw: Mask,
-    older: Sequence[Sequence[Dimensions]],
+    found: Split, draft: ScanMeasurement, views: Views, margins: Margins | None, raw: Mask, older: Sequence[Sequence[Dimensions]],
     pool: Executor,
-) -> tuple[Bump, ...]:
-    """Every bump measured by itself, in the order of the structures; no more are cut out at a time than there are workers."""
-    seen = {key_of(v): v.shape for v in (*whole.voids, *whole.small_voids)}
-    spacing, recipe, classes = whole.spacing_um, whole.recipe, whole.classes
+) -> list[_Read]:  # fmt: skip
+    """What is read off every bump by itself, in the order of the structures; no more are cut out at a time than there are workers.
+
+    `draft` is the scan's measurement, whose voids need no shapes.
+    """
+    known = {key_of(v) for v in (*draft.voids, *draft.small_voids)}
+    spacing, recipe, classes = draft.spacing_um, draft.recipe, draft.classes
     void_ids = classes.ids_with_role(Role.VOID)
-    sizes = (whole.dimensions, whole.boxed) if len(found.structures) == 1 else None
+    sizes = (draft.dimensions, draft.boxed) if len(found.structures) == 1 else None
 
-    def measured(k: int, first: Sequence[int], cut: Mask) -> Bump:
-        def known(void: Void) -> Shape | None:
-            return seen.get(key_of(_moved_void(void, first, spacing)))
-
-        edges = found.structures[k].box
-        own = [h for h in holes if _meets(h.box, edges)]
-        alone = measure_clean(
-            cut,
-            classes,
-            spacing,
-            recipe,
-            whole.scan,
-            views.within(edges, void_ids),
-            lambda: voids_of(cut, classes, spacing, recipe, known),
-            margins.within(first, cut) if margins and not sizes else None,
-            sizes,
-        )
-        alone = not_filled(replace(not_cut_off(alone), closed_in=sum(h.n_voxels for h in own)), own)
+    def read(k: int, first: Sequence[int], cut: Mask) -> _Read:
+        odds = margins.within(first, cut) if margins and not sizes else None
+        seen = views.within(found.structures[k].box, void_ids)
+        measured = measuring(cut, classes, spacing, recipe, draft.scan, seen, odds, sizes)
+        own = find_voids(cut, void_ids, spacing, recipe.connectivity)
+        cut_by_walls = [key_of(_moved_void(v, first, spacing)) not in known for v in own]
+        own = shaped(own, cut, classes, spacing, recipe, cut_by_walls)()
         there = tuple(slice(a, a + n) for a, n in zip(first, cut.shape, strict=True))
-        alone = _doubted_itself(alone, raw[there], cut, first, margins, older[k])
-        return Bump(found.structures[k], _moved(alone, first))
+        return _Read.of(measured, own, raw[there], cut, first, margins, older[k])
 
-    bumps: dict[int, Bump] = {}
-    waiting: deque[tuple[int, Future[Bump]]] = deque()
+    reads: dict[int, _Read] = {}
+    waiting: deque[tuple[int, Future[_Read]]] = deque()
     for k, first, cut in found.blanked():
         if len(waiting) == WORKERS:
-            done, bump = waiting.popleft()
-            bumps[done] = bump.result()
-        waiting.append((k, pool.submit(measured, k, first, cut)))
-    bumps |= {k: bump.result() for k, bump in waiting}
-    return tuple(bumps[k] for k in sorted(bumps))
+            done, one = waiting.popleft()
+            reads[done] = one.result()
+        waiting.append((k, pool.submit(read, k, first, cut)))
+    reads |= {k: one.result() for k, one in waiting}
+    return [reads[k] for k in sorted(reads)]
+
+
+def _told(
+    reads: Sequence[_Read], found: Split, voids: Sequence[Void], holes: Sequence[Hole], spacing_um: Spacing
+) -> list[Bump]:
+    """All bumps, by what was read off them, and the shapes of the scan's voids; every position is that of the whole scan."""
+    shapes, bumps = {key_of(v): v.shape for v in voids}, list[Bump]()
+    for structure, read in zip(found.structures, reads, strict=True):
+        moved = [_moved_void(v, read.first, spacing_um) for v in read.voids]
+        own = [
+            v if v.shape else replace(v, shape=shapes.get(key_of(at)))
+            for v, at in zip(read.voids, moved, strict=True)
+        ]
+        one = read.told(own, [h for h in holes if _meets(h.box, structure.box)])
+        bumps.append(Bump(structure, _moved(one, read.first)))
+    return bumps
 
 
 def _meets(box: Sequence[slice], edges: Box) -> bool:

@@ -240,7 +240,6 @@ class ScanMeasurement:
 
 def measure_clean(
     mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
-    voids: Callable[[], tuple[Void, ...]] | None = None, odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
 ) -> ScanMeasurement:  # fmt: skip
     """What is measured in a mask (z, y, x) that was checked and is cleaned already, and what becomes of the limits by the figures alone:
     whether a bump may be no whole one is not looked for; `measure_scan` does, and gives verdicts.
@@ -249,21 +248,25 @@ def measure_clean(
     Voids of fewer than `recipe.min_voxels` voxels or less than `recipe.min_um3` are listed apart and not counted, but stay in the
     ratios: they were labelled void, and leaving them out would lower the ratio by a choice made about counting.
     `views` (V, C), where a model looked at the scan several times, are the voxels that each look alone gives each class, less those of the
-    mask; their spread widens the interval. `voids`, asked last, has its voids where somebody finds them, `odds` how sure a model was of
-    each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
+    mask; their spread widens the interval.
+    """
+    return measuring(mask, classes, spacing, recipe, scan, views)(voids_of(mask, classes, spacing, recipe))
+
+
+def measuring(
+    mask: Mask, classes: ClassMap, spacing: Spacing, recipe: MeasureConfig, scan: str, views: Differences | Sequence[Sequence[int]] = (),
+    odds: Known | None = None, sizes: tuple[Dimensions, Dimensions] | None = None,
+) -> Callable[[Sequence[Void]], ScanMeasurement]:  # fmt: skip
+    """What gives `measure_clean` of a mask, which has been read then and is let go of, for its voids, shaped or not: all but Feret diameters
+    is the same without shapes.
+
+    `odds` has how sure a model was of each voxel, or `sizes` its dimensions, by columns and by boxes, where they are known.
     """
     counts = count_classes(mask, len(classes))
     size, boxed = sizes or both_ways(mask, classes, spacing, recipe, odds)
     parts = ratio_parts(mask, counts, classes, recipe, size)
-    void_ids = classes.ids_with_role(Role.VOID)
+    void_ids, shape = classes.ids_with_role(Role.VOID), _triple(mask.shape)
     faces, void = void_faces(mask, void_ids), sum(counts[k] for k in void_ids)
-    counted, small = _sorted_out(voids() if voids else voids_of(mask, classes, spacing, recipe), recipe)
-    others = quantities(counted, size, parts, counts, classes, spacing, recipe)
-    ratios, undefined = (
-        values_of(parts),
-        reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
-    )
-    values = {name: None if isinstance(v, str) else v for name, v in others.items()}
     seen = [tuple(n + int(d) for n, d in zip(counts[1:], row, strict=True)) for row in views]
     looks = [volume_parts((0, *row), classes, recipe.solder_class) for row in seen]
     void_views = [sum(row[k - 1] for k in void_ids) for row in seen]
@@ -272,22 +275,33 @@ def measure_clean(
         name: _budget(name, mask, classes, recipe, parts, axis, faces, looks, void_views)
         for name in dict.fromkeys(c.measure for c in criteria)
     }
-    judged = []
-    for criterion in criteria:
-        name = criterion.measure
-        value, budget = {**ratios, **values}[name], budgets[name]
-        u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
-        judged.append(judge(criterion, value, recipe.rule, undefined.get(name, ""), u))
-    misread = (*uncounted(values, small, size, parts, spacing, recipe), *unquantified(values, counted))
-    outcomes = held(judged, misread, recipe.rule)
-    verdict, reason = joined(outcomes, recipe.pass_when)
-    return ScanMeasurement(
-        scan=scan, shape=_triple(mask.shape), spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
-        n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
-        recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
-        dimensions=size, boxed=boxed, outcomes=outcomes, quantities=values, budget=budgets[recipe.ratio],
-        volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
-    )  # fmt: skip
+
+    def measured(voids: Sequence[Void]) -> ScanMeasurement:
+        counted, small = _sorted_out(voids, recipe)
+        others = quantities(counted, size, parts, counts, classes, spacing, recipe)
+        ratios, undefined = (
+            values_of(parts),
+            reasons_of(parts) | {k: v for k, v in others.items() if isinstance(v, str)},
+        )
+        values = {name: None if isinstance(v, str) else v for name, v in others.items()}
+        judged = []
+        for criterion in criteria:
+            name = criterion.measure
+            value, budget = {**ratios, **values}[name], budgets[name]
+            u = combined(budget, recipe.coverage) if budget else length_uncertainty(criterion, value, recipe)
+            judged.append(judge(criterion, value, recipe.rule, undefined.get(name, ""), u))
+        misread = (*uncounted(values, small, size, parts, spacing, recipe), *unquantified(values, counted))
+        outcomes = held(judged, misread, recipe.rule)
+        verdict, reason = joined(outcomes, recipe.pass_when)
+        return ScanMeasurement(
+            scan=scan, shape=shape, spacing_um=spacing, classes=classes, n_unlabelled=counts[0],
+            n_voxels=dict(zip(classes.names, counts[1:], strict=True)), ratios=ratios, undefined=undefined,
+            recipe=recipe, verdict=verdict, reason=reason, uncertainty=outcomes[0].uncertainty, voids=counted, small_voids=small,
+            dimensions=size, boxed=boxed, outcomes=outcomes, quantities=values, budget=budgets[recipe.ratio],
+            volume_budget=volume_budget(faces, void, math.prod(spacing), recipe, void_views),
+        )  # fmt: skip
+
+    return measured
 
 
 def not_misread(found: ScanMeasurement, others: Iterable[Misreading]) -> ScanMeasurement:

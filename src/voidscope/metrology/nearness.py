@@ -10,6 +10,7 @@ or pad. A *neighbour* is any other void of `COUNTABLE_VOXELS` or more.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,45 +60,33 @@ TITLE = "telling the shapes of voids"
 log = logging.getLogger(__name__)
 
 
-def voids_of(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
-    known: Callable[[Void], Shape | None] = lambda _: None,
-) -> tuple[Void, ...]:  # fmt: skip
-    """All voids of a mask (z, y, x), counted or not, with their shapes; `known` gives those that were measured before."""
-    return telling_voids(mask, classes, spacing_um, recipe, known)()
-
-
-def telling_voids(
-    mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
-    known: Callable[[Void], Shape | None] = lambda _: None,
-) -> Callable[[], tuple[Void, ...]]:  # fmt: skip
-    """What gives `voids_of` a mask that it has read already; most of the time goes into what is left to it (`shaped`)."""
+def voids_of(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> tuple[Void, ...]:
+    """All voids of a mask (z, y, x), counted or not, with their shapes."""
     found = find_voids(mask, classes.ids_with_role(Role.VOID), spacing_um, recipe.connectivity)
-    return shaped(found, mask, classes, spacing_um, recipe, known)
+    return shaped(found, mask, classes, spacing_um, recipe)()
 
 
 def shaped(
     voids: Sequence[Void], mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig,
-    known: Callable[[Void], Shape | None] = lambda _: None,
+    wanted: Sequence[bool] | None = None,
 ) -> Callable[[], tuple[Void, ...]]:  # fmt: skip
-    """What gives the voids of a mask (z, y, x), all of them given, each of `QUANTIFIABLE_VOXELS` or more with its shape; what takes long
-    is left to it, while what reads all of the mask is done at once.
+    """What gives the voids of a mask (z, y, x), all of them given, each of `QUANTIFIABLE_VOXELS` or more, if `wanted` (N,), with its
+    shape; what takes long is left to it, while what reads all of the mask is done at once.
 
     Smaller ones are left without: their shape is that of their voxels. So are all where a voxel is more than `FLATTEST` times as
-    long as wide. `known` gives the shapes that were measured already.
+    long as wide.
     """
     if max(spacing_um) > FLATTEST * min(spacing_um):
         return lambda: tuple(voids)
-    there = [known(v) if v.n_voxels >= QUANTIFIABLE_VOXELS else None for v in voids]
-    voids = [replace(v, shape=shape) for v, shape in zip(voids, there, strict=True)]
-    sized = [k for k, v in enumerate(voids) if v.n_voxels >= QUANTIFIABLE_VOXELS and v.shape is None]
+    asked = itertools.repeat(True, len(voids)) if wanted is None else wanted
+    sized = [k for k, w in enumerate(asked) if w and voids[k].n_voxels >= QUANTIFIABLE_VOXELS]
     if not sized:
         return lambda: tuple(voids)
     pieces = _pieces(voids, mask, classes, recipe)
     countable = np.flatnonzero(pieces.found.n_voxels >= COUNTABLE_VOXELS).tolist()
-    wanted = set(sized)
+    told_of = set(sized)
     cuts = (
-        _Cut(pieces.own(k), pieces.found.first[k], voids[k].volume_um3 if k in wanted else None)
+        _Cut(pieces.own(k), pieces.found.first[k], voids[k].volume_um3 if k in told_of else None)
         for k in countable
     )
     near = meetings(mask, classes, recipe, spacing_um)
