@@ -85,13 +85,16 @@ def band_starts(stood: Mask, classes: ClassMap, wall: str, recipe: MeasureConfig
     """
     wall_id, solder_id = classes.id_of(wall), classes.id_of(recipe.solder_class)
     topmost, first = np.zeros((2, *stood.shape[1:]), np.int32)
-    left = np.zeros(stood.shape[1:], bool)
+    left, waiting = np.zeros((2, *stood.shape[1:]), bool)  # whose first run solder ended, or may end yet
     for level, plane in enumerate(_planes(stood), start=1):
         if (there := plane == wall_id).any():
             np.copyto(topmost, level, where=there)
-            np.copyto(first, level, where=there & ~left)
-        if first.any():
-            left |= (plane == solder_id) & (first > 0)
+            waiting |= there > left
+        if waiting.any() and (ends := (plane == solder_id) & waiting).any():
+            np.copyto(first, topmost, where=ends)
+            left |= ends
+            waiting &= ~ends
+    np.copyto(first, topmost, where=waiting)
     (void, _), (void_first, _) = (_in_band(top, stood, classes, recipe) for top in (topmost, first))
     starts: Levels = np.where(void_first > void, first, topmost)
     return starts
