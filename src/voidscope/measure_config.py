@@ -71,8 +71,7 @@ class Criterion(Section):
     def says_nothing(self) -> bool:
         """Whether whatever is measured keeps it: a share of a whole at most 1, or what is never negative at least 0."""
         most = self.at_most is None or (self.measure in OF_A_WHOLE and self.at_most == 1)
-        signed = self.measure.startswith("solder_protrusion")
-        return most and (self.at_least is None or (self.at_least == 0 and not signed))
+        return most and (self.at_least is None or self.at_least == 0)
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
@@ -187,6 +186,17 @@ class MeasureConfig(Section):
     pad_class: str = setting(
         "copper_pad", "Pad class", "Name of the class on top of the bump; memory dies have it."
     )
+    joint_classes: str = setting(
+        "", "Further classes of the joint",
+        "Names, with commas between, of further classes that carry a joint as solder does, e.g. an intermetallic layer. What of other classes "
+        "lies between solder and pillar (flux, underfill) holds nothing together: such a bump may be an open joint, and never passes.",
+    )  # fmt: skip
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of all classes that carry a joint."""
+        others = (name.strip() for name in self.joint_classes.split(","))
+        return self.pillar_class, self.solder_class, self.pad_class, *filter(None, others)
 
     @field_validator("limit", mode="before")
     @classmethod

@@ -90,8 +90,8 @@ def test_upright_square_pillars_are_counted(wide: tuple[int, int], corner: int) 
     assert measured(pillar(inside)).pillar_width_um == max(wide)
 
 
-@pytest.mark.parametrize("shape", ["octagon", "rounded", "half", "flat", "star"])
-@pytest.mark.parametrize("radius", [20, 24, 32])
+@pytest.mark.parametrize("shape", ["octagon", "rounded", "half", "flat", "star", "key", "keys"])
+@pytest.mark.parametrize("radius", [16, 20, 24, 32])
 def test_pillars_that_are_no_ellipses_are_counted(shape: str, radius: int) -> None:
     y, x = np.indices((90, 90)) - 44.5
     r, a, b = float(radius), abs(y), abs(x)
@@ -101,6 +101,8 @@ def test_pillars_that_are_no_ellipses_are_counted(shape: str, radius: int) -> No
         "rounded": corner,
         "half": (np.hypot(y, x) <= r) & (x > 0),
         "flat": (np.hypot(y, x) <= r) & (y > -0.8 * r),
+        "key": (np.hypot(y, x) <= r) | ((b <= 2) & (y > 0) & (y <= r + 1.4)),
+        "keys": (np.hypot(y, x) <= r) | ((b <= 1.5) & (a <= r + 1)),
         "star": np.hypot(y, x) <= r * (1 + 0.15 * np.cos(4 * np.arctan2(y, x))),
     }[shape]
     at = np.argwhere(inside)

@@ -8,9 +8,10 @@ import pytest
 from metrology.masks import BACKGROUND, HBM, NO_PILLAR, PAD, PILLAR, RECIPE, SOLDER, VOID
 from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
+from voidscope.errors import ConfigError
 from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
-from voidscope.metrology.wholeness import _through
-from voidscope.vocabulary import Role
+from voidscope.metrology.joints import _through
+from voidscope.vocabulary import ClassMap, Role
 
 ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
 """Axes of a scan, of which a bump may stand along any."""
@@ -258,6 +259,55 @@ def test_voids_below_a_dome_and_pores_are_no_open_joint(radius: int) -> None:
     assert verdicts(measured(mask, limit=0.2)) == ["PASS"]
 
 
+def barrel(wide: float = 14, pad: float = 14, pad_levels: int = 6) -> tuple[np.ndarray, ...]:
+    """A round bump, its solder or its pad so wide, and the indices of its voxels, from its axis across."""
+    z, y, x = np.indices((56, 48, 48)).astype(float)
+    y, x = y - 23.5, x - 23.5
+    mask, away = np.full(z.shape, BACKGROUND, np.uint8), np.hypot(y, x)
+    mask[(away <= 14) & (z >= 6) & (z < 26)], mask[(away <= wide) & (z >= 26) & (z < 42)] = PILLAR, SOLDER
+    mask[(away <= pad) & (z >= 42) & (z < 42 + pad_levels)] = PAD
+    return mask, z, y, x
+
+
+@pytest.mark.parametrize("of", [BACKGROUND, VOID])
+@pytest.mark.parametrize("slope", [0.1, 0.2])
+@pytest.mark.parametrize("shape", [(14, 10.5, 4), (14, 8, 6), (14 * 1.35, 14, 4), (14, 14, 0)])
+def test_a_crack_near_the_end_of_a_bump_that_a_thread_closes_is_told(
+    shape: tuple[float, float, int], slope: float, of: int
+) -> None:
+    mask, z, y, x = barrel(*shape)
+    assert verdicts(measured(mask)) == ["PASS"]
+    below = 0 if shape[2] else 4
+    crack = (np.abs(z - 42 + below - slope * x) <= 1) & (mask > BACKGROUND)
+    mask[crack & ~((np.abs(x) < 1.5) & (np.abs(y) < 1.5))] = of
+    assert verdicts(measured(mask, limit=0.2)) == ["REVIEW"]
+    assert "closes; look at it" in told(measured(mask, limit=0.2))[0]
+
+
+@pytest.mark.parametrize(("radius", "verdict"), [(3, "REVIEW"), (4, "REVIEW"), (6, "PASS")])
+def test_solder_that_is_a_needle_all_along_is_no_joint(radius: float, verdict: str) -> None:
+    mask, _, y, x = barrel(pad_levels=0)
+    mask[(mask == SOLDER) & (np.hypot(y, x) > radius)] = BACKGROUND
+    found = measured(mask)
+    assert verdicts(found) == [verdict]
+    assert (verdict == "PASS") != ("at most levels of its solder less than 10 %" in told(found)[0])
+
+
+def test_what_nobody_says_carries_a_joint_holds_nothing() -> None:
+    mask, z, *_ = barrel()
+    further = ClassMap.from_words("background,copper_pillar,solder,void,copper_pad,imc")
+    mask[(mask == SOLDER) & (z < 28)] = 6
+    found = measure_scan(mask, further, UM1, RECIPE, "a")
+    assert found.verdict is Verdict.REVIEW
+    assert "(imc counts as holding nothing: name it in measure.joint_classes if it does)" in found.reason
+    sound = MeasureConfig(joint_classes="imc")
+    assert measure_scan(mask, further, UM1, sound, "a").verdict is Verdict.PASS
+    mask[(z >= 34) & (z < 37) & (mask == SOLDER)] = 6  # flux in a gap, were it not named
+    assert measure_scan(mask, further, UM1, sound, "a").verdict is Verdict.PASS
+    with pytest.raises(ConfigError, match=r"measure.joint_classes is 'inc'.* Did you mean 'imc'"):
+        measure_scan(mask, further, UM1, MeasureConfig(joint_classes="inc"), "a")
+
+
 def test_columns_through_are_those_of_a_slow_twin() -> None:
     rng, ids = np.random.default_rng(2), HBM.ids_with_role(Role.FOREGROUND)
     for _ in range(20):
@@ -467,12 +517,12 @@ def test_no_limit_in_um_is_kept_by_a_spacing_in_another_unit(scale: float, limit
     assert not any(told(measure_scan(row(2), HBM, (0.7, 0.7, 0.7), MeasureConfig(**limits), "a")))
 
 
-@pytest.mark.parametrize(("n", "lacks"), [(30, True), (31, False)])
-def test_a_bump_lacks_what_it_has_less_than_a_hundredth_of(n: int, lacks: bool) -> None:
+@pytest.mark.parametrize(("n", "lacks"), [(30, True), (307, True), (308, False)])
+def test_a_bump_lacks_what_it_has_less_than_a_tenth_of(n: int, lacks: bool) -> None:
     mask = row(3, pads=False)
     solder = place(mask, 1)[12:24]
     solder[:] = BACKGROUND
-    solder[0].flat[:n] = SOLDER
+    solder.flat[:n] = SOLDER
     assert ("it lacks solder" in told(measured(mask))[1]) is lacks  # of 3,072
 
 

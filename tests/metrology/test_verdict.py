@@ -127,7 +127,7 @@ def test_a_limit_of_all_is_refused_where_nothing_else_decides() -> None:
         ({"measure": "blt_um", "at_least": 0.0}, True),
         ({"measure": "void_count", "at_most": 1.0}, False),
         ({"measure": "blt_um", "at_least": 0.0, "at_most": 30.0}, False),
-        ({"measure": "solder_protrusion_um", "at_least": 0.0}, False),
+        ({"measure": "solder_protrusion_um", "at_least": 0.0}, True),
         ({"measure": "worst slice", "at_most": 0.99}, False),
         ({"measure": "void/solder", "at_most": 1.0}, False),
         ({"measure": "pad_misalignment_share", "at_most": 1.0}, False),

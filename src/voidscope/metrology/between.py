@@ -28,6 +28,8 @@ STRAIGHT = 0.89
 """A pillar that fills so much of its box has straight sides: a square fills all of it, an ellipse pi / 4."""
 ELLIPSE = 0.12
 """Columns for each column of its circumference by which an outline may differ from an ellipse and be one: discs on a grid differ by up to 0.1."""
+KEY = 0.2
+"""Columns by which the centres of columns may lie on the wrong side of an ellipse's edge: on a grid by up to a sixth, at a key or a flat by more."""
 UNLIKE = 1.5
 """Columns by which the width of an ellipse may be off what is counted, a disc being counted up to one off."""
 NARROWEST = 8
@@ -84,8 +86,11 @@ class Outline:
             at = np.argwhere(self.inside)
             oval = 4 * at.std(axis=0)
             off = (np.indices(self.inside.shape).T - at.mean(axis=0)) / np.maximum(oval / 2, 0.5)
-            differs = np.count_nonzero(((off**2).sum(axis=-1).T <= 1) != self.inside)
-            fits = oval.min() >= NARROWEST and differs <= ELLIPSE * np.pi * oval.mean()
+            away = np.sqrt((off**2).sum(axis=-1).T)  # in semi-axes
+            differs = (away <= 1) != self.inside
+            beyond = np.hypot(*np.moveaxis(off * oval / 2, -1, 0)).T * np.abs(1 - 1 / np.maximum(away, 0.5))
+            fits = oval.min() >= NARROWEST and np.count_nonzero(differs) <= ELLIPSE * np.pi * oval.mean()
+            fits &= beyond[differs].max(initial=0.0) <= KEY
             fits &= np.abs(oval - widths).max() <= UNLIKE  # else its levels are not alike
             widths = oval if fits else widths
         return float(np.max(widths * self.steps_um))

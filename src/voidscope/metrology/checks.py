@@ -72,14 +72,16 @@ def check_names(classes: ClassMap, recipe: MeasureConfig, where: str) -> None:
     Raises `ConfigError` with the nearest name and all that are known; `where` says whose classes they are.
     """
     taken: dict[str, str] = {}
-    for name in ("solder_class", "pillar_class", "pad_class"):
-        value, usual = getattr(recipe, name), MeasureConfig.model_fields[name].default
+    parts = ("solder_class", "pillar_class", "pad_class")
+    further = [("joint_classes", value) for value in recipe.joint_names[len(parts) :]]
+    for name, value in [*((part, getattr(recipe, part)) for part in parts), *further]:
+        usual = MeasureConfig.model_fields[name].default
         if value not in (*classes.names, usual):
             near = get_close_matches(value, (*classes.names, usual), n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
+            left = f", or leave it at {usual!r}, which may be missing" if usual else ", or none"
             raise ConfigError(
-                f"measure.{name} is {value!r}, but the classes of {where} are {', '.join(classes.names)}; name one of them, "
-                f"or leave it at {usual!r}, which may be missing.{meant}"
+                f"measure.{name} is {value!r}, but the classes of {where} are {', '.join(classes.names)}; name one of them{left}.{meant}"
             )
         if value in classes.names and classes.id_of(value) not in classes.ids_with_role(Role.FOREGROUND):
             solid = [n for n in classes.names if classes.id_of(n) in classes.ids_with_role(Role.FOREGROUND)]

@@ -14,20 +14,21 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.errors import named
-from voidscope.metrology.bodies import DUST
 from voidscope.metrology.cleaning import open_unlabelled
 from voidscope.metrology.components import columns_of, of_classes
 from voidscope.metrology.dimensions import AXES, stands_along
 from voidscope.metrology.holes import grown
+from voidscope.metrology.joints import pieces
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.structures import Meetings, Split
 from voidscope.metrology.voids import COUNTABLE_VOXELS
-from voidscope.metrology.wholeness import pieces
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask
 from voidscope.volume import Spacing
 
 FULLER = 1.6
 """A bump of so many times the median volume may be two: between one and two bumps, and more than diameters 15 % apart explain."""
+SCANT = 0.1
+"""A part with less than this share of the voxels of the fullest bump's is what is left of it."""
 FEWEST = 3
 """Bumps of which the median one tells what is usual."""
 LENGTHS_UM = (0.01, 500.0)
@@ -56,7 +57,7 @@ def of_scan(
 def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str:
     """Of a bump that was in more pieces `before` its gaps were closed than in `closed`, where it is alone: closing makes an open joint sound.
 
-    Pieces of less than a share `DUST` of all of it are left out.
+    Pieces of dust are left out.
     """
     steps, body = found.recipe.closing_voxels, found.classes.body_ids
     if not steps:
@@ -74,7 +75,7 @@ def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str
 def lacking(bumps: Sequence[ScanMeasurement], found: Split) -> list[str]:
     """Of each bump without a pillar, solder or pad where another has one, or without what none has though it should be there.
 
-    A part is lacking where it has less than `DUST` of the voxels of the fullest; a pad too where it covers so little that it counts for
+    A part is lacking where it has less than `SCANT` of the voxels of the fullest; a pad too where it covers so little that it counts for
     none. Where the solder is gone and pillar and pad stand apart, each half has no void and would pass.
     """
     recipe, classes = bumps[0].recipe, bumps[0].classes
@@ -105,7 +106,7 @@ def _lacks(found: ScanMeasurement, most: Mapping[str, int], loose_pad: int) -> s
     lacking = [
         f"{name} ({has[name]:,} voxels, others up to {n:,})"
         for name, n in most.items()
-        if has[name] < DUST * n
+        if has[name] < SCANT * n
         or (
             name == recipe.pad_class
             and found.dimensions.build_axis

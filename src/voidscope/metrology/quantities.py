@@ -84,7 +84,7 @@ def uncounted(
 ) -> Iterator[Misreading]:  # fmt: skip
     """What the quantities of the largest void may be with those of the voids not counted, largest first, that can be told from noise.
 
-    The Feret diameter of one without a shape is taken as its box's.
+    The Feret diameter of one without a shape is taken as its box's; the size of one of few voxels as the most that it may be (`unquantified`).
     """
     left = [v for v in small if v.n_voxels >= COUNTABLE_VOXELS]
     if not left:
@@ -95,7 +95,10 @@ def uncounted(
     for name in OF_ONE_VOID:
         largest = most[name]
         if isinstance(largest, float):
-            value = max(largest, read[name] or 0.0)
+            most_of_it = (
+                largest if name == "largest_void_feret_um" else largest * (1 + _wrong_by(left[0], name))
+            )
+            value = max(most_of_it, read[name] or 0.0)
             yield Misreading(
                 {name: (value, value)},
                 f"may be {in_words(name, value)} with voids of {COUNTABLE_VOXELS} voxels or more, {len(left):,} in all, that measure.min_voxels or "
@@ -107,8 +110,7 @@ def unquantified(read: Mapping[str, float | None], voids: Sequence[Void]) -> Ite
     """What the sizes of the largest void may be where some of the counted voids, largest first, have too few voxels to be quantified singly:
     the largest of these is the one that may be largest.
 
-    The relative random error of a volume of n voxels is taken as (8 / n)^(2/3), which is all of it at `COUNTABLE_VOXELS` and 10 % at
-    `QUANTIFIABLE_VOXELS`, as found by Lin et al. 2015; a diameter has a third of it. A Feret diameter has only what is larger.
+    A Feret diameter has only what is larger.
     """
     void = next((v for v in voids if v.n_voxels < QUANTIFIABLE_VOXELS), None)
     if void is None:
@@ -117,13 +119,24 @@ def unquantified(read: Mapping[str, float | None], voids: Sequence[Void]) -> Ite
         value = read[name]
         if not value or name == "largest_void_feret_um":
             continue
-        wrong = min(1.0, (COUNTABLE_VOXELS / void.n_voxels) ** (2 / 3)) * GROWS[name]
+        wrong = _wrong_by(void, name)
         most = value * (void.n_voxels / voids[0].n_voxels) ** GROWS[name] * (1 + wrong)
         yield Misreading(
             {name: (value, max(value, most))},
             f"a void of {void.n_voxels} voxels is not quantified singly (below {QUANTIFIABLE_VOXELS}): its size may be wrong by {wrong:.0%}, and "
             f"{in_words(name, most)} would not pass; look at it, or scan it finer",
         )
+
+
+def _wrong_by(void: Void, measure: str) -> float:
+    """Relative random error of a measure of a void of n voxels; none of one that is quantified.
+
+    That of a volume is taken as (8 / n)^(2/3), which is all of it at `COUNTABLE_VOXELS` and 10 % at `QUANTIFIABLE_VOXELS`, as found by Lin
+    et al. 2015; a diameter has a third of it.
+    """
+    if void.n_voxels >= QUANTIFIABLE_VOXELS:
+        return 0.0
+    return min(1.0, float((COUNTABLE_VOXELS / void.n_voxels) ** (2 / 3))) * GROWS[measure]
 
 
 def reach_um(void: Void, spacing_um: Spacing) -> float:

@@ -1,8 +1,7 @@
-"""What a bump's own mask (z, y, x) says against its being one whole bump: a joint held by a thread or parted by void, a joint cut,
-two bumps in one, a pad too small to be one, a lean.
+"""What a bump's own mask (z, y, x) says against its being one whole bump: an open joint (`joints`), a joint cut, two bumps in one, a pad too
+small to be one, a lean.
 
-A joint is as good as its least section. Void carries nothing, so sections are of the other foreground; how thin one is, is told against
-the pillar's. Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
+Two bumps that were not parted are long across the build axis, or have two bodies of a class side by side.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from voidscope.metrology.bodies import DUST, ClassBox
+from voidscope.metrology.bodies import ClassBox
 from voidscope.metrology.components import (
-    CONNECTIVITY,
     columns_of,
     find_components,
     mean_index,
@@ -22,18 +19,12 @@ from voidscope.metrology.components import (
     plane_counts,
 )
 from voidscope.metrology.dimensions import AXES, PAD_SHARE
+from voidscope.metrology.joints import Ints, open_joint, parted, usual
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.pieces import Part
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask, Role
 from voidscope.volume import Spacing
 
-Ints = npt.NDArray[np.int64]
-
-THREAD = 0.1
-"""A joint with less than this share of the pillar's usual section somewhere may be open, and a few voxels that a model mistook close it."""
-END = 0.6
-"""A level with less than this share of the widest near it is an end that is cut obliquely, or that of a dome."""
 OBLONG = 1.5
 """A pillar so many times longer than it is wide may be two: two round ones that touch come to 2.2, one that leans by 15 degrees to 1."""
 SLANTED_DEG = 15.0
@@ -53,94 +44,17 @@ def of_its_own(
     solid_ids = classes.ids_with_role(Role.FOREGROUND)
     was = np.where(of_classes(mask, solid_ids), raw, mask) if found.recipe.closing_voxels else mask
     if axis is None:
-        return tuple(filter(None, [_parted(found, was)]))
+        return tuple(filter(None, [parted(was, solid_ids)]))
     up, pillar = AXES.index(axis[-1]), classes.id_of(found.recipe.pillar_class)
     planes = {k: plane_counts(was, k) for k in solid_ids}
-    solid: Ints = np.sum([n[up] for n in planes.values()], axis=0)
     counts = planes[pillar][up] if was is mask else plane_counts(mask, pillar)[up]
-    level = _usual(counts)
-    section = int(counts[level])
-    thread = (
-        _parted(found, was)
-        or _thread(solid / section, up, first)
-        or _broken(found, was, axis, solid, section, first)
-    )
+    level = usual(counts)
+    joint = open_joint(found, was, planes, int(counts[level]), first)
     told = (
-        thread, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
+        joint, _joint_at_the_edge(found, mask, up), _slanted(found, planes, up), _pad_left_out(found, mask),
         _oblong(found, mask, up, level), *_two_bodies(found, mask, up),
     )  # fmt: skip
     return tuple(filter(None, told))
-
-
-def pieces(mask: Mask, ids: Sequence[int], connectivity: int = CONNECTIVITY) -> int:
-    """Pieces of some classes that are no dust: of a share `DUST` of all of it or more."""
-    n = find_components(mask, ids, connectivity=connectivity).n_voxels
-    return int(np.count_nonzero(n >= DUST * n.sum()))
-
-
-def _parted(found: ScanMeasurement, mask: Mask) -> str:
-    """Of a bump whose foreground without void is in several pieces that share no face, void, or a crack that steps, being between them."""
-    n = pieces(mask, found.classes.ids_with_role(Role.FOREGROUND), connectivity=6)
-    return (
-        f"it is parted into {n} solid pieces that share no face: it may be an open joint; look at it"
-        if n > 1
-        else ""
-    )
-
-
-def _thread(solid: npt.NDArray[np.float64], up: int, first: Sequence[int]) -> str:
-    """Of a bump whose solid section, as a share of its pillar's usual one, is somewhere less than `THREAD` between levels where it is more."""
-    thick = np.flatnonzero(solid >= THREAD)
-    between = solid[thick[0] : thick[-1] + 1]
-    if between.min() >= THREAD:
-        return ""
-    level = int(between.argmin() + thick[0] + first[up])
-    return (
-        f"at {AXES[up]} = {level} no more than {100 * between.min():.2g} % of its pillar's section is solid: "
-        "it may be an open joint that a thread, or a few mistaken voxels, closes; look at it"
-    )
-
-
-def _broken(
-    found: ScanMeasurement, mask: Mask, axis: str, solid: Ints, section: int, first: Sequence[int]
-) -> str:
-    """Of a bump in which, somewhere between two levels, less than `THREAD` of the section there runs straight through in solid.
-
-    No crack from side to side leaves such columns, however it steps or tilts, but where something holds it; they are so many ways through
-    that share nothing. Looked at are runs of levels a third as long as the pillar is wide, three at a time, but for the ends, which are cut
-    obliquely where a bump leans, and may be hollow in a dome. The section is that of the narrowest run where it is widest, for a crack takes
-    some of it away. `solid` is counted of each level of the mask, and `section` is the pillar's usual one.
-    """
-    up, turned = AXES.index(axis[-1]), axis.startswith("-")
-    levels, counts = np.moveaxis(mask, up, 0)[:: -1 if turned else 1], solid[:: -1 if turned else 1]
-    across, rise = np.delete(found.spacing_um, up), found.spacing_um[up]
-    step = max(1, round(float(np.sqrt(section * np.prod(across))) / rise / 3))
-    thick = np.flatnonzero(counts >= THREAD * section)
-    foot, head = counts[thick[0] :][:step], counts[: thick[-1] + 1][::-1][:step]
-    low = int(thick[0] + (foot >= END * foot.max()).argmax())
-    high = int(thick[-1] + 1 - (head >= END * head.max()).argmax())
-    starts, ids = range(low, high, step), found.classes.ids_with_role(Role.FOREGROUND)
-    runs = [slice(k, min(k + step, high)) for k in starts]
-    through, widest = [_through(levels[run], ids) for run in runs], [int(counts[run].max()) for run in runs]
-    least, worst = 1.0, low
-    for k in range(max(1, len(runs) - 2)):
-        n = np.count_nonzero(np.logical_and.reduce(through[k : k + 3]))
-        least, worst = min((least, worst), (n / min(widest[k : k + 3]), starts[k]))
-    if least >= THREAD:
-        return ""
-    ends = [len(counts) - 1 - z if turned else z for z in (worst, min(worst + 3 * step, high) - 1)]
-    return (
-        f"from {AXES[up]} = {min(ends) + first[up]} to {max(ends) + first[up]} solid runs straight through in no more than {100 * least:.2g} % "
-        "of the section there: it may be an open joint, however the crack runs, that a thread closes; look at it"
-    )
-
-
-def _through(levels: Mask, solid_ids: Sequence[int]) -> Part:
-    """Which columns (h, w) of some levels are solid all through."""
-    found = np.ones(levels.shape[1:], bool)
-    for level in levels:
-        found &= of_classes(level[None], solid_ids)[0]
-    return found
 
 
 def _joint_at_the_edge(found: ScanMeasurement, mask: Mask, up: int) -> str:
@@ -196,12 +110,6 @@ def _pad_left_out(found: ScanMeasurement, mask: Mask) -> str:
         f"{n:,} connected voxels of it are {name}, which covers less than {100 * PAD_SHARE:g} % of the pillar's columns, so that no length is read "
         "off it: it may be the rest of a pad, or a mistake; look at it"
     )
-
-
-def _usual(counts: Ints) -> int:
-    """The level whose section, of as many voxels as are counted there, the median voxel lies in: ends and thin sheets of mistakes are not it."""
-    order = np.argsort(counts, kind="stable")
-    return int(order[np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)])
 
 
 def _oblong(found: ScanMeasurement, mask: Mask, up: int, level: int) -> str:
