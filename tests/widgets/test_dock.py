@@ -563,3 +563,23 @@ def test_the_dock_has_its_place_also_after_other_docks(dock: Any, qtbot: Any, pr
         assert (
             layout.itemAt(layout.count() - 1).widget() is again.jobs
         )  # else an empty stretch takes the panels' place
+
+
+def test_why_no_slice_could_be_labelled_goes_once_it_is_not_so_any_more(dock: Any) -> None:
+    said, dims = dock.jobs.message, dock._viewer.dims
+    dims.ndisplay = 3
+    dock.view.label.rest_is_background()
+    assert said.text().startswith("The scan is shown in 3-D")
+    dims.ndisplay = 2
+    assert said.text() == ""
+    dims.ndisplay = 3
+    dock.view.label.rest_is_background()
+    dock.jobs.tell("told since")
+    dims.ndisplay = 2
+    assert said.text() == "told since"
+    dock._viewer.add_image(np.zeros((24, 40, 20)), scale=dock.view.layers.find("image").scale)
+    dims.set_current_step(1, 30)
+    dock.view.label.rest_is_background()
+    assert said.text().startswith("The slider is beyond a")
+    dims.set_current_step(1, 3)
+    assert said.text() == ""

@@ -101,3 +101,46 @@ def test_a_window_that_was_killed_offers_to_go_on_with_its_project(
     assert other.view is not None and other.view.project.path.resolve() == project.path.resolve()
     assert not other.welcome.isVisible()
     other.close_project()
+
+
+def test_a_window_that_was_killed_comes_back_to_the_slice_last_in_view(
+    place: Path, dock: Any, project: Project, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Look] = []
+    really = dock_memory.remember
+    monkeypatch.setattr(
+        "voidscope.widgets.look_keeper.remember", lambda *what: (written.append(what[1]), really(*what))
+    )
+    dock.show_project(Project.open(project.path))
+    dock.view.layers.jump(SliceKey("b", 1))
+    written.clear()
+    for index in range(2, 6):
+        dock._viewer.dims.set_current_step(1, index)
+        qtbot.wait(20)
+    assert written == []  # while the slider moves
+    qtbot.waitUntil(lambda: recall(project.path).key == "b/0005", timeout=60_000)
+    dock.view.setCurrentIndex(3)
+    qtbot.waitUntil(lambda: recall(project.path).panel == "Measure", timeout=60_000)
+    assert [look.key for look in written] == ["b/0005", "b/0005"]
+
+
+def test_what_is_on_its_way_into_view_is_not_forgotten_before_it_is_there(
+    place: Path, dock: Any, project: Project, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.view.layers.jump(SliceKey("b", 4))
+    dock.close_project()
+    monkeypatch.setattr("voidscope.widgets.ahead.AT_ONCE_VOXELS", 0)
+    dock.show_project(Project.open(project.path))
+    assert dock.view.layers.key is None
+    dock._looks.keep()
+    assert recall(project.path).key == "b/0004"
+    qtbot.waitUntil(lambda: dock.view.layers.key == SliceKey("b", 4), timeout=60_000)
+
+
+def test_what_is_kept_already_is_not_written_again(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(tmp_path, Look("Train", ("Pretraining",), "a/0001"))
+    monkeypatch.setattr(dock_memory, "write_json", None)
+    remember(tmp_path, Look("Train", ("Pretraining",), "a/0001"))
+    assert recall(tmp_path).key == "a/0001"

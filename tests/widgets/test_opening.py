@@ -170,3 +170,17 @@ def test_going_back_to_a_model_takes_nobody_s_way(
         layers.jump(SliceKey("a", 2))
         settle(segmented, qtbot)
         project.memory.scans.pop("b", None)
+
+
+def test_that_a_scan_is_being_opened_is_said_until_it_is_in_view(
+    dock: Any, qtbot: Any, project: Project, gate: Any
+) -> None:
+    settle(dock, qtbot)
+    gate.clear()
+    dock.view.layers.jump(SliceKey("b", 2))
+    dock.view.label.rest_is_background()
+    assert dock.jobs.message.text() == "b is being opened; wait until it is in view."
+    gate.set()
+    settle(dock, qtbot)
+    assert dock.view.layers.key == SliceKey("b", 2)
+    assert dock.jobs.message.text() == ""

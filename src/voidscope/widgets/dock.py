@@ -29,11 +29,12 @@ from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Role, Split
 from voidscope.volume import Dataset
 from voidscope.widgets.canvas_note import without_brush_box
-from voidscope.widgets.dock_memory import last_project, recall, remember
+from voidscope.widgets.dock_memory import last_project
 from voidscope.widgets.doctor_panel import Doctor, DoctorPanel, key_finding, line, told
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.key_sheet import KeySheet
 from voidscope.widgets.keys import SHEET, Keys
+from voidscope.widgets.look_keeper import LookKeeper
 from voidscope.widgets.looks import role_of
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
@@ -70,6 +71,7 @@ class Voidscope(QWidget):
         self.keys, self.doctor = Keys(napari_viewer), Doctor(self)
         self.panel, self.sheet = DoctorPanel(self), KeySheet(self)
         self.view: ProjectView | None = None
+        self._looks = LookKeeper(self)
         self._beside: list[QWidget] = []
         self._reopens = True
         self._main: Callable[[], QWidget | None] = lambda: None
@@ -146,8 +148,7 @@ class Voidscope(QWidget):
         self.keys.bind(self.view.shortcuts())
         for what in ("scans", "labels", "cycles", "evaluation"):
             getattr(project.events, f"{what}_changed").connect(self.refresh)
-        self.view.setLook(recall(project.path))
-        self._remember()  # the window may be killed
+        self._looks.follow(self.view)
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
         self._look_at_machine()
@@ -180,7 +181,7 @@ class Voidscope(QWidget):
         self.runner.cancel()
         self.runner.asked.emit(None)
         self.keys.release()
-        self._remember()
+        self._looks.leave()
         self.view.release()
         if self.view.strokes.unsaved:
             Saver(self.view.strokes, self._main())
@@ -291,7 +292,7 @@ class Voidscope(QWidget):
             event.ignore()
             return True
         if is_closing:
-            self._remember()
+            self._looks.keep()
         if watched is self.window() and event.type() == QEvent.Type.WindowActivate:
             self._catch_up()
         return bool(super().eventFilter(watched, event))
@@ -330,11 +331,6 @@ class Voidscope(QWidget):
         if self.view is not None:
             self.view.stop()
         wait_for_workers()
-
-    def _remember(self) -> None:
-        """Keep how the dock looks on this project for the next time."""
-        if self.view is not None:
-            remember(self.view.project.path, self.view.look())
 
     def _unsaved(self) -> bool:
         """Save the last stroke; whether the disk refuses it."""

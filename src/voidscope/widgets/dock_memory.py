@@ -1,4 +1,4 @@
-"""What the dock looked like when a project was last closed: panel, open sections, slice; a person's own, beside napari's settings.
+"""What the dock last looked like on each project: panel, open sections, slice; a person's own, beside napari's settings.
 
 It is no part of a project, which several people may share and some may only read.
 """
@@ -49,11 +49,11 @@ def last_project() -> Path | None:
 
 def remember(project: Path, look: Look) -> None:
     """Keep how the dock looks; where that cannot be written, it is forgotten without a word to the person."""
-    place, known = _place(), _all()
-    if place is None:
+    place, known, name = _place(), _all(), str(project.resolve())
+    if place is None or (next(reversed(known), None) == name and recall(project) == look):
         return
-    known.pop(str(project.resolve()), None)
-    known[str(project.resolve())] = asdict(look)
+    known.pop(name, None)
+    known[name] = asdict(look)
     try:
         write_json(place, dict(list(known.items())[-MOST:]))
     except VoidscopeError as error:

@@ -156,7 +156,7 @@ class JobBar(QWidget):
         super().__init__(parent)
         self.row = JobRow(runner)
         self.title, self.bar, self.cancel = self.row.title, self.row.bar, self.row.cancel
-        self.question = QuestionBox()
+        self.question, self._waits = QuestionBox(), ""
         self.standing, self.message = QLabel(), QLabel()
         for words in (self.standing, self.message):
             words.setWordWrap(True)
@@ -193,8 +193,13 @@ class JobBar(QWidget):
         self.message.setStyleSheet("")
         self.message.setText(sentence)
 
-    def look_at(self, key: SliceKey | None) -> None:
-        """Another slice is in view: what was told of a slice that it is not, and could be read, is over."""
+    def look_at(self, key: SliceKey | None, waits: str = "") -> None:
+        """Another slice is in view: what was told of a slice that it is not, and could be read, is over. So is at once why nothing was done to
+        any, where acts wait for that no more, but for what `waits` says, or nothing.
+        """
+        before, self._waits = self._waits, waits
+        if before != waits and self.message.text() == before:
+            self.tell("")
         about = ABOUT.match(self.message.text())
         is_elsewhere = about is not None and about[1] != str(key) and not self.message.styleSheet()
         if is_elsewhere and monotonic() - self._told_at >= READ_S:

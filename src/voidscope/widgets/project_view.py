@@ -45,10 +45,10 @@ NO_STUDY = "No gauge study has the viewer; plan or go on with one in Measure, Ga
 class ProjectView(QTabWidget):
     """The four steps of a project; panels are refreshed by the project's events and never talk to each other.
 
-    `looked(SliceKey or None)` when another slice came into view.
+    `looked(SliceKey or None, waits)` when another slice came into view, or another sentence says why none is (`ScanLayers.waits`).
     """
 
-    looked = Signal(object)
+    looked = Signal(object, str)
 
     def __init__(self, project: Project, runner: Runner, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -109,8 +109,10 @@ class ProjectView(QTabWidget):
         """Undo and redo: our layers answer these keys too, for napari's own history ends with a layer."""
         return {UNDO: partial(self.label.tools.turn, True), REDO: partial(self.label.tools.turn, False)}
 
-    def look(self) -> Look:
-        """Which panel, sections and slice are in view."""
+    def look(self) -> Look | None:
+        """Which panel, sections and slice are in view; None while a study has the viewer, or another scan is on its way into it."""
+        if self.study.on or self.layers.ahead.goal:
+            return None
         opened = tuple(box.text() for box in self.findChildren(QCollapsible) if box.isExpanded())
         return Look(self.tabText(self.currentIndex()), opened, str(self.layers.key or ""))
 
@@ -152,6 +154,7 @@ class ProjectView(QTabWidget):
         for event, listener in self._listeners:
             event.disconnect(listener)
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
+        self._viewer.dims.events.ndisplay.disconnect(self._look)
         self._one_slice.release()
         self.layers.clear()
 
@@ -219,6 +222,9 @@ class ProjectView(QTabWidget):
         self.strokes.refused.connect(runner.stands)
         self.strokes.recovered.connect(runner.told)
         self._viewer.dims.events.current_step.connect(self._step_changed)
+        self._viewer.dims.events.ndisplay.connect(self._look)
+        for looks in (self.layers.shown, self.layers.ahead.runner.started, self.layers.ahead.runner.ended):
+            looks.connect(self._look)
         self.currentChanged.connect(self._refresh_panel_in_view)
         self.currentChanged.connect(self._stand_back)
 
@@ -322,7 +328,10 @@ class ProjectView(QTabWidget):
         self.label.refresh_card()
         self.train.look()
         self.quick.ask()
-        self.looked.emit(self.layers.key)
+        self._look()
+
+    def _look(self, event: Any = None) -> None:
+        self.looked.emit(self.layers.key, self.layers.waits)
 
 
 def _ignoring_viewer(action: Callable[[], object]) -> Callable[[Any], None]:
