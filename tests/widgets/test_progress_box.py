@@ -261,3 +261,21 @@ def test_once_all_is_segmented_a_new_model_is_judged_without_being_asked(
     panel._segment_rest()
     qtbot.waitUntil(lambda: panel._runner._worker is None, timeout=30_000)
     assert asked == [project.name]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_cycle_is_scrolled_for_where_there_are_six_or_fewer(
+    dock: Any, project: Project, qtbot: Any, theme: str
+) -> None:
+    viewer, table = dock._viewer, dock.view.train.table
+    viewer.theme = theme
+    window = dock.window()
+    window.resize(1366, 768)
+    window.show()
+    window.resizeDocks([dock.parent()], [320], Qt.Orientation.Horizontal)
+    dock.view.setCurrentIndex(2)
+    for n in range(1, 8):
+        add_cycle(project)
+        qtbot.wait(50)
+        assert (table.verticalScrollBar().maximum() == 0) == (n <= train_panel.MOST_CYCLES), n
+    assert table.viewport().height() >= 6 * table.rowHeight(0)

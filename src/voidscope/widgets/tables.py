@@ -9,12 +9,17 @@ from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
 
+LEAST_PX = 90
+"""Height of a table that has few rows, or none yet."""
+
+
 class RowTable(QTableWidget):
     """A table that leaves letters to the viewer's shortcuts; arrows and the like move between rows. No cell is cut short: the columns `rest` share
-    what is left where the others leave enough, and else all scroll.
+    what is left where the others leave enough, and else all scroll. `most` rows are seen without scrolling, where there are so many.
     """
 
     rest: Sequence[int] = ()
+    most = 3
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt would search the rows for a typed letter and swallow N, A, D ..."""
@@ -29,7 +34,7 @@ class RowTable(QTableWidget):
         self.fit()
 
     def fit(self) -> None:
-        """Make every column as wide as what it holds; those of the `rest` wider, where there is room."""
+        """Make every column as wide as what it holds, those of the `rest` wider, where there is room; and the table as high as its rows."""
         top, seen = self.horizontalHeader(), self.viewport()
         if top is None or seen is None:
             return
@@ -37,6 +42,17 @@ class RowTable(QTableWidget):
         more = seen.width() - sum(needs.values())
         for k in self.rest:
             top.resizeSection(k, needs[k] + max(0, more) // len(self.rest))
+        self._rise(sum(needs.values()), top.sizeHint().height())
+
+    def _rise(self, wide: int, top: int) -> None:
+        """Be high enough for the first rows under a `top` so high, and for the bar below them where columns so `wide` need it; px."""
+        aside, below, frame = self.verticalScrollBar(), self.horizontalScrollBar(), 2 * self.frameWidth()
+        if aside is None or below is None:
+            return
+        rows, bar = self.rowCount(), aside.sizeHint().width()
+        room = self.width() - frame - (bar if rows > self.most else 0)
+        shown = sum(self.rowHeight(k) for k in range(min(rows, self.most)))
+        self.setMinimumHeight(max(LEAST_PX, frame + top + shown + (below.sizeHint().height() if wide > room else 0)))
 
     def sizeHint(self) -> QSize:
         """No higher than it must be: a scrolling panel gives it what is left, and would else scroll sooner."""
@@ -54,7 +70,7 @@ def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[
             item.setToolTip(words)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setMinimumHeight(90)
+    table.setMinimumHeight(LEAST_PX)
     table.setStyleSheet("QTableWidget::item { padding: 0 2px; } QHeaderView::section { padding: 2px 3px; }")
     table.setMinimumWidth(0)
     table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)

@@ -63,6 +63,8 @@ START = {
     "contrastive": "your pretrained weights", "imagenet": "ImageNet weights", "none": "random weights (not pretrained)",
 }  # fmt: skip
 """What `starting_weights` says, in words."""
+MOST_CYCLES = 6
+"""So many are seen in the table without scrolling it."""
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
 
 
@@ -91,6 +93,7 @@ class TrainPanel(QWidget):
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
         self.table = plain_table(HEADER, wide=(0, 2, 3, 4, 5))
+        self.table.most = MOST_CYCLES
         self.table.setToolTip(
             "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), time it took."
         )
