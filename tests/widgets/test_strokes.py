@@ -475,3 +475,19 @@ def test_a_finished_stroke_is_saved_while_the_next_is_still_being_drawn(
     bench.strokes.flush()
     stored = Project.open(bench.project.path).labels.get(key)
     assert (stored[10, 10], stored[4, 10], stored[20, 10]) == (VOID, 3, 1)
+
+
+def test_each_slice_painted_while_the_disk_is_full_is_a_step_of_its_own(
+    bench: Bench, disk: dict[str, bool]
+) -> None:
+    disk["full"] = True
+    for index in (3, 1, 2):
+        bench.paint(index, VOID)
+        bench.strokes.flush()
+    disk["full"] = False
+    bench.strokes.flush()
+    labels, a = bench.project.labels, [SliceKey("a", i) for i in range(4)]
+    assert labels.keys() == (a[1], a[2], a[3])
+    for left in ((a[1], a[3]), (a[3],), ()):
+        labels.undo()
+        assert labels.keys() == left

@@ -227,7 +227,9 @@ class Strokes(QObject):
         refused = self._save_held()
         for provenance in sorted(set(self._unsaved.values())):
             indices = [i for i, p in self._unsaved.items() if p is provenance]
-            refused |= self._save_apart(indices, provenance, at_once or self._failing)
+            steps = [[i] for i in indices] if self._failing else [indices]  # painted one after the other
+            for step in steps:
+                refused |= self._save_apart(step, provenance, at_once or self._failing)
         self._verb = self._verb if refused else ""
         for key in [k for k, error in refused.items() if isinstance(error, LabelError)]:
             self._give_up(key, refused.pop(key))
