@@ -491,3 +491,14 @@ def test_each_slice_painted_while_the_disk_is_full_is_a_step_of_its_own(
     for left in ((a[1], a[3]), (a[3],), ()):
         labels.undo()
         assert labels.keys() == left
+
+
+def test_a_step_that_had_to_wait_keeps_its_own_name(bench: Bench, disk: dict[str, bool]) -> None:
+    disk["full"] = True
+    rest = np.full((24, 20), 1, np.uint8)
+    bench.strokes.write(SliceKey("a", 3), rest, Provenance.DRAWN, "background")
+    bench.paint(1, VOID)
+    disk["full"] = False
+    bench.strokes.flush()
+    said = [str(bench.project.labels.undo()) for _ in range(2)]
+    assert said == ["undid: painted a/0001", "undid: background a/0003"]

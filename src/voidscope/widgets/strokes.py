@@ -71,7 +71,7 @@ class Strokes(QObject):
         self._unsaved: dict[int, Provenance] = {}
         self._unseen: set[int] = set()  # those of them that were not in view when they were painted on
         self._held: dict[SliceKey, _Held] = {}
-        self._failing, self._verb = False, ""
+        self._failing, self._verbs = False, dict[int, str]()  # what those are called that are not just painted
         self._timer, self._latest = QTimer(self), QTimer(self)  # _latest: since the first stroke not saved
         for timer, act in ((self._timer, self._save_between_strokes), (self._latest, self._save_all)):
             timer.setSingleShot(True)
@@ -115,7 +115,7 @@ class Strokes(QObject):
         self._layer.refresh()
         self._unsaved[key.index] = provenance
         self._unseen.discard(key.index)
-        self._verb = verb
+        self._verbs[key.index] = verb
         self._save_all(at_once=True)
         return not self.pending(key)
 
@@ -168,7 +168,7 @@ class Strokes(QObject):
         self._layer.events.set_data.disconnect(self._maybe_changed)
         self._layer.mouse_drag_callbacks.remove(self._pressed)
         self._layer, self._scan = None, ""
-        for painted in (self._touched, self._unsaved, self._unseen):
+        for painted in (self._touched, self._unsaved, self._unseen, self._verbs):
             painted.clear()
 
     def _painted(self, event: Any) -> None:
@@ -227,10 +227,8 @@ class Strokes(QObject):
         refused = self._save_held()
         for provenance in sorted(set(self._unsaved.values())):
             indices = [i for i, p in self._unsaved.items() if p is provenance]
-            steps = [[i] for i in indices] if self._failing else [indices]  # painted one after the other
-            for step in steps:
+            for step in [[i] for i in indices] if self._failing else [indices]:  # painted one by one
                 refused |= self._save_apart(step, provenance, at_once or self._failing)
-        self._verb = self._verb if refused else ""
         for key in [k for k, error in refused.items() if isinstance(error, LabelError)]:
             self._give_up(key, refused.pop(key))
         if refused:
@@ -267,8 +265,7 @@ class Strokes(QObject):
         """Show the stored label again in place of one that can never be saved."""
         self._held.pop(key, None)
         if key.scan == self._scan:
-            self._unsaved.pop(key.index, None)
-            self._unseen.discard(key.index)
+            self._forget(key.index)
         with suppress(VoidscopeError):
             self._layers.show_label(key)
         self.failed.emit(f"{error} The label saved before is shown again.")
@@ -290,7 +287,8 @@ class Strokes(QObject):
             self._touched |= set(touched)
             bases = {key: self._filled.mask(key.index) for key in painted}
             unseen = [key for key in painted if key.index in self._unseen]
-            asked = Putting.of(self._project.labels.desk(), painted, provenance, self._verb, bases, unseen)
+            verb = self._verbs.get(indices[0], "") if len(indices) == 1 else ""
+            asked = Putting.of(self._project.labels.desk(), painted, provenance, verb, bases, unseen)
             if not at_once and self.turns is not None and self.turns.may_wait(asked):
                 now = lambda _: self._save_all(at_once=True)  # noqa: E731  # what a worker was kept from saving
                 self.turns.put(asked, partial(self._saved, indices, painted), now)
@@ -313,9 +311,13 @@ class Strokes(QObject):
 
     def _done_with(self, indices: list[int], painted: Mapping[SliceKey, Mask]) -> None:
         for index in indices:
-            self._unsaved.pop(index, None)
-            self._unseen.discard(index)
+            self._forget(index)
             self._settle(self._key(index), painted.get(self._key(index)))
+
+    def _forget(self, index: int) -> None:
+        self._unsaved.pop(index, None)
+        self._verbs.pop(index, None)
+        self._unseen.discard(index)
 
     def _settle(self, key: SliceKey, saved: Mask | None) -> None:
         """Note what was saved of a slice as stored; show what another program has labelled of it meanwhile."""
