@@ -410,3 +410,11 @@ def test_a_step_over_many_slices_refreshes_the_panel_in_view_once(
         view.label.tools.turn(True)
     assert len(refreshed) == 2 and not view.layers.find("labels").data.any()
     view.release()
+
+
+def test_who_needs_a_scan_to_judge_on_is_told_the_name_of_the_box(qtbot: Any, bench: Bench) -> None:
+    scans = ScansPanel(bench.project, Runner(), bench.layers, bench.strokes)
+    train = TrainPanel(bench.project, Runner(), bench.layers, bench.strokes)
+    for widget in (scans, train):
+        qtbot.addWidget(widget)
+    assert f"with '{scans.test.text()}'" in train.evaluate.toolTip()

@@ -293,7 +293,7 @@ class TrainPanel(QWidget):
         self.evaluate.setToolTip(
             "mIoU and void IoU of the current model on the labelled slices of the test scans."
             if known
-            else "No test scan has labels that the model has not learnt from: add one with 'only to judge on' and label some of its slices."
+            else "No test scan has labels that the model has not learnt from: add one with 'judge only' and label some of its slices."
         )
         earlier = 0 <= self.table.currentRow() < len(self._project.cycles) - 1
         self.back.setEnabled(idle and earlier)

@@ -184,7 +184,7 @@ def _judges(project: Project) -> tuple[SliceKey, ...]:
     keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
     if not keys:
         raise NotReady(
-            f"No held-out slice of {project.name} has labels to judge a replay by; add a scan with --split test ('only to judge on') "
+            f"No held-out slice of {project.name} has labels to judge a replay by; add a scan with --split test ('judge only') "
             "and label some of its slices by hand."
         )
     return tuple(keys[:: -(-len(keys) // MOST_JUDGED)])
