@@ -146,6 +146,26 @@ def test_the_slider_goes_no_farther_than_the_scan_in_view(
     assert (round(low / step), round(high / step)) == (0, n - 1)
 
 
+def test_hidden_heatmaps_of_a_longer_scan_leave_the_slider_to_the_next(
+    bench: Bench, qtbot: Any, tmp_path: Path
+) -> None:
+    plane = bench.project.scan("a").plane
+    for name, n in (("long", 9), ("short", 5)):
+        shape = [24, 24, 24]
+        shape[plane.axis] = n
+        execute(
+            add_scans(bench.project, [write_scan(tmp_path / f"{name}.tif", shape=tuple(shape))], plane=plane)
+        )
+    add_cycle(bench.project)
+    for name in ("long", "short"):
+        predict(bench.project, name)
+    for name, n in (("long", 9), ("short", 5)):
+        bench.layers.jump(key := SliceKey(name, 0), (3, 4))
+        qtbot.waitUntil(lambda k=key: bench.layers.key == k, timeout=60_000)
+        low, high, step = bench.viewer.dims.range[plane.axis]
+        assert (round(low / step), round(high / step)) == (0, n - 1), name
+
+
 def test_slices_appear_as_they_are_predicted_and_can_be_accepted_before_the_rest(bench: Bench) -> None:
     add_cycle(bench.project)
     key, mask = SliceKey("a", 3), np.full((24, 20), 2, np.uint8)

@@ -14,7 +14,7 @@ import numpy as np
 from voidscope.project import ScanRecord
 from voidscope.widgets.looks import KEPT, Looks, idle, is_idle, role_of, take_up
 from voidscope.widgets.result_layers import RESULTS
-from voidscope.widgets.slice_view import lengths, place, units
+from voidscope.widgets.slice_view import fill, lengths, place, units
 
 
 class OwnLayers:
@@ -37,7 +37,7 @@ class OwnLayers:
         """Add a layer in its scan's place, with the look a person gave the one before it; one that is put away is taken up."""
         record, layer = self._record(), self._any(role)
         if layer is not None:
-            _fill(layer, data, record)  # while it is hidden, so that it is drawn once
+            fill(layer, data, record)  # while it is hidden, so that it is drawn once
             if "edge_width" in look:
                 layer.edge_width = look["edge_width"]
             take_up(layer)
@@ -76,7 +76,7 @@ class OwnLayers:
         nothing = _nothing(layer, (record := self._record()).shape)
         if not is_idle(layer) or layer.data.shape != nothing.shape:
             idle(layer)
-            _fill(layer, nothing, record)
+            fill(layer, nothing, record)
         place(layer, record)
 
     def clear(self, scan: str) -> None:
@@ -94,16 +94,6 @@ class OwnLayers:
 
     def _any(self, role: str) -> Any:
         return next((layer for layer in self._viewer.layers if role_of(layer) == role), None)
-
-
-def _fill(layer: Any, data: Any, record: ScanRecord) -> None:
-    """Give a layer data of a scan; how far a hidden one reached before napari forgets only when its scale is set."""
-    old = np.shape(layer.data)
-    layer.data = data
-    if layer.visible or np.shape(data) == old == record.shape:
-        place(layer, record)
-    else:
-        layer.scale = lengths(record)
 
 
 def _nothing(layer: Any, shape: tuple[int, int, int]) -> Any:

@@ -14,7 +14,7 @@ from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
 from voidscope.widgets.colours import UncertaintyMap, class_colours
 from voidscope.widgets.looks import CLASSES
-from voidscope.widgets.slice_view import place
+from voidscope.widgets.slice_view import fill
 
 OPACITY = {"labels": 0.35, "prediction": 0.0}
 """How opaque the background class is, by role."""
@@ -104,8 +104,7 @@ class ResultLayers:
         layer = self._find(role)
         if layer is None:
             return False
-        layer.data = data
-        place(layer, record)
+        fill(layer, data, record)
         layer.editable = role != "prediction"
         return True
 

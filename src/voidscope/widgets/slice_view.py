@@ -100,6 +100,16 @@ def place(layer: Any, record: ScanRecord) -> None:
         layer.scale = lengths(record)
 
 
+def fill(layer: Any, data: Any, record: ScanRecord) -> None:
+    """Give a layer data of a scan; how far a hidden one reached before napari forgets only when its scale is set."""
+    old = np.shape(layer.data)
+    layer.data = data
+    if layer.visible or np.shape(data) == old == record.shape:
+        place(layer, record)
+    else:
+        layer.scale = lengths(record)
+
+
 def units(record: ScanRecord) -> tuple[str, str, str]:
     """The unit of `lengths` along each axis."""
     unit = "um" if record.spacing_um else "pixel"
