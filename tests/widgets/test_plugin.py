@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,10 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
         f"most unsure, at {survey.entropy[0, 0] / np.log(survey.n_classes):.0%} of the maximum."
     )
     everywhere = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), survey, classes)
-    assert "copper_pillar is predicted in every slice" in everywhere
+    assert "no class rarer than copper_pillar, which is predicted in every slice" in everywhere
+    alike = replace(survey, counts=np.array([[90, 10, 0, 0]] * 2), class_pixel=pixels[[1, 1]])
+    said = explain(Suggestion(keys[1], 1, 0.9, 0.9, 0.2, 2.0, (1, 1), "rareness"), alike, classes)
+    assert "copper_pillar is predicted in every slice, so rareness says nothing yet" in said
     far = explain(
         Suggestion(keys[0], 2, 0.9, 0.9, 6.0, 2.0, (1, 1), "rareness"),
         survey,
@@ -104,6 +108,12 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
         dict.fromkeys(keys, "learnt from"),
     )
     assert f"most like {keys[1]} (learnt from)" in far
+    queue = [
+        Suggestion(keys[0], k, 0.9, 0.9, d, 2.0, (1, 1), "rareness") for k, d in enumerate((1.2, 0.02, 0.01))
+    ]
+    told = [explain(s, survey, classes, None, {keys[1]: "learnt from"}, queue) for s in queue]
+    assert f"unlike all that is labelled: even {keys[1]} (learnt from) is far from it" in told[0]
+    assert all(f"most like {keys[1]}" in other for other in told[1:])
     assert far.endswith("its distance outweighs the rest: try strategy rareness-normalised.")
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (

@@ -169,7 +169,7 @@ def test_suggesting_first_and_segmenting_first_give_the_same_masks(trained: Proj
 
 
 def test_a_budget_beyond_the_pool_names_both_numbers(labelled: Project) -> None:
-    with pytest.raises(ConfigError, match=r"suggest\.budget is 9, but only 8"):
+    with pytest.raises(ConfigError, match=r"suggest\.budget\) is 9, but only 8"):
         suggest(labelled, labelled.config.with_changes(["suggest.budget=9"]))
 
 

@@ -183,6 +183,16 @@ def test_a_spread_is_of_what_is_known_and_a_sentence_says_where_there_is_none() 
     assert point.spread("chosen") is None
     blind = Replay((point, replace(point, n_labelled=8)), 2, ("c",), "x", "now")
     assert "no void" in blind.sentence()
+    weak = replace(point, random=((0.0, 0.2), (0.0, 0.24)), chosen=((0.0, 0.31),) * 2)
+    assert (
+        "mIoU (no training of it finds void) of chosen and of as many random slices: 0.310 and 0.220 (0.200 to 0.240) at 4."
+        in replace(blind, points=(weak, weak)).sentence()
+    )
+    found = replace(weak, chosen=((0.1, 0.31),) * 2)
+    assert (
+        "void IoU of chosen and of as many random slices: 0.100 and 0.000"
+        in replace(blind, points=(found, found)).sentence()
+    )
     assert Replay.from_entry(json.loads(json.dumps(blind.entry()))) == blind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -18,13 +18,15 @@ LARGE = 1000.0
 """From here on a term is told by its order of magnitude."""
 NEAR_PX = 4
 """A pixel is at the border to another class that comes so near to it, along rows and columns."""
+FAR = 2.0
+"""So many times as far as the middle one of a queue a suggestion is far from what is labelled, which put it there."""
 DOMINANT = 5.0
 """A distance that rareness (at most 1) and uncertainty (at most ln C) together cannot outweigh."""
 
 
 def explain(
     suggestion: Suggestion, survey: Survey | None, classes: ClassMap, mask: Mask | None = None,
-    before: Mapping[SliceKey, str] = MappingProxyType({}),
+    before: Mapping[SliceKey, str] = MappingProxyType({}), queue: Sequence[Suggestion] = (),
 ) -> str:  # fmt: skip
     """What speaks for labelling this slice, and what was given up for it; the terms' values stand on their bars.
 
@@ -32,6 +34,7 @@ def explain(
     ----------
     mask : (h, w) what is predicted of the slice; None where that is not at hand
     before : the slices that its distance is to, and what each is, e.g. ``learnt from``
+    queue : all that was suggested with it, beside which its distance may be large
     """
     if survey is None or suggestion.r is None or not survey.holds(suggestion.key):
         said = FIRST.get(suggestion.strategy, f"Chosen by {suggestion.strategy}, without a model.") + VOIDS
@@ -39,7 +42,7 @@ def explain(
         parts = (
             _rarest(suggestion, survey, classes),
             _unsure(suggestion, survey, classes, mask),
-            _nearest(suggestion, survey, before),
+            _nearest(suggestion, survey, before, queue),
             _outweighs(suggestion),
         )
         said = " · ".join(part for part in parts if part) + "."
@@ -52,10 +55,12 @@ def _rarest(suggestion: Suggestion, survey: Survey, classes: ClassMap) -> str:
     (row,) = survey.rows([suggestion.key])
     present = [c for c in range(len(classes)) if survey.counts[row, c]]
     rarest = min(present, key=lambda c: shares[c])
-    everywhere = all(survey.counts[:, rarest] > 0)
+    everywhere = survey.counts[:, rarest].all()
     name = classes.names[rarest]
-    if everywhere:
+    if everywhere and rarest == min(np.flatnonzero(survey.counts.any(axis=0)), key=lambda c: shares[c]):
         return f"{name} is predicted in every slice, so rareness says nothing yet"
+    if everywhere:
+        return f"no class rarer than {name}, which is predicted in every slice"
     return f"contains predicted {name} ({shares[rarest]:.2%} of predictions)"
 
 
@@ -80,14 +85,19 @@ def _place(mask: Mask, pixel: tuple[int, int], classes: ClassMap) -> str:
     return f"where {classes.names[own - 1]} meets {classes.names[int(around[tuple(nearest)]) - 1]}"
 
 
-def _nearest(suggestion: Suggestion, survey: Survey, before: Mapping[SliceKey, str]) -> str:
-    """The slice that the distance is to: of those before, the one whose embedding is nearest."""
+def _nearest(
+    suggestion: Suggestion, survey: Survey, before: Mapping[SliceKey, str], queue: Sequence[Suggestion]
+) -> str:
+    """The slice that the distance is to: of those before, the one whose embedding is nearest; and whether even that is far for this queue."""
     known = [key for key in before if key != suggestion.key and survey.holds(key)]
     if not known:
         return ""
     (row,) = survey.rows([suggestion.key])
     away = ((survey.embedding[survey.rows(known)] - survey.embedding[row]) ** 2).sum(axis=1)
     nearest = known[int(away.argmin())]
+    usual = np.median([s.d for s in queue if s.d is not None] or [math.inf])
+    if suggestion.d is not None and suggestion.d > FAR * usual:
+        return f"unlike all that is labelled: even {nearest} ({before[nearest]}) is far from it"
     return f"most like {nearest} ({before[nearest]})"
 
 

@@ -67,7 +67,7 @@ class Queued:
             return f"{here.key}: {CHOSEN.format(here.strategy)}"
         before = dict.fromkeys(() if project.cycle is None else project.cycle.labelled, "learnt from")
         before |= {s.key: "earlier in the queue" for s in self.picks if s.rank < here.rank}
-        return f"{here.key}: {explain(here, project.survey, project.classes, mask, before)}"
+        return f"{here.key}: {explain(here, project.survey, project.classes, mask, before, self.picks)}"
 
     def without(self, project: Project, listed: bool, busy: bool) -> str:
         """What there is to do where none is in view: whether any is `listed`, and whether a job is in the way."""

@@ -51,7 +51,9 @@ class RowTable(QTableWidget):
         rows, bar = self.rowCount(), aside.sizeHint().width()
         room = self.width() - frame - (bar if rows > self.most else 0)
         shown = sum(self.rowHeight(k) for k in range(min(rows, self.most)))
-        self.setMinimumHeight(max(LEAST_PX, frame + top + shown + (below.sizeHint().height() if wide > room else 0)))
+        self.setMinimumHeight(
+            max(LEAST_PX, frame + top + shown + (below.sizeHint().height() if wide > room else 0))
+        )
 
     def sizeHint(self) -> QSize:
         """No higher than it must be: a scrolling panel gives it what is left, and would else scroll sooner."""

@@ -101,8 +101,10 @@ def suggest(
     budget, free = settings.suggest.budget, len(pool.candidates)
     if budget > free:
         raise ConfigError(
-            f"suggest.budget is {budget}, but only {free} training slices are neither labelled nor left out; "
-            f"set suggest.budget={free} or less."
+            f"How many (suggest.budget) is {budget}, but only {free} training slices are neither labelled nor left out; "
+            f"ask for {free} or fewer (suggest.budget={free})."
+            if free
+            else "Every training slice is labelled or left out; add scans, or bring back slices that were skipped or never wanted."
         )
     seed = [settings.seed, len(labelled)]
     rng = np.random.default_rng(seed)
