@@ -20,6 +20,8 @@ from voidscope.errors import ConfigError, LabelError, named
 
 UNLABELLED = 0
 """Id of a pixel about which nobody has said anything; it never enters a loss, a score or a metric."""
+UNLABELLED_IN_FILES = 255
+"""Id of unlabelled voxels in label files written from a layer; ``--map 255=unlabelled,...`` reads it back."""
 
 Mask = npt.NDArray[np.uint8]
 """Class ids, (h, w) or (z, y, x); 1..C, and 0 where unlabelled."""

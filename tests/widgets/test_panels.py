@@ -10,12 +10,14 @@ import pytest
 from bench import Bench, add_cycle, predict
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from builders import add_scan
 from voidscope.errors import ProjectError, VolumeError
 from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import ClassMap, SliceKey, Split
+from voidscope.volume import slice_index
 from voidscope.widgets.keys import CLASSES, printed
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.measure_panel import MeasurePanel
@@ -335,6 +337,27 @@ def test_a_scan_is_moved_to_the_other_split_and_back(qtbot: Any, bench: Bench) -
         panel.refresh()
         assert Project.open(bench.project.path).scan("a").split is split
         assert words in said[-1]
+
+
+def test_labels_of_a_scan_are_taken_from_a_file(
+    qtbot: Any, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner()
+    panel = ScansPanel(bench.project, runner, bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    said: list[str] = []
+    runner.told.connect(said.append)
+    assert not panel.labels.isEnabled()
+    panel.table.selectRow(0)
+    record = bench.project.scan("a")
+    ids = np.full(record.shape, 255, np.uint8)
+    ids[slice_index(record.plane, 2)] = 0
+    np.save(tmp_path / "mine.npy", ids)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "mine.npy"), ""))
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.labels.click()
+    assert said[-1] == "1 slice labelled from mine.npy. Ctrl+Z takes it back."
+    assert [*bench.project.labels] == [SliceKey("a", 2)]
 
 
 def test_a_class_is_named_in_full_where_its_count_in_thousands_makes_room(qtbot: Any) -> None:

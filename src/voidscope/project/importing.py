@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import ConfigError, LabelError
+from voidscope.project.drafting import Made
 from voidscope.project.project import Project
+from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, Provenance, SliceKey
 from voidscope.volume import Dataset, slice_index
 
@@ -38,16 +41,23 @@ def import_labels(
     ------
     LabelError : another shape than the scan, or ids that neither the class map nor `file_map` names.
     """
-    record = project.scan(scan)
-    if ids.shape != record.shape:
-        raise LabelError(
-            f"The labels of {scan} are {ids.shape}; the scan is {record.shape}. Export them on the scan's own grid."
-        )
-    chosen = [SliceKey(scan, i) for i in (range(record.n_slices) if slices is None else slices)]
+    chosen = [SliceKey(scan, i) for i in (range(project.scan(scan).n_slices) if slices is None else slices)]
     for key in chosen:
         project.slice_shape(key)
-    masks = {k: project.classes.from_file(ids[slice_index(record.plane, k.index)], file_map) for k in chosen}
-    return _store(project, masks, overwrite, author)
+    masks = dict(label_masks(project.scan(scan), project.classes, ids, chosen, file_map))
+    return store_imported(project, masks, overwrite, author)
+
+
+def label_masks(
+    record: ScanRecord, classes: ClassMap, ids: npt.NDArray[np.generic], keys: Iterable[SliceKey], file_map: Mapping[int, str] | None = None
+) -> Iterator[tuple[SliceKey, Mask]]:  # fmt: skip
+    """The labels of some slices of a scan in class ids, out of an array (z, y, x) of file ids; on any thread. Raises as `import_labels`."""
+    if ids.shape != record.shape:
+        raise LabelError(
+            f"The labels of {record.name} are {ids.shape}; the scan is {record.shape}. Export them on the scan's own grid."
+        )
+    for key in keys:
+        yield key, classes.from_file(ids[slice_index(record.plane, key.index)], file_map)
 
 
 def answer_suggestions(project: Project, dataset: Dataset, *, overwrite: bool = False) -> Imported:
@@ -69,7 +79,7 @@ def import_truth(
         if key.scan not in truths:
             truths[key.scan] = project_truth(project, dataset, key.scan)
         masks[key] = truths[key.scan][slice_index(project.scan(key.scan).plane, key.index)]
-    return _store(project, masks, overwrite, author="dataset truth")
+    return store_imported(project, masks, overwrite, author="dataset truth")
 
 
 def project_truth(project: Project, dataset: Dataset, scan: str) -> Mask:
@@ -119,7 +129,14 @@ def parse_map(text: str) -> dict[int, str]:
     return pairs
 
 
-def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, author: str) -> Imported:
+def store_imported(
+    project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, author: str,
+    ahead: Mapping[SliceKey, Made] = MappingProxyType({}),
+) -> Imported:  # fmt: skip
+    """Give slices their imported labels as one step of undo; what a person drew or accepted is kept unless `overwrite`.
+
+    What was made `ahead` of them is as in `Labels.put_all`.
+    """
     own = {
         k
         for k in masks
@@ -127,5 +144,5 @@ def _store(project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, au
     }
     kept = set() if overwrite else own
     new = {k: m for k, m in masks.items() if k not in kept}
-    project.labels.put_all(new, Provenance.IMPORTED, author)
+    project.labels.put_all(new, Provenance.IMPORTED, author, ahead=ahead)
     return Imported(tuple(sorted(k for k, m in new.items() if m.any())), tuple(sorted(kept)))

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from voidscope.project.atomic import write_bytes
-from voidscope.vocabulary import ClassMap
+from voidscope.vocabulary import UNLABELLED_IN_FILES, ClassMap
 from voidscope.volume import is_readable, read_scan, simulate_scan, tiff_bytes
 from voidscope.volume.folder import slice_files
 from voidscope.widgets.looks import CLASSES
-
-UNLABELLED_IN_FILES = 255
-"""Id of unlabelled voxels in label files written from a layer; it is read back with ``--map 255=unlabelled,...``."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.errors import VoidscopeError
-from voidscope.project import Project, ScanRecord
+from voidscope.project import Imported, Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
 from voidscope.widgets.forms import share
@@ -26,7 +26,7 @@ from voidscope.widgets.runner import Question, Runner
 from voidscope.widgets.spacing_editor import SpacingEditor, spacing_text, spacing_told
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.tables import fill, plain_table
-from voidscope.workflow import add_scans, doubts
+from voidscope.workflow import add_scans, doubts, import_label_file
 
 HEADER = ("scan", "slices", "labels", "µm", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
@@ -35,6 +35,7 @@ ADD = ("add", "add_folder")
 TIPS = {
     "add": "Choose scan files; spacing in µm is read from them where they have it.",
     "add_folder": "Choose a folder of slice images, which is one scan.",
+    "labels": "Choose a file with labels of the selected scan, on its grid and in the ids of its classes; 255 is unlabelled. What you drew stays.",
     "split": "Learn from the selected scan from now on, or only judge on it.",
     "remove": "Take the selected scan out of the project; its file and its labels are kept.",
 }
@@ -61,6 +62,7 @@ class ScansPanel(QWidget):
         )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.split = QPushButton("Learn / judge")
+        self.labels = QPushButton("Labels…")
         self.remove = QPushButton("Remove…")
         self.hint = QLabel(EMPTY)
         self.hint.setWordWrap(True)
@@ -77,6 +79,7 @@ class ScansPanel(QWidget):
         self.table.cellClicked.connect(self._show_again)
         layers.shown.connect(self._select)
         self.split.clicked.connect(self._turn_split)
+        self.labels.clicked.connect(self._choose_labels)
         self.remove.clicked.connect(self._ask_to_remove)
         runner.started.connect(self._enable)
         runner.ended.connect(self._enable)
@@ -93,7 +96,7 @@ class ScansPanel(QWidget):
         self.table.setVisible(bool(rows))
         self.hint.setVisible(not rows)
         self.spacing.setEnabled(bool(rows))
-        for button in (self.split, self.remove):
+        for button in (self.labels, self.split, self.remove):
             button.setVisible(bool(rows))
         self._enable()
 
@@ -144,6 +147,30 @@ class ScansPanel(QWidget):
         path = QFileDialog.getExistingDirectory(self, "Add a folder of slices as one scan")
         if path:
             self.add_files([Path(path)])
+
+    def _choose_labels(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Labels of a scan", "", "Label files (*.tif *.tiff *.btf *.npy *.png);;All files (*)"
+        )
+        if path:
+            self.import_labels(Path(path))
+
+    def import_labels(self, path: Path) -> None:
+        """Label the selected scan from a file, and say how many slices now have its labels; strokes on it are saved first."""
+        name = self.selected()
+        if name is None or not self._runner.is_free() or not self._strokes.ready("Importing labels"):
+            return
+        self._runner.run(
+            partial(import_label_file, self._project, name, path),
+            partial(self._imported, path),
+            is_news=False,
+        )
+
+    def _imported(self, path: Path, done: Imported) -> None:
+        n, kept = len(done.labelled), f"; {len(done.kept)} that you labelled stay" if done.kept else ""
+        self._runner.told.emit(
+            f"{n} slice{'' if n == 1 else 's'} labelled from {path.name}{kept}. Ctrl+Z takes it back."
+        )
 
     def _show(self) -> None:
         name = self.selected()
@@ -223,7 +250,7 @@ class ScansPanel(QWidget):
         top = QHBoxLayout()
         share(top, (self.add, self.add_folder, self.test))
         of_one = QHBoxLayout()
-        share(of_one, (self.split, self.remove))
+        share(of_one, (self.labels, self.split, self.remove))
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.hint)

@@ -2,7 +2,7 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `open_scan` and `read_mask` read ahead what a window is to show, `evaluate` judges a model by held-out truth, `compare` sets it
+charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `import_label_file` labels, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `open_scan` and `read_mask` read ahead what a window is to show, `evaluate` judges a model by held-out truth, `compare` sets it
 beside the one before, `cross_validate` where no held-out label tells, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
 again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
 """
@@ -21,6 +21,7 @@ from voidscope.workflow.doubting import held_out_void_iou
 from voidscope.workflow.evaluating import Evaluation, evaluate, judged, judgement, to_judge
 from voidscope.workflow.gauging import BlindSlice, plan_study, shown_slice, take_reading
 from voidscope.workflow.glancing import Glance, Glances
+from voidscope.workflow.importing import import_label_file
 from voidscope.workflow.learning import is_trained, pretrain, starting_weights, train
 from voidscope.workflow.mask_files import MaskFile, measure_file
 from voidscope.workflow.measuring import measure, since
@@ -84,6 +85,7 @@ __all__ = [
     "extrude",
     "findings",
     "held_out_void_iou",
+    "import_label_file",
     "in_force",
     "in_question",
     "interpolate",
