@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
-from voidscope.metrology.components import CONNECTIVITY, find_components, of_classes
+from voidscope.metrology.components import CONNECTIVITY, columns_of, find_components, of_classes
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.necks import neck_of
+from voidscope.metrology.necks import FEW, neck_of
 from voidscope.metrology.pieces import Part
+from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import Mask
 
 Ints = npt.NDArray[np.int64]
@@ -53,9 +54,9 @@ def open_joint(found: ScanMeasurement, mask: Mask, planes: Planes, section: int,
 
 
 def pieces(mask: Mask, ids: Sequence[int], connectivity: int = CONNECTIVITY) -> int:
-    """Pieces of some classes that are no dust: of a share `DUST` of all of it or more."""
+    """Pieces of some classes that are no dust: of a share `DUST` of all of it or more, and of `COUNTABLE_VOXELS`."""
     n = find_components(mask, ids, connectivity=connectivity).n_voxels
-    return int(np.count_nonzero(n >= DUST * n.sum()))
+    return int(np.count_nonzero(n >= max(COUNTABLE_VOXELS, DUST * n.sum())))
 
 
 def parted(mask: Mask, solid_ids: Sequence[int]) -> str:
@@ -101,15 +102,13 @@ def _torn(
 ) -> str:  # fmt: skip
     """Of a bump whose two ends less than `THREAD` of its section holds together, however a crack between them steps or tilts (`necks`).
 
-    The section is the pillar's usual one, or the pad's where that is less; ends are the first and the last level with twice that share of
-    it. `solid` is counted of each level of the mask.
+    The section is the pillar's usual one, or the columns of the pad where these are fewer, of which a crack in it takes none away; ends are
+    the first and the last level with twice that share of it. `solid` is counted of each level of the mask.
     """
-    pad = (
-        planes.get(found.classes.id_of(found.recipe.pad_class))
-        if found.dimensions.pad_misalignment_um is not None
-        else None
-    )
-    least = section if pad is None else min(section, int(pad[up][usual(pad[up])]))
+    least = section
+    if found.dimensions.pad_misalignment_um is not None:
+        pad = found.classes.id_of(found.recipe.pad_class)
+        least = min(section, int(np.count_nonzero(columns_of(mask, [pad], up))))
     ends = np.flatnonzero(solid >= 2 * THREAD * least)
     low, high = int(ends[0]), int(ends[-1]) + 1
     if high - low < 2:
@@ -117,7 +116,10 @@ def _torn(
     levels, ids = np.moveaxis(mask, up, 0)[low:high], [*planes]
     if np.count_nonzero(_through(levels, ids)) >= THREAD * least:  # so many ways that share nothing
         return ""
-    neck = neck_of(of_classes(levels, ids), [found.spacing_um[up], *np.delete(found.spacing_um, up).tolist()])
+    body, spacing = of_classes(levels, ids), [found.spacing_um[up], *np.delete(found.spacing_um, up).tolist()]
+    if neck_of(body, spacing, FEW).section >= 1.5 * THREAD * least:
+        return ""
+    neck = neck_of(body, spacing)
     if neck.section >= THREAD * least:
         return ""
     at = [n + low + first[up] for n in (neck.first, neck.last)]
