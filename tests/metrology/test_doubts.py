@@ -284,6 +284,26 @@ def test_a_crack_near_the_end_of_a_bump_that_a_thread_closes_is_told(
     assert "closes; look at it" in told(measured(mask, limit=0.2))[0]
 
 
+@pytest.mark.parametrize(("levels", "slope"), [(2, 0.3), (4, 0.3), (4, 0.4), (6, 0.4)])
+def test_a_crack_inside_a_thin_pad_is_held_against_the_pillar_not_the_rest_of_the_pad(
+    levels: int, slope: float
+) -> None:
+    mask, z, y, x = barrel(pad_levels=levels)
+    crack = (np.abs(z - 41 - levels / 2 - slope * x) <= 1.5) & (mask > BACKGROUND)
+    mask[crack & ~((np.abs(x) < 2) & (np.abs(y) < 2))] = BACKGROUND
+    assert verdicts(measured(mask)) == ["REVIEW"]
+
+
+def test_solid_that_meets_over_edges_alone_is_parted_and_specks_are_no_pieces() -> None:
+    mask, z, _, x = barrel()
+    mask[(z == np.where(x < 0, 33, 34)) & (mask == SOLDER)] = VOID
+    assert "it is parted into 2 solid pieces that share no face" in told(measured(mask, limit=0.2))[0]
+    speck, small = barrel()[0], row(1)
+    speck[10:12, 40, 20:36], small[18, 4, 2:4] = PILLAR, SOLDER  # 32 of 24,000 voxels, and 2
+    for sound in (speck, small):
+        assert not any("parted" in doubt for doubt in told(measured(sound)))
+
+
 @pytest.mark.parametrize(("radius", "verdict"), [(3, "REVIEW"), (4, "REVIEW"), (6, "PASS")])
 def test_solder_that_is_a_needle_all_along_is_no_joint(radius: float, verdict: str) -> None:
     mask, _, y, x = barrel(pad_levels=0)

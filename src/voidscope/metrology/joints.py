@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from voidscope.errors import named
 from voidscope.metrology.bodies import DUST
-from voidscope.metrology.components import CONNECTIVITY, columns_of, find_components, of_classes
+from voidscope.metrology.components import CONNECTIVITY, find_components, of_classes
 from voidscope.metrology.dimensions import AXES
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.necks import FEW, neck_of
@@ -45,7 +45,7 @@ def open_joint(found: ScanMeasurement, mask: Mask, planes: Planes, section: int,
         or _thread(solid / section, up, first)
         or _thin(found, of_joint, solid / section, up)
         or _broken(found, mask, [*of_joint], solid, section, first)
-        or _torn(found, mask, of_joint, solid, section, up, first)
+        or _torn(found, mask, [*of_joint], solid, section, first)
     )
     others = [classes.names[k - 1] for k, n in planes.items() if k not in of_joint and n[up].any()]
     if not why or not others:
@@ -98,33 +98,25 @@ def _thin(found: ScanMeasurement, planes: Planes, solid: npt.NDArray[np.float64]
 
 
 def _torn(
-    found: ScanMeasurement, mask: Mask, planes: Mapping[int, Sequence[Ints]], solid: Ints, section: int, up: int, first: Sequence[int],
+    found: ScanMeasurement, mask: Mask, ids: Sequence[int], solid: Ints, section: int, first: Sequence[int],
 ) -> str:  # fmt: skip
-    """Of a bump whose two ends less than `THREAD` of its section holds together, however a crack between them steps or tilts (`necks`).
-
-    The section is the pillar's usual one, or the columns of the pad where these are fewer, of which a crack in it takes none away; ends are
-    the first and the last level with twice that share of it. `solid` is counted of each level of the mask.
+    """Of a bump whose two ends less than `THREAD` of the pillar's usual section holds together, however a crack between them steps or tilts
+    (`necks`). Ends are the first and the last level with twice that share of it; `solid` is counted of each level of the mask.
     """
-    least = section
-    if found.dimensions.pad_misalignment_um is not None:
-        pad = found.classes.id_of(found.recipe.pad_class)
-        least = min(section, int(np.count_nonzero(columns_of(mask, [pad], up))))
-    ends = np.flatnonzero(solid >= 2 * THREAD * least)
-    low, high = int(ends[0]), int(ends[-1]) + 1
-    if high - low < 2:
-        return ""
-    levels, ids = np.moveaxis(mask, up, 0)[low:high], [*planes]
-    if np.count_nonzero(_through(levels, ids)) >= THREAD * least:  # so many ways that share nothing
+    up, least = AXES.index((found.dimensions.build_axis or AXES[0])[-1]), THREAD * section
+    ends = np.flatnonzero(solid >= 2 * least)
+    levels = np.moveaxis(mask, up, 0)[ends[0] : ends[-1] + 1]
+    if len(levels) < 2 or np.count_nonzero(_through(levels, ids)) >= least:  # so many ways that share nothing
         return ""
     body, spacing = of_classes(levels, ids), [found.spacing_um[up], *np.delete(found.spacing_um, up).tolist()]
-    if neck_of(body, spacing, FEW).section >= 1.5 * THREAD * least:
+    if neck_of(body, spacing, FEW).section >= 1.5 * least:
         return ""
     neck = neck_of(body, spacing)
-    if neck.section >= THREAD * least:
+    if neck.section >= least:
         return ""
-    at = [n + low + first[up] for n in (neck.first, neck.last)]
+    low, high = (n + int(ends[0]) + first[up] for n in (neck.first, neck.last))
     return (
-        f"between {AXES[up]} = {at[0]} and {at[1]} no more than {100 * neck.section / section:.2g} % of its pillar's section holds it together, "
+        f"between {AXES[up]} = {low} and {high} no more than {100 * neck.section / section:.2g} % of its pillar's section holds it together, "
         "whichever way one cuts: it may be an open joint that a thread closes; look at it"
     )
 
