@@ -15,7 +15,7 @@ from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
 from voidscope.acquisition.findings import runs_of
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Mark, Project, State
+from voidscope.project import Mark, Project, State, drafting
 from voidscope.vocabulary import Plane, Provenance, SliceKey
 from voidscope.widgets.colours import FlickerMap
 from voidscope.widgets.queue_words import ALL_DONE, EMPTY, EMPTY_NOW, FILTERED, NO_SCAN
@@ -271,16 +271,25 @@ def test_a_missed_void_is_accepted_by_a_key(reviewed: Any, project: Project) -> 
     assert "No missed void is known" in box.card.text()
 
 
-@pytest.fixture
-def tall(dock: Any, project: Project) -> Any:
-    """Scan a segmented as solder, with one missed void of 2 x 3 pixels in each of slices 1, 2 and 3; its list is in view."""
-    where = np.array([(i, y, x) for i in (1, 2, 3) for y in (9, 10) for x in (6, 7, 8)])
-    found = Finding("missed", SliceKey("a", 1), (9, 7), 18, 0.4, SOLDER, runs=runs_of(where))
+def column_of(x: int) -> Finding:
+    """A missed void of 2 x 3 pixels from column `x` on in each of slices 1, 2 and 3 of scan a."""
+    where = np.array([(i, y, x + k) for i in (1, 2, 3) for y in (9, 10) for k in range(3)])
+    return Finding("missed", SliceKey("a", 1), (9, x + 1), 18, 0.4, SOLDER, runs=runs_of(where))
+
+
+def list_missed(dock: Any, project: Project, found: tuple[Finding, ...]) -> None:
+    """Scan a segmented as solder, with these missed voids, and their list in view."""
     cycle, shape = add_cycle(project), project.scan("a").shape
     mask, sure = np.full(shape, SOLDER, np.uint8), np.zeros(shape, np.float16)
-    set_prediction(project, cycle.id, "a", mask, sure, ScanFindings((found,), (), (0,) * 6))
+    set_prediction(project, cycle.id, "a", mask, sure, ScanFindings(found, (), (0,) * 6))
     project.events.findings_changed.emit()
     dock.view.label.queue.tabs.setCurrentIndex(1)
+
+
+@pytest.fixture
+def tall(dock: Any, project: Project) -> Any:
+    """One missed void through slices 1, 2 and 3 of scan a, selected in its list."""
+    list_missed(dock, project, (column_of(6),))
     dock.view.label.queue.pick(0)
     return dock
 
@@ -324,6 +333,27 @@ def test_one_undo_takes_a_finding_back_in_all_its_slices(tall: Any, project: Pro
     assert len(project.labels) == 0 and not project.labels.can_undo
     assert tall.jobs.message.text() == "undid: accepted missed void in a/0001 and 2 more"
     assert tall.view.layers.find("labels").data.max() == 0
+
+
+@pytest.mark.parametrize("many", [2, 20])  # 3 slices are labelled on a worker, or on the spot
+@pytest.mark.parametrize("key", ["A", "S"])
+def test_what_is_done_with_a_finding_goes_on_to_the_next_one(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch, key: str, many: int
+) -> None:
+    monkeypatch.setattr(drafting, "MANY", many)
+    found = tuple(column_of(x) for x in (2, 8, 14))
+    list_missed(dock, project, found)
+    box = dock.view.label.queue
+    box.pick(1)
+    press(dock, key)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 2 and dock.runner.idle, timeout=60_000)
+    assert box.finding == found[2] and dock.view.layers.key == found[2].key
+    press(dock, key)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and dock.runner.idle, timeout=60_000)
+    assert box.finding == found[0], "after the last comes the one before"
+    press(dock, key)
+    qtbot.waitUntil(lambda: box.list.rows() == () and dock.runner.idle, timeout=60_000)
+    assert "No missed void is known" in box.card.text()
 
 
 @pytest.mark.parametrize("key", ["A", "S"])

@@ -239,7 +239,7 @@ class QueueBox(QWidget):
         self.thumbnails.release()
 
     def _act(self, act: Callable[[Finding], bool]) -> None:
-        """Act on the selected finding and, where that was done, go on to the next."""
+        """Act on the selected finding and, where that was done or is under way, go on to the next: the list may drop it only later."""
         found, row = self.finding, self.list.row()
         if self._layers.waits:
             self._runner.told.emit(self._layers.waits)
@@ -247,7 +247,8 @@ class QueueBox(QWidget):
             self._runner.told.emit("Select a row of the list first.")
         elif act(found):
             self.refresh()
-            self.pick(min(row, len(self.list.rows()) - 1))
+            left = [k for k, f in enumerate(self._listed()) if f.id != found.id]
+            self.pick(next((k for k in left if k >= row), left[-1] if left else -1))
 
     def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
         key = self._layers.key
