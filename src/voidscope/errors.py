@@ -12,6 +12,11 @@ def named(things: Iterable[object], most: int = 8) -> str:
     return ", ".join(words) if more <= 0 else f"{', '.join(words[:most])} and {more} more"
 
 
+def counted(n: int, thing: str) -> str:
+    """So many of a thing in a sentence: 1 slice, 2 slices, 1,200 labelled slices."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
 def error_line(error: BaseException) -> str:
     """What went wrong, in one line; what is no error of ours is named by its type."""
     if isinstance(error, VoidscopeError):

@@ -85,7 +85,7 @@ def test_a_class_is_chosen_by_its_key_and_painted_with(dock: Any, project: Proje
     assert (
         palette.buttons[1]
         .toolTip()
-        .startswith(f"Paint copper_pillar ({spelled(CLASSES[1])}). 0 pixels of it are")
+        .startswith(f"Paint copper_pillar ({spelled(CLASSES[1])}). 0 pixels of it")
     )
     assert palette.buttons[1].toolTip().endswith("labelled in training scans so far.")
 

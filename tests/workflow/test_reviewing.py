@@ -144,8 +144,7 @@ def test_flicker_is_listed_with_what_the_neighbours_say(modelled: Project) -> No
     (found,) = findings(modelled).flicker
     assert (found.key, found.n_pixels, found.class_id) == (KEY, 36, 3)
     assert (
-        describe(found, modelled.classes)
-        == "36 pixels (7.5%) differ from both neighbours, which say solder there"
+        describe(found, modelled.classes) == "36 pixels (7.5%) unlike both neighbours, which say solder there"
     )
 
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
+from voidscope.errors import counted
 from voidscope.jobs import Job
 from voidscope.labelling import background_id
 from voidscope.project import Project
@@ -169,7 +170,7 @@ class LabelPanel(QWidget):
             return
         filled = np.where(own == 0, proposed, own)
         if self._strokes.write(key, filled, provenance, done if provenance is Provenance.DRAWN else ""):
-            self._runner.told.emit(f"{key}: {free:,} pixels {done}.")
+            self._runner.told.emit(f"{key}: {counted(free, 'pixel')} {done}.")
 
     def stop(self) -> None:
         """Stop what the panel has running."""

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.jobs import Job
 from voidscope.labelling import component_at
 from voidscope.project import Project, Turned
@@ -251,7 +251,7 @@ class LabellingTools(QWidget):
         if keys:
             where = f"{keys[0]} to {keys[-1].index:04d}" if len(keys) > 1 else str(keys[0])
             self._told.emit(
-                f"Proposed labels for {len(keys)} slice{'s' if len(keys) > 1 else ''}, {where}; U goes to the next, A accepts it and goes on."
+                f"Proposed labels for {counted(len(keys), 'slice')}, {where}; U goes to the next, A accepts it and goes on."
             )
         else:
             self._told.emit("Nothing was proposed: every slice there is labelled, or has a stroke in it.")
@@ -285,7 +285,7 @@ class LabellingTools(QWidget):
             self._told.emit(f"{key}: nothing {what} is left to accept; nothing changed.")
             return
         if self._strokes.write(key, np.where(free, mask, own), Provenance.ACCEPTED):
-            self._told.emit(f"{key}: {int(free.sum()):,} pixels {what} accepted.")
+            self._told.emit(f"{key}: {counted(int(free.sum()), 'pixel')} {what} accepted.")
 
     def _go_to(self, done: Turned) -> None:
         """Show a slice that was changed, unless one is in view already."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
+from voidscope.errors import counted
 from voidscope.vocabulary import ClassMap
 from voidscope.widgets.colours import shown_classes
 from voidscope.widgets.keys import CLASSES, printed, spelled
@@ -99,7 +100,9 @@ class ClassPalette(QWidget):
         """Show the labelled pixels of each class, in id order."""
         for button, n in zip(self.buttons, counts, strict=True):
             button.count(int(n))
-            button.setToolTip(f"{button.tip} {int(n):,} pixels of it are labelled in training scans so far.")
+            button.setToolTip(
+                f"{button.tip} {counted(int(n), 'pixel')} of it labelled in training scans so far."
+            )
 
     def _pick(self, class_id: int, *_: object) -> None:
         self.setValue(class_id)

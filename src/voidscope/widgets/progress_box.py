@@ -11,7 +11,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.labelling import PAUSE_S
 from voidscope.project import Project
 from voidscope.vocabulary import SliceKey
@@ -291,7 +291,7 @@ def _slices(cycle: CycleFigures) -> str:
 
 
 def _some(keys: Sequence[SliceKey], what: str = "") -> str:
-    return f"{len(keys)} {what}{'slice' if len(keys) == 1 else 'slices'}"
+    return counted(len(keys), f"{what}slice")
 
 
 def _waiting(found: ProjectProgress) -> str:

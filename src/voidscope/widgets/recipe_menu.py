@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from voidscope.config import Config, MeasureConfig
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.metrology import PRESETS, check_names, preset_recipe, read_recipe, recipe_text
 from voidscope.metrology.page import micrometres
 from voidscope.metrology.verdict import bounds_in_words
@@ -56,9 +56,7 @@ class RecipeMenu(QWidget):
         """Show other settings without telling anyone."""
         self._config, further = config, config.measure.criteria
         self.criteria.setText(
-            f"and {len(further)} further limit{'s' if len(further) != 1 else ''}"
-            if further
-            else "no further limits"
+            f"and {counted(len(further), 'further limit')}" if further else "no further limits"
         )
         told = [
             f"{c.measure}: {micrometres(bounds_in_words(c))}" + (f" ({c.source})" if c.source else "")

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.project import Imported, Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
@@ -167,9 +167,9 @@ class ScansPanel(QWidget):
         )
 
     def _imported(self, path: Path, done: Imported) -> None:
-        n, kept = len(done.labelled), f"; {len(done.kept)} that you labelled stay" if done.kept else ""
+        kept = f"; {len(done.kept)} that you labelled stay" if done.kept else ""
         self._runner.told.emit(
-            f"{n} slice{'' if n == 1 else 's'} labelled from {path.name}{kept}. Ctrl+Z takes it back."
+            f"{counted(len(done.labelled), 'slice')} labelled from {path.name}{kept}. Ctrl+Z takes it back."
         )
 
     def _show(self) -> None:
@@ -215,7 +215,7 @@ class ScansPanel(QWidget):
             return
         n = len(self._project.labels.of(name))
         kept = (
-            f"Its labels ({n} slices) are set aside and come back when the file is added again."
+            f"Its labels ({counted(n, 'slice')}) are set aside and come back when the file is added again."
             if n
             else "No slice of it is labelled."
         )

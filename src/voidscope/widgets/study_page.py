@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.labelling import background_id
 from voidscope.metrology import Slot, study_in_words
 from voidscope.project import Project, Study
@@ -256,4 +256,4 @@ def _ended(study: Study, operator: str) -> str:
 def _left(mask: Mask) -> str:
     """How much of a drawing (h, w) is unpainted, never rounded to all or nothing."""
     n = int((mask == 0).sum())
-    return f"{100 * n // mask.size} %" if 100 * n >= mask.size else f"{n} pixel{'' if n == 1 else 's'}"
+    return f"{100 * n // mask.size} %" if 100 * n >= mask.size else counted(n, "pixel")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from voidscope.errors import counted
 from voidscope.evaluation import FEWEST, LEAST_FIGURE, Forecast, forecast
 from voidscope.labelling import labelling_seconds
 from voidscope.project import Cycle, Project
@@ -202,7 +203,7 @@ def _forecast(
     left = FEWEST - len({r.n_labelled for r, _ in told})
     return None, (
         f"A forecast takes {FEWEST} retrainings with different numbers of labels, evaluated on the same held-out slices: "
-        f"{left} more {'cycle' if left == 1 else 'cycles'}."
+        f"{counted(left, 'more cycle')}."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
-from voidscope.errors import NotReady, StaleResult
+from voidscope.errors import NotReady, StaleResult, counted
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.labelling import ShapeInterpolation
 from voidscope.project import Labels, Made, Project
@@ -147,7 +147,7 @@ def _gaps(project: Project, scan: str) -> list[tuple[int, int]]:
 def _no_gap(project: Project, key: SliceKey) -> str:
     labelled = project.labels.of(key.scan)
     if len(labelled) < 2:
-        return f"{key.scan} has {len(labelled)} labelled slice{'' if len(labelled) == 1 else 's'}; interpolating needs two, with others between them."
+        return f"{key.scan} has {counted(len(labelled), 'labelled slice')}; interpolating needs two, with others between them."
     return (
         f"{key} lies in no gap between labelled slices of {key.scan}; go to one, or label a slice farther on."
     )

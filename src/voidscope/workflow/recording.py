@@ -14,6 +14,7 @@ from typing import Any
 
 import voidscope
 from voidscope.config import Config, MeasureConfig
+from voidscope.errors import counted
 from voidscope.metrology import plain, recipe_settings, recipe_sha256
 from voidscope.project import Cycle, Project, SliceReader
 from voidscope.project.masks import read_hash
@@ -167,7 +168,7 @@ def _counted(people: Iterable[str]) -> str:
 
 
 def _slices(n: int) -> str:
-    return f"{n} slice{'' if n == 1 else 's'}"
+    return counted(n, "slice")
 
 
 def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:

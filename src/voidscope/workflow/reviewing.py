@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from voidscope.acquisition import KINDS, Finding, doubts
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, counted
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, StoredLabel
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
@@ -132,7 +132,7 @@ def brief(finding: Finding, classes: ClassMap) -> str:
     """A finding in a few words, for a row of a list."""
     name = classes.names[finding.class_id - 1]
     if finding.kind == "missed":
-        return f"{finding.n_pixels} voxels, void up to {finding.strength:.2f}"
+        return f"{counted(finding.n_pixels, 'voxel')}, void up to {finding.strength:.2f}"
     if finding.kind == "doubt":
         return f"{finding.n_pixels} px {classes.names[finding.label_id - 1]}, model: {name}"
     return f"{finding.n_pixels} px, neighbours: {name}"
@@ -206,11 +206,11 @@ def describe(finding: Finding, classes: ClassMap) -> str:
     name = classes.names[finding.class_id - 1]
     if finding.kind == "missed":
         votes = f", seen in {finding.votes} of its mirror images" if finding.votes else ""
-        return f"{finding.n_pixels} voxels{_reach(finding)} called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
+        return f"{counted(finding.n_pixels, 'voxel')}{_reach(finding)} called {name} that may be void: probability up to {finding.strength:.2f}{votes}"
     if finding.kind == "doubt":
         said = classes.names[finding.label_id - 1]
-        return f"{finding.n_pixels} pixels labelled {said}; the model says {name}, at least {finding.strength:.0%} sure"
-    return f"{finding.n_pixels} pixels ({finding.strength:.1%}) differ from both neighbours, which say {name} there"
+        return f"{counted(finding.n_pixels, 'pixel')} labelled {said}; the model says {name}, at least {finding.strength:.0%} sure"
+    return f"{counted(finding.n_pixels, 'pixel')} ({finding.strength:.1%}) unlike both neighbours, which say {name} there"
 
 
 def _reach(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from voidscope.errors import named
+from voidscope.errors import counted, named
 from voidscope.evaluation import Forecast
 from voidscope.project import Cycle, Project
 from voidscope.workflow.deciding import OPEN
@@ -40,7 +40,7 @@ class Readiness:
         if self.ready:
             return f"Ready to stop: {'; '.join(self.reasons)}."
         n = len(self.missing) - 1
-        more = f" (and {n} more {'reason' if n == 1 else 'reasons'})" if n else ""
+        more = f" (and {counted(n, 'more reason')})" if n else ""
         return f"Not ready to stop: {self.missing[0]}{more}."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from voidscope.errors import ProjectError
+from voidscope.errors import ProjectError, counted
 from voidscope.project import Cycle, Project, results
 from voidscope.workflow.restoring import MARGIN
 from voidscope.workflow.snapshot import current_cycle
@@ -66,7 +66,7 @@ class Comparison:
 
     def _ground(self) -> str:
         """What the figures are of."""
-        slices = f"{self.n_slices} {'slice' if self.n_slices == 1 else 'slices'}"
+        slices = counted(self.n_slices, "slice")
         if self.basis == UNSEEN:
             return f"on {slices.replace(' ', ' labelled ')} of test scans"
         if self.basis == LEARNT:
