@@ -583,3 +583,12 @@ def test_why_no_slice_could_be_labelled_goes_once_it_is_not_so_any_more(dock: An
     assert said.text().startswith("The slider is beyond a")
     dims.set_current_step(1, 3)
     assert said.text() == ""
+
+
+def test_a_score_in_the_summary_stays_on_one_line_with_its_name(
+    dock: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_cycle(project)
+    monkeypatch.setattr("voidscope.widgets.dock.held_out_void_iou", lambda *_: 0.8)
+    dock.refresh()
+    assert dock.summary.text().endswith("cycle\u00a01 · void\u00a0IoU\u00a00.80")

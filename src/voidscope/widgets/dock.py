@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from voidscope.demo import LOGIC, MEMORY, SEED, fill_sample
-from voidscope.errors import VoidscopeError
+from voidscope.errors import VoidscopeError, counted
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import ClassMap, Role, Split
 from voidscope.volume import Dataset
@@ -148,6 +148,7 @@ class Voidscope(QWidget):
         self.keys.bind(self.view.shortcuts())
         for what in ("scans", "labels", "cycles", "evaluation"):
             getattr(project.events, f"{what}_changed").connect(self.refresh)
+        project.events.labels_changed.connect(self.jobs.go_on)
         self._looks.follow(self.view)
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
@@ -201,7 +202,7 @@ class Voidscope(QWidget):
         project = self.view.project
         cycle = project.cycle
         labelled, learnt = len(learnable(project)), len(project.keys(Split.TRAIN))
-        words = [f"{len(project.scans)} scans", f"{labelled} of {learnt} slices"]
+        words = [counted(len(project.scans), "scan"), f"{labelled:,} of {counted(learnt, 'slice')}"]
         if proposed := len(project.labels.unverified):
             words.append(PROPOSED.format(proposed))
         self.summary.setText(" · ".join([*words, *(_cycle(project, cycle) if cycle else ["no model yet"])]))
@@ -378,4 +379,6 @@ def _freeze() -> None:
 def _cycle(project: Project, cycle: Cycle) -> list[str]:
     """The cycle and, where it was judged on held-out truth as it is now, its void IoU."""
     score = held_out_void_iou(project, cycle)
-    return [f"cycle {cycle.number}"] + ([] if score is None else [f"void IoU {score:.2f}"])
+    return [f"cycle\u00a0{cycle.number}"] + (
+        [] if score is None else [f"void\u00a0IoU\u00a0{score:.2f}"]
+    )  # not broken

@@ -18,8 +18,8 @@ PROBLEM = "background: #b3261e; color: white; padding: 4px 6px; border-radius: 3
 """Readable in the dark and in the light theme."""
 ABOUT = re.compile(r"(\S+/\d+): ")
 """How a sentence about one slice begins."""
-READ_S = 2.0
-"""So long what was told of a slice stays, however soon another is in view: some acts go on to the next by themselves."""
+READ_S, READ_CHARS = 2.0, 30
+"""So long what was told stays to be read, longer where it has more characters, whatever is done next: some acts go on by themselves."""
 MOMENT_MS = 300
 """A job beside the runner's is shown once it has taken so long."""
 
@@ -156,7 +156,10 @@ class JobBar(QWidget):
         super().__init__(parent)
         self.row = JobRow(runner)
         self.title, self.bar, self.cancel = self.row.title, self.row.bar, self.row.cancel
-        self.question, self._waits = QuestionBox(), ""
+        self.question, self._waits, self._in_view = QuestionBox(), "", ""
+        self._over = QTimer(self)
+        self._over.setSingleShot(True)
+        self._over.timeout.connect(self._leave)
         self.standing, self.message = QLabel(), QLabel()
         for words in (self.standing, self.message):
             words.setWordWrap(True)
@@ -189,21 +192,43 @@ class JobBar(QWidget):
 
     def tell(self, sentence: str) -> None:
         """Show a sentence."""
-        self._told_at = monotonic()
+        self._told_at, self._told_in = monotonic(), self._in_view
+        self._over.stop()
         self.message.setStyleSheet("")
         self.message.setText(sentence)
 
     def look_at(self, key: SliceKey | None, waits: str = "") -> None:
-        """Another slice is in view: what was told of a slice that it is not, and could be read, is over. So is at once why nothing was done to
-        any, where acts wait for that no more, but for what `waits` says, or nothing.
+        """Another slice is in view: what was told of a slice that it is not, or while it was not in view, is over once it could be read. So is
+        at once why nothing was done to any, where acts wait for that no more, but for what `waits` says, or nothing.
         """
         before, self._waits = self._waits, waits
         if before != waits and self.message.text() == before:
             self.tell("")
-        about = ABOUT.match(self.message.text())
-        is_elsewhere = about is not None and about[1] != str(key) and not self.message.styleSheet()
-        if is_elsewhere and monotonic() - self._told_at >= READ_S:
+        self._in_view = str(key)
+        self._leave()
+
+    def go_on(self, *_: object) -> None:
+        """Labels were changed: what was told before, and could be read, is over."""
+        if self._is_news() and self._left_s() <= 0:
             self.tell("")
+
+    def _leave(self) -> None:
+        """Take away what was told of or in another slice than that in view, now or once it could be read."""
+        about = ABOUT.match(self.message.text())
+        if self._is_news() and (about[1] if about else self._told_in) != self._in_view:
+            if (left := self._left_s()) <= 0:
+                self.tell("")
+            else:
+                self._over.start(round(1000 * left) + 1)
+
+    def _is_news(self) -> bool:
+        """Whether something is told that is over with the next act: no problem, nor what acts wait for."""
+        return not self.message.styleSheet() and self.message.text() not in ("", self._waits)
+
+    def _left_s(self) -> float:
+        """So many seconds more what was told is left to be read."""
+        wanted = READ_S * max(1.0, len(self.message.text()) / READ_CHARS)
+        return wanted - (monotonic() - self._told_at)
 
     def tell_problem(self, sentence: str) -> None:
         """Show what went wrong and the way out."""
