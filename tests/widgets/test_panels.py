@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -441,3 +442,16 @@ def test_who_needs_a_scan_to_judge_on_is_told_the_name_of_the_box(qtbot: Any, be
     for widget in (scans, train):
         qtbot.addWidget(widget)
     assert f"with '{scans.test.text()}'" in train.evaluate.toolTip()
+
+
+def test_before_anything_is_measured_the_panel_has_no_gaps(qtbot: Any, bench: Bench) -> None:
+    panel = MeasurePanel(bench.project, Runner(), bench.layers)
+    qtbot.addWidget(panel)
+    panel.resize(300, 900)
+    panel.show()
+    qtbot.wait(50)
+    shown = [panel.form, panel.recipe, panel.measure, panel.solid, panel.reason, panel.who]
+    for above, below in pairwise(shown):
+        assert 0 <= below.geometry().top() - above.geometry().bottom() < 20, (above, below)
+    assert panel.form.height() == panel.form.sizeHint().height()
+    assert panel.solid.width() < 100 and not panel.scans.isVisible(), "nothing to choose from"

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
-from voidscope.errors import VoidscopeError, named
+from voidscope.errors import VoidscopeError, counted, named
 from voidscope.metrology import Lot, Report, ScanMeasurement, Void, spot
 from voidscope.metrology.charts import COLOURS
 from voidscope.metrology.page import micrometres, shown
@@ -93,6 +93,7 @@ class MeasurePanel(QWidget):
         self.views = QTabWidget()
         self.who = folded(WHO, self.occasion)
         self.who.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.below = QWidget()
         self.unknown, self.spacing = QLabel(), SpacingEditor()
         self.unknown.setWordWrap(True)
         self._lay_out()
@@ -204,8 +205,9 @@ class MeasurePanel(QWidget):
         self.bumps.setValue(found)
         self.criteria.setValue(found)
         self.map.setValue(found)
-        self.views.setVisible(found is not None)
-        self.verdict.setVisible(found is not None)
+        for widget in (self.scans, self.verdict, self.views):
+            widget.setVisible(found is not None)
+        self.below.setVisible(found is None)
         if found is None:
             self.reason.setText(EMPTY)
         else:
@@ -213,7 +215,7 @@ class MeasurePanel(QWidget):
             report = self._project.report
             sight = " ".join(report.sight() if report is not None else ())
             self.reason.setText(
-                f"{micrometres(found.reason)}. {len(voids)} void{'' if len(voids) == 1 else 's'} counted. {sight}{old}"
+                f"{micrometres(found.reason)}. {counted(len(voids), 'void')} counted. {sight}{old}"
             )
             self.verdict.setText(f"({found.verdict.value})" if old else found.verdict.value)
             self.verdict.setToolTip(
@@ -333,6 +335,7 @@ class MeasurePanel(QWidget):
         share(row, (self.measure, self.report, self.pdf))
         badge.addWidget(self.verdict, stretch=1)
         badge.addWidget(self.solid)
+        badge.addStretch()  # else the button is as wide as the panel where there is no verdict
         layout.addWidget(self.form)
         layout.addWidget(self.recipe)
         layout.addLayout(row)
@@ -355,6 +358,7 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.views, stretch=1)
         layout.addWidget(self.who)
         layout.addWidget(folded("Gauge study", self.gauge))
+        layout.addWidget(self.below, stretch=1)  # takes the room of the views where nothing is measured
 
 
 def _row(k: int, void: Void) -> tuple[object, ...]:
