@@ -279,3 +279,38 @@ def test_no_cycle_is_scrolled_for_where_there_are_six_or_fewer(
         qtbot.wait(50)
         assert (table.verticalScrollBar().maximum() == 0) == (n <= train_panel.MOST_CYCLES), n
     assert table.viewport().height() >= 6 * table.rowHeight(0)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_cycles_and_which_are_earlier_ones_again_are_read_in_a_narrow_dock(
+    dock: Any, project: Project, qtbot: Any, theme: str
+) -> None:
+    viewer, train = dock._viewer, dock.view.train
+    viewer.theme = theme
+    window, table = dock.window(), train.table
+    window.resize(1366, 768)
+    window.show()
+    window.resizeDocks([dock.parent()], [320], Qt.Orientation.Horizontal)
+    dock.view.setCurrentIndex(2)
+    for _ in range(3):
+        cycle = add_cycle(project)
+        found = {"miou": 0.9, "iou": {"void": 0.8}, "scans": ["c"], "truth": "/some", "truth_sha256": "y"}
+        project.set_evaluation(cycle.id, found)
+    for number in (1, 3, 4):
+        table.selectRow(number - 1)
+        train.go_back()
+        qtbot.wait(50)
+        assert table.currentRow() == table.rowCount() - 1, "the model of now"
+    column = [[table.item(row, k).text() for row in range(6)] for k in (0, 5)]
+    assert column[0] == ["1", "2", "3", "4: 1 again", "5: 3 again", "6: 1 again"]
+    assert column[1][3:] == ["–"] * 3, "nothing was trained"
+    assert [table.item(row, 0).font().bold() for row in range(6)] == [False] * 5 + [True]
+    assert table.horizontalScrollBar().maximum() == 0
+    add_cycle(project)
+    add_cycle(project)
+    qtbot.wait(50)
+    assert table.verticalScrollBar().maximum() > 0 and table.horizontalScrollBar().maximum() == 0
+    assert table.viewport().rect().contains(table.visualItemRect(table.item(7, 0)).center())
+    table.selectRow(1)
+    train.refresh()
+    assert table.currentRow() == 1, "what a person selects stays so"

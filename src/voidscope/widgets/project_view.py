@@ -29,6 +29,7 @@ from voidscope.widgets.runner import Runner
 from voidscope.widgets.scans_panel import ScansPanel
 from voidscope.widgets.strokes import Strokes
 from voidscope.widgets.study_page import StudyPage
+from voidscope.widgets.tables import BAR_PX
 from voidscope.widgets.train_panel import TrainPanel
 
 TIPS = {
@@ -37,8 +38,6 @@ TIPS = {
     "Train": "Retrain, fine-tune, segment, and how each cycle did.",
     "Measure": "Void ratio, verdict, bumps and voids of every scan.",
 }
-BAR_PX = 8
-"""Width of the bar that scrolls a page, in a dock that is 320 wide."""
 NO_STUDY = "No gauge study has the viewer; plan or go on with one in Measure, Gauge study."
 
 

@@ -10,14 +10,23 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWi
 
 LEAST_PX = 90
 """Height of a table that has few rows, or none yet."""
+BAR_PX = 8
+"""Width of the bar that scrolls a page or a table, in a dock that is 320 wide."""
+STYLE = (
+    "QTableWidget::item { padding: 0 2px; } QHeaderView::section { padding: 2px 3px; } "
+    f"QScrollBar:vertical {{ width: {BAR_PX}px; }}"
+)
+"""Of every table."""
 
 
 class RowTable(QTableWidget):
     """A table that leaves letters to the viewer's shortcuts; arrows and the like move between rows. No cell is cut short: the columns `rest` share
-    what is left where the others leave enough, and else all scroll. `most` rows are seen without scrolling, where there are so many.
+    what is left where the others leave enough; else the `spare` ones are hidden, and where that does not do all scroll. `most` rows are seen
+    without scrolling, where there are so many.
     """
 
     rest: Sequence[int] = ()
+    spare: Sequence[int] = ()
     most = 3
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -28,19 +37,28 @@ class RowTable(QTableWidget):
             super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Give the columns the width there is now."""
+        """Give the columns the width there is now; the selected row stays in sight."""
         super().resizeEvent(event)
         self.fit()
+        if self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex())
 
     def fit(self) -> None:
         """Make every column as wide as what it holds, those of the `rest` wider, where there is room; and the table as high as its rows."""
         top, seen = self.horizontalHeader(), self.viewport()
         if top is None or seen is None:
             return
+        for k in self.spare:
+            self.setColumnHidden(k, False)
         needs = {k: max(self.sizeHintForColumn(k), top.sectionSizeHint(k)) for k in range(self.columnCount())}
+        for k in self.spare:
+            if sum(needs.values()) > seen.width():
+                self.setColumnHidden(k, True)
+                needs[k] = 0
         more = seen.width() - sum(needs.values())
-        for k in self.rest:
-            top.resizeSection(k, needs[k] + max(0, more) // len(self.rest))
+        rest = [k for k in self.rest if needs[k]]
+        for k in rest:
+            top.resizeSection(k, needs[k] + max(0, more) // len(rest))
         self._rise(sum(needs.values()), top.sizeHint().height())
 
     def _rise(self, wide: int, top: int) -> None:
@@ -72,7 +90,7 @@ def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setMinimumHeight(LEAST_PX)
-    table.setStyleSheet("QTableWidget::item { padding: 0 2px; } QHeaderView::section { padding: 2px 3px; }")
+    table.setStyleSheet(STYLE)
     table.setMinimumWidth(0)
     table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
     sides, top = table.verticalHeader(), table.horizontalHeader()
@@ -87,8 +105,8 @@ def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[
     return table
 
 
-def fill(table: RowTable, rows: Sequence[Sequence[object]]) -> None:
-    """Replace a table's rows, keeping the selected row, without telling anyone."""
+def fill(table: RowTable, rows: Sequence[Sequence[object]], bold: int | None = None) -> None:
+    """Replace a table's rows, the name of one of which may be `bold`, keeping the selected row, without telling anyone."""
     row = table.currentRow()
     table.blockSignals(True)
     table.setRowCount(len(rows))
@@ -97,6 +115,10 @@ def fill(table: RowTable, rows: Sequence[Sequence[object]]) -> None:
             item = QTableWidgetItem(str(cell))
             side = Qt.AlignmentFlag.AlignLeft if j == 0 else Qt.AlignmentFlag.AlignRight
             item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            if (i, j) == (bold, 0):
+                letters = table.font()
+                letters.setBold(True)
+                item.setFont(letters)
             table.setItem(i, j, item)
     if 0 <= row < len(rows):
         table.selectRow(row)

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from voidscope.config import Config
-from voidscope.errors import named
+from voidscope.errors import counted, named
 from voidscope.jobs import Job, Progress
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import SliceKey, Split
@@ -33,6 +33,7 @@ from voidscope.workflow import (
     Evaluation,
     better_before,
     evaluate,
+    first_with,
     in_question,
     is_trained,
     judged,
@@ -54,7 +55,7 @@ WARM = (
     "Go on from the current model with the new labels, in a sixth of a retraining's steps (Shift+F). In six short trial runs it "
     "came to 99 % of a retraining's mIoU in three, 96 % at worst: to work with; retrain for what you report."
 )
-HEADER = ("cycle", "labels", "loss", "void IoU", "mIoU", "time")
+HEADER = ("cycle", "labels", "loss", "void\nIoU", "mIoU", "time")
 FIELDS = (
     "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
     "balance_classes", "dice",
@@ -63,6 +64,8 @@ START = {
     "contrastive": "your pretrained weights", "imagenet": "ImageNet weights", "none": "random weights (not pretrained)",
 }  # fmt: skip
 """What `starting_weights` says, in words."""
+SPARE = (2, 1)
+"""Columns that a narrow dock leaves out, if it must: the curves above show losses, the chart below the numbers of labels."""
 MOST_CYCLES = 6
 """So many are seen in the table without scrolling it."""
 PRETRAIN_FIELDS = ("epochs", "batch_size", "learning_rate", "temperature")
@@ -92,10 +95,11 @@ class TrainPanel(QWidget):
         self.preset = PresetBox(project.config)
         self.form = SettingsForm("train", FIELDS, project.config)
         self.pretrain_form = SettingsForm("pretrain", PRETRAIN_FIELDS, project.config)
-        self.table = plain_table(HEADER, wide=(0, 2, 3, 4, 5))
-        self.table.most = MOST_CYCLES
+        self.table = plain_table(HEADER, wide=(2, 3, 4, 5))
+        self.table.most, self.table.spare = MOST_CYCLES, SPARE
+        self._newest = ""
         self.table.setToolTip(
-            "Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), time it took."
+            'Every cycle so far: labels learnt from, last loss, IoU of voids and mean IoU where judged (in brackets: by other labels than there are now), time it took. Bold: the current model; "again": an earlier cycle\'s, gone back to.'
         )
         self.plot = pg.PlotWidget()
         self.plot.setToolTip("Loss of each training, the last one thick.")
@@ -111,10 +115,18 @@ class TrainPanel(QWidget):
         self.form.setValue(self._project.config)
         self.pretrain_form.setValue(self._project.config)
         cycles = self._project.cycles
-        fill(self.table, [self._row(c) for c in cycles])
+        fill(self.table, [_row(self._project, c) for c in cycles], bold=len(cycles) - 1)
         self._plot(cycles)
         self.progress.refresh()
+        self._show_newest(cycles)
         self._enable()
+
+    def _show_newest(self, cycles: tuple[Cycle, ...]) -> None:
+        """Select the current model's row where it was not there before, which brings it into view; what a person selected since stays so."""
+        newest = cycles[-1].id if cycles else ""
+        if newest and newest != self._newest:
+            self.table.selectRow(len(cycles) - 1)
+        self._newest = newest
 
     def start(self) -> None:
         """Retrain in a process of its own, compare with the model before, then segment the scan in view."""
@@ -248,20 +260,6 @@ class TrainPanel(QWidget):
             for form in (self.preset, self.form, self.pretrain_form):
                 form.setValue(self._project.config)
 
-    def _row(self, cycle: Cycle) -> tuple[object, ...]:
-        found = cycle.evaluation
-        void = void_iou(cycle, self._project.classes)
-        scores = ("–", "–") if found is None else (_three(void), _three(found["miou"]))
-        if found is not None and judgement(self._project, cycle) is None:
-            scores = (f"({scores[0]})", f"({scores[1]})")
-        return (
-            f"{cycle.number} warm" if cycle.warm else cycle.number,
-            len(cycle.labelled),
-            f"{cycle.metrics['losses'][-1]:.3f}",
-            *scores,
-            f"{cycle.metrics['seconds']:.0f} s",
-        )
-
     def _plot(self, cycles: tuple[Cycle, ...]) -> None:
         self.plot.clear()
         for cycle in cycles[-4:]:
@@ -311,7 +309,7 @@ class TrainPanel(QWidget):
         start = START[starting_weights(self._project, self._project.config)]
         if not labelled and self._project.cycle is None:
             return f"{self._lacks()} Each training starts from {start}."
-        words = f"{labelled} {'slice' if labelled == 1 else 'slices'} labelled. Each training starts from {start}."
+        words = f"{counted(labelled, 'slice')} labelled. Each training starts from {start}."
         if labelled and (lacking := self._never_shown()):
             words += f" No pixel of {named(lacking)} is labelled yet: a model finds only what it was shown."
         cycle = self._project.cycle
@@ -363,6 +361,23 @@ class TrainPanel(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(folded("Training settings", self.preset, self.form))
         layout.addWidget(folded("Pretraining", self.pretrain_form, self.pretrain))
+
+
+def _row(project: Project, cycle: Cycle) -> tuple[object, ...]:
+    """A cycle as the table has it."""
+    found = cycle.evaluation
+    void = void_iou(cycle, project.classes)
+    scores = ("–", "–") if found is None else (_three(void), _three(found["miou"]))
+    if found is not None and judgement(project, cycle) is None:
+        scores = (f"({scores[0]})", f"({scores[1]})")
+    kind = f": {first_with(project, cycle)} again" if cycle.restored else " warm" if cycle.warm else ""
+    return (
+        f"{cycle.number}{kind}",
+        len(cycle.labelled),
+        f"{cycle.metrics['losses'][-1]:.3f}",
+        *scores,
+        "–" if cycle.restored else f"{cycle.metrics['seconds']:.0f} s",
+    )
 
 
 def _three(value: float | None) -> str:

@@ -32,7 +32,7 @@ from voidscope.workflow.propagating import extrude, interpolate, interpolate_sca
 from voidscope.workflow.recording import Occasion
 from voidscope.workflow.rejudging import judge_all, unlike
 from voidscope.workflow.replaying import CANNOT_TELL, Replay, replay, replay_lacks
-from voidscope.workflow.restoring import better_before, restore, void_iou
+from voidscope.workflow.restoring import better_before, first_with, restore, void_iou
 from voidscope.workflow.reviewing import Review, brief, describe, findings, review, taken_over
 from voidscope.workflow.scans import add_dataset, add_scans, doubts, simulate
 from voidscope.workflow.showing import open_scan, read_mask
@@ -84,6 +84,7 @@ __all__ = [
     "evaluate",
     "extrude",
     "findings",
+    "first_with",
     "held_out_void_iou",
     "import_label_file",
     "in_force",

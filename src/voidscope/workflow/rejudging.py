@@ -17,6 +17,7 @@ from voidscope.workflow.evaluating import (
     unseen,
     with_truth,
 )
+from voidscope.workflow.restoring import first_with
 from voidscope.workflow.snapshot import LOADING, cycle_of
 
 Found = dict[str, Mapping[str, object]]
@@ -59,7 +60,11 @@ def judge_all(project: Project) -> Job[Found, int]:
         return found
 
     def commit(found: Found) -> int:
-        told = [(c, kept) for c in project.cycles if (kept := found.get(_first_with(project, c).folder.name))]
+        told = [
+            (c, kept)
+            for c in project.cycles
+            if (kept := found.get(cycle_of(project, first_with(project, c)).folder.name))
+        ]
         for cycle, kept in told:
             results.write_evaluation(cycle.folder, kept)
         project.events.evaluation_changed.emit()
@@ -84,10 +89,3 @@ def unlike(project: Project) -> tuple[Cycle, ...]:
 def _own(project: Project) -> list[Cycle]:
     """The cycles that are no earlier model again."""
     return [c for c in project.cycles if not c.restored]
-
-
-def _first_with(project: Project, cycle: Cycle) -> Cycle:
-    """The cycle that was trained for the model that this one has."""
-    while cycle.restored:
-        cycle = cycle_of(project, cycle.provenance["restored_from"])
-    return cycle

@@ -27,6 +27,16 @@ def restore(project: Project, number: int) -> Cycle:
     return project.add_cycle(again, earlier.weights(), same=earlier)
 
 
+def first_with(project: Project, cycle: Cycle) -> int:
+    """Number of the cycle that was trained for the model of `cycle`: its own, but where that was gone back to."""
+    known = {c.number: c for c in project.cycles}
+    number, found = cycle.number, known.get(cycle.number)
+    while found is not None and found.restored:
+        number = int(found.provenance["restored_from"])
+        found = known.get(number)
+    return number
+
+
 def better_before(project: Project) -> Cycle | None:
     """The earlier cycle that found voids best by the truth that the current one was judged by, if clearly better than it."""
     cycle = project.cycle
