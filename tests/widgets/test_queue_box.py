@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from qtpy.QtCore import Qt
 from builders import set_prediction
 from voidscope.acquisition import Finding, Grounds, ScanFindings, Suggestion, Term, flicker
 from voidscope.acquisition.findings import runs_of
+from voidscope.errors import counted
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Mark, Project, State, drafting
 from voidscope.vocabulary import Plane, Provenance, SliceKey
@@ -21,6 +23,7 @@ from voidscope.widgets.colours import FlickerMap
 from voidscope.widgets.queue_words import ALL_DONE, EMPTY, EMPTY_NOW, FILTERED, NO_SCAN
 from voidscope.widgets.term_bars import bars_of
 from voidscope.widgets.thumbnails import Thumbnails
+from voidscope.workflow import brief, describe
 
 VOID, SOLDER = 4, 3
 PICKS = tuple(
@@ -88,6 +91,42 @@ def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, projec
     assert Project.open(project.path).queue.marked() == (PICKS[0].key,)
 
 
+def test_a_finding_that_is_accepted_on_a_worker_is_left_only_once_that_is_done(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafting, "MANY", 2)
+    found = (*(column_of(x) for x in (2, 8)), replace(column_of(14), key=SliceKey("a", 3)))
+    list_missed(dock, project, found)
+    box = dock.view.label.queue
+    box.pick(0)
+    press(dock, "A")
+    assert box.finding == found[0] and not dock.runner.idle, "to leave its scan would wait for the worker"
+    press(dock, "A")
+    assert box.finding == found[1] and len(project.labels) == 3, (
+        "in haste: it is finished, and no other begun"
+    )
+    press(dock, "A")
+    box.pick(1)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and dock.runner.idle, timeout=60_000)
+    assert box.finding == found[2], "a person went there meanwhile"
+
+
+def test_a_flag_is_kept_where_its_slice_is_skipped_and_never_says_that_it_goes(
+    dock: Any, project: Project
+) -> None:
+    project.queue.put(PICKS)
+    press(dock, "N")
+    press(dock, "G")
+    press(dock, "S")
+    assert project.queue.state(PICKS[0].key) is State.FLAGGED
+    assert dock.jobs.message.text().startswith(f"{PICKS[0].key} stays flagged")
+    assert dock.view.layers.key == PICKS[1].key, "on to the next all the same"
+    dock.view.layers.jump(PICKS[0].key)
+    dock.view.label.queue.never.click()
+    assert project.queue.state(PICKS[0].key) is State.NEVER
+    assert dock.jobs.message.text().endswith("; it is no longer flagged.")
+
+
 def test_never_is_kept_and_taken_back_from_the_filter(dock: Any, project: Project) -> None:
     project.queue.put(PICKS)
     box = dock.view.label.queue
@@ -118,6 +157,20 @@ def test_filters_by_state_and_scan(dock: Any, project: Project) -> None:
     assert dock.view.layers.key == PICKS[1].key
     project.queue.mark(PICKS[1].key, Mark.SKIPPED)
     assert box.list.rows() == ()
+
+
+def test_filters_that_hide_everything_say_so_at_once(tall: Any, project: Project) -> None:
+    box = tall.view.label.queue
+    box.scans.setCurrentText("b")
+    assert box.card.text() == "The filter above hides every finding."
+    box.scans.setCurrentText("all scans")
+    assert box.card.text() != "The filter above hides every finding."
+    box.tabs.setCurrentIndex(0)
+    project.queue.put(PICKS)
+    tall.view.layers.jump(PICKS[0].key)
+    assert box.card.text().startswith(f"{PICKS[0].key}: ") and box.bars.value() != ()
+    box.states.setCurrentText("flagged")
+    assert box.list.rows() == () and box.card.text() == FILTERED and box.bars.value() == ()
 
 
 def test_proposed_slices_are_counted_listed_and_gone_through_from_the_summary(
@@ -603,6 +656,31 @@ def test_what_is_not_labelled_yet_stays_in_the_queue_when_a_training_ends(
     assert [row.key for row in box.list.rows()] == [PICKS[0].key] and box.grounds.isHidden()
 
 
+def test_a_queue_left_over_where_a_model_was_gone_back_to_speaks_of_no_training(
+    dock: Any, project: Project
+) -> None:
+    add_cycle(project)
+    add_cycle(project)
+    project.queue.put(PICKS)
+    dock.view.train.choice.restore(1)
+    assert project.cycle.number == 3
+    assert "before the model of cycle 1 was gone back to" in dock.view.label.queue.grounds.text()
+
+
+def test_one_of_a_thing_is_told_in_the_singular(reviewed: Any, project: Project) -> None:
+    assert [counted(n, "scan") for n in (0, 1, 1200)] == ["0 scans", "1 scan", "1,200 scans"]
+    key = SliceKey("a", 2)
+    own = np.full((24, 20), SOLDER, np.uint8)
+    own[3, 3] = 0
+    project.labels.put(key, own)
+    reviewed.view.layers.jump(key)
+    press(reviewed, "Shift-B")
+    assert reviewed.jobs.message.text() == "a/0002: 1 pixel labelled background."
+    one = Finding("missed", key, (9, 7), 1, 0.4, SOLDER, runs=((2, 9, 7, 8),))
+    words = (brief(one, project.classes), describe(one, project.classes))
+    assert all(w.startswith("1 voxel") and "voxels" not in w for w in words)
+
+
 def test_next_says_so_where_there_is_nothing_to_go_to(dock: Any, qtbot: Any, project: Project) -> None:
     box, gate = dock.view.label.queue, threading.Event()
     press(dock, "N")
@@ -667,9 +745,29 @@ def test_what_was_told_of_a_slice_is_over_with_it_once_it_could_be_read(
     assert dock.jobs.message.text() == said, "it is of this slice"
     dock.view.layers.jump(SliceKey("a", 3))
     assert dock.jobs.message.text() == ""
-    dock.jobs.tell("Suggesting: done.")
-    dock.view.layers.jump(SliceKey("b", 1))
-    assert dock.jobs.message.text() == "Suggesting: done."
+
+
+def test_a_sentence_about_one_act_goes_with_the_next_once_it_could_be_read(
+    dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = dock.jobs.message.text
+    for problem in (False, True):
+        monkeypatch.setattr("voidscope.widgets.job_bar.READ_S", 60.0)
+        dock.view.layers.jump(SliceKey("a", 1))
+        (dock.jobs.tell_problem if problem else dock.jobs.tell)("Suggesting: done.")
+        dock.view.layers.jump(SliceKey("a", 2))
+        assert said() == "Suggesting: done.", "it could not be read yet"
+        monkeypatch.setattr("voidscope.widgets.job_bar.READ_S", 0.0)
+        dock.view.layers.jump(SliceKey("b", 1))
+        assert said() == ("Suggesting: done." if problem else ""), "what went wrong stays"
+    dock.jobs.tell("redid: painted b/0001")
+    project.labels.put(SliceKey("b", 1), np.ones((24, 20), np.uint8))
+    assert said() == "", "painted on the slice in view"
+    monkeypatch.setattr("voidscope.widgets.job_bar.READ_S", 0.3)
+    dock.jobs.tell("Select a row of the list first.")
+    dock.view.layers.jump(SliceKey("b", 2))
+    assert said() != ""
+    qtbot.waitUntil(lambda: said() == "", timeout=10_000)
 
 
 def test_what_h_shows_is_told_and_that_there_is_none_only_where_there_is_none(

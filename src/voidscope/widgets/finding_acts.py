@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from voidscope.acquisition import Finding
-from voidscope.errors import VoidscopeError, named
+from voidscope.errors import VoidscopeError, counted, named
 from voidscope.project import Project, Putting
 from voidscope.vocabulary import Mask, Provenance, SliceKey
 from voidscope.widgets.layers import ScanLayers
@@ -23,43 +25,47 @@ class FindingActs:
     def __init__(self, project: Project, runner: Runner, layers: ScanLayers, strokes: Strokes) -> None:
         self._project, self._runner, self._layers, self._strokes = project, runner, layers, strokes
 
-    def accept(self, found: Finding) -> bool:
-        """Label what a finding proposes, as one step of undo, over many slices on a worker; whether that was done, or is under way.
+    def accept(self, found: Finding, then: Callable[[], object]) -> None:
+        """Label what a finding proposes, as one step of undo, over many slices on a worker; `then` once that is done.
 
         Only its own pixels are labelled, in all slices it reaches. A slice out of view with a proposed label stays as it is: nobody
         is looking at the rest of that proposal, which a label would verify.
         """
         if not self._reaches(found) or not self._strokes.ready("Accepting"):
-            return False
+            return
         if not found.runs:
             self._runner.told.emit("This is too large to take over in one go; paint it.")
-            return False
+            return
         labels, bases, n_pixels, left = self._taken(found)
-        said = f"{found.key}: {n_pixels:,} pixels labelled{_in_slices(len(labels))}."
+        said = f"{found.key}: {counted(n_pixels, 'pixel')} labelled{_in_slices(len(labels))}."
         if left:
             said += f" Proposals out of view stay as they are, to be looked at: {named(left)}."
+        if self._strokes.turns is None or not (labels or left):  # asked for twice: it was just finished
+            return
         asked = Putting.of(self._project.labels.desk(), labels, Provenance.ACCEPTED, STEPS[found.kind], bases)
         refused: list[VoidscopeError | None] = []
-        if self._strokes.turns is None:
-            return False
-        self._strokes.turns.put(asked, lambda: self._runner.told.emit(said), refused.append)
+
+        def tell() -> None:
+            self._runner.told.emit(said)
+            then()
+
+        self._strokes.turns.put(asked, tell, refused.append)
         if refused:
             self._runner.failed.emit(str(refused[0]))
-        return not refused
 
-    def settle(self, found: Finding) -> bool:
-        """Leave things as they are, or take that back where it was said before; whether that was done."""
+    def settle(self, found: Finding, then: Callable[[], object]) -> None:
+        """Leave things as they are, or take that back where it was said before; `then` where that was done."""
         if not self._reaches(found):
-            return False
+            return
         queue = self._project.queue
         settled = queue.is_settled(found)
         if not self._runner.at_once(lambda: queue.reopen(found) if settled else queue.settle(found)):
-            return False
+            return
         said = (
             "is in its list again" if settled else "left as it is. Settled lists it, S there brings it back"
         )
         self._runner.told.emit(f"{found.key}: {said}.")
-        return True
+        then()
 
     def _reaches(self, found: Finding) -> bool:
         """Whether a finding reaches the slice in view; that it does not is told."""

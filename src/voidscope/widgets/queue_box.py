@@ -22,13 +22,13 @@ from voidscope.vocabulary import SliceKey
 from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.forms import share
 from voidscope.widgets.layers import ScanLayers
-from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of
+from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of, rows_of
 from voidscope.widgets.queue_words import (
     TIPS,
     TITLES,
     Queued,
+    marked,
     no_findings,
-    without_terms,
 )
 from voidscope.widgets.row_list import Row, RowList
 from voidscope.widgets.runner import Runner
@@ -132,7 +132,10 @@ class QueueBox(QWidget):
         queue = self.kind == "queue"
         if queue and (at := self._at()) != self.list.row():
             self.list.select(at)
-        here = next((s for s in self._queued.picks if s.key == self._layers.key), None)
+        listed = (
+            self._queued.picks if self.list.rows() else ()
+        )  # where the filters hide all, that is what there is to say
+        here = next((s for s in listed if s.key == self._layers.key), None)
         self.bars.setValue(bars_of(here, self._queued.grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
         self._layers.marks.outline(self._layers.record, self.finding)
@@ -182,10 +185,9 @@ class QueueBox(QWidget):
         order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
         if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
             states = [self._project.queue.state(key) for key, _ in self._shown]
+            flagged = [k for k in order if states[k] is State.FLAGGED]
             order = [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
-                k
-                for k in order
-                if states[k] is State.FLAGGED and self._shown[k][0] not in self._project.labels
+                k for k in flagged if self._shown[k][0] not in self._project.labels
             ]
         if order or (at >= 0 and step > 0):
             self.pick(order[0] if order else at)
@@ -218,17 +220,17 @@ class QueueBox(QWidget):
     def pass_over(self) -> None:
         """Skip the slice in view until the next model; of a finding: leave things as they are, or take that back."""
         if self.kind == "queue":
-            self._mark(Mark.SKIPPED, "skipped until the next model; N goes on")
+            self._mark(Mark.SKIPPED)
         else:
             self._act(self._acts.settle)
 
     def toggle_flag(self) -> None:
         """Flag the slice in view to come back to, or take the flag away."""
-        self._mark(Mark.FLAGGED, "flagged; the filter shows flagged slices", stay=True)
+        self._mark(Mark.FLAGGED)
 
     def toggle_never(self) -> None:
         """Never suggest the slice in view again, or take that back."""
-        self._mark(Mark.NEVER, "is never suggested again; filter by never to take it back")
+        self._mark(Mark.NEVER)
 
     def accept(self) -> None:
         """Take over what the selected finding proposes, as labels that undo reaches, and go on to the next."""
@@ -238,36 +240,40 @@ class QueueBox(QWidget):
         """Ask for no thumbnails any more."""
         self.thumbnails.release()
 
-    def _act(self, act: Callable[[Finding], bool]) -> None:
-        """Act on the selected finding and, where that was done or is under way, go on to the next: the list may drop it only later."""
+    def _act(self, act: Callable[[Finding, Callable[[], object]], object]) -> None:
+        """Act on the selected finding and, once that is done, go on to the next."""
         found, row = self.finding, self.list.row()
         if self._layers.waits:
             self._runner.told.emit(self._layers.waits)
         elif found is None:
             self._runner.told.emit("Select a row of the list first.")
-        elif act(found):
-            self.refresh()
-            left = [k for k, f in enumerate(self._listed()) if f.id != found.id]
+        else:
+            act(found, lambda: self._go_past(found, row))
+
+    def _go_past(self, done: Finding, row: int) -> None:
+        """On from a finding that is done with, by now perhaps dropped from its `row`, unless a person has gone on to another meanwhile."""
+        self.refresh()
+        now = self.finding.id if self.finding else done.id
+        if now == done.id and self.kind == done.kind:
+            left = [k for k, f in enumerate(self._listed()) if f.id != done.id]
             self.pick(next((k for k in left if k >= row), left[-1] if left else -1))
 
-    def _mark(self, mark: Mark, said: str, stay: bool = False) -> None:
-        key = self._layers.key
-        if self._layers.waits:
-            self._runner.told.emit(self._layers.waits)
+    def _mark(self, mark: Mark) -> None:
+        key, waits = self._layers.key, self._layers.waits
+        if waits:
+            self._runner.told.emit(waits)
+        if waits or key is None:
             return
-        if key is None:
-            return
-        again = self._project.queue.state(key).value == mark.value
-        if not self._write(lambda: self._project.queue.mark(key, None if again else mark)):
-            return
-        self._runner.told.emit(f"{key} is as before." if again else f"{key} {said}.")
-        if not (again or stay):
+        before = self._project.queue.state(key)
+        again = before.value == mark.value
+        if before is not State.FLAGGED or mark is not Mark.SKIPPED:  # a flag is kept
+            done = self._runner.at_once(lambda: self._project.queue.mark(key, None if again else mark))
+            self.refresh()
+            if not done:
+                return
+        self._runner.told.emit(marked(key, before, mark))
+        if not again and mark is not Mark.FLAGGED:
             self._go(+1, self._at())
-
-    def _write(self, act: Callable[[], object]) -> bool:
-        done = self._runner.at_once(act)
-        self.refresh()
-        return done
 
     def _at(self) -> int:
         """The row of the slice in view, among findings, of which a slice may have several, the selected one; -1 for none."""
@@ -298,13 +304,7 @@ class QueueBox(QWidget):
         if self.kind == "queue":
             listed = entries(self._project, self._queued.picks, self.states.currentText())
             self._shown = tuple((key, s) for key, s in listed if self.scans.lets_through(key))
-            self.list.setRows([
-                Row(
-                    key, s.pixel if s else None, str(key), "" if s and s.r is not None else without_terms(s),
-                    bars_of(s, self._queued.grounds) if s else (), self._project.queue.state(key).value,
-                )
-                for key, s in self._shown
-            ])  # fmt: skip
+            self.list.setRows(rows_of(self._project, self._shown, self._queued.grounds))
         else:
             classes = self._project.classes
             self.list.setRows([Row(f.key, f.pixel, str(f.key), brief(f, classes)) for f in self._listed()])
@@ -318,9 +318,8 @@ class QueueBox(QWidget):
         found = self.finding
         if found is not None:
             return f"{found.key}: {describe(found, self._project.classes)}."
-        if not self.list.rows():
-            return no_findings(self.kind, self._review, self.settled.isChecked())
-        return TIPS[self.kind]
+        nothing = no_findings(self.kind, self._review, self.settled.isChecked())
+        return TIPS[self.kind] if self.list.rows() else nothing
 
     def _job_turned(self, *_: object) -> None:
         """An empty queue is told with what can be done about it now."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from voidscope.acquisition import Suggestion
+from voidscope.acquisition import Grounds, Suggestion
 from voidscope.project import Project, State
 from voidscope.vocabulary import SliceKey
+from voidscope.widgets.queue_words import without_terms
+from voidscope.widgets.row_list import Row
+from voidscope.widgets.term_bars import bars_of
 
 ALL_STATES = "all states"
 Entry = tuple[SliceKey, Suggestion | None]
@@ -27,6 +30,17 @@ def entries(project: Project, picks: Sequence[Suggestion], wanted: str) -> tuple
         others = (k for k in project.queue.marked() if k not in suggested and k.scan in project.scans)
         listed += [(key, None) for key in others]
     return tuple((key, s) for key, s in listed if wanted == ALL_STATES or project.queue.state(key) == wanted)
+
+
+def rows_of(project: Project, listed: Sequence[Entry], grounds: Grounds) -> list[Row]:
+    """Slices as rows: their bars or, where no term speaks for one, a line of words, and the state of each as a chip."""
+    return [
+        Row(
+            key, s.pixel if s else None, str(key), "" if s and s.r is not None else without_terms(s),
+            bars_of(s, grounds) if s else (), project.queue.state(key).value,
+        )
+        for key, s in listed
+    ]  # fmt: skip
 
 
 def place_of(key: SliceKey, listed: Sequence[SliceKey]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from voidscope.acquisition import Grounds, Suggestion
-from voidscope.project import Project
-from voidscope.vocabulary import Mask, Split
+from voidscope.project import Mark, Project, State
+from voidscope.vocabulary import Mask, SliceKey, Split
 from voidscope.widgets.explain import explain
-from voidscope.workflow import Review
+from voidscope.workflow import Review, first_with
 
 EMPTY = "The queue is empty. Press Suggest: it ranks the slices of all training scans."
 EMPTY_NOW = (
@@ -17,9 +17,13 @@ EMPTY_NOW = (
 NO_SCAN = "There is no scan yet: press Add scans… in Scans."
 NO_SCANS = "There is no training scan yet: press Add scans… in Scans."
 LEFT_OVER = "Suggested before cycle {0} was trained. Suggest ranks anew, by what cycle {0} sees."
+LEFT_OVER_AGAIN = (
+    "Suggested before the model of cycle {0} was gone back to. Suggest ranks anew, by what that sees."
+)
 GO_ON = "Press N to go to the next row."
-CHOSEN = "chosen by {} before this model was trained."
+CHOSEN = "chosen by {} before this model was asked."
 FILTERED = "The filters above hide every suggestion."
+FILTERED_FINDINGS = "The filter above hides every finding."
 ALL_DONE = "Every suggested slice is labelled. Train the model, then ask it for the next ones."
 TITLES = {"missed": "Missed", "doubt": "Doubts", "flicker": "Flicker"}
 TIPS = {
@@ -37,6 +41,15 @@ NONE_SETTLED = "Nothing is settled here: S leaves a finding as it is. Settled ag
 ACCEPTS = {
     "missed": "A  It is a void", "doubt": "A  The model is right", "flicker": "A  As its neighbours",
 }  # fmt: skip
+
+
+MARKED = {
+    Mark.SKIPPED: "skipped until the next model; N goes on",
+    Mark.FLAGGED: "flagged; the filter shows flagged slices",
+    Mark.NEVER: "is never suggested again; filter by never to take it back",
+}  # fmt: skip
+"""What is told of a slice that was given a mark."""
+KEPT = "stays flagged, so it comes once more when nothing else is left to do (G takes the flag away)"
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,9 @@ class Queued:
     def said(self, project: Project) -> str:
         """What is to be known of all of them; empty where there is nothing."""
         cycle = project.cycle
-        return LEFT_OVER.format(cycle.number) if self.old and cycle is not None else self.grounds.text()
+        if not self.old or cycle is None:
+            return self.grounds.text()
+        return (LEFT_OVER_AGAIN if cycle.restored else LEFT_OVER).format(first_with(project, cycle))
 
     def card(self, here: Suggestion, project: Project, mask: Mask | None = None) -> str:
         """What speaks for the slice in view, of which `mask` (h, w) is predicted."""
@@ -93,9 +108,20 @@ def no_findings(kind: str, review: Review, settled: bool) -> str:
     left = len(review.uncompared)
     if settled:
         return NONE_SETTLED
+    if review.of(kind):
+        return FILTERED_FINDINGS
     if kind == "doubt" and left:
         return UNCOMPARED.format("1 labelled slice is" if left == 1 else f"{left} labelled slices are")
     return NOTHING[kind]
+
+
+def marked(key: SliceKey, before: State, mark: Mark) -> str:
+    """What becomes of a slice that was so `before` when a person gives it a mark, or the one it has: a flag is kept where it is skipped."""
+    if before is State.FLAGGED and mark is Mark.SKIPPED:
+        return f"{key} {KEPT}."
+    if before.value == mark.value:
+        return f"{key} is as before."
+    return f"{key} {MARKED[mark]}{'; it is no longer flagged' if before is State.FLAGGED else ''}."
 
 
 def without_terms(suggestion: Suggestion | None) -> str:
