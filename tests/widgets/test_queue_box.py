@@ -97,17 +97,17 @@ def test_a_finding_that_is_accepted_on_a_worker_is_left_only_once_that_is_done(
     monkeypatch.setattr(drafting, "MANY", 2)
     found = (*(column_of(x) for x in (2, 8)), replace(column_of(14), key=SliceKey("a", 3)))
     list_missed(dock, project, found)
-    box = dock.view.label.queue
+    box, turns = dock.view.label.queue, dock.view.strokes.turns
     box.pick(0)
     press(dock, "A")
-    assert box.finding == found[0] and not dock.runner.idle, "to leave its scan would wait for the worker"
+    assert box.finding == found[0] and turns.under_way, "to leave its scan would wait for the worker"
     press(dock, "A")
     assert box.finding == found[1] and len(project.labels) == 3, (
         "in haste: it is finished, and no other begun"
     )
     press(dock, "A")
     box.pick(1)
-    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and dock.runner.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and not turns.under_way, timeout=60_000)
     assert box.finding == found[2], "a person went there meanwhile"
 
 
@@ -396,16 +396,16 @@ def test_what_is_done_with_a_finding_goes_on_to_the_next_one(
     monkeypatch.setattr(drafting, "MANY", many)
     found = tuple(column_of(x) for x in (2, 8, 14))
     list_missed(dock, project, found)
-    box = dock.view.label.queue
+    box, turns = dock.view.label.queue, dock.view.strokes.turns
     box.pick(1)
     press(dock, key)
-    qtbot.waitUntil(lambda: len(box.list.rows()) == 2 and dock.runner.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 2 and not turns.under_way, timeout=60_000)
     assert box.finding == found[2] and dock.view.layers.key == found[2].key
     press(dock, key)
-    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and dock.runner.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and not turns.under_way, timeout=60_000)
     assert box.finding == found[0], "after the last comes the one before"
     press(dock, key)
-    qtbot.waitUntil(lambda: box.list.rows() == () and dock.runner.idle, timeout=60_000)
+    qtbot.waitUntil(lambda: box.list.rows() == () and not turns.under_way, timeout=60_000)
     assert "No missed void is known" in box.card.text()
 
 
