@@ -71,10 +71,7 @@ class Strokes(QObject):
         self._unsaved: dict[int, Provenance] = {}
         self._unseen: set[int] = set()  # those of them that were not in view when they were painted on
         self._held: dict[SliceKey, _Held] = {}
-        self._failing, self._verbs = (
-            False,
-            dict[int, str](),
-        )  # what those are called that are not just painted
+        self._failing, self._verbs = False, dict[int, str]()  # what is not just painted is called
         self._timer, self._latest = QTimer(self), QTimer(self)  # _latest: since the first stroke not saved
         for timer, act in ((self._timer, self._save_between_strokes), (self._latest, self._save_all)):
             timer.setSingleShot(True)
