@@ -188,15 +188,19 @@ class MeasureConfig(Section):
     )
     joint_classes: str = setting(
         "", "Further classes of the joint",
-        "Names, with commas between, of further classes that carry a joint as solder does, e.g. an intermetallic layer. What of other classes "
-        "lies between solder and pillar (flux, underfill) holds nothing together: such a bump may be an open joint, and never passes.",
+        "Names, with commas between, of further classes that carry a joint, e.g. an intermetallic layer. In lengths, bands and in what holds a "
+        "bump together they are solder, in ratios of volumes what they are. Any other class (flux, underfill) holds nothing together.",
     )  # fmt: skip
 
     @property
     def joint_names(self) -> tuple[str, ...]:
         """Names of all classes that carry a joint."""
-        others = (name.strip() for name in self.joint_classes.split(","))
-        return self.pillar_class, self.solder_class, self.pad_class, *filter(None, others)
+        return self.pillar_class, self.solder_class, self.pad_class, *self.further_of_joint
+
+    @property
+    def further_of_joint(self) -> tuple[str, ...]:
+        """Names of those that are neither pillar, solder nor pad."""
+        return tuple(filter(None, (name.strip() for name in self.joint_classes.split(","))))
 
     @field_validator("limit", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
 from voidscope.metrology.joints import _through
+from voidscope.metrology.ratios import VOLUMES
 from voidscope.vocabulary import ClassMap, Role
 
 ORDERS = [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
@@ -319,13 +320,41 @@ def test_what_nobody_says_carries_a_joint_holds_nothing() -> None:
     mask[(mask == SOLDER) & (z < 28)] = 6
     found = measure_scan(mask, further, UM1, RECIPE, "a")
     assert found.verdict is Verdict.REVIEW
-    assert "(imc counts as holding nothing: name it in measure.joint_classes if it does)" in found.reason
+    assert "(nothing of imc is taken to hold: name what does in the recipe's joint_classes)" in found.reason
     sound = MeasureConfig(joint_classes="imc")
     assert measure_scan(mask, further, UM1, sound, "a").verdict is Verdict.PASS
     mask[(z >= 34) & (z < 37) & (mask == SOLDER)] = 6  # flux in a gap, were it not named
     assert measure_scan(mask, further, UM1, sound, "a").verdict is Verdict.PASS
     with pytest.raises(ConfigError, match=r"measure.joint_classes is 'inc'.* Did you mean 'imc'"):
         measure_scan(mask, further, UM1, MeasureConfig(joint_classes="inc"), "a")
+
+
+@pytest.mark.parametrize("place", ["foot", "neck", "bulge", "top", "holed"])
+def test_a_further_class_of_the_joint_is_solder_in_lengths_and_bands(place: str) -> None:
+    mask, z, y, x = barrel(pad_levels=0 if place == "top" else 6)
+    away, low = np.hypot(y, x), 38 if place == "top" else 26
+    layer = (z >= low) & (z < low + 4)
+    if place == "neck":
+        mask[layer & (away > 8)] = BACKGROUND
+    if place == "bulge":
+        mask[layer & (away <= 18)] = SOLDER
+    if place == "holed":
+        mask[layer & (np.hypot(y - 6, x) < 3)] = VOID
+    further = ClassMap.from_words("background,copper_pillar,solder,void,copper_pad,imc")
+    recipe = MeasureConfig(joint_classes="imc", limit=0.5)
+    plain = measure_scan(mask, further, UM1, recipe, "a")
+    mask[layer & (mask == SOLDER)] = 6
+    found = measure_scan(mask, further, UM1, recipe, "a")
+    assert found.n_voxels["imc"] > 400
+    assert (found.dimensions, found.boxed, found.quantities) == (
+        plain.dimensions,
+        plain.boxed,
+        plain.quantities,
+    )
+    areas = [n for n in found.ratios if n not in VOLUMES]
+    assert {n: found.ratios[n] for n in areas} == {n: plain.ratios[n] for n in areas}
+    assert len(areas) == 4 and found.dimensions.blt_um and found.quantities["solder_underfill_um"] is not None
+    assert (place == "neck") == (found.quantities["solder_underfill_um"] > 5)
 
 
 def test_columns_through_are_those_of_a_slow_twin() -> None:

@@ -94,6 +94,9 @@ def test_the_recipe_is_the_one_of_the_plan(project: Project) -> None:
         (np.zeros((24, 20), np.uint8), "Nothing is painted yet"),
         (np.full((24, 20), BACKGROUND, np.uint8), "void/foreground is undefined: no voxel is foreground"),
         (np.full((24, 20), 9, np.uint8), "holds id 9; classes are 1..4"),
+        (square(1)[:-3], r"uint8 of \(21, 20\); expected class ids, whole numbers, of \(24, 20\)"),
+        (square(1)[None], r"of \(1, 24, 20\); expected"),
+        (square(1).astype(float), "The drawing is float64"),
     ],
 )
 def test_what_is_no_reading_is_refused_and_nothing_is_kept(

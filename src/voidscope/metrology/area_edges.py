@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.areas import AREAS, Levels, band_starts, seen_along, standing, worst_level
+from voidscope.metrology.bodies import with_joint
 from voidscope.metrology.pieces import Part
 from voidscope.metrology.uncertainty import SMOOTH
 from voidscope.vocabulary import ClassMap, Mask, Role
@@ -35,7 +36,8 @@ def area_edges(
     wanted = [name for name in AREAS if name in names]
     if build_axis is None or not wanted:
         return {}
-    body, hollow = standing(mask, build_axis), np.isin(np.arange(256), classes.ids_with_role(Role.VOID))
+    body = standing(with_joint(mask, classes, recipe), build_axis)
+    hollow = np.isin(np.arange(256), classes.ids_with_role(Role.VOID))
     found: dict[str, float] = {}
     if PROJECTED in wanted or WORST in wanted:
         (shadow, _), counts = seen_along(body, classes)

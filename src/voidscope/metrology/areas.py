@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.bodies import with_joint
 from voidscope.metrology.components import chunks, of_classes
 from voidscope.metrology.pieces import Part
 from voidscope.metrology.ratios import Parts
@@ -40,7 +41,7 @@ def area_parts(
             "the mask shows no pillar with solder to find the build axis by; name it in measure.build_axis"
         )
         return dict.fromkeys(AREAS, reason)
-    body = standing(mask, build_axis)
+    body = standing(with_joint(mask, classes, recipe), build_axis)
     shadows, counts = seen_along(body, classes)
     return {
         "projected area": _or((np.count_nonzero(s) for s in shadows), "no voxel is foreground"),

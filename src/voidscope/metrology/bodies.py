@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.components import mean_index, plane_counts
+from voidscope.metrology.components import mean_index, of_classes, plane_counts
 from voidscope.metrology.pieces import Part, Pieces, Window
 from voidscope.vocabulary import ClassMap, Mask
 
@@ -102,6 +102,17 @@ def _specks(mask: Mask, class_id: int) -> tuple[tuple[Window, Part], ...]:
     return tuple((pieces.box(k), pieces.own(k)) for k in small)
 
 
+def with_joint(mask: Mask, classes: ClassMap, recipe: MeasureConfig) -> Mask:
+    """A mask in which the further classes of a joint (`joint_classes`) are solder, which lengths and bands take them for; itself without any."""
+    ids = [classes.id_of(n) for n in recipe.further_of_joint if n in classes.names]
+    if recipe.solder_class not in classes.names or not ids:
+        return mask
+    found = mask.copy()
+    for plane in found:
+        plane[of_classes(plane[None], ids)[0]] = classes.id_of(recipe.solder_class)
+    return found
+
+
 @dataclass(frozen=True)
 class BumpParts:
     """Pillar, solder and pad of a mask of some shape; None what it has not."""
@@ -113,7 +124,8 @@ class BumpParts:
 
     @classmethod
     def of(cls, mask: Mask, classes: ClassMap, recipe: MeasureConfig, with_pad: bool = True) -> BumpParts:
-        """Those that the recipe's names say, dust included; the pad where it is asked for."""
+        """Those that the recipe's names say, dust included; the pad where it is asked for. Further classes of the joint are solder."""
+        mask = with_joint(mask, classes, recipe)
         names = (recipe.pillar_class, recipe.solder_class, *([recipe.pad_class] if with_pad else []))
         found = [ClassBox.of(mask, classes.id_of(n)) if n in classes.names else None for n in names]
         pillar, solder, pad = (*found, None)[:3]

@@ -73,7 +73,7 @@ def check_names(classes: ClassMap, recipe: MeasureConfig, where: str) -> None:
     """
     taken: dict[str, str] = {}
     parts = ("solder_class", "pillar_class", "pad_class")
-    further = [("joint_classes", value) for value in recipe.joint_names[len(parts) :]]
+    further = [("joint_classes", value) for value in recipe.further_of_joint]
     for name, value in [*((part, getattr(recipe, part)) for part in parts), *further]:
         usual = MeasureConfig.model_fields[name].default
         if value not in (*classes.names, usual):

@@ -50,7 +50,9 @@ def open_joint(found: ScanMeasurement, mask: Mask, planes: Planes, section: int,
     others = [classes.names[k - 1] for k, n in planes.items() if k not in of_joint and n[up].any()]
     if not why or not others:
         return why
-    return f"{why} ({named(others)} counts as holding nothing: name it in measure.joint_classes if it does)"
+    return (
+        f"{why} (nothing of {named(others)} is taken to hold: name what does in the recipe's joint_classes)"
+    )
 
 
 def pieces(mask: Mask, ids: Sequence[int], connectivity: int = CONNECTIVITY) -> int:

@@ -138,9 +138,14 @@ def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> str:
 
     Raises
     ------
-    LabelError : nothing is drawn, an id is no class, or the recipe's ratio is undefined; nothing is kept.
+    LabelError : nothing is drawn, it is of another shape than the slice, an id is no class, or the recipe's ratio is undefined; nothing is kept.
     ProjectError : the disk refuses, or the reading was made already.
     """
+    shape = project.slice_shape(study.planned.parts[slot.part].key)
+    if mask.shape != shape or not np.issubdtype(mask.dtype, np.integer):
+        raise LabelError(
+            f"The drawing is {mask.dtype} of {mask.shape}; expected class ids, whole numbers, of {shape}."
+        )
     if not mask.any():
         raise LabelError("Nothing is painted yet: paint every class you see, then press Done.")
     if int(mask.max()) > len(project.classes):
