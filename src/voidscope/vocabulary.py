@@ -181,7 +181,7 @@ class ClassMap:
         some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
         image = " It looks like an image, not a mask." if len(unknown) > MANY_IDS else ""
         return LabelError(
-            f"Unknown label ids {named(unknown)}; the ids named are {some}.{image} Name them with --map ID=CLASS."
+            f"Unknown label ids {named(unknown)}; the ids named are {some}.{image} Name them with --map ID=CLASS in a terminal."
         )
 
     def to_file(self, mask: Mask, unlabelled: int | None = None) -> npt.NDArray[np.uint8 | np.uint16]:

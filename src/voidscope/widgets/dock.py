@@ -148,7 +148,7 @@ class Voidscope(QWidget):
         self.keys.bind(self.view.shortcuts())
         for what in ("scans", "labels", "cycles", "evaluation"):
             getattr(project.events, f"{what}_changed").connect(self.refresh)
-        project.events.labels_changed.connect(self.jobs.go_on)
+        project.events.labels_changed.connect(self._labels_changed)
         self._looks.follow(self.view)
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
@@ -194,6 +194,10 @@ class Voidscope(QWidget):
         self.view, self._beside = None, []
         if self._sets_aside:
             gc.unfreeze()  # our layers, whose data goes with the project
+
+    def _labels_changed(self, *_: object) -> None:
+        if self.view is not None:  # strokes may still be saved after a project was closed
+            self.jobs.go_on()
 
     def refresh(self) -> None:
         """The line that sums the project up."""

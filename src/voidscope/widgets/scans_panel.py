@@ -167,7 +167,7 @@ class ScansPanel(QWidget):
         )
 
     def _imported(self, path: Path, done: Imported) -> None:
-        kept = f"; {len(done.kept)} that you labelled stay" if done.kept else ""
+        kept = f"; you had labelled {len(done.kept)} more, which stay as they are" if done.kept else ""
         self._runner.told.emit(
             f"{counted(len(done.labelled), 'slice')} labelled from {path.name}{kept}. Ctrl+Z takes it back."
         )

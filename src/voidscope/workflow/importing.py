@@ -31,6 +31,11 @@ def import_label_file(project: Project, scan: str, path: Path) -> Job[Mapping[Sl
     def steps() -> Steps[Mapping[SliceKey, Made]]:
         yield Progress(0, len(keys), f"reading {path.name}")
         ids, made = read_label_file(path), dict[SliceKey, Made]()
+        if len(classes) > 2 and ids.size and ids.min() >= 0 and ids.max() <= 1:
+            raise LabelError(
+                f"{path} holds nothing but 0 and 1, as a mask of one class does; which class 1 is, it does not say. Save it in the ids of the "
+                f"classes, or name them in a terminal: voidscope label {project.path} --from {path} --scan {scan} --map 0=CLASS,1=CLASS."
+            )
         try:
             for key, mask in label_masks(record, classes, ids, keys, meant):
                 if mask.any():
