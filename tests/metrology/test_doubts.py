@@ -10,7 +10,7 @@ from metrology.packages import package, rows
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.errors import ConfigError
 from voidscope.metrology import ScanMeasurement, Verdict, measure_scan
-from voidscope.metrology.joints import _through
+from voidscope.metrology.joints import _through, parted
 from voidscope.metrology.ratios import VOLUMES
 from voidscope.vocabulary import ClassMap, Role
 
@@ -295,14 +295,26 @@ def test_a_crack_inside_a_thin_pad_is_held_against_the_pillar_not_the_rest_of_th
     assert verdicts(measured(mask)) == ["REVIEW"]
 
 
-def test_solid_that_meets_over_edges_alone_is_parted_and_specks_are_no_pieces() -> None:
+def test_solid_that_meets_over_edges_alone_is_parted() -> None:
     mask, z, _, x = barrel()
     mask[(z == np.where(x < 0, 33, 34)) & (mask == SOLDER)] = VOID
     assert "it is parted into 2 solid pieces that share no face" in told(measured(mask, limit=0.2))[0]
-    speck, small = barrel()[0], row(1)
-    speck[10:12, 40, 20:36], small[18, 4, 2:4] = PILLAR, SOLDER  # 32 of 24,000 voxels, and 2
-    for sound in (speck, small):
-        assert not any("parted" in doubt for doubt in told(measured(sound)))
+
+
+@pytest.mark.parametrize(
+    ("side", "n", "parts"), [(5, 7, False), (5, 8, True), (16, 64, False), (16, 65, True)]
+)
+def test_a_speck_over_edges_is_a_piece_from_eight_voxels_and_a_hundredth_on(
+    side: int, n: int, parts: bool
+) -> None:
+    mask = np.full((40, 24, 24), BACKGROUND, np.uint8)
+    mask[2:27, 4 : 4 + side, 4 : 4 + side] = SOLDER  # 625, and 6,400 voxels
+    speck = mask[2:27, 3, 3]
+    speck[: min(n, 25)] = SOLDER  # meets the body over an edge alone
+    for k in range(25, n):
+        mask[2 + k % 25, 3, 2 - (k // 25 - 1)] = SOLDER
+    assert np.count_nonzero(mask == SOLDER) == 25 * side**2 + n
+    assert bool(parted(mask, [SOLDER])) is parts
 
 
 @pytest.mark.parametrize(("radius", "verdict"), [(3, "REVIEW"), (4, "REVIEW"), (6, "PASS")])

@@ -92,3 +92,14 @@ def test_large_bodies_are_looked_at_in_cells(turned: bool) -> None:
     assert 0.3 * thread[0].sum() < held.section <= 1.5 * thread[0].sum()
     pores = np.random.default_rng(0).random(solid.shape) < 0.005
     assert neck_of(solid & ~pores, (1, 1, 1)).section > 0.5 * section
+
+
+@pytest.mark.parametrize("most_cells", [64, 512, 4096])
+@pytest.mark.parametrize("slope", [0.0, 0.1, 0.5])
+def test_no_cell_is_so_large_that_a_thin_crack_is_lost_in_it(most_cells: int, slope: float) -> None:
+    solid, z, y, x = column(40, 150)
+    crack = z == 70 + np.round(slope * x)
+    assert neck_of(solid & ~crack, (1, 1, 1), most_cells).section == 0
+    thread = np.hypot(y, x) <= 20
+    held = neck_of(solid & ~(crack & ~thread), (1, 1, 1), most_cells).section
+    assert held < 2 * thread[0].sum()

@@ -29,7 +29,7 @@ STRAIGHT = 0.89
 ELLIPSE = 0.12
 """Columns for each column of its circumference by which an outline may differ from an ellipse and be one: discs on a grid differ by up to 0.1."""
 KEY = 0.2
-"""Columns by which the centres of columns may lie on the wrong side of an ellipse's edge: on a grid by up to a sixth, at a key or a flat by more."""
+"""Columns by which the centres of columns may lie on the wrong side of an ellipse's edge: of discs and upright ellipses on a grid by up to 0.2, at a key or a flat by more."""
 UNLIKE = 1.5
 """Columns by which the width of an ellipse may be off what is counted, a disc being counted up to one off."""
 NARROWEST = 8

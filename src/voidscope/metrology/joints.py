@@ -111,7 +111,7 @@ def _torn(
     if len(levels) < 2 or np.count_nonzero(_through(levels, ids)) >= least:  # so many ways that share nothing
         return ""
     body, spacing = of_classes(levels, ids), [found.spacing_um[up], *np.delete(found.spacing_um, up).tolist()]
-    if neck_of(body, spacing, FEW).section >= 1.5 * least:
+    if neck_of(body, spacing, FEW).section >= 2 * least:  # at most twice too large
         return ""
     neck = neck_of(body, spacing)
     if neck.section >= least:

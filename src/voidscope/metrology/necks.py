@@ -21,8 +21,6 @@ FEW, CELLS = 2**12, 2**17
 """Larger bodies are looked at in cubic cells of voxels, of which there are no more than so many and those at its edge: at a first look, which is quick, and at
 a second one.
 """
-FULL = 0.95
-"""A cell is solid where this share of its voxels is: a crack one voxel thick takes a tenth or more of one of the two cells beside it."""
 UNIT = 16
 """Capacity of a face across the levels; those of other faces are rounded to a sixteenth of it."""
 
@@ -47,8 +45,8 @@ class Neck:
 def neck_of(solid: Part, spacing_um: Sequence[float], most_cells: int = CELLS) -> Neck:
     """Of a body (levels, h, w) of two levels or more, its voxels as far apart as `spacing_um` along levels, h and w.
 
-    In a body larger than about `most_cells`, whose cells are taken as solid or not, the section comes out somewhat too small, or by no more
-    than half too large.
+    In a body larger than about `most_cells`, whose cells are taken as solid or not, the section comes out too small, or less than twice too
+    large, for a cell that counts has more than half of its section.
     """
     edge = max(1, math.ceil(np.cbrt(np.count_nonzero(solid) / most_cells)))
     cells = _worn(solid) if edge == 1 else _cells(solid, edge)
@@ -69,13 +67,14 @@ def _worn(solid: Part) -> Part:
 
 
 def _cells(solid: Part, edge: int) -> Part:
-    """Which cells of `edge` voxels each way are solid; beyond the last level it goes on, beside the body is nothing."""
+    """Which cells of `edge` voxels each way are solid: less than half a layer of theirs is missing, since a crack one voxel thick takes a layer
+    of the two cells that it may lie between. Beyond the last level the body goes on, beside it is nothing.
+    """
     filled = np.pad(solid, [(0, -n % edge) for n in solid.shape[:1]] + [(0, 0)] * 2, mode="edge")
     filled = np.pad(filled, [(0, 0), *((0, -n % edge) for n in solid.shape[1:])])
     n, h, w = (n // edge for n in filled.shape)
-    found: Part = (
-        filled.reshape(n, edge, h, edge, w, edge).sum(axis=(1, 3, 5), dtype=np.int32) >= FULL * edge**3
-    )
+    full = filled.reshape(n, edge, h, edge, w, edge).sum(axis=(1, 3, 5), dtype=np.int32)
+    found: Part = 2 * (edge**3 - full) < edge**2
     return found
 
 
