@@ -193,13 +193,8 @@ class MeasureConfig(Section):
     )  # fmt: skip
 
     @property
-    def joint_names(self) -> tuple[str, ...]:
-        """Names of all classes that carry a joint."""
-        return self.pillar_class, self.solder_class, self.pad_class, *self.further_of_joint
-
-    @property
     def further_of_joint(self) -> tuple[str, ...]:
-        """Names of those that are neither pillar, solder nor pad."""
+        """The names in `joint_classes`, of classes that carry a joint and are neither pillar, solder nor pad."""
         return tuple(filter(None, (name.strip() for name in self.joint_classes.split(","))))
 
     @field_validator("limit", mode="before")

@@ -341,6 +341,16 @@ def test_what_nobody_says_carries_a_joint_holds_nothing() -> None:
         measure_scan(mask, further, UM1, MeasureConfig(joint_classes="inc"), "a")
 
 
+def test_a_further_class_of_the_joint_that_the_scan_cuts_leaves_it_cut() -> None:
+    mask = barrel(pad_levels=0)[0]
+    mask[38:42][mask[38:42] == SOLDER] = 6
+    further = ClassMap.from_words("background,copper_pillar,solder,void,copper_pad,imc")
+    recipe = MeasureConfig(joint_classes="imc")
+    assert measure_scan(mask, further, UM1, recipe, "a").verdict is Verdict.PASS
+    cut = measure_scan(mask[:42], further, UM1, recipe, "a")
+    assert cut.verdict is Verdict.REVIEW and "its solder reaches the edge of the scan along z" in cut.reason
+
+
 @pytest.mark.parametrize("place", ["foot", "neck", "bulge", "top", "holed"])
 def test_a_further_class_of_the_joint_is_solder_in_lengths_and_bands(place: str) -> None:
     mask, z, y, x = barrel(pad_levels=0 if place == "top" else 6)

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Self
 
 from voidscope.config import MeasureConfig
+from voidscope.metrology.bodies import with_joint
 from voidscope.metrology.checks import checked
 from voidscope.metrology.cleaning import centres_of, drop_far, mend
 from voidscope.metrology.closed import not_filled
@@ -145,6 +146,7 @@ class _Read:
         """
         draft = measured(voids)
         recipe, classes, spacing = draft.recipe, draft.classes, draft.spacing_um
+        raw, closed = (with_joint(mask, classes, recipe) for mask in (raw, closed))
         if recipe.closing_voxels and not recipe.far_um and of_lengths(recipe):
             older = [uncleaned(raw, closed, first, classes, spacing, recipe, margins)]
         doubts = (joined_by_closing(draft, raw, closed), *of_its_own(draft, closed, raw, first))

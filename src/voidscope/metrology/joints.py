@@ -34,10 +34,11 @@ END = 0.6
 def open_joint(found: ScanMeasurement, mask: Mask, planes: Planes, section: int, first: Sequence[int]) -> str:
     """Of a bump, alone in `mask` whose first voxel is `first`, whose joint may be open, the first reason that there is; empty of a sound one.
 
-    `planes` has every foreground class, and `section` is the pillar's usual one, in voxels.
+    In the mask further classes of the joint are solder (`with_joint`). `planes` has every foreground class, and `section` is the pillar's usual one, in voxels.
     """
     up = AXES.index((found.dimensions.build_axis or AXES[0])[-1])
-    classes, names = found.classes, found.recipe.joint_names
+    classes, recipe = found.classes, found.recipe
+    names = (recipe.pillar_class, recipe.solder_class, recipe.pad_class)
     of_joint = {k: n for k, n in planes.items() if classes.names[k - 1] in names}
     solid: Ints = np.sum([n[up] for n in of_joint.values()], axis=0)
     why = (

@@ -14,7 +14,6 @@ import numpy as np
 
 from voidscope.config import MeasureConfig
 from voidscope.metrology.between import farthest
-from voidscope.metrology.bodies import with_joint
 from voidscope.metrology.components import of_classes
 from voidscope.metrology.dimensions import AXES, Dimensions, dimensions
 from voidscope.metrology.margins import Margins
@@ -31,7 +30,6 @@ def cut_off(found: ScanMeasurement, mask: Mask) -> Iterator[Misreading]:
     size, recipe, axis = found.dimensions, found.recipe, found.dimensions.build_axis
     if axis is None:
         return
-    mask = with_joint(mask, found.classes, recipe)
     foot, head = (-1, 0) if axis.startswith("-") else (0, -1)
     top = recipe.solder_class if size.pad_misalignment_um is None else recipe.pad_class
     lengths = {"blt_um": size.blt_um, "pillar_height_um": size.pillar_height_um}
