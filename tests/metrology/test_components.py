@@ -57,6 +57,28 @@ def test_components_are_those_of_a_flood_fill_whatever_the_slabs(mask: np.ndarra
     assert rows(find_components(mask, [VOID, SOLDER], slab_voxels)) == flooded(np.isin(mask, [VOID, SOLDER]))
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    masks,
+    st.sampled_from([(6, 1), (18, 2), (26, 3)]),
+    st.integers(1, 200),
+    st.integers(1, 40),
+    st.sampled_from([0, 10**9]),
+)
+def test_runs_and_voxels_join_as_scipy_joins_them_over_faces_edges_and_corners(
+    mask: np.ndarray, near: tuple[int, int], slab_voxels: int, at_once: int, busy: int
+) -> None:
+    """`busy` 0 joins runs in each slab, a great number voxels."""
+    from scipy.ndimage import generate_binary_structure, label
+
+    numbered, n = label(np.isin(mask, [VOID, SOLDER]), generate_binary_structure(3, near[1]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "BUSY", busy)
+        patch.setattr(components, "CHUNK_VOXELS", at_once)
+        found = find_components(mask, [VOID, SOLDER], slab_voxels, near[0])
+    assert rows(found) == rows(labelled(numbered, n))
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("slab_voxels", [1, 60, 10_000])
 def test_a_staircase_through_all_slabs_is_one_component(
@@ -148,8 +170,8 @@ def test_parts_of_numbered_voxels_are_those_counted_one_by_one(
             assert found.last[k - 1].tolist() == points.max(axis=0).tolist()
 
 
-@given(masks, st.lists(st.integers(0, 5)), st.permutations(range(3)))
-@settings(max_examples=40, deadline=None)
+@given(masks, st.lists(st.integers(0, 255) | st.integers(0, 5)), st.permutations(range(3)))
+@settings(max_examples=150, deadline=None)
 def test_voxels_of_some_classes_are_those_in_the_list(
     mask: np.ndarray, ids: list[int], order: list[int]
 ) -> None:

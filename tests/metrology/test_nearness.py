@@ -257,12 +257,12 @@ def test_the_nearest_of_clouds_is_that_of_all_their_points(
         made, mine = Clouds.of(parts, spacing), parts[own] * np.array(spacing)
         others = np.concatenate([p for k, p in enumerate(parts) if k != own]) * spacing
         slow = np.linalg.norm(mine[:, None] - others[None], axis=2).min()
-        assert made.distance(mine, without=own) == pytest.approx(slow, abs=1e-12)
-        assert made.distance(mine) == 0
+        assert made.distance(Extent.of(mine), without=own) == pytest.approx(slow, abs=1e-12)
+        assert made.distance(Extent.of(mine)) == 0
         assert closest(Extent.of(mine), others) == pytest.approx(slow, abs=1e-12)
         assert closest(Extent.of(mine), others, within=slow + 1) == pytest.approx(slow, abs=1e-12)
         assert slow == 0 or closest(Extent.of(mine), others, within=slow / 2) >= slow
-    assert Clouds.of(parts[:1], spacing).distance(mine, without=0) == math.inf
+    assert Clouds.of(parts[:1], spacing).distance(Extent.of(mine), without=0) == math.inf
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -21,7 +21,7 @@ BLOCK = 16
 """Edge in voxels of the blocks whose points are a cloud."""
 FEW = 8
 """Clouds among which the first is chosen."""
-TOGETHER = 8
+TOGETHER = 2
 """So many clouds are looked into at once."""
 ROUNDING = 1e-9
 """A bound is widened by this share of it before anything is left out."""
@@ -76,16 +76,15 @@ class Clouds:
         own = np.concatenate([self.points.T[:, self.ends[k] : self.ends[k + 1]] for k in which], axis=1)
         return np.asarray(np.multiply(own.T, self.spacing_um, dtype=np.float64))
 
-    def distance(self, points: Floats, without: int = -1) -> float:
-        """From the nearest of some points (M, 3) in um to the nearest of all clouds but cloud `without`; inf where there is no other."""
-        own = Extent.of(points)
+    def distance(self, own: Extent, without: int = -1) -> float:
+        """From the nearest of some points in um to the nearest of all clouds but cloud `without`; inf where there is no other."""
         near = np.atleast_1d(self.tree.query(own.middle, min(FEW, self.tree.n))[1])
         near = near[near != without]
         if not len(near):
             return math.inf
         first = self.clouds([near[_apart(self.low[near], self.high[near], own.low, own.high).argmin()]])
-        one = first[_apart(first, first, own.middle, own.middle).argmin()]
-        best = math.sqrt(_apart(points, points, one, one).min())
+        one = first[_away(first, own.middle).argmin()]
+        best = math.sqrt(_away(own.points, one).min())
         ball = best + self.reach + own.radius
         near = np.array(self.tree.query_ball_point(own.middle, ball * (1 + ROUNDING)), np.int64)
         near = near[near != without]
@@ -114,7 +113,7 @@ class Extent:
         """Around one point or more."""
         low, high = points.min(axis=0), points.max(axis=0)
         middle = (low + high) / 2
-        return cls(points, low, high, middle, math.sqrt(_apart(points, points, middle, middle).max()))
+        return cls(points, low, high, middle, math.sqrt(_away(points, middle).max()))
 
     def at_least(self, low: Floats, high: Floats) -> Floats:
         """A bound (B,) below which no distance from the points to what lies in boxes (B, 3) is: neither their box nor their ball is nearer."""
@@ -135,24 +134,34 @@ def blocks(points: Lattice) -> list[Lattice]:
 def closest(a: Extent, b: Floats, within: float = math.inf) -> float:
     """Least distance of some points from others (M, 3), exactly; inf where it is not below `within`.
 
-    Points that are too far from the others' box, or from their ball, to be of the nearest pair are left out first.
+    Points that cannot be of the nearest pair are left out first: others outside the ball around the middle that they would have to lie
+    in, and points of either that are farther than `within` from the last of the other along the line from the middle to the nearest other.
     """
     from scipy.spatial import cKDTree
     from scipy.spatial.distance import cdist
 
-    far, most = (within + a.radius) * (1 + ROUNDING), within * within * (1 + ROUNDING)
-    b = b[_apart(b, b, a.middle, a.middle) <= far * far]
-    b = b[_apart(b, b, a.low, a.high) <= most]
+    far = (within + a.radius) * (1 + ROUNDING)
+    away = _away(b, a.middle)
+    near = away <= far * far
+    b, away = b[near], away[near]
     if not len(b):
         return math.inf
-    points = a.points[_apart(a.points, a.points, b.min(axis=0), b.max(axis=0)) <= most]
-    if not len(points):
+    line = (b[away.argmin()] - a.middle) / (math.sqrt(away.min()) or 1.0)
+    ahead, beyond, reach = a.points @ line, b @ line, within + far * ROUNDING
+    points, b = a.points[ahead >= beyond.min() - reach], b[beyond <= ahead.max() + reach]
+    if not len(points) or not len(b):
         return math.inf
     if len(points) * len(b) > ALL_PAIRS:
         return float(cKDTree(b).query(points)[0].min())
     step = max(1, PAIRS_AT_ONCE // len(b))
     parts = (points[k : k + step] for k in range(0, len(points), step))
     return math.sqrt(min(cdist(part, b, "sqeuclidean").min() for part in parts))
+
+
+def _away(points: Floats, one: Floats) -> Floats:
+    """Squared distance of points (N, 3) from one point."""
+    between = points - one
+    return np.asarray(np.einsum("ij,ij->i", between, between))
 
 
 def _apart(low: Floats, high: Floats, lowest: Floats, highest: Floats) -> Floats:

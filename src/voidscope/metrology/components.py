@@ -1,30 +1,33 @@
 """Connected components of a mask as columns of counts, centroids and boxes, found slab by slab.
 
-A slab shares one plane with the next. Neighbouring planes therefore always meet inside some slab, and two
-components that hold the same voxel of a shared plane are one. Memory stays that of a slab, however large the scan.
+What is joined are runs of voxels along the rows, of which there are far fewer than voxels. Components of neighbouring slabs are one
+where runs of the planes between which they part meet. Memory stays that of a slab, however large the scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from voidscope.metrology.runs import Ints, Runs
 from voidscope.vocabulary import Mask
 
 CONNECTIVITY = 26
 """Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
-SLAB_VOXELS = 2**23
-"""Voxels labelled at once: about 40 MiB of working memory."""
-CHUNK_VOXELS = 2**18
-"""Voxels compared at once: what stays in a processor's cache."""
+SLAB_VOXELS = 2**22
+"""Voxels looked at at once: some 20 MiB of working memory, unless nearly every voxel differs from the next."""
+BUSY = 32
+"""In a slab with more runs than one for so many voxels, voxels are joined instead of runs."""
+CHUNK_VOXELS = 2**17
+"""Voxels compared at once: what stays in a processor's cache, and is little enough for its memory to be used again."""
+UNUSED = 256
+"""No byte is this."""
 BYTE = 255
 """The most that a byte counts."""
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -68,30 +71,22 @@ def find_components(
 
     `connectivity` 6 joins voxels that share a face, 18 also an edge, 26 also a corner. The result does not depend on `slab_voxels`, the size of the slabs the mask is worked through in.
     """
-    import cc3d
-
     longest = int(np.argmax(mask.shape))
     order = [longest, *(a for a in range(3) if a != longest)]
     planes = mask.transpose(order)
-    parts: list[Components] = []
-    links: list[Ints] = []
-    offset, seam = 0, np.zeros(0, np.int64)
-    for start, stop in _slabs(planes.shape, slab_voxels):
-        there = of_classes(planes[start:stop], ids).view(
-            np.uint8
-        )  # as bool, cc3d 4.1 stops at a row of three voxels
-        if not there.any():
-            seam = np.zeros(0, np.int64)
-            continue
-        labels, n = cc3d.connected_components(there, connectivity=connectivity, return_N=True)
-        if start:
-            links.append(_links(seam, _at_starts(labels[0], there[0]) + offset))
-        own = slice(None) if stop == len(planes) else slice(-1)
-        parts.append(labelled(labels[own], n, start, there[own]))
-        seam, offset = _at_starts(labels[-1], there[-1]) + offset, offset + n
-    nothing = Components(*np.zeros((1, 0), np.int64), *np.zeros((3, 0, 3), np.int64))
-    found = Components(*(np.concatenate([getattr(p, name) for p in [nothing, *parts]]) for name in _COLUMNS))
-    return found.merged(_groups(offset, np.concatenate([np.zeros((2, 0), np.int64), *links], axis=1))).along(
+    parts = [Components(*np.zeros((1, 0), np.int64), *np.zeros((3, 0, 3), np.int64))]
+    links, offset, seam = [np.zeros((2, 0), np.int64)], 0, Runs.none(planes.shape)
+    for slab in _slabs(planes.shape, slab_voxels):
+        runs = _runs_of(planes[slab], ids, slab.start)
+        number = _numbers(runs, planes[slab], ids, connectivity, slab.start)
+        parts.append(_summed(runs, number, n := int(number.max(initial=-1)) + 1))
+        numbered = replace(runs, value=number + offset)
+        below, above = seam, numbered.plane(slab.start)
+        i, j = below.met(above, connectivity)
+        links.append(np.stack([below.value[i], above.value[j]]))
+        offset, seam = offset + n, numbered.plane(slab.stop - 1)
+    found = Components(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
+    return found.merged(_groups(offset, np.concatenate(links, axis=1))).along(
         [order.index(a) for a in range(3)]
     )
 
@@ -99,23 +94,54 @@ def find_components(
 _COLUMNS = ("n_voxels", "centroid", "first", "last")
 
 
-def _slabs(shape: Sequence[int], slab_voxels: int) -> Iterator[tuple[int, int]]:
-    """First and one past the last plane of each slab; the last plane of one is the first of the next."""
-    step = max(1, slab_voxels // max(1, shape[1] * shape[2]) - 1)
-    for start in range(0, max(1, shape[0] - 1), step):
-        yield start, min(start + step + 1, shape[0])
+def _slabs(shape: Sequence[int], slab_voxels: int) -> Iterator[slice]:
+    """The planes of each slab."""
+    step = max(1, slab_voxels // max(1, shape[1] * shape[2]))
+    return (slice(start, min(start + step, shape[0])) for start in range(0, shape[0], step))
+
+
+def _runs_of(planes: Mask, ids: Sequence[int], start: int) -> Runs:
+    """Runs of voxels of some classes in planes of which the first is plane `start`."""
+    found = ((z, y, there) for z, y in strips(planes) if (there := of_classes(planes[z, y], ids)).any())
+    parts = (
+        Runs.of(there.view(np.uint8), (start + z.start, y.start), planes.shape[1]) for z, y, there in found
+    )
+    return Runs.joined(parts, planes.shape)
+
+
+def _numbers(runs: Runs, planes: Mask, ids: Sequence[int], connectivity: int, start: int) -> Ints:
+    """Component 0..G-1 of each run (R,) of a slab; where there are a great many runs, voxels are quicker to join than they are."""
+    if len(runs) * BUSY < planes.size:
+        return np.asarray(_groups(len(runs), runs.met(runs, connectivity)), np.int64)
+    import cc3d
+
+    there = of_classes(planes, ids).view(np.uint8)  # as bool, cc3d 4.1 stops at a row of three voxels
+    (z, _), (y, _), (x, _) = runs.ends()
+    return (
+        np.asarray(cc3d.connected_components(there, connectivity=connectivity)[z - start, y, x], np.int64) - 1
+    )
 
 
 def of_classes(mask: Mask, ids: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """Which voxels of a mask are of one of these classes, in C order; a comparison each is far quicker than a table of all classes."""
-    found = np.zeros(mask.shape, bool)
-    first, *others = ids or (None,)
-    for chunk in chunks(mask):
-        if first is not None:
-            np.equal(mask[chunk], first, out=found[chunk])
-        for class_id in others:
-            found[chunk] |= mask[chunk] == class_id
+    """Which voxels of a mask (z, y, x) are of one of these classes, in C order; comparisons are far quicker than a table of all classes."""
+    lows, highs = (sorted({i for i in ids if i + step not in ids}) for step in (-1, 1))
+    (low, high), *others = list(zip(lows, highs, strict=True)) or [(UNUSED, UNUSED)]
+    found = np.empty(mask.shape, bool)
+    for at in strips(mask):
+        part, own = mask[at], found[at]
+        _between(part, low, high, own)
+        for ends in others:
+            np.logical_or(own, _between(part, *ends), out=own)
     return found
+
+
+def _between(
+    part: Mask, low: int, high: int, out: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.bool_]:
+    """Which voxels are of a class from `low` to `high`; a byte below `low` wraps around to above."""
+    if low == high:
+        return np.equal(part, low, out=out)
+    return np.less_equal(np.subtract(part, low), high - low, out=out)
 
 
 def columns_of(mask: Mask, ids: Sequence[int], axis: int) -> npt.NDArray[np.bool_]:
@@ -134,6 +160,13 @@ def chunks(mask: Mask) -> Iterator[slice]:
     """The planes of a mask in as few slices as stay within `CHUNK_VOXELS`, a plane each at least."""
     step = max(1, CHUNK_VOXELS // max(1, mask.shape[1] * mask.shape[2]))
     return (slice(start, start + step) for start in range(0, len(mask), step))
+
+
+def strips(mask: npt.NDArray[Any]) -> Iterator[tuple[slice, slice]]:
+    """Planes and rows of the pieces of a mask (z, y, x), in C order, that stay within `CHUNK_VOXELS`, a row each at least."""
+    step = max(1, CHUNK_VOXELS // max(1, mask.shape[2]))
+    rows = [slice(start, start + step) for start in range(0, mask.shape[1], step)]
+    return ((planes, some) for planes in chunks(mask) for some in rows)
 
 
 def plane_counts(mask: Mask, class_id: int) -> tuple[Ints, Ints, Ints]:
@@ -155,61 +188,26 @@ def mean_index(counts: Sequence[Ints]) -> npt.NDArray[np.float64]:
     return np.array([(n * np.arange(len(n))).sum() / n.sum() for n in counts])
 
 
-def labelled(
-    labels: npt.NDArray[Any], n: int, start: int = 0, there: npt.NDArray[np.uint8] | None = None
-) -> Components:
-    """Parts 1..n of an array (z, y, x) in C order that numbers them, connected or not, its first plane being plane `start`; those
-    without a voxel have count 0.
-
-    Where no two parts are neighbours in a row, `there`, 1 where there is a part and else 0, tells as much and is quicker to read.
+def labelled(labels: npt.NDArray[Any], n: int, start: int = 0) -> Components:
+    """Parts 1..n of an array (z, y, x) that numbers them, connected or not, its first plane being plane `start`; those without a voxel
+    have count 0.
     """
-    counts, total = np.zeros(n), np.zeros((n, 3))
+    parts = (Runs.of(labels[z, y], (start + z.start, y.start), labels.shape[1]) for z, y in strips(labels))
+    runs = Runs.joined(parts, labels.shape)
+    return _summed(runs, runs.value - 1, n)
+
+
+def _summed(runs: Runs, group: Ints, n: int) -> Components:
+    """What the runs (R,) of each group 0..n-1 make together; empty ones have count 0."""
+    length = runs.end - runs.begin
+    total = np.zeros((n, 3))
     first, last = np.full((n, 3), np.iinfo(np.int64).max), np.full((n, 3), -1)
-    for chunk in chunks(labels):
-        group, length, ends = _runs(
-            labels[chunk], start + chunk.start, None if there is None else there[chunk]
-        )
-        counts += np.bincount(group, length, n)
-        for axis, (near, far) in enumerate(ends):
-            total[:, axis] += np.bincount(group, length * (near + far) / 2, n)
-            np.minimum.at(first[:, axis], group, near)
-            np.maximum.at(last[:, axis], group, far)
-    return Components(counts.astype(np.int64), total / np.maximum(counts, 1)[:, None], first, last)
-
-
-def _runs(
-    labels: npt.NDArray[Any], start: int, there: npt.NDArray[np.uint8] | None
-) -> tuple[Ints, Ints, list[tuple[Ints, Ints]]]:
-    """Runs of equal labels along the rows, of which there are far fewer than voxels: label from 0, length, and first and last index along
-    z, y and x. What has no label is in none.
-    """
-    flat, width = labels.reshape(-1), labels.shape[2]
-    read = flat if there is None else there.reshape(-1)
-    ends = np.ones(flat.size + 1, bool)
-    np.not_equal(read[1:], read[:-1], out=ends[1:-1])
-    ends[::width] = True
-    at = np.flatnonzero(ends)
-    value, length = flat[at[:-1]], np.diff(at)
-    some = np.flatnonzero(value)
-    group, length = value[some].astype(np.int64) - 1, length[some]
-    row, x = np.divmod(at[some], width)
-    z, y = np.divmod(row, labels.shape[1])
-    return group, length, [(z + start, z + start), (y, y), (x, x + length - 1)]
-
-
-def _at_starts(labels: npt.NDArray[Any], there: npt.NDArray[np.uint8]) -> Ints:
-    """Number from 0 of the part that each run of voxels in the rows of a plane belongs to; `there` is 1 where there is a part, else 0."""
-    begins = there.copy()
-    np.greater(there[:, 1:], there[:, :-1], out=begins[:, 1:], casting="unsafe")
-    return np.asarray(labels[begins.view(bool)], np.int64) - 1
-
-
-def _links(seam: Ints, labels: Ints) -> Ints:
-    """(2, L) pairs of components to which two slabs' labels give the same runs (R,) of their shared plane."""
-    if not len(seam):
-        return np.zeros((2, 0), np.int64)
-    base = int(labels.max()) + 1
-    return np.stack(np.divmod(np.unique(seam * base + labels), base))
+    for axis, (near, far) in enumerate(runs.ends()):
+        total[:, axis] = np.bincount(group, length * (near + far) / 2, n)
+        np.minimum.at(first[:, axis], group, near)
+        np.maximum.at(last[:, axis], group, far)
+    counts = np.bincount(group, length, n).astype(np.int64)
+    return Components(counts, total / np.maximum(counts, 1)[:, None], first, last)
 
 
 def _groups(n: int, links: Ints) -> npt.NDArray[np.integer]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from voidscope.apart import apart
 from voidscope.config import MeasureConfig
 from voidscope.jobs import Job, Progress, Steps, attempt, execute
-from voidscope.metrology.clouds import BLOCK, Clouds, Lattice, blocks
+from voidscope.metrology.clouds import BLOCK, Clouds, Extent, Lattice, blocks
 from voidscope.metrology.components import Components
 from voidscope.metrology.pieces import Part, Pieces
 from voidscope.metrology.shapes import (
@@ -194,9 +194,9 @@ class _Look:
         self, volume_um3: float, number: int, voids: Clouds | None, surface: Clouds | None, interface: Clouds | None, spacing_um: Spacing
     ) -> Shape:  # fmt: skip
         """Its shape among all voids' outlines, of which its own is cloud `number`, and what it may be near to."""
-        points = np.multiply(self.outline, spacing_um, dtype=np.float64)
-        gap = math.inf if voids is None else voids.distance(points, without=number)
-        to_surface, to_interface = (None if c is None else c.distance(points) for c in (surface, interface))
+        own = Extent.of(np.multiply(self.outline, spacing_um, dtype=np.float64))
+        gap = math.inf if voids is None else voids.distance(own, without=number)
+        to_surface, to_interface = (None if c is None else c.distance(own) for c in (surface, interface))
         return Shape(
             surface_area_um2=self.area_um2, sphericity=sphericity(volume_um3, self.area_um2), feret_um=self.feret_um,
             enclosing_diameter_um=self.enclosing_um, compactness=volume_um3 / sphere_volume(self.enclosing_um),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from voidscope.metrology.components import chunks
+from voidscope.metrology.components import strips
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 RATIOS = {
@@ -46,8 +46,8 @@ Parts = tuple[int, int]
 def count_classes(mask: Mask, n_classes: int) -> tuple[int, ...]:
     """Voxels of each id 0..C of a mask (z, y, x), unlabelled first."""
     found = np.zeros(n_classes + 1, np.int64)
-    for chunk in chunks(mask):
-        found[1:] += [np.count_nonzero(mask[chunk] == k) for k in range(1, n_classes + 1)]
+    for at in strips(mask):
+        found[1:] += [np.count_nonzero(mask[at] == k) for k in range(1, n_classes + 1)]
     found[0] = mask.size - found.sum()
     return tuple(found.tolist())
 
