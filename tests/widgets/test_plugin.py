@@ -115,6 +115,16 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     assert f"unlike all that is labelled: even {keys[1]} (learnt from) is far from it" in told[0]
     assert all(f"most like {keys[1]}" in other for other in told[1:])
     assert far.endswith("its distance outweighs the rest: try strategy rareness-normalised.")
+    for order in (("uncertainty", "rareness", "distance"), ("distance", "rareness", "uncertainty")):
+        decided = Suggestion(keys[0], 1, 0.9, 0.9, 0.02, 2.0, (1, 1), "rareness", reasons=order)
+        parts = explain(decided, survey, classes, None, {keys[1]: "learnt from"}).split(" · ")
+        opens = {
+            "uncertainty": "most unsure",
+            "rareness": "contains",
+            "distance": "unlike all that is labelled",
+        }
+        assert parts[0].startswith(opens[order[0]])
+        assert len(parts) == 3 and parts[1].startswith("contains predicted void")
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (
         "Chosen by strided, without a model. Label some slices with void in them if you can. "

@@ -1,6 +1,7 @@
 """Which slices to label next: the survey of a model, its scores (Eq. 2, 3, 5) and the strategies, Algorithm 1 among them."""
 
 from voidscope.acquisition.coldstart import appearance
+from voidscope.acquisition.driving import reasons_told
 from voidscope.acquisition.findings import KINDS, Finding, ScanFindings
 from voidscope.acquisition.flicker import flicker, flickering
 from voidscope.acquisition.grounds import Grounds, LimitCost, Term, ranked
@@ -60,6 +61,7 @@ __all__ = [
     "pixel_rareness",
     "ranked",
     "rareness",
+    "reasons_told",
     "serves",
     "strategy_for",
     "top_pixels",

@@ -60,14 +60,36 @@ class Sum:
             scores if distance is None else scores + self.distance * self._unit(survey, base, pool) * distance
         )
 
+    def lifts(self, survey: Survey, pool: Pool, picks: Picks, usual: Floats) -> dict[str, Floats]:
+        """By how much more each pick scored, (K,), than it would with a candidate's mean value of a term, by the term's name.
+
+        `usual` is that mean of the distance, (K,), as each pick was made.
+        """
+        r, u = self._parts(survey, pool.candidates)
+        unit = self._unit(survey, self._joined(r, u), pool)
+        mine, theirs = (r[picks.rows], u[picks.rows]), (r[pool.candidates].mean(), u[pool.candidates].mean())
+        score = self._joined(*mine)
+        return {
+            "rareness": score - self._joined(theirs[0], mine[1]),
+            "uncertainty": score - self._joined(mine[0], theirs[1]),
+            "distance": self.distance * unit * (picks.distances - usual),
+        }
+
     def _base(self, survey: Survey, candidates: Rows) -> Floats:
         """What each slice scores without its distance, (N,)."""
+        return self._joined(*self._parts(survey, candidates))
+
+    def _joined(self, r: Floats, u: Floats) -> Floats:
+        return r * u if self.scale == "product" else r + u
+
+    def _parts(self, survey: Survey, candidates: Rows) -> tuple[Floats, Floats]:
+        """Rareness and uncertainty of each slice, (N,), scaled and weighted."""
         r, u = rareness(survey, self.aggregation), uncertainty(survey, self.aggregation)
         if self.scale == "product":
-            return np.asarray(r**self.rareness * _stretched(u, candidates) ** self.uncertainty)
+            return r**self.rareness, _stretched(u, candidates) ** self.uncertainty
         if self.scale == "normalised":
             r, u = _standardised(r, candidates), _standardised(u, candidates)
-        return self.rareness * r + self.uncertainty * u
+        return self.rareness * r, self.uncertainty * u
 
     def _unit(self, survey: Survey, base: Floats, pool: Pool) -> float:
         """What one unit of distance counts; 0 where a scaled distance is constant."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from voidscope.acquisition.clusters import badge
 from voidscope.acquisition.coldstart import foreground_start, k_means_start, typiclust_start
-from voidscope.acquisition.distances import Embedding, Floats, Rows
+from voidscope.acquisition.distances import Embedding, Floats
+from voidscope.acquisition.driving import driving_pixel, reasons_of
 from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
 from voidscope.acquisition.room import Limits
 from voidscope.acquisition.rules import Near, Rule, Scale, Sum, core_gcn, drawn, scored, undecided
-from voidscope.acquisition.scores import Aggregation, rareness, rarest_class, uncertainty
-from voidscope.acquisition.select import Picks, check_budget
+from voidscope.acquisition.scores import Aggregation, rareness, uncertainty
+from voidscope.acquisition.select import check_budget
 from voidscope.acquisition.strata import clasp, foreground_aware
 from voidscope.acquisition.suggestions import Suggestion, told
 from voidscope.acquisition.survey import Survey
@@ -98,8 +99,7 @@ def strategy_for(
     ConfigError : all three weights are 0, ``vaal`` has no scores, or ``verdict`` no decision.
     """
     rule = _rule(config, foreground, scores, decision)
-    at_class = config.strategy in RARENESS and config.rareness > 0
-    return SurveyStrategy(config.strategy, config.aggregation, limits_of(config), rule, at_class)
+    return SurveyStrategy(config.strategy, config.aggregation, limits_of(config), rule)
 
 
 def limits_of(config: SuggestConfig) -> Limits:
@@ -154,13 +154,12 @@ def draw_first(
 
 @dataclass(frozen=True, slots=True)
 class SurveyStrategy:
-    """A rule with a name, an aggregation and limits; `at_class` lets a rare class drive where to look first."""
+    """A rule with a name, an aggregation and limits."""
 
     name: str
     aggregation: Aggregation
     limits: Limits
     rule: Rule
-    at_class: bool
 
     def __call__(
         self, survey: Survey, labelled: Set[SliceKey], budget: int, rng: np.random.Generator,
@@ -172,14 +171,15 @@ class SurveyStrategy:
         picks = self.rule(survey, pool, budget, rng)
         r, u = rareness(survey, self.aggregation), uncertainty(survey, self.aggregation)
         scores = [None] * budget if picks.scores is None else picks.scores.tolist()
-        pixels = _driving_pixels(survey, pool.candidates, picks, self.at_class)
+        reasons = reasons_of(survey, pool, picks, self.rule) if isinstance(self.rule, Sum) else [()] * budget
+        pixels = [driving_pixel(survey, row, why) for row, why in zip(picks.rows, reasons, strict=True)]
         terms = zip(
             picks.rows.tolist(), r[picks.rows].tolist(), u[picks.rows].tolist(), picks.distances.tolist(), scores, pixels,
-            picks.relaxed, strict=True,
+            picks.relaxed, reasons, strict=True,
         )  # fmt: skip
         return tuple(
-            Suggestion(survey.keys[row], rank, r_, u_, d, score, pixel, self.name, relaxed)
-            for rank, (row, r_, u_, d, score, pixel, relaxed) in enumerate(terms, start=1)
+            Suggestion(survey.keys[row], rank, r_, u_, d, score, pixel, self.name, relaxed, why)
+            for rank, (row, r_, u_, d, score, pixel, relaxed, why) in enumerate(terms, start=1)
         )
 
 
@@ -218,18 +218,3 @@ def _given(scores: Floats | None) -> Floats:
     if scores is None:
         raise ConfigError("suggest.strategy=vaal ranks slices by given scores; pass one for each slice.")
     return scores
-
-
-def _driving_pixels(
-    survey: Survey, candidates: Rows, picks: Picks, rareness_counts: bool
-) -> list[tuple[int, int]]:
-    """Where to look first in each pick: at its rarest class if that sets it apart, else at its most uncertain pixel.
-
-    A rare class sets a slice apart when rareness has a weight and its rarest class is rarer than that of the
-    least rare candidate; while a weak model sees every class everywhere, none is.
-    """
-    by_class = rareness(survey, "max")
-    apart = by_class[picks.rows] > by_class[candidates].min()
-    at_class = survey.class_pixel[picks.rows, rarest_class(survey)[picks.rows]]
-    pixels = np.where((apart & rareness_counts)[:, np.newaxis], at_class, survey.entropy_pixel[picks.rows])
-    return [(int(y), int(x)) for y, x in pixels]

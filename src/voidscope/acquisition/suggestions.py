@@ -26,6 +26,8 @@ class Suggestion:
     pixel : (y, x) that drove the choice, where to look first; None when no model has been asked
     strategy : name of the strategy that chose it
     relaxed : settings of limits that had been given up before it, as they left too few slices to fill the batch
+    reasons : the terms, ``rareness``, ``uncertainty``, ``distance``, in the order in which they set it apart; `pixel` is of the
+        first that has one. None where they were not summed
     """
 
     key: SliceKey
@@ -37,13 +39,14 @@ class Suggestion:
     pixel: tuple[int, int] | None
     strategy: str
     relaxed: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """The suggestion as plain values for JSON."""
         return {
             "scan": self.key.scan, "slice": self.key.index, "rank": self.rank, "r": self.r, "u": self.u, "d": self.d,
             "score": self.score, "pixel": None if self.pixel is None else list(self.pixel), "strategy": self.strategy,
-            "relaxed": list(self.relaxed),
+            "relaxed": list(self.relaxed), "reasons": list(self.reasons),
         }  # fmt: skip
 
     @classmethod
@@ -55,12 +58,12 @@ class Suggestion:
                 name: None if entry[name] is None else float(entry[name]) for name in ("r", "u", "d", "score")
             }
             rank, pixel, strategy = int(entry["rank"]), _pixel(entry["pixel"]), str(entry["strategy"])
-            relaxed = tuple(
-                str(name) for name in entry.get("relaxed", ())
-            )  # queues of older versions have none
+            relaxed, reasons = (  # queues of older versions have none
+                tuple(str(name) for name in entry.get(names, ())) for names in ("relaxed", "reasons")
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise SurveyError(f"{entry!r} is not a stored suggestion ({error!r}); suggest again.") from error
-        return cls(key, rank, **terms, pixel=pixel, strategy=strategy, relaxed=relaxed)
+        return cls(key, rank, **terms, pixel=pixel, strategy=strategy, relaxed=relaxed, reasons=reasons)
 
 
 def gave_way(suggestion: Suggestion) -> str:

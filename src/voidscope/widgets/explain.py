@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from voidscope.acquisition import Suggestion, Survey, gave_way
+from voidscope.acquisition import Suggestion, Survey, gave_way, reasons_told
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 
 FIRST = {"foreground": "One of each kind of slice, by grey levels, for there is no model yet."}
@@ -28,7 +28,9 @@ def explain(
     suggestion: Suggestion, survey: Survey | None, classes: ClassMap, mask: Mask | None = None,
     before: Mapping[SliceKey, str] = MappingProxyType({}), queue: Sequence[Suggestion] = (),
 ) -> str:  # fmt: skip
-    """What speaks for labelling this slice, and what was given up for it; the terms' values stand on their bars.
+    """What speaks for labelling this slice, what decided first, and what was given up for it; the terms' values stand on their bars.
+
+    The first reason with a place in the slice is the one whose pixel the suggestion has.
 
     Parameters
     ----------
@@ -39,13 +41,14 @@ def explain(
     if survey is None or suggestion.r is None or not survey.holds(suggestion.key):
         said = FIRST.get(suggestion.strategy, f"Chosen by {suggestion.strategy}, without a model.") + VOIDS
     else:
-        parts = (
-            _rarest(suggestion, survey, classes),
-            _unsure(suggestion, survey, classes, mask),
-            _nearest(suggestion, survey, before, queue),
-            _outweighs(suggestion),
-        )
-        said = " · ".join(part for part in parts if part) + "."
+        reasons = reasons_told(suggestion, survey)
+        parts = {
+            "rareness": _rarest(suggestion, survey, classes),
+            "uncertainty": _unsure(suggestion, survey, classes, mask),
+            "distance": _nearest(suggestion, survey, before, queue, reasons[0] == "distance"),
+        }
+        told = (*(parts[name] for name in reasons), _outweighs(suggestion))
+        said = " · ".join(part for part in told if part) + "."
     return f"{said} {gave_way(suggestion)}".rstrip()
 
 
@@ -86,9 +89,13 @@ def _place(mask: Mask, pixel: tuple[int, int], classes: ClassMap) -> str:
 
 
 def _nearest(
-    suggestion: Suggestion, survey: Survey, before: Mapping[SliceKey, str], queue: Sequence[Suggestion]
+    suggestion: Suggestion,
+    survey: Survey,
+    before: Mapping[SliceKey, str],
+    queue: Sequence[Suggestion],
+    decided: bool,
 ) -> str:
-    """The slice that the distance is to: of those before, the one whose embedding is nearest; and whether even that is far for this queue."""
+    """The slice that the distance is to: of those before, the one whose embedding is nearest; and whether even that is far, for this queue or as it `decided`."""
     known = [key for key in before if key != suggestion.key and survey.holds(key)]
     if not known:
         return ""
@@ -96,7 +103,7 @@ def _nearest(
     away = ((survey.embedding[survey.rows(known)] - survey.embedding[row]) ** 2).sum(axis=1)
     nearest = known[int(away.argmin())]
     usual = np.median([s.d for s in queue if s.d is not None] or [math.inf])
-    if suggestion.d is not None and suggestion.d > FAR * usual:
+    if decided or (suggestion.d is not None and suggestion.d > FAR * usual):
         return f"unlike all that is labelled: even {nearest} ({before[nearest]}) is far from it"
     return f"most like {nearest} ({before[nearest]})"
 
