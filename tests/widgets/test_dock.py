@@ -279,8 +279,31 @@ def test_spacing_is_typed_in_and_kept(dock: Any, project: Project) -> None:
 
 
 def test_a_wrong_folder_is_told_in_the_dock(dock: Any, tmp_path: Path, project: Project) -> None:
-    dock.open_project(tmp_path)
-    assert "is not a voidscope project" in dock.jobs.message.text()
+    (folder := tmp_path / "empty").mkdir()
+    dock.open_project(folder)
+    told = dock.jobs.message.text()
+    assert "is not a voidscope project" in told and told.endswith("New… makes one.")
+    assert "voidscope create" not in told
+    assert dock.view.project is project
+
+
+@pytest.mark.parametrize(
+    ("beneath", "named"),
+    [
+        (("project",), "Its subfolder project is one: open that."),
+        (("b", "a"), "Its subfolders a, b are: open one of them."),
+        (("a", "b", "c", "d", "e"), "Its subfolders a, b, c and 2 more are: open one of them."),
+    ],
+)
+def test_of_a_folder_above_projects_those_are_named(
+    dock: Any, tmp_path: Path, project: Project, beneath: tuple[str, ...], named: str
+) -> None:
+    folder = tmp_path / "above"
+    for name in beneath:
+        Project.create(folder / name, project.classes)
+    (folder / "scans").mkdir()
+    dock.open_project(folder)
+    assert dock.jobs.message.text() == f"{folder} is not a voidscope project (no project.json). {named}"
     assert dock.view.project is project
 
 

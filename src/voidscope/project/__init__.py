@@ -16,7 +16,7 @@ from voidscope.project.importing import (
 from voidscope.project.journal import DamagedStep
 from voidscope.project.label_files import LabelRecord, PackedLabel, StoredLabel
 from voidscope.project.labels import Labels
-from voidscope.project.manifest import package_version
+from voidscope.project.manifest import no_project, package_version
 from voidscope.project.project import Project
 from voidscope.project.queue import Mark, Queue, State
 from voidscope.project.register import (
@@ -72,6 +72,7 @@ __all__ = [
     "import_labels",
     "import_truth",
     "is_recorded",
+    "no_project",
     "not_as_recorded",
     "package_version",
     "parse_map",

@@ -10,12 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voidscope.config import Config
-from voidscope.errors import ProjectError
+from voidscope.errors import ProjectError, named
 from voidscope.project.atomic import explained, read_json, write_json
 from voidscope.project.scans import ScanRecord
 
 SCHEMA = 1
 """Version of the project folder's layout that this voidscope writes."""
+MOST_NAMED = 3
+"""So many projects beneath a folder are named."""
 
 
 class Manifest(BaseModel):
@@ -35,9 +37,7 @@ class Manifest(BaseModel):
         """Read a project's manifest; raises `ProjectError` for none, a damaged or a newer one."""
         path = folder / "project.json"
         if not path.is_file():
-            raise ProjectError(
-                f"{folder} is not a voidscope project (no project.json). Make one with: voidscope create {folder}"
-            )
+            raise ProjectError(no_project(folder, f"Make one with: voidscope create {folder}"))
         tree = read_json(path)
         found = tree.get("schema_version")
         if isinstance(found, int) and found > SCHEMA:
@@ -76,3 +76,15 @@ def package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "unknown"
+
+
+def no_project(folder: Path, otherwise: str) -> str:
+    """That a folder is no project, and which are directly beneath it; where none is, `otherwise`."""
+    beneath = sorted(path.parent.name for path in folder.glob("*/project.json"))
+    if not beneath:
+        way_out = otherwise
+    elif len(beneath) == 1:
+        way_out = f"Its subfolder {beneath[0]} is one: open that."
+    else:
+        way_out = f"Its subfolders {named(beneath, MOST_NAMED)} are: open one of them."
+    return f"{folder} is not a voidscope project (no project.json). {way_out}"

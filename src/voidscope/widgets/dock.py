@@ -39,7 +39,7 @@ from voidscope.widgets.looks import role_of
 from voidscope.widgets.preferences import listen, preferences, put_in_force
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
-from voidscope.widgets.welcome import Welcome, named
+from voidscope.widgets.welcome import Welcome, named, opened
 from voidscope.widgets.workers import wait_for_workers
 from voidscope.workflow import held_out_void_iou, learnable, simulate
 
@@ -121,7 +121,7 @@ class Voidscope(QWidget):
     def open_project(self, path: str | Path) -> None:
         """Show a project folder; what is wrong with it is told in the dock."""
         try:
-            self.show_project(Project.open(path))
+            self.show_project(opened(Path(path)))
         except VoidscopeError as error:
             self.jobs.tell_problem(str(error))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
+from voidscope.errors import ProjectError
+from voidscope.project import Project, no_project
 from voidscope.widgets.dock_memory import last_project
 
 WORDS = (
@@ -51,3 +53,10 @@ def named(path: Path) -> str:
     """A project's name, which is its folder's, with that of the folder around it where the name alone says nothing."""
     path = path.resolve()
     return f"{path.parent.name}/{path.name}" if path.name == "project" else path.name
+
+
+def opened(path: Path) -> Project:
+    """The project in a folder; of a folder that is none `ProjectError` says what a person does in the window instead."""
+    if not (path / "project.json").is_file():
+        raise ProjectError(no_project(path, "New… makes one."))
+    return Project.open(path)
