@@ -54,6 +54,14 @@ class LabelError(VoidscopeError):
     """A label mask does not fit its scan or holds ids the class map does not know."""
 
 
+class UnknownIds(LabelError):
+    """Ids in a label file that no class has; `found` says which, without the way out, which is another in the window."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found} Name them with --map ID=CLASS in a terminal.")
+        self.found = found
+
+
 class ProjectError(VoidscopeError):
     """The project folder cannot be opened, read or written, or lacks what was asked for."""
 

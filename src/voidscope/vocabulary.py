@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from voidscope.errors import ConfigError, LabelError, named
+from voidscope.errors import ConfigError, LabelError, UnknownIds, named
 
 UNLABELLED = 0
 """Id of a pixel about which nobody has said anything; it never enters a loss, a score or a metric."""
@@ -176,13 +176,11 @@ class ClassMap:
         mask: Mask = targets[ids]
         return mask
 
-    def _unknown_ids(self, present: npt.NDArray[np.generic], table: Mapping[int, int]) -> LabelError:
+    def _unknown_ids(self, present: npt.NDArray[np.generic], table: Mapping[int, int]) -> UnknownIds:
         unknown = [int(v) for v in present.tolist() if v not in table]
         some = ", ".join(f"{k}={self._name(v)}" for k, v in sorted(table.items()))
         image = " It looks like an image, not a mask." if len(unknown) > MANY_IDS else ""
-        return LabelError(
-            f"Unknown label ids {named(unknown)}; the ids named are {some}.{image} Name them with --map ID=CLASS in a terminal."
-        )
+        return UnknownIds(f"Unknown label ids {named(unknown)}; the ids named are {some}.{image}")
 
     def to_file(self, mask: Mask, unlabelled: int | None = None) -> npt.NDArray[np.uint8 | np.uint16]:
         """Translate class ids 1..C into the ids used in label files; `unlabelled` is the id of voxels nobody labelled.

@@ -61,6 +61,18 @@ def test_a_persons_label_is_kept_unless_overwriting_was_asked(project: Project) 
     assert (project.labels.get(key) == IDS[:, 0, :] + 1).all()
 
 
+def test_what_was_there_already_is_told_from_what_took_another_label_s_place(project: Project) -> None:
+    keys = [SliceKey("a", k) for k in range(3)]
+    import_labels(project, "a", IDS, slices=[0, 1])
+    other = IDS.copy()
+    other[:, 1] = 0
+    done = import_labels(project, "a", other, slices=[0, 1, 2])
+    assert (done.labelled, done.same, done.replaced) == (tuple(keys), (keys[0],), (keys[1],))
+    assert import_labels(project, "a", other, slices=[0, 1, 2]).same == tuple(keys)
+    project.labels.undo()
+    assert len(project.labels) == 2, "what changed nothing is no step"
+
+
 def test_a_map_names_foreign_ids(project: Project) -> None:
     foreign = np.where(IDS == 3, 255, 0)
     import_labels(project, "a", foreign, slices=[2], file_map={0: "background", 255: "void"})

@@ -19,6 +19,7 @@ from voidscope.jobs import execute
 from voidscope.project import Project
 from voidscope.vocabulary import ClassMap, SliceKey, Split
 from voidscope.volume import slice_index
+from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.keys import CLASSES, printed
 from voidscope.widgets.label_panel import LabelPanel
 from voidscope.widgets.measure_panel import MeasurePanel
@@ -357,8 +358,80 @@ def test_labels_of_a_scan_are_taken_from_a_file(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "mine.npy"), ""))
     with qtbot.waitSignal(runner.ended, timeout=20_000):
         panel.labels.click()
-    assert said[-1] == "1 slice labelled from mine.npy. Ctrl+Z takes it back."
+    assert said[-1] == "From mine.npy: 1 slice labelled. Ctrl+Z takes it back."
     assert [*bench.project.labels] == [SliceKey("a", 2)]
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.labels.click()
+    assert said[-1] == "From mine.npy: 1 slice had this label already. Nothing changed."
+    bench.project.labels.put(SliceKey("a", 1), np.ones((24, 20), np.uint8))
+    for index, of_class in ((0, 1), (1, 2), (2, 3)):
+        ids[slice_index(record.plane, index)] = of_class
+    ids[slice_index(record.plane, 3)] = 0
+    np.save(tmp_path / "mine.npy", ids)
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.labels.click()
+    assert said[-1] == (
+        "From mine.npy: 2 slices labelled, 1 label from before replaced; 1 slice that you labelled stays as it is. "
+        "Ctrl+Z takes it back."
+    )
+
+
+def test_ids_that_no_class_has_are_told_without_a_word_of_the_command_line(
+    qtbot: Any, bench: Bench, tmp_path: Path
+) -> None:
+    runner = Runner()
+    panel = ScansPanel(bench.project, runner, bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    told = sentences(runner)
+    panel.table.selectRow(0)
+    np.save(tmp_path / "odd.npy", np.full(bench.project.scan("a").shape, 9, np.uint8))
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.import_labels(tmp_path / "odd.npy")
+    assert "Unknown label ids 9; the ids named are 0=background" in told[-1]
+    assert told[-1].endswith("Save the labels in these ids.") and "--" not in told[-1]
+
+
+def test_what_went_wrong_in_scans_is_over_with_the_next_act_there(
+    qtbot: Any, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner()
+    panel, tray = ScansPanel(bench.project, runner, bench.layers, bench.strokes), JobBar(runner)
+    for widget in (panel, tray):
+        qtbot.addWidget(widget)
+    for name in ("getOpenFileName", "getOpenFileNames"):
+        monkeypatch.setattr(QFileDialog, name, lambda *_: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    panel.table.selectRow(0)
+    acts = [panel.add.click, panel.add_folder.click, panel.labels.click, panel.remove.click]
+    for act in (*acts, lambda: panel.table.selectRow(1)):
+        with qtbot.waitSignal(runner.ended, timeout=20_000):
+            panel.import_labels(tmp_path / "gone.npy")
+        assert "gone.npy" in tray.message.text()
+        act()
+        assert tray.message.text() == ""
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.import_labels(tmp_path / "gone.npy")
+    panel.refresh()
+    assert "gone.npy" in tray.message.text(), "nobody did anything"
+
+
+def test_a_scan_that_is_there_already_is_not_told_as_added(qtbot: Any, bench: Bench) -> None:
+    runner = Runner()
+    panel = ScansPanel(bench.project, runner, bench.layers, bench.strokes)
+    qtbot.addWidget(panel)
+    said: list[str] = []
+    runner.told.connect(said.append)
+    paths = [Path(bench.project.scan(name).path) for name in "ab"]
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.add_files(paths[:1])
+    assert said[-1] == "a is in the project already; nothing changed."
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.add_files(paths)
+    assert said[-1] == "a, b are in the project already; nothing changed."
+    panel.test.setChecked(True)
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        panel.add_files(paths[:1])
+    assert said[-1] == "a is in the project already; it is only judged on from now on."
 
 
 def test_a_class_is_named_in_full_where_its_count_in_thousands_makes_room(qtbot: Any) -> None:

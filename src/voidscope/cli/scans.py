@@ -22,7 +22,7 @@ from voidscope.cli.options import (
 )
 from voidscope.cli.output import of_file, run, say, scan_entry
 from voidscope.config import Config
-from voidscope.errors import ConfigError, VoidscopeError
+from voidscope.errors import ConfigError, VoidscopeError, counted
 from voidscope.project import (
     Imported,
     Project,
@@ -223,14 +223,21 @@ def _fill(project: Project, source: Dataset) -> None:
 def _say_labelled(project: Project, done: Imported, as_json: bool) -> None:
     if done.kept:
         sys.stderr.write(
-            f"kept {len(done.kept)} slices a person labelled; pass --overwrite to replace them\n"
+            f"kept {counted(len(done.kept), 'slice')} a person labelled; pass --overwrite to replace what is there\n"
         )
     pixels = dict(zip(project.classes.names, (int(n) for n in project.labels.counts()), strict=True))
     entry = {
         "labelled": [str(k) for k in done.labelled],
         "kept": [str(k) for k in done.kept],
+        "same": [str(k) for k in done.same],
+        "replaced": [str(k) for k in done.replaced],
         "n_labelled": len(project.labels),
         "pixels": pixels,
     }
     counts = ", ".join(f"{name} {n} px" for name, n in pixels.items())
-    say(entry, as_json, f"{len(done.labelled)} slices labelled, {len(project.labels)} in all: {counts}")
+    same = f" ({len(done.same)} as before)" if done.same else ""
+    say(
+        entry,
+        as_json,
+        f"{counted(len(done.labelled), 'slice')} labelled{same}, {len(project.labels)} in all: {counts}",
+    )

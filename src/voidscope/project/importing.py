@@ -22,10 +22,15 @@ MOST_SLICES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: slices that now carry the imported label, and those whose own label was kept."""
+    """What an import did: slices that now carry the imported label, and those whose own label was kept.
+
+    Of the `labelled`, those `same` had just this label before, and those `replaced` another.
+    """
 
     labelled: tuple[SliceKey, ...]
     kept: tuple[SliceKey, ...]
+    same: tuple[SliceKey, ...] = ()
+    replaced: tuple[SliceKey, ...] = ()
 
 
 def import_labels(
@@ -144,5 +149,10 @@ def store_imported(
     }
     kept = set() if overwrite else own
     new = {k: m for k, m in masks.items() if k not in kept}
-    project.labels.put_all(new, Provenance.IMPORTED, author, ahead=ahead)
-    return Imported(tuple(sorted(k for k, m in new.items() if m.any())), tuple(sorted(kept)))
+    labels = project.labels
+    before = {k: labels.record(k) for k in new if labels.holds(k)}
+    labels.put_all(new, Provenance.IMPORTED, author, ahead=ahead)
+    labelled = tuple(sorted(k for k, m in new.items() if m.any()))
+    same = tuple(k for k in labelled if labels.record(k).says_as(before.get(k)))
+    replaced = tuple(k for k in labelled if k in before and k not in same)
+    return Imported(labelled, tuple(sorted(kept)), same, replaced)

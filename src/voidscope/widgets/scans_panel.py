@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.errors import VoidscopeError, counted
+from voidscope.errors import VoidscopeError, counted, named
 from voidscope.project import Imported, Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
@@ -30,6 +31,7 @@ from voidscope.workflow import add_scans, doubts, import_label_file
 
 HEADER = ("scan", "slices", "labels", "µm", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
+LEARNT_OR_JUDGED = {Split.TRAIN: "is learnt from", Split.TEST: "is only judged on"}
 NOT_CHOSEN = "Click a scan in the table first."
 ADD = ("add", "add_folder")
 TIPS = {
@@ -71,6 +73,8 @@ class ScansPanel(QWidget):
             "Edge lengths of the voxels of the selected scan; nothing is measured without them."
         )
         self._lay_out()
+        for button in (self.add, self.add_folder, self.labels, self.split, self.remove):
+            button.clicked.connect(self._begin_anew)
         self.add.clicked.connect(self._choose)
         self.add_folder.clicked.connect(self._choose_folder)
         self.spacing.valueChanged.connect(self._set_spacing)
@@ -109,23 +113,24 @@ class ScansPanel(QWidget):
 
     def add_files(self, paths: list[Path]) -> None:
         """Add these files as scans and show the first."""
-        split, known = Split.TEST if self.test.isChecked() else None, frozenset(self._project.scans)
+        split, known = Split.TEST if self.test.isChecked() else None, dict(self._project.scans)
         self._runner.run(
             lambda: add_scans(self._project, paths, split=split),
             lambda records: self._added(records, known),
         )
 
-    def _added(self, records: tuple[ScanRecord, ...], known: frozenset[str]) -> None:
-        """Show the first new scan; ask for the spacing of those whose files say none."""
+    def _added(self, records: tuple[ScanRecord, ...], known: Mapping[str, ScanRecord]) -> None:
+        """Show the first scan added; say of those `known` before what is other now, and ask for the spacing of those whose files say none."""
         self._runner.at_once(partial(self._layers.show, records[0].name))
-        for name in (
-            r.name for r in records if r.name not in known and self._project.labels.speak_of(r.name)
-        ):
+        new = [r for r in records if r.name not in known]
+        for name in (r.name for r in new if self._project.labels.speak_of(r.name)):
             self._runner.told.emit(f"{name} was in the project before: its labels are back.")
-        for record in records:
+        for record in new:
             if said := doubts(self._project, record.name):
                 self._runner.told.emit(f"{record.name}: {' '.join(said)}")
-        unknown = [r.name for r in records if r.spacing_um is None]
+        if said_again := added_again(records, known):
+            self._runner.told.emit(said_again)
+        unknown = [r.name for r in new if r.spacing_um is None]
         if unknown:
             self._runner.told.emit(
                 f"{', '.join(unknown[:3])}: the file says no spacing. Click the scan and set it below; nothing is measured without."
@@ -167,21 +172,23 @@ class ScansPanel(QWidget):
         )
 
     def _imported(self, path: Path, done: Imported) -> None:
-        kept = f"; you had labelled {len(done.kept)} more, which stay as they are" if done.kept else ""
-        self._runner.told.emit(
-            f"{counted(len(done.labelled), 'slice')} labelled from {path.name}{kept}. Ctrl+Z takes it back."
-        )
+        self._runner.told.emit(f"From {path.name}: {imported(done)}")
 
     def _show(self) -> None:
         name = self.selected()
         if name is None:
             return
+        self._begin_anew()
         self.spacing.setValue(self._project.scan(name).spacing_um)
         self._enable()
         try:
             self._layers.show(name)
         except VoidscopeError as error:
             self._runner.failed.emit(str(error))
+
+    def _begin_anew(self, *_: object) -> None:
+        """What was told, or went wrong, is over with the next act here."""
+        self._runner.told.emit("")
 
     def _show_again(self, *_: object) -> None:
         """A click on the row that is selected already goes there too, where the view has gone elsewhere since."""
@@ -205,8 +212,7 @@ class ScansPanel(QWidget):
         record = self._project.scan(name)
         split = Split.TRAIN if record.split is Split.TEST else Split.TEST
         if self._runner.at_once(lambda: self._project.add([record.model_copy(update={"split": split})])):
-            said = "is only judged on" if split is Split.TEST else "is learnt from"
-            self._runner.told.emit(f"{name} {said} from now on.")
+            self._runner.told.emit(f"{name} {LEARNT_OR_JUDGED[split]} from now on.")
 
     def _ask_to_remove(self) -> None:
         """Ask whether the selected scan shall go, and say what becomes of its labels."""
@@ -264,3 +270,43 @@ def _short(spacing_um: Spacing | None) -> str:
     if spacing_um is None:
         return "?"
     return f"{spacing_um[0]:.4g}" if len(set(spacing_um)) == 1 else spacing_text(spacing_um)
+
+
+def imported(done: Imported) -> str:
+    """What an import did, in sentences."""
+    new, replaced, same, kept = (
+        len(done.labelled) - len(done.replaced) - len(done.same), len(done.replaced), len(done.same), len(done.kept),
+    )  # fmt: skip
+    changed = [
+        f"{counted(new, 'slice')} labelled" if new else "",
+        f"{counted(replaced, 'label')} from before replaced" if replaced else "",
+    ]
+    left = [
+        f"{counted(same, 'slice')} had {'this label' if same == 1 else 'these labels'} already"
+        if same
+        else "",
+        f"{counted(kept, 'slice')} that you labelled {'stays as it is' if kept == 1 else 'stay as they are'}"
+        if kept
+        else "",
+    ]
+    said = "; ".join(
+        part for part in (", ".join(filter(None, changed)), ", ".join(filter(None, left))) if part
+    )
+    return f"{said}. {'Ctrl+Z takes it back.' if new or replaced else 'Nothing changed.'}"
+
+
+def added_again(records: Sequence[ScanRecord], known: Mapping[str, ScanRecord]) -> str:
+    """What became of scans that were added though they were `known`; empty where none was."""
+    again = [r for r in records if r.name in known]
+    same = [r.name for r in again if r == known[r.name]]
+    said = (
+        [f"{named(same)} {'is' if len(same) == 1 else 'are'} in the project already; nothing changed."]
+        if same
+        else []
+    )
+    for record in (r for r in again if r.name not in same):
+        split = LEARNT_OR_JUDGED[record.split] if record.split is not known[record.name].split else ""
+        place = f"is read from {record.path}" if record.path != known[record.name].path else ""
+        now = " and ".join(filter(None, (place, split))) or "is as in the file"
+        said.append(f"{record.name} is in the project already; it {now} from now on.")
+    return " ".join(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from voidscope.errors import LabelError
+from voidscope.errors import LabelError, UnknownIds
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Imported, Project
 from voidscope.project.drafting import Made
@@ -41,6 +41,8 @@ def import_label_file(project: Project, scan: str, path: Path) -> Job[Mapping[Sl
                 if mask.any():
                     made[key] = desk.labelled(key, mask, (Provenance.IMPORTED, False, False))
                 yield Progress(key.index + 1, len(keys), f"labels of {key}")
+        except UnknownIds as error:
+            raise LabelError(f"{path}: {error.found} Save the labels in these ids.") from error
         except LabelError as error:
             raise LabelError(f"{path}: {error}") from error
         if not made:
