@@ -543,7 +543,7 @@ class Segmentings:
                 yield Progress(0, 1)
             yield Progress(1, 1)
 
-        return Job("Segmenting", steps, lambda _: predict(project, scan))
+        return Job(f"Segmenting {scan}", steps, lambda _: predict(project, scan))
 
 
 @pytest.fixture
@@ -559,6 +559,8 @@ def test_the_other_scans_are_segmented_once_what_they_gave_way_to_is_over(
 ) -> None:
     seen.view.train.segment_view()
     qtbot.waitUntil(lambda: segmentings.asked[-1:] == [(1, "b")] and seen.runner.yields, timeout=60_000)
+    assert seen.jobs.message.text() == "Segmenting a: done."
+    assert seen.jobs.title.text().startswith("Segmenting b"), "which is not what is done"
     seen.runner.run(lambda: waiting([True], [], "Suggesting"))
     qtbot.waitUntil(lambda: segmentings.asked.count((1, "b")) == 2 and seen.runner.yields, timeout=60_000)
     assert seen.jobs.message.text() == "Suggesting: done."

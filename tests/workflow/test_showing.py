@@ -106,3 +106,9 @@ def test_a_reader_in_another_process_opens_its_files_again(fresh: Project, opene
     again = pickle.loads(pickle.dumps(reader))
     assert opened == ["a"]
     assert (again.image(SliceKey("a", 3)) == image).all() and opened == ["a", "a"]
+
+
+def test_the_segmentation_of_one_scan_is_called_by_its_name(fresh: Project) -> None:
+    """So that the one that is done is told from the next, which begins at once."""
+    assert segment(fresh, ["a"]).title == "Segmenting a"
+    assert segment(fresh, ["a", "b"]).title == "Segmenting"

@@ -274,7 +274,7 @@ def segment(
         keys = Nearest(everything, eye or (lambda: first))
         return _segmenting(cycle, reader, keys, classes, settings, None)
 
-    return Job("Segmenting", steps, commit)
+    return Job(" ".join(["Segmenting", *(names if len(names) == 1 else ())]), steps, commit)
 
 
 def _segmenting(
