@@ -528,3 +528,20 @@ def test_before_anything_is_measured_the_panel_has_no_gaps(qtbot: Any, bench: Be
         assert 0 <= below.geometry().top() - above.geometry().bottom() < 20, (above, below)
     assert panel.form.height() == panel.form.sizeHint().height()
     assert panel.solid.width() < 100 and not panel.scans.isVisible(), "nothing to choose from"
+
+
+def test_without_a_scan_the_panel_of_scans_stands_at_the_top(
+    qtbot: Any, bench: Bench, tmp_path: Path
+) -> None:
+    empty = Project.create(tmp_path / "empty", bench.project.classes)
+    for project, has_table in ((empty, False), (bench.project, True)):
+        panel = ScansPanel(project, Runner(), bench.layers, bench.strokes)
+        qtbot.addWidget(panel)
+        panel.resize(300, 900)
+        panel.show()
+        qtbot.wait(50)
+        shown = [panel.add, panel.table if has_table else panel.hint, panel.spacing]
+        for above, below in pairwise(shown):
+            assert 0 <= below.geometry().top() - above.geometry().bottom() < (60 if has_table else 20)
+        assert panel.hint.isVisible() is not has_table
+        assert (panel.spacing.geometry().bottom() < 200) is not has_table

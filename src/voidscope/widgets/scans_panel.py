@@ -263,6 +263,7 @@ class ScansPanel(QWidget):
         layout.addWidget(self.table, stretch=1)
         layout.addLayout(of_one)
         layout.addWidget(self.spacing)
+        layout.addStretch()  # takes what the table leaves, which is all where there is none
 
 
 def _short(spacing_um: Spacing | None) -> str:
