@@ -24,7 +24,7 @@ class Event:
         self.position = layer.data_to_world((pixel[0], index, pixel[1]))
         self.type, self.button, self.is_dragging, self.handled = what, 1, True, False
         self.view_direction, self.up_direction, self.dims_displayed = None, None, [0, 2]
-        self.dims_point = self.position
+        self.dims_point, self.modifiers = self.position, ()
 
 
 @pytest.fixture
@@ -92,3 +92,42 @@ def test_drawing_in_three_dimensions_still_goes_through_slices(held: Any, projec
     held.view.layers.jump(SliceKey("a", 3))
     go_on(held, (5, 5))
     assert set(labelled(project)) == {SliceKey("a", k) for k in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("tool", ["paint", "erase", "fill"])
+def test_beyond_the_scan_nothing_is_painted_and_the_brush_is_there_again_after(
+    dock: Any, project: Project, tool: str
+) -> None:
+    layers, viewer = dock.view.layers, dock._viewer
+    layers.jump(KEY)
+    layers.paint_with(VOID)
+    labels = layers.find("labels")
+    labels.mode = tool
+    viewer.add_image(np.zeros((24, 40, 20)), scale=labels.scale)
+    viewer.layers.selection.active = labels
+    viewer.dims.set_current_step(1, 30)
+    chosen: list[int] = []
+    layers.class_chosen.connect(chosen.append)
+    press = Event(dock, (5, 5), "mouse_press")
+    press.position = press.dims_point = labels.data_to_world((5, 30, 5))
+    drag = drags(viewer, press)
+    mouse_press_callbacks(labels, ObjectProxy(press))
+    assert dock.jobs.message.text().startswith("The slider is beyond a")
+    press.type = "mouse_release"
+    mouse_release_callbacks(labels, press)
+    for gone in drag:
+        assert next(gone, None) is None
+    assert (labels.mode, chosen) == (tool, [])
+    viewer.dims.set_current_step(1, 1)
+    assert dock.jobs.message.text() == ""
+    press = Event(dock, (5, 5), "mouse_press")
+    drags(viewer, press)
+    mouse_press_callbacks(labels, ObjectProxy(press))
+    go_on(dock, (5, 6))
+    assert (KEY in labelled(project)) is (tool != "erase")
+
+
+def drags(viewer: Any, press: Event) -> list[Any]:
+    """What follows the mouse on the whole picture, begun as napari does, before the layer hears of the press."""
+    begun = [call(viewer, press) for call in list(viewer.mouse_drag_callbacks)]
+    return [one for one in begun if hasattr(one, "__next__") and next(one, 0) is None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from voidscope.project import ScanRecord
@@ -54,6 +55,18 @@ class LabelsLayer:
         """Choose the class that painting puts down, in a layer that is there."""
         layer = self._own.find("labels")
         layer.visible, layer.selected_label, layer.mode = True, class_id, "paint"
+
+    @contextmanager
+    def without_tool(self) -> Iterator[None]:
+        """Put the tool of a layer that is there aside, and take it up again; nobody is told, for it is still the one chosen."""
+        layer = self._own.find("labels")
+        with layer.events.mode.blocker(self._tell_class):
+            mode, layer.mode = layer.mode, "pan_zoom"
+        try:
+            yield
+        finally:
+            with layer.events.mode.blocker(self._tell_class):
+                layer.mode = mode
 
     def drop_draft(self) -> None:
         """Let go of a polygon that is not finished: napari would paint it on the slice that it was begun on, whatever is in view by then."""

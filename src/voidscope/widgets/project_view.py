@@ -14,6 +14,7 @@ from superqt import QCollapsible
 from voidscope.errors import VoidscopeError
 from voidscope.project import Project, State
 from voidscope.vocabulary import SliceKey
+from voidscope.widgets.beyond import Beyond
 from voidscope.widgets.colours import class_colours
 from voidscope.widgets.dock_memory import Look
 from voidscope.widgets.keys import DONE, REDO, UNDO
@@ -57,6 +58,7 @@ class ProjectView(QTabWidget):
         self.layers = ScanLayers(viewer, project, self)
         self.strokes = Strokes(project, self.layers, self)
         self._one_slice = OneSlice(viewer, self.layers)
+        self._beyond = Beyond(viewer, self.layers, runner.told.emit)
         self.scans = ScansPanel(project, runner, self.layers, self.strokes)
         self.label = LabelPanel(project, runner, self.layers, self.strokes)
         self.train = TrainPanel(project, runner, self.layers, self.strokes)
@@ -155,6 +157,7 @@ class ProjectView(QTabWidget):
         self._viewer.dims.events.current_step.disconnect(self._step_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._look)
         self._one_slice.release()
+        self._beyond.release()
         self.layers.clear()
 
     def stop(self) -> None:
