@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -415,7 +416,7 @@ def test_what_went_wrong_in_scans_is_over_with_the_next_act_there(
     assert "gone.npy" in tray.message.text(), "nobody did anything"
 
 
-def test_a_scan_that_is_there_already_is_not_told_as_added(qtbot: Any, bench: Bench) -> None:
+def test_a_scan_that_is_there_already_is_not_told_as_added(qtbot: Any, bench: Bench, tmp_path: Path) -> None:
     runner = Runner()
     panel = ScansPanel(bench.project, runner, bench.layers, bench.strokes)
     qtbot.addWidget(panel)
@@ -432,6 +433,12 @@ def test_a_scan_that_is_there_already_is_not_told_as_added(qtbot: Any, bench: Be
     with qtbot.waitSignal(runner.ended, timeout=20_000):
         panel.add_files(paths[:1])
     assert said[-1] == "a is in the project already; it is only judged on from now on."
+    shutil.copytree(bench.project.path, tmp_path / "deeper" / "project")
+    moved = ScansPanel(Project.open(tmp_path / "deeper" / "project"), runner, bench.layers, bench.strokes)
+    qtbot.addWidget(moved)
+    with qtbot.waitSignal(runner.ended, timeout=20_000):
+        moved.add_files(paths[1:])
+    assert said[-1] == "b is in the project already; nothing changed.", "the way to it is no news"
 
 
 def test_a_class_is_named_in_full_where_its_count_in_thousands_makes_room(qtbot: Any) -> None:

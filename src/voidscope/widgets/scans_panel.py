@@ -299,7 +299,9 @@ def imported(done: Imported) -> str:
 def added_again(records: Sequence[ScanRecord], known: Mapping[str, ScanRecord]) -> str:
     """What became of scans that were added though they were `known`; empty where none was."""
     again = [r for r in records if r.name in known]
-    same = [r.name for r in again if r == known[r.name]]
+    same = [
+        r.name for r in again if r.model_copy(update={"relative": known[r.name].relative}) == known[r.name]
+    ]
     said = (
         [f"{named(same)} {'is' if len(same) == 1 else 'are'} in the project already; nothing changed."]
         if same
