@@ -176,6 +176,9 @@ def test_the_bar_shows_stage_and_time_left(runner: Runner, qtbot: Any) -> None:
     assert bar.title.text() == "Training cycle 1 on cpu · epoch 3 of 10 · 3/10 · 0:07 left"
     runner.progressed.emit(Progress(0, 0, "waiting"), "")  # of the same job: the device is still that
     assert bar.title.text() == "Training cycle 1 on cpu · waiting"
+    runner.started.emit("Segmenting a")
+    runner.progressed.emit(Progress(3, 10, "segmenting a"), "")
+    assert bar.title.text() == "Segmenting a · 3/10", "not the same twice"
     runner.progressed.emit(Progress(3, 10, "epoch 3 of 10"), "0:07 left")
     assert (bar.bar.value(), bar.bar.maximum()) == (3, 10)
     assert not bar.cancel.isHidden()

@@ -140,7 +140,8 @@ class JobRow(QWidget):
         self._where = progress.where or self._where
         job = f"{self._job} on {self._where}" if self._where else self._job
         share = f"{progress.done}/{progress.total}" if progress.total else ""
-        self.title.setText(" · ".join(w for w in (job, progress.note, share, left) if w))
+        note = "" if progress.note.lower() == self._job.lower() else progress.note
+        self.title.setText(" · ".join(w for w in (job, note, share, left) if w))
 
     def _ended(self) -> None:
         self._late.stop()
