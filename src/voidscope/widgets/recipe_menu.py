@@ -16,7 +16,7 @@ from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import ClassMap
 
 FILES = "Recipes (*.toml)"
-TIP = "Take a whole recipe from a file or start from a preset, or save this one to send, sign or edit further criteria in it."
+TIP = "Take a whole recipe from a file or start from a preset, or save this one to send, to sign, or to edit in it what has no field here: further criteria, classes of the joint."
 
 
 class RecipeMenu(QWidget):
