@@ -63,6 +63,14 @@ def test_a_slice_chosen_for_its_distance_says_so_and_has_the_pixel_of_what_is_ne
     assert chosen[4].reasons[0] == "uncertainty"
 
 
+def test_a_slice_that_is_near_was_not_chosen_for_its_distance(mixed: Survey) -> None:
+    """Not even where the other terms lifted it less: neither where all are alike, nor the nearest of all."""
+    assert "distance" not in {s.reasons[0] for s in suggested(mixed, 1).values()}
+    embedding = np.array([[0, 0], [0.1, 0], [0.1, 0.05], [0.3, 0], [0, 0.3], [0.3, 0.3]], np.float32)
+    chosen = suggested(replace(mixed, embedding=embedding), 1).values()
+    assert min(chosen, key=lambda s: s.d).reasons[0] != "distance"
+
+
 def test_a_term_without_weight_decides_nothing(mixed: Survey) -> None:
     assert suggested(mixed, 1, rareness=0.0)[3].reasons[-1] == "rareness"
     assert suggested(mixed, 1, uncertainty=0.0)[5].reasons[0] == "rareness"
@@ -87,6 +95,7 @@ def test_the_lifts_of_a_plain_sum_follow_their_slow_twin(labelled: int) -> None:
     r = np.exp(
         -np.array([min(survey.class_distribution()[c] for c in range(5) if n[c]) for n in survey.counts])
     )
+    left = list(range(labelled, 12))
     u, near = survey.entropy[:, 0], list(survey.embedding[:labelled].astype(float))
     for s in order:
         row = survey.keys.index(s.key)
@@ -97,10 +106,12 @@ def test_the_lifts_of_a_plain_sum_follow_their_slow_twin(labelled: int) -> None:
         lifts = {
             "rareness": r[row] - r[labelled:].mean() if r[row] > r[labelled:].min() else -np.inf,
             "uncertainty": u[row] - u[labelled:].mean(),
-            "distance": away[row] - np.mean(away[labelled:]),
+            "distance": away[row] - np.mean([away[k] for k in left]),
         }
+        lifts["distance"] = lifts["distance"] if lifts["distance"] > 0 else -1e9
         assert s.reasons == tuple(sorted(TERMS, key=lambda name: -lifts[name]))
         near.append(survey.embedding[row].astype(float))
+        left.remove(row)
 
 
 def test_reasons_survive_json_and_those_of_an_older_queue_are_read_from_its_pixel(mixed: Survey) -> None:

@@ -615,3 +615,38 @@ def test_a_score_in_the_summary_stays_on_one_line_with_its_name(
     monkeypatch.setattr("voidscope.widgets.dock.held_out_void_iou", lambda *_: 0.8)
     dock.refresh()
     assert dock.summary.text().endswith("cycle\u00a01 · void\u00a0IoU\u00a00.80")
+
+
+def test_all_that_is_to_be_said_of_added_scans_is_said_at_once(
+    qtbot: Any, dock: Any, project: Project, tmp_path: Path
+) -> None:
+    voxels = np.random.default_rng(0).integers(0, 60000, (24, 6, 20), dtype=np.uint16)
+    for name in ("first", "copy"):
+        np.save(tmp_path / f"{name}.npy", voxels)
+    dock.view.scans.add_files([tmp_path / "first.npy", tmp_path / "copy.npy"])
+    qtbot.waitUntil(lambda: "copy" in project.scans and not dock.runner.busy, timeout=60000)
+    qtbot.waitUntil(lambda: "no spacing" in dock.jobs.message.text(), timeout=10000)
+    assert "same data" in dock.jobs.message.text()
+    project.labels.put(key := SliceKey("first", 1), np.ones(project.slice_shape(key), np.uint8))
+    project.remove("first")
+    dock.view.scans.add_files([tmp_path / "first.npy"])
+    qtbot.waitUntil(lambda: "first" in project.scans and not dock.runner.busy, timeout=60000)
+    qtbot.waitUntil(lambda: "no spacing" in dock.jobs.message.text(), timeout=10000)
+    assert "first was in the project before: the labels are back." in dock.jobs.message.text()
+
+
+def test_a_project_that_was_closed_says_nothing_any_more(
+    dock: Any, project: Project, tmp_path: Path, dataset: Dataset
+) -> None:
+    told: list[None] = []
+    dock.refresh = lambda: told.append(None)
+    dock.show_project(project)
+    told.clear()
+    key = SliceKey("a", 1)
+    project.labels.put(key, np.ones(project.slice_shape(key), np.uint8))
+    assert len(told) == 1
+    dock.show_project(quick_project(tmp_path / "other", dataset))
+    dock.jobs.tell("told of the other project")
+    told.clear()
+    project.labels.put(key, np.full(project.slice_shape(key), 2, np.uint8))
+    assert dock.jobs.message.text() == "told of the other project" and not told

@@ -127,6 +127,45 @@ def test_beyond_the_scan_nothing_is_painted_and_the_brush_is_there_again_after(
     assert (KEY in labelled(project)) is (tool != "erase")
 
 
+def test_beyond_the_scan_is_also_told_where_the_picture_was_deleted(dock: Any, project: Project) -> None:
+    layers, viewer = dock.view.layers, dock._viewer
+    layers.jump(KEY)
+    layers.paint_with(VOID)
+    labels = layers.find("labels")
+    viewer.add_image(np.zeros((24, 40, 20)), scale=labels.scale)
+    viewer.layers.remove(layers.find("image"))
+    viewer.layers.selection.active = labels
+    viewer.dims.set_current_step(1, 30)
+    press = Event(dock, (5, 5), "mouse_press")
+    press.position = press.dims_point = labels.data_to_world((5, 30, 5))
+    drag = drags(viewer, press)
+    mouse_press_callbacks(labels, ObjectProxy(press))
+    assert dock.jobs.message.text().startswith("The slider is beyond a")
+    assert drag and layers.waits and not labelled(project)
+
+
+@pytest.mark.parametrize("index", [4, 5])
+def test_a_stroke_ends_where_the_slider_goes_beyond_the_scan(dock: Any, project: Project, index: int) -> None:
+    """From the last slice, 5, too: it is not the one in view any more, although none comes after."""
+    layers, viewer, key = dock.view.layers, dock._viewer, SliceKey("a", index)
+    layers.jump(key)
+    layers.paint_with(VOID)
+    labels = layers.find("labels")
+    labels.brush_size = 1
+    viewer.add_image(np.zeros((24, 40, 20)), scale=labels.scale)
+    viewer.layers.selection.active = labels
+    press = Event(dock, (5, 5), "mouse_press")
+    drag = drags(viewer, press)
+    mouse_press_callbacks(labels, ObjectProxy(press))
+    viewer.dims.set_current_step(1, 30)
+    move = Event(dock, (5, 9))
+    move.position = move.dims_point = labels.data_to_world((5, 30, 9))
+    mouse_move_callbacks(labels, move)
+    viewer.dims.set_current_step(1, index)
+    dock.view.strokes.flush()
+    assert drag and labelled(project) == {key: 1}
+
+
 def drags(viewer: Any, press: Event) -> list[Any]:
     """What follows the mouse on the whole picture, begun as napari does, before the layer hears of the press."""
     begun = [call(viewer, press) for call in list(viewer.mouse_drag_callbacks)]

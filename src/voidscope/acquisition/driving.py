@@ -14,6 +14,8 @@ from voidscope.acquisition.survey import Survey
 
 TERMS = ("uncertainty", "rareness", "distance")
 """The terms of the score; of equal ones the first."""
+LEAST = -1e100
+"""Below every lift, but not that of a term without weight."""
 _SAMPLE = 1000
 """Candidates among which the usual distance is measured."""
 
@@ -22,12 +24,14 @@ def reasons_of(survey: Survey, pool: Pool, picks: Picks, rule: Sum) -> list[tupl
     """`TERMS` for each pick, most decisive first: by how far each lifted its score above that of the usual candidate.
 
     A term without weight decided nothing and comes last. So does rareness where the slice's rarest class is no rarer
-    than that of the least rare candidate: while a weak model sees every class everywhere, none sets a slice apart.
+    than that of the least rare candidate: while a weak model sees every class everywhere, none sets a slice apart. A distance
+    that is not above the usual one comes after the terms with a weight: nobody is told that a slice is far which is near.
     """
     lifts = rule.lifts(survey, pool, picks, _usual_distances(survey, pool, picks))
     by_class = rareness(survey, "max")
     apart = by_class[picks.rows] > by_class[pool.candidates].min()
     lifts["rareness"] = np.where(apart, lifts["rareness"], -np.inf)
+    lifts["distance"] = np.where(lifts["distance"].round(9) > 0, lifts["distance"], LEAST)
     columns = np.column_stack(
         [lifts[name] if getattr(rule, name) else np.full(len(picks.rows), -np.inf) for name in TERMS]
     )
@@ -59,10 +63,13 @@ def reasons_told(suggestion: Suggestion, survey: Survey) -> tuple[str, ...]:
 
 
 def _usual_distances(survey: Survey, pool: Pool, picks: Picks) -> Floats:
-    """The mean distance of the candidates to the labelled and earlier picks, (K,), as each pick was made; 0 where there were none."""
+    """The mean distance to what is labelled and picked of the candidates that were left as each pick was made, (K,); 0 where there is no distance."""
     rows = pool.candidates[:: -(-len(pool.candidates) // _SAMPLE)]
     nearest, usual = nearest_distance(survey.embedding, rows, survey.embedding[pool.anchors]), []
+    left = np.ones(len(rows), bool)
     for pick in picks.rows:
-        usual.append(float(nearest.mean()) if np.isfinite(nearest).all() else 0.0)
+        known = left.any() and np.isfinite(nearest).all()
+        usual.append(float(nearest[left].mean()) if known else 0.0)
         nearest = np.minimum(nearest, nearest_distance(survey.embedding, rows, survey.embedding[[pick]]))
+        left &= rows != pick
     return np.array(usual)

@@ -146,9 +146,7 @@ class Voidscope(QWidget):
         self.name.setToolTip(str(project.path.resolve()))
         self.view.looked.connect(self.jobs.look_at)
         self.keys.bind(self.view.shortcuts())
-        for what in ("scans", "labels", "cycles", "evaluation"):
-            getattr(project.events, f"{what}_changed").connect(self.refresh)
-        project.events.labels_changed.connect(self._labels_changed)
+        _listen(project, self.refresh, self.jobs.go_on, on=True)
         self._looks.follow(self.view)
         self.view.quick_bar.switch.setChecked(preferences().quick_looks)
         self.refresh()
@@ -183,6 +181,7 @@ class Voidscope(QWidget):
         self.runner.asked.emit(None)
         self.keys.release()
         self._looks.leave()
+        _listen(self.view.project, self.refresh, self.jobs.go_on, on=False)
         self.view.release()
         if self.view.strokes.unsaved:
             Saver(self.view.strokes, self._main())
@@ -194,10 +193,6 @@ class Voidscope(QWidget):
         self.view, self._beside = None, []
         if self._sets_aside:
             gc.unfreeze()  # our layers, whose data goes with the project
-
-    def _labels_changed(self, *_: object) -> None:
-        if self.view is not None:  # strokes may still be saved after a project was closed
-            self.jobs.go_on()
 
     def refresh(self) -> None:
         """The line that sums the project up."""
@@ -386,3 +381,13 @@ def _cycle(project: Project, cycle: Cycle) -> list[str]:
     return [f"cycle\u00a0{cycle.number}"] + (
         [] if score is None else [f"void\u00a0IoU\u00a0{score:.2f}"]
     )  # not broken
+
+
+def _listen(project: Project, refresh: Callable[[], object], go_on: Callable[[], object], on: bool) -> None:
+    """Follow what changes in a project, or do so no more: strokes may still be saved after it was closed."""
+    events = project.events
+    slots = [
+        (getattr(events, f"{what}_changed"), refresh) for what in ("scans", "labels", "cycles", "evaluation")
+    ]
+    for signal, slot in (*slots, (events.labels_changed, go_on)):
+        (signal.connect if on else signal.disconnect)(slot)

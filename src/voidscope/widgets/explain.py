@@ -103,7 +103,7 @@ def _nearest(
     away = ((survey.embedding[survey.rows(known)] - survey.embedding[row]) ** 2).sum(axis=1)
     nearest = known[int(away.argmin())]
     usual = np.median([s.d for s in queue if s.d is not None] or [math.inf])
-    if decided or (suggestion.d is not None and suggestion.d > FAR * usual):
+    if suggestion.d and (decided or suggestion.d > FAR * usual):
         return f"unlike all that is labelled: even {nearest} ({before[nearest]}) is far from it"
     return f"most like {nearest} ({before[nearest]})"
 

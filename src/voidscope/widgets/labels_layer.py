@@ -71,8 +71,8 @@ class LabelsLayer:
     def drop_draft(self) -> None:
         """Let go of a polygon that is not finished: napari would paint it on the slice that it was begun on, whatever is in view by then."""
         layer = self._own.find("labels")
-        if layer is not None:
-            layer._overlays["polygon"].points = []
+        if layer is not None and (draft := getattr(layer, "_overlays", {}).get("polygon")) is not None:
+            draft.points = []
 
     def leave(self) -> None:
         """Follow the layer no more: it is about to go."""

@@ -1,4 +1,4 @@
-"""What the viewer shows of a scan; the only file that changes `viewer.layers`, but for a blind study (`blind_layers`).
+"""What the viewer shows of a scan; with `own_layers`, which it is made of, the only file that changes `viewer.layers`, but for a blind study.
 
 Layers are found by the metadata put on them here, never by name, so that a person may rename, reorder, duplicate or
 delete them; a deleted one comes back with the next scan, jump or result. How a person set a layer (visible, opacity,
@@ -92,7 +92,7 @@ class ScanLayers(QObject):
     @property
     def key(self) -> SliceKey | None:
         """The slice in view."""
-        record, layer = self.record, self.find("image") or self.find("labels")
+        record, layer = self.record, self.own.placed
         if record is None or layer is None:
             return None
         return SliceKey(record.name, self._view.index(record, layer))
@@ -101,7 +101,7 @@ class ScanLayers(QObject):
     def waits(self) -> str:
         """Why nothing meant for a slice is done to the one in view: another is gone to, whose scan is being opened, or none is seen; else empty."""
         goal = self.ahead.goal
-        return OPENED.format(goal) if goal else self._view.unseen(self.record, self.find("image"))
+        return OPENED.format(goal) if goal else self._view.unseen(self.record, self.own.placed)
 
     @property
     def chosen_class(self) -> int:

@@ -21,7 +21,7 @@ class OneSlice:
 
     def __init__(self, viewer: Any, layers: ScanLayers) -> None:
         self._viewer, self._layers = viewer, layers
-        self._key = layers.key
+        self._look()
         viewer.dims.events.current_step.connect(self._stepped, position="first")  # before others tell of it
         layers.shown.connect(self._look)
 
@@ -30,12 +30,15 @@ class OneSlice:
         self._viewer.dims.events.current_step.disconnect(self._stepped)
 
     def _look(self, *_: object) -> None:
-        self._key = self._layers.key
+        self._seen = (
+            self._layers.key,
+            self._layers.waits,
+        )  # beyond the last slice the key is still the last one's
 
     def _stepped(self, event: Any = None) -> None:
-        before, layer = self._key, self._layers.find("labels")
+        before, layer = self._seen, self._layers.find("labels")
         self._look()
-        if self._key != before and layer is not None and layer.n_edit_dimensions == 2:
+        if self._seen != before and layer is not None and layer.n_edit_dimensions == 2:
             released = SimpleNamespace(
                 type="mouse_release", position=self._viewer.cursor.position, is_dragging=False, handled=False
             )

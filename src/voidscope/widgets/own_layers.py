@@ -55,6 +55,11 @@ class OwnLayers:
             self._viewer.layers.selection.active = active
         return layer
 
+    @property
+    def placed(self) -> Any:
+        """A layer that lies where the scan in view does, of which a person may have deleted the one or the other."""
+        return self.find("image") or self.find("labels")
+
     def put_image(self, voxels: Any, before: str | None) -> None:
         """Show the voxels of the scan in view, in the layer that showed those of the scan `before`."""
         record, layer = self._record(), self.find("image")

@@ -32,6 +32,7 @@ from voidscope.workflow import add_scans, doubts, import_label_file
 HEADER = ("scan", "slices", "labels", "µm", "split")
 EMPTY = "No scans yet. Add TIFF, .npy or Zeiss .txm / .txrm / .xrm files; they stay where they are."
 LEARNT_OR_JUDGED = {Split.TRAIN: "is learnt from", Split.TEST: "is only judged on"}
+NO_SPACING = "the file says no spacing. Click the scan and set it below; nothing is measured without."
 NOT_CHOSEN = "Click a scan in the table first."
 ADD = ("add", "add_folder")
 TIPS = {
@@ -123,18 +124,18 @@ class ScansPanel(QWidget):
         """Show the first scan added; say of those `known` before what is other now, and ask for the spacing of those whose files say none."""
         self._runner.at_once(partial(self._layers.show, records[0].name))
         new = [r for r in records if r.name not in known]
-        for name in (r.name for r in new if self._project.labels.speak_of(r.name)):
-            self._runner.told.emit(f"{name} was in the project before: its labels are back.")
-        for record in new:
-            if said := doubts(self._project, record.name):
-                self._runner.told.emit(f"{record.name}: {' '.join(said)}")
-        if said_again := added_again(records, known):
-            self._runner.told.emit(said_again)
+        back = [r.name for r in new if self._project.labels.speak_of(r.name)]
         unknown = [r.name for r in new if r.spacing_um is None]
-        if unknown:
-            self._runner.told.emit(
-                f"{', '.join(unknown[:3])}: the file says no spacing. Click the scan and set it below; nothing is measured without."
-            )
+        told = [
+            *(f"{r.name}: {' '.join(said)}" for r in new if (said := doubts(self._project, r.name))),
+            f"{named(back)} {'was' if len(back) == 1 else 'were'} in the project before: the labels are back."
+            if back
+            else "",
+            added_again(records, known),
+            f"{named(unknown)}: {NO_SPACING}" if unknown else "",
+        ]
+        if any(told):
+            self._runner.told.emit(" ".join(filter(None, told)))
 
     def selected(self) -> str | None:
         """Name of the selected scan."""
