@@ -66,6 +66,16 @@ def test_a_crack_a_voxel_thick_holds_nothing_where_it_steps() -> None:
     assert necks._least_cut(solid & ~crack, [1, 1, 1])[0] > 0  # faces touch beside each step
 
 
+@pytest.mark.parametrize("slope", [1.2, 1.5, 1.8])
+@pytest.mark.parametrize("most_cells", [necks.FEW, 1300])
+def test_nor_does_it_where_cells_are_looked_at(slope: float, most_cells: int) -> None:
+    """Cells of 2 and 3 voxels, which faces that touch beside each step would fill."""
+    solid, z, _, x = column(10, 52)
+    crack = z == 26 + np.round(slope * x)
+    assert neck_of(solid & ~crack, (1, 1, 1), most_cells).section == 0
+    assert neck_of(solid, (1, 1, 1), most_cells).section > 0.8 * solid[0].sum()
+
+
 def test_a_void_leaves_the_ring_around_it_and_a_thin_dome_its_apex() -> None:
     solid, z, y, x = column(10, 30)
     hollow = solid & (y**2 + x**2 + (z - 15) ** 2 > 36)

@@ -272,3 +272,19 @@ def test_turned_and_scaled_a_void_keeps_its_shape(own: np.ndarray, order: tuple[
     assert surface_area_um2(around_corners(turned), at) == pytest.approx(
         k**2 * surface_area_um2(around_corners(own), spacing)
     )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("long", [1.0, 100.0, 999.0])
+def test_the_sphere_around_a_void_is_of_jung_s_size_however_long_voxels_are(axis: int, long: float) -> None:
+    """Half the farthest pair at least, and sqrt(3/8) of it at most (Jung 1901)."""
+    rng = np.random.default_rng(1)
+    spacing = np.ones(3)
+    spacing[axis] = long
+    for _ in range(40):
+        own = rng.random(rng.integers(3, 16, 3)) < 0.5
+        own[0, 0, 0] = True
+        points = np.multiply(tips(around_corners(own)), spacing, dtype=np.float64)
+        i, j, feret = farthest_pair(points)
+        diameter = enclosing_diameter(points, (i, j))
+        assert feret * (1 - 1e-9) <= diameter <= 2 * feret * np.sqrt(3 / 8) * (1 + 1e-9)

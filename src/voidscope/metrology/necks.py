@@ -21,6 +21,8 @@ FEW, CELLS = 2**12, 2**17
 """Larger bodies are looked at in cubic cells of voxels, of which there are no more than so many and those at its edge: at a first look, which is quick, and at
 a second one.
 """
+AT_ONCE = 2**20
+"""So many voxels are looked at at once for gaps in their columns."""
 UNIT = 16
 """Capacity of a face across the levels; those of other faces are rounded to a sixteenth of it."""
 
@@ -45,11 +47,12 @@ class Neck:
 def neck_of(solid: Part, spacing_um: Sequence[float], most_cells: int = CELLS) -> Neck:
     """Of a body (levels, h, w) of two levels or more, its voxels as far apart as `spacing_um` along levels, h and w.
 
-    In a body larger than about `most_cells`, whose cells are taken as solid or not, the section comes out too small, or less than twice too
-    large, for a cell that counts has more than half of its section.
+    Voxels next to a gap in their column are left out (`_worn`). In a body larger than about `most_cells`, whose cells are taken as solid
+    or not, the section comes out too small, or less than twice too large, for a cell that counts has more than half of its section.
     """
     edge = max(1, math.ceil(np.cbrt(np.count_nonzero(solid) / most_cells)))
-    cells = _worn(solid) if edge == 1 else _cells(solid, edge)
+    worn = _worn(solid)
+    cells = worn if edge == 1 else _cells(worn, edge)
     if len(cells) < 2:
         return Neck(float(np.count_nonzero(solid[0] & solid[-1])), 0, len(solid) - 1)
     flow, (first, last) = _least_cut(cells, [spacing_um[0] / s for s in spacing_um])
@@ -58,17 +61,20 @@ def neck_of(solid: Part, spacing_um: Sequence[float], most_cells: int = CELLS) -
 
 def _worn(solid: Part) -> Part:
     """Without the voxels next to a gap in their column: a crack that is a voxel thick and steps by more leaves faces that touch beside it."""
-    after, before = np.logical_or.accumulate(solid), np.logical_or.accumulate(solid[::-1])[::-1]
-    filled = solid | ~(after & before)
     worn = solid.copy()
-    worn[1:] &= filled[:-1]
-    worn[:-1] &= filled[1:]
+    step = max(1, AT_ONCE // solid[:, :1].size)
+    for some in (slice(k, k + step) for k in range(0, solid.shape[1], step)):
+        part, own = solid[:, some], worn[:, some]
+        after, before = np.logical_or.accumulate(part), np.logical_or.accumulate(part[::-1])[::-1]
+        filled = part | ~(after & before)
+        own[1:] &= filled[:-1]
+        own[:-1] &= filled[1:]
     return worn
 
 
 def _cells(solid: Part, edge: int) -> Part:
-    """Which cells of `edge` voxels each way are solid: less than half a layer of theirs is missing, since a crack one voxel thick takes a layer
-    of the two cells that it may lie between. Beyond the last level the body goes on, beside it is nothing.
+    """Which cells of `edge` voxels each way are solid: less than half a layer of theirs is missing, since a crack takes a layer
+    or more of the cells that it may lie between. Beyond the last level the body goes on, beside it is nothing.
     """
     filled = np.pad(solid, [(0, -n % edge) for n in solid.shape[:1]] + [(0, 0)] * 2, mode="edge")
     filled = np.pad(filled, [(0, 0), *((0, -n % edge) for n in solid.shape[1:])])

@@ -19,7 +19,7 @@ Hollows inside count as surface, and where the scan cuts a void, so does the cut
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import combinations, product
 
@@ -43,6 +43,7 @@ FEW_POINTS = 1024
 Codes = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 Vector = tuple[float, ...]
+Solver = Callable[[Sequence[Vector]], tuple[float, ...]]
 
 
 def around_corners(own: Part) -> Codes:
@@ -153,7 +154,7 @@ def enclosing_diameter(points: Points, pair: tuple[int, int]) -> float:
     until none is (Gärtner 1999). Each sphere is larger than the one before, so it ends, and then the sphere is exact.
     """
     some = [tuple(points[k].tolist()) for k in pair]
-    centre, radius, _ = _sphere_on(some)
+    centre, radius, _ = _sphere_on(some, _weights)
     while True:
         off = np.square(points - centre).sum(axis=1)
         far = int(off.argmax())
@@ -163,31 +164,32 @@ def enclosing_diameter(points: Points, pair: tuple[int, int]) -> float:
         some, centre, radius = _around([*some, outer])
 
 
-def _around(few: list[Vector]) -> tuple[list[Vector], Vector, float]:
+def _around(few: list[Vector], solve: Solver | None = None) -> tuple[list[Vector], Vector, float]:
     """The smallest sphere around three to five points, on the last of which it passes: those it passes through, centre, radius.
 
-    A sphere on some points is the smallest when it holds all and its centre lies between those it passes through.
+    A sphere on some points is the smallest when it holds all and its centre lies between those it passes through. Where rounding leaves
+    none, as it may where voxels are a hundred times as long as wide, spheres are sought by slower and steadier means.
     """
     best, middle, least = few, few[0], math.inf
     for n in range(min(len(few) - 1, 3), 0, -1):  # most often it is all of them
         for rest in combinations(few[:-1], n):
-            centre, radius, between = _sphere_on(some := [*rest, few[-1]])
+            centre, radius, between = _sphere_on(some := [*rest, few[-1]], solve or _weights)
             if radius < least and all(math.dist(p, centre) <= radius * (1 + ROUNDING) for p in few):
                 if between:
                     return some, centre, radius
                 best, middle, least = some, centre, radius
-    return best, middle, least
+    return (best, middle, least) if solve or math.isfinite(least) else _around(few, _steady_weights)
 
 
-def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
+def _sphere_on(points: list[Vector], solve: Solver) -> tuple[Vector, float, bool]:
     """Centre and radius of the smallest sphere that passes through two to four points, and whether the centre lies between them; the radius
     is infinite where they lie on a line or, being four, in a plane.
 
-    The centre is the first point plus edges e_i from it times weights that solve e_i . sum_j w_j e_j = |e_i|^2 / 2, by Cramer's rule.
+    The centre is the first point plus edges e_i from it times weights that `solve` e_i . sum_j w_j e_j = |e_i|^2 / 2.
     """
     (z, y, x), *others = points
     edges = [(p[0] - z, p[1] - y, p[2] - x) for p in others]
-    weights = _weights(edges)
+    weights = solve(edges)
     if not weights:
         return points[0], math.inf, False
     dz = dy = dx = 0.0
@@ -198,7 +200,7 @@ def _sphere_on(points: list[Vector]) -> tuple[Vector, float, bool]:
 
 
 def _weights(edges: Sequence[Vector]) -> tuple[float, ...]:
-    """Of one to three edges; none where they have no one solution."""
+    """Of one to three edges by Cramer's rule; none where they have no one solution."""
     if len(edges) == 1:
         return (0.5,)
     a, b, *more = edges
@@ -220,6 +222,13 @@ def _weights(edges: Sequence[Vector]) -> tuple[float, ...]:
         (aa * over_b + bb * (aa * cc - ac * ac) + cc * (ab * ac - aa * bc)) * half,
         (aa * over_c + bb * (ab * ac - aa * bc) + cc * (aa * bb - ab * ab)) * half,
     )
+
+
+def _steady_weights(edges: Sequence[Vector]) -> tuple[float, ...]:
+    """`_weights` by singular values of the edges themselves, not of their products, which double how much longer than wide they may be together."""
+    e = np.array(edges)
+    centre, _, rank, _ = np.linalg.lstsq(e, np.square(e).sum(axis=1) / 2, rcond=ROUNDING**1.5)
+    return tuple(np.linalg.lstsq(e.T, centre, rcond=ROUNDING**1.5)[0].tolist()) if rank == len(e) else ()
 
 
 def _dot(a: Vector, b: Vector) -> float:
