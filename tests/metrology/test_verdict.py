@@ -43,6 +43,33 @@ def test_exactly_the_limit_passes_for_every_percentage(percent: int) -> None:
     assert decide((3 * percent + 1) / 300, recipe)[0] is Verdict.FAIL
 
 
+@pytest.mark.parametrize("rule", ["simple acceptance", "guard band"])
+@pytest.mark.parametrize("spacing", ["0.1", "0.2", "0.3", "0.35", "0.65", "0.7"])
+def test_a_length_of_whole_voxels_passes_at_a_limit_that_is_just_it(spacing: str, rule: str) -> None:
+    for n in range(1, 200):
+        limit, value = float(Fraction(spacing) * n), n * float(spacing)
+        far = {"at_most": float(Fraction(spacing) * (n + 1)), "at_least": float(Fraction(spacing) * (n - 1))}
+        for bound in ("at_most", "at_least"):
+            found = judge(Criterion(measure="blt_um", **{bound: limit}), value, rule, uncertainty=0.0)
+            assert found.verdict is Verdict.PASS
+            assert "9999" not in found.reason and "0000" not in found.reason
+        for bound, off in far.items():
+            passes = judge(Criterion(measure="blt_um", **{bound: off}), value, rule, uncertainty=0.0)
+            other = {"at_most": "at_least", "at_least": "at_most"}[bound]
+            fails = judge(Criterion(measure="blt_um", **{other: off}), value, rule, uncertainty=0.0)
+            assert (passes.verdict, fails.verdict) == (Verdict.PASS, Verdict.FAIL)
+
+
+@pytest.mark.parametrize("spacing", ["0.1", "0.3", "0.35", "0.65", "0.7"])
+@pytest.mark.parametrize("n", [8, 10, 27, 64, 100, 120])
+def test_a_void_of_just_the_least_volume_counts(spacing: str, n: int) -> None:
+    mask, least = np.full((12, 12, 12), SOLDER, np.uint8), float(Fraction(spacing) ** 3 * n)
+    inside = mask[2:7, 2:7, 2:7]
+    inside[np.unravel_index(np.arange(n), inside.shape)] = VOID
+    found = measure_scan(mask, NO_PILLAR, (float(spacing),) * 3, MeasureConfig(min_um3=least), "a")
+    assert (len(found.voids), len(found.small_voids)) == (1, 0)
+
+
 @pytest.mark.parametrize("formula", list(RATIOS.values()))
 def test_the_recipe_chooses_which_ratio_decides(formula: str) -> None:
     mask = block()

@@ -26,6 +26,7 @@ from voidscope.metrology.ratios import (
     values_of,
     volume_parts,
 )
+from voidscope.metrology.rounding import above
 from voidscope.metrology.structures import Stray, Structure
 from voidscope.metrology.uncertainty import void_faces
 from voidscope.metrology.verdict import (
@@ -374,7 +375,7 @@ def _parts_decided_by(
 
 def _sorted_out(voids: Sequence[Void], recipe: MeasureConfig) -> tuple[tuple[Void, ...], tuple[Void, ...]]:
     """The voids that count, and those that are too small."""
-    counts = [v.n_voxels >= recipe.min_voxels and v.volume_um3 >= recipe.min_um3 for v in voids]
+    counts = [v.n_voxels >= recipe.min_voxels and not above(recipe.min_um3, v.volume_um3) for v in voids]
     return (
         tuple(v for v, counted in zip(voids, counts, strict=True) if counted),
         tuple(v for v, counted in zip(voids, counts, strict=True) if not counted),

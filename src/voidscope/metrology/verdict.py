@@ -11,7 +11,7 @@ from typing import Any
 
 from voidscope.config import Criterion, MeasureConfig
 from voidscope.measure_config import is_fraction
-from voidscope.metrology.rounding import POINTS
+from voidscope.metrology.rounding import POINTS, above
 
 
 class Verdict(StrEnum):
@@ -187,11 +187,11 @@ def _decided(
         return Verdict.REVIEW, f"{name} is undefined: {undefined or 'nothing to relate the voids to'}"
     if rule == "guard band":
         return _guarded(criterion, value, uncertainty)
-    if criterion.at_most is not None and value > criterion.at_most:
+    if criterion.at_most is not None and above(value, criterion.at_most):
         measured, limit = _told_apart(name, value, criterion.at_most)
         doubt = _reach(criterion, value, uncertainty)
         return Verdict.FAIL, f"{name} = {measured} is above the limit {limit}{doubt}"
-    if criterion.at_least is not None and value < criterion.at_least:
+    if criterion.at_least is not None and above(criterion.at_least, value):
         measured, limit = _told_apart(name, value, criterion.at_least)
         doubt = _reach(criterion, value, uncertainty)
         return Verdict.FAIL, f"{name} = {measured} is below the least {limit}{doubt}"
@@ -217,11 +217,11 @@ def _guarded(criterion: Criterion | Outcome, value: float, uncertainty: float | 
         )
     said = f"{name} = {in_words(name, value)} ± {_margin(name, uncertainty)}"
     low, high = value - uncertainty, value + uncertainty
-    if most is not None and low > most:
+    if most is not None and above(low, most):
         return Verdict.FAIL, f"{said} is above the limit {in_words(name, most)}"
-    if least is not None and high < least:
+    if least is not None and above(least, high):
         return Verdict.FAIL, f"{said} is below the least {in_words(name, least)}"
-    if (most is None or high <= most) and (least is None or low >= least):
+    if not ((most is not None and above(high, most)) or (least is not None and above(least, low))):
         return Verdict.PASS, f"{said} is within {_limits(criterion, value)}"
     return (
         Verdict.REVIEW,
@@ -260,6 +260,6 @@ def _margin(name: str, uncertainty: float) -> str:
 
 
 def _told_apart(name: str, value: float, limit: float) -> tuple[str, str]:
-    """Both with as few digits, from four on, as show which is larger."""
-    pairs = [(in_words(name, value, d), in_words(name, limit, d)) for d in range(4, 18)]
+    """Both with as few digits, from four on, as show which is larger; alike where nothing but the rounding of floats is."""
+    pairs = [(in_words(name, value, d), in_words(name, limit, d)) for d in range(4, 15)]
     return next((p for p in pairs if p[0] != p[1]), pairs[0])

@@ -37,6 +37,7 @@ from voidscope.widgets.keys import SHEET, Keys
 from voidscope.widgets.look_keeper import LookKeeper
 from voidscope.widgets.looks import role_of
 from voidscope.widgets.preferences import listen, preferences, put_in_force
+from voidscope.widgets.program_guard import keep_programs
 from voidscope.widgets.runner import Runner
 from voidscope.widgets.saver import UNSAVED, Saver, may_lose
 from voidscope.widgets.welcome import Welcome, named, opened
@@ -88,6 +89,7 @@ class Voidscope(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         without_brush_box(napari_viewer)
+        keep_programs()
         self._allow(True)
         put_in_force(preferences())
         self._sets_aside = _set_aside(napari_viewer)
