@@ -56,7 +56,8 @@ def test_a_file_that_does_not_fit_changes_nothing_and_is_named(project: Project,
     ids = file_ids(project)
     for wrong, why in (
         (ids[1:], "the scan is"), (np.where(ids == SOLDER, 9, ids), "9"), (np.full_like(ids, 255), "labels no voxel"),
-        ((ids == SOLDER).astype(np.uint8), "nothing but 0 and 1.*--map 0=CLASS,1=CLASS"),
+        ((ids == SOLDER).astype(np.uint8), "nothing but 0 and 1, .*--map 0=CLASS,1=CLASS"),
+        (255 * (ids == SOLDER).astype(np.uint8), "nothing but 0 and 255, .*--map 0=CLASS,255=CLASS"),
     ):  # fmt: skip
         with pytest.raises(LabelError, match=f"mine.tif.*{why}"):
             execute(import_label_file(project, "a", saved(tmp_path, wrong)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,7 +39,7 @@ class SettingsForm(QWidget):
     """Some fields of one section of the settings; `valueChanged(Config)` comes with every valid change.
 
     A value that is refused is said below the fields while it is typed; once its field is left, what holds stands there again and
-    `refused(sentence)` says why.
+    `refused(sentence)` says why, until the next valid change, with which it comes with no words.
     """
 
     valueChanged = Signal(object)
@@ -69,6 +70,7 @@ class SettingsForm(QWidget):
         layout.addWidget(self._form.native)
         layout.addWidget(self._problem)
         self._form.changed.connect(self._changed)
+        self._refused = False
 
     def value(self) -> Config:
         """The settings with the last valid values of this form."""
@@ -101,9 +103,12 @@ class SettingsForm(QWidget):
             ]
             self._config = self._config.with_changes(changes)
         except ConfigError as error:
-            self._complain(str(error))
+            self._complain(self._labelled(str(error)))
             return
         self._complain("")
+        if self._refused:
+            self._refused = False
+            self.refused.emit("")
         self.valueChanged.emit(self._config)
 
     def _left(self) -> None:
@@ -111,7 +116,14 @@ class SettingsForm(QWidget):
         problem = self.problem()
         if problem:
             self.setValue(self._config)
+            self._refused = True
             self.refused.emit(f"{problem} The value before stays.")
+
+    def _labelled(self, sentence: str) -> str:
+        """A sentence on the settings with the fields called as they are labelled here."""
+        for name, widget in self._widgets.items():
+            sentence = re.sub(rf"(Setting )?\b{self._section}\.{name}\b", widget.label, sentence)
+        return sentence
 
     def _complain(self, problem: str) -> None:
         self._problem.setText(problem)

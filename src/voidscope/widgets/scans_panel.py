@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
@@ -63,7 +62,6 @@ class ScansPanel(QWidget):
         self.table.setToolTip(
             "Scans of the project; click one to show it. µm: edges of its voxels; split: learnt from, or only judged on."
         )
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.split = QPushButton("Learn / judge")
         self.labels = QPushButton("Labels…")
         self.remove = QPushButton("Remove…")

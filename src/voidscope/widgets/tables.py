@@ -79,7 +79,7 @@ class RowTable(QTableWidget):
 
 
 def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[str] = ()) -> RowTable:
-    """An empty table whose rows are selected whole; the `wide` columns take what they need, the others share the rest. `told` are
+    """An empty table whose rows are selected whole, one at a time; the `wide` columns take what they need, the others share the rest. `told` are
     the columns' tooltips.
     """
     table = RowTable(0, len(header))
@@ -88,6 +88,7 @@ def plain_table(header: Sequence[str], wide: Sequence[int] = (), told: Sequence[
         if item is not None:
             item.setToolTip(words)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setMinimumHeight(LEAST_PX)
     table.setStyleSheet(STYLE)

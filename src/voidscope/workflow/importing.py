@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from voidscope.errors import LabelError, UnknownIds
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Imported, Project
 from voidscope.project.drafting import Made
 from voidscope.project.importing import label_masks, store_imported
-from voidscope.vocabulary import UNLABELLED_IN_FILES, Provenance, SliceKey
+from voidscope.vocabulary import UNLABELLED_IN_FILES, Plane, Provenance, SliceKey
 from voidscope.volume import read_label_file
 
 
@@ -31,10 +34,10 @@ def import_label_file(project: Project, scan: str, path: Path) -> Job[Mapping[Sl
     def steps() -> Steps[Mapping[SliceKey, Made]]:
         yield Progress(0, len(keys), f"reading {path.name}")
         ids, made = read_label_file(path), dict[SliceKey, Made]()
-        if len(classes) > 2 and ids.size and ids.min() >= 0 and ids.max() <= 1:
+        if len(classes) > 2 and (two := _binary(ids, record.plane, names)):
             raise LabelError(
-                f"{path} holds nothing but 0 and 1, as a mask of one class does; which class 1 is, it does not say. Save it in the ids of the "
-                f"classes, or name them in a terminal: voidscope label {project.path} --from {path} --scan {scan} --map 0=CLASS,1=CLASS."
+                f"{path} holds nothing but 0 and {two}, as a mask of one class does; which class {two} is, it does not say. Save it in the ids of "
+                f"the classes, or name them in a terminal: voidscope label {project.path} --from {path} --scan {scan} --map 0=CLASS,{two}=CLASS."
             )
         try:
             for key, mask in label_masks(record, classes, ids, keys, meant):
@@ -54,3 +57,16 @@ def import_label_file(project: Project, scan: str, path: Path) -> Job[Mapping[Sl
         return store_imported(project, {k: m.mask for k, m in made.items()}, False, "", made)
 
     return Job("Importing labels", steps, commit)
+
+
+def _binary(ids: npt.NDArray[np.generic], plane: Plane, names: Mapping[int, str]) -> int:
+    """The other id, 1 or 255 where that is of no class, of a mask (z, y, x) that holds no third beside it and 0; 0 where it is no such mask.
+
+    Slices that hold nothing but 0 or nothing but 255 are labels of some slices, not such a mask.
+    """
+    if ids.size and ids.min() >= 0 and ids.max() <= 1:
+        return 1
+    two, across = UNLABELLED_IN_FILES, tuple(a for a in range(ids.ndim) if a != plane.axis)
+    there = ids == two
+    mixed = bool((there.any(axis=across) & ~there.all(axis=across)).any())
+    return two if mixed and two not in names and bool((there | (ids == 0)).all()) else 0

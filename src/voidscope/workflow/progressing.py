@@ -12,7 +12,7 @@ from voidscope.labelling import labelling_seconds
 from voidscope.project import Cycle, Project
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.workflow.replaying import Replay, last_replay
-from voidscope.workflow.restoring import void_iou
+from voidscope.workflow.restoring import first_with, void_iou
 from voidscope.workflow.snapshot import learnable
 from voidscope.workflow.stopping import Readiness, readiness
 from voidscope.workflow.succeeding import CROSS_VALIDATED, comparison_of
@@ -32,8 +32,8 @@ class CycleFigures:
     kind : ``full``, ``warm`` or ``restored``; only full trainings make the curve
     void, miou : held-out void IoU and mIoU; None where it was not evaluated
     judged_by : the held-out truth, in words; empty where there is no figure
-    comparable : whether it was judged by the same truth, and trained by the same recipe, as the newest full one with figures; where no
-        full one has any, as the newest fine-tuned one
+    comparable : whether it was judged by the same truth, and trained by the same recipe, as the full one with figures that is in force, or
+        else as the newest such one; where no full one has any, as the newest fine-tuned one
     apart : why it is not comparable, in words; empty where it is, or was not judged
     new : slices it learnt from that no earlier cycle had
     pixels : labelled pixels per class of the slices it learnt from, as these are labelled now
@@ -111,7 +111,9 @@ def progress(project: Project) -> ProjectProgress:
     """How the project came on; reads records only, so that it takes no time."""
     seconds = _seconds(project)
     full, warm = ([c for c in project.cycles if kind_of(c) == kind] for kind in (FULL, WARM))
-    basis = next((c for c in (*reversed(full), *reversed(warm)) if c.evaluation is not None), None)
+    again = None if project.cycle is None else first_with(project, project.cycle)  # what was gone back to
+    asked = (*(c for c in full if c.number == again), *reversed(full), *reversed(warm))
+    basis = next((c for c in asked if c.evaluation is not None), None)
     rows: list[CycleFigures] = []
     seen = set[SliceKey]()
     for cycle in project.cycles:
