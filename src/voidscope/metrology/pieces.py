@@ -85,17 +85,24 @@ class Pieces:
         return crop
 
     def _told_apart(self, k: int, crop: Part) -> Part:
-        """The piece in its own box that has as many voxels as piece k, about the same centre."""
+        """The piece that has as many voxels as piece k in just its box, about the same centre; of several, as of the two strands of a helix,
+        each is one of these pieces.
+        """
         import cc3d
 
         labels = cc3d.connected_components(
             np.ascontiguousarray(crop).view(np.uint8), connectivity=self.connectivity
         )
         seen = cc3d.statistics(labels, no_slice_conversion=True)
-        centre = self.found.centroid[k] - self.found.first[k]
-        off = np.abs(seen["centroids"][1:] - centre).sum(axis=1)
-        off[seen["voxel_counts"][1:] != self.found.n_voxels[k]] = np.inf
-        return np.asarray(labels == int(off.argmin()) + 1)
+        found, whole = self.found, [end for n in crop.shape for end in (0, n - 1)]
+        off = np.abs(seen["centroids"] - (found.centroid[k] - found.first[k])).sum(axis=1).round(6)
+        off[(seen["voxel_counts"] != found.n_voxels[k]) | (seen["bounding_boxes"] != whole).any(axis=1)] = (
+            np.inf
+        )
+        off[0] = np.inf
+        columns = (found.n_voxels[:, None], found.first, found.last, found.centroid.round(6))
+        twins = np.logical_and.reduce([(c[:k] == c[k]).all(axis=1) for c in columns])
+        return np.asarray(labels == int(np.argsort(off, kind="stable")[np.count_nonzero(twins)]))
 
     def _others(self, k: int) -> list[int]:
         """Other pieces whose boxes meet that of piece k."""
