@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.acquisition.pools import flat_survey, pool, survey_of, with_counts
+from pools import flat_survey, pool, survey_of, with_counts
 
 from voidscope.acquisition import Suggestion, Survey, reasons_told, strategy_for
 from voidscope.acquisition.driving import TERMS

@@ -632,7 +632,7 @@ def test_all_that_is_to_be_said_of_added_scans_is_said_at_once(
     dock.view.scans.add_files([tmp_path / "first.npy"])
     qtbot.waitUntil(lambda: "first" in project.scans and not dock.runner.busy, timeout=60000)
     qtbot.waitUntil(lambda: "no spacing" in dock.jobs.message.text(), timeout=10000)
-    assert "first was in the project before: the labels are back." in dock.jobs.message.text()
+    assert "first was in the project before: its labels are back." in dock.jobs.message.text()
 
 
 def test_a_project_that_was_closed_says_nothing_any_more(

@@ -126,7 +126,7 @@ class ScansPanel(QWidget):
         unknown = [r.name for r in new if r.spacing_um is None]
         told = [
             *(f"{r.name}: {' '.join(said)}" for r in new if (said := doubts(self._project, r.name))),
-            f"{named(back)} {'was' if len(back) == 1 else 'were'} in the project before: the labels are back."
+            f"{named(back)} {'was in the project before: its' if len(back) == 1 else 'were in the project before: their'} labels are back."
             if back
             else "",
             added_again(records, known),
