@@ -60,6 +60,23 @@ def test_a_length_of_whole_voxels_passes_at_a_limit_that_is_just_it(spacing: str
             assert (passes.verdict, fails.verdict) == (Verdict.PASS, Verdict.FAIL)
 
 
+@pytest.mark.parametrize("tenths", range(1, 60))
+def test_an_uncertainty_that_ends_at_the_limit_does_not_reach_over_it(tenths: int) -> None:
+    value, u = float(Fraction(tenths, 10)) * 3, 0.3
+    for bound, limit in (
+        ("at_most", Fraction(3 * tenths + 3, 10)),
+        ("at_least", Fraction(3 * tenths - 3, 10)),
+    ):
+        at = judge(
+            Criterion(measure="blt_um", **{bound: float(limit)}), value, "simple acceptance", uncertainty=u
+        )
+        over = judge(
+            Criterion(measure="blt_um", **{bound: float(limit)}), value, "simple acceptance", uncertainty=0.31
+        )
+        assert (at.verdict, over.verdict) == (Verdict.PASS, Verdict.PASS)
+        assert "reaches over" not in at.reason and "reaches over" in over.reason
+
+
 @pytest.mark.parametrize("spacing", ["0.1", "0.3", "0.35", "0.65", "0.7"])
 @pytest.mark.parametrize("n", [8, 10, 27, 64, 100, 120])
 def test_a_void_of_just_the_least_volume_counts(spacing: str, n: int) -> None:

@@ -203,7 +203,9 @@ def _decided(
 def _reach(criterion: Criterion | Outcome, value: float, uncertainty: float | None) -> str:
     """That a value decided by simple acceptance might as well lie beyond a limit, for all that is known of it."""
     limits = [v for v in (criterion.at_most, criterion.at_least) if v is not None]
-    if uncertainty is None or all(abs(value - limit) >= uncertainty for limit in limits):
+    if uncertainty is None or not any(
+        above(value + uncertainty, v) and above(v, value - uncertainty) for v in limits
+    ):
         return ""
     return f", but its uncertainty of ± {_margin(criterion.measure, uncertainty)} reaches over it"
 
