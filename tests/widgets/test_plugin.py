@@ -117,7 +117,8 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     assert far.endswith("its distance outweighs the rest: try strategy rareness-normalised.")
     for order in (("uncertainty", "rareness", "distance"), ("distance", "rareness", "uncertainty")):
         decided = Suggestion(keys[0], 1, 0.9, 0.9, 0.02, 2.0, (1, 1), "rareness", reasons=order)
-        parts = explain(decided, survey, classes, None, {keys[1]: "learnt from"}).split(" · ")
+        known = {keys[1]: "learnt from"}
+        parts = explain(decided, survey, classes, None, known, [decided]).split(" · ")
         opens = {
             "uncertainty": "most unsure",
             "rareness": "contains",
@@ -125,6 +126,8 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
         }
         assert parts[0].startswith(opens[order[0]])
         assert len(parts) == 3 and parts[1].startswith("contains predicted void")
+        farther = [replace(decided, d=d) for d in (0.03, 0.04)]
+        assert "unlike" not in explain(decided, survey, classes, None, known, [decided, *farther])
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (
         "Chosen by strided, without a model. Label some slices with void in them if you can. "

@@ -140,14 +140,22 @@ def test_another_recipe_starts_another_curve(steady: Project) -> None:
     assert {c.apart for c in found.cycles} == {"trained by another recipe than cycle 5", ""}
 
 
-def test_whoever_goes_back_from_another_recipe_has_the_curve_of_the_one_in_force(steady: Project) -> None:
+@pytest.mark.parametrize("back_to", [4, 5])
+def test_whoever_goes_back_from_another_recipe_has_the_curve_of_the_one_in_force(
+    steady: Project, back_to: int
+) -> None:
+    """Be it a full training, or one fine-tuned from it."""
+    label(steady, ("b", 1))
+    add_cycle(steady, warm_from=4)
+    judge(steady, 0.5)
     steady.set_config(steady.config.with_changes(["train.epochs=7"]))
     add_cycle(steady)
     judge(steady, 0.008)
-    restore(steady, 4)
+    assert [c.number for c in progress(steady).curve] == [6]
+    restore(steady, back_to)
     found = progress(steady)
     assert [c.number for c in found.curve] == [1, 2, 3, 4] and found.forecast is not None
-    assert found.cycles[4].apart == "trained by another recipe than cycle 4"
+    assert found.cycles[5].apart == "trained by another recipe than cycle 4"
 
 
 def test_where_no_full_training_was_judged_the_newest_fine_tuned_one_is_the_measure(project: Project) -> None:

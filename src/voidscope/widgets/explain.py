@@ -95,7 +95,7 @@ def _nearest(
     queue: Sequence[Suggestion],
     decided: bool,
 ) -> str:
-    """The slice that the distance is to: of those before, the one whose embedding is nearest; and whether even that is far, for this queue or as it `decided`."""
+    """The slice that the distance is to: of those before, the one whose embedding is nearest; and whether even that is far: much for this queue, or no less than usual in it where it `decided`."""
     known = [key for key in before if key != suggestion.key and survey.holds(key)]
     if not known:
         return ""
@@ -103,7 +103,7 @@ def _nearest(
     away = ((survey.embedding[survey.rows(known)] - survey.embedding[row]) ** 2).sum(axis=1)
     nearest = known[int(away.argmin())]
     usual = np.median([s.d for s in queue if s.d is not None] or [math.inf])
-    if suggestion.d and (decided or suggestion.d > FAR * usual):
+    if suggestion.d and (suggestion.d > FAR * usual or (decided and suggestion.d >= usual)):
         return f"unlike all that is labelled: even {nearest} ({before[nearest]}) is far from it"
     return f"most like {nearest} ({before[nearest]})"
 

@@ -204,8 +204,10 @@ class LabelPanel(QWidget):
         ranked_by = self._project.config.suggest
         if not self._runner.at_once(lambda: self._project.set_config(config)):
             self.form.setValue(self._project.config)
-        elif config.suggest != ranked_by and self.queue.suggests:
-            self._again.start(SETTLE_MS)
+        elif config.suggest != ranked_by:
+            self._runner.told.emit("")  # what was wrong with the settings before
+            if self.queue.suggests:
+                self._again.start(SETTLE_MS)
 
     def _rank_again(self) -> None:
         """Rank by the settings of now where the stored survey suffices, whatever job runs; only Suggest is waited for."""

@@ -111,8 +111,14 @@ def progress(project: Project) -> ProjectProgress:
     """How the project came on; reads records only, so that it takes no time."""
     seconds = _seconds(project)
     full, warm = ([c for c in project.cycles if kind_of(c) == kind] for kind in (FULL, WARM))
-    again = None if project.cycle is None else first_with(project, project.cycle)  # what was gone back to
-    asked = (*(c for c in full if c.number == again), *reversed(full), *reversed(warm))
+    now = (
+        None if project.cycle is None else first_with(project, project.cycle)
+    )  # of what is in force, be it gone back to
+    asked = (
+        *(c for c in reversed(full) if now is not None and c.number <= now),
+        *reversed(full),
+        *reversed(warm),
+    )
     basis = next((c for c in asked if c.evaluation is not None), None)
     rows: list[CycleFigures] = []
     seen = set[SliceKey]()
