@@ -19,7 +19,7 @@ from voidscope.vocabulary import Mask
 CONNECTIVITY = 26
 """Unless said otherwise, voxels that share a face, an edge or a corner belong to one component."""
 SLAB_VOXELS = 2**22
-"""Voxels looked at at once: some 20 MiB of working memory, unless nearly every voxel differs from the next."""
+"""Voxels looked at at once: 2 to 6 MiB of working memory where bodies are solid, 30 where one voxel in 32 or more begins a run."""
 BUSY = 32
 """In a slab with more runs than one for so many voxels, voxels are joined instead of runs."""
 CHUNK_VOXELS = 2**17
@@ -188,11 +188,9 @@ def mean_index(counts: Sequence[Ints]) -> npt.NDArray[np.float64]:
     return np.array([(n * np.arange(len(n))).sum() / n.sum() for n in counts])
 
 
-def labelled(labels: npt.NDArray[Any], n: int, start: int = 0) -> Components:
-    """Parts 1..n of an array (z, y, x) that numbers them, connected or not, its first plane being plane `start`; those without a voxel
-    have count 0.
-    """
-    parts = (Runs.of(labels[z, y], (start + z.start, y.start), labels.shape[1]) for z, y in strips(labels))
+def labelled(labels: npt.NDArray[Any], n: int) -> Components:
+    """Parts 1..n of an array (z, y, x) that numbers them, connected or not; those without a voxel have count 0."""
+    parts = (Runs.of(labels[z, y], (z.start, y.start), labels.shape[1]) for z, y in strips(labels))
     runs = Runs.joined(parts, labels.shape)
     return _summed(runs, runs.value - 1, n)
 
