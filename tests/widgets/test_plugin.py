@@ -131,7 +131,7 @@ def test_a_suggestion_is_explained_by_its_rarest_class() -> None:
     unasked = Suggestion(keys[0], 1, None, None, None, None, None, "strided", ("min_slice_gap",))
     assert explain(unasked, None, classes) == (
         "Chosen by strided, without a model. Label some slices with void in them if you can. "
-        "Chosen after giving up suggest.min_slice_gap, which left too few slices."
+        "Chosen after giving up the limit Gap, which left too few slices."
     )
 
 

@@ -20,7 +20,7 @@ from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Mark, Project, State, drafting
 from voidscope.vocabulary import Plane, Provenance, SliceKey
 from voidscope.widgets.colours import FlickerMap
-from voidscope.widgets.queue_words import ALL_DONE, EMPTY, EMPTY_NOW, FILTERED, NO_SCAN
+from voidscope.widgets.queue_words import ALL_DONE, EMPTY, EMPTY_NOW, FILTERED, GO_ON, NO_SCAN
 from voidscope.widgets.term_bars import bars_of
 from voidscope.widgets.thumbnails import Thumbnails
 from voidscope.workflow import brief, describe
@@ -109,6 +109,20 @@ def test_a_finding_that_is_accepted_on_a_worker_is_left_only_once_that_is_done(
     box.pick(1)
     qtbot.waitUntil(lambda: len(box.list.rows()) == 1 and not turns.under_way, timeout=60_000)
     assert box.finding == found[2], "a person went there meanwhile"
+
+
+def test_the_card_sends_nobody_to_a_next_row_where_none_is_left(dock: Any, project: Project) -> None:
+    project.queue.put(PICKS)
+    dock.view.layers.jump(SliceKey("a", 0))
+    box = dock.view.label.queue
+    box.refresh()
+    assert box.card.text() == GO_ON
+    for pick in PICKS[1:]:
+        project.queue.mark(pick.key, Mark.SKIPPED)
+    dock.view.layers.jump(PICKS[0].key)
+    press(dock, "S")
+    dock.view.layers.jump(SliceKey("a", 0))
+    assert box.list.rows() and box.card.text() == "No other row of the list is left to do."
 
 
 def test_a_flag_is_kept_where_its_slice_is_skipped_and_never_says_that_it_goes(

@@ -147,7 +147,7 @@ class TestStrategies:
     def test_weights_that_are_all_zero_are_refused_before_a_sweep(
         self, modelled: Project, sweeps: list[Any]
     ) -> None:
-        with pytest.raises(ConfigError, match="give one a weight above 0"):
+        with pytest.raises(ConfigError, match="weigh 0, 0, 0; give one a weight above 0"):
             ask(modelled, *(f"suggest.{t}=0" for t in ("rareness", "uncertainty", "distance")))
         assert sweeps == []
 
@@ -165,9 +165,7 @@ class TestLimits:
         assert {p.key.index for p in kept} == {5}  # slices 0 and 3 are labelled: only 5 has a free neighbour
         assert [p.relaxed for p in picks] == [()] * 2 + [("min_slice_gap",)] * 4
         assert gave_way(picks[0]) == ""
-        assert (
-            gave_way(picks[-1]) == "Chosen after giving up suggest.min_slice_gap, which left too few slices."
-        )
+        assert gave_way(picks[-1]) == "Chosen after giving up the limit Gap, which left too few slices."
         assert Project.open(modelled.path).suggestions == picks
 
     def test_a_limit_that_held_is_not_spoken_of(self, modelled: Project) -> None:

@@ -209,7 +209,8 @@ def _sum(config: SuggestConfig) -> Rule:
     )
     if not any(weights):
         raise ConfigError(
-            f"suggest.rareness, uncertainty and distance weigh {weights}; give one a weight above 0 or use the random strategy."
+            f"Rareness, uncertainty and distance weigh {', '.join(f'{w:g}' for w in weights)}; "
+            "give one a weight above 0, or use the random strategy."
         )
     return Sum(config.aggregation, *weights, RARENESS.get(config.strategy, "raw"))
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from voidscope.acquisition.pool import Draw
 from voidscope.acquisition.survey import SurveyError
+from voidscope.config import SuggestConfig
 from voidscope.vocabulary import SliceKey
 
 
@@ -68,8 +69,14 @@ class Suggestion:
 
 def gave_way(suggestion: Suggestion) -> str:
     """Which limits were given up before this suggestion, in a sentence; empty where none was."""
-    names = " and ".join(f"suggest.{name}" for name in suggestion.relaxed)
-    return f"Chosen after giving up {names}, which left too few slices." if names else ""
+    known = SuggestConfig.model_fields
+    titles = [str(known[name].title) if name in known else name for name in suggestion.relaxed]
+    many = "s" if len(titles) > 1 else ""
+    return (
+        f"Chosen after giving up the limit{many} {' and '.join(titles)}, which left too few slices."
+        if titles
+        else ""
+    )
 
 
 def _pixel(stored: Iterable[Any] | None) -> tuple[int, int] | None:

@@ -181,17 +181,22 @@ class QueueBox(QWidget):
         return self._card(None) if self.kind == "queue" else self._finding_card()
 
     def _go(self, step: int, at: int) -> bool:
-        n = len(self.list.rows())
-        order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
-        if step > 0 and self.kind == "queue" and self.states.currentText() in (ALL_STATES, State.TODO):
-            states = [self._project.queue.state(key) for key, _ in self._shown]
-            flagged = [k for k in order if states[k] is State.FLAGGED]
-            order = [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
-                k for k in flagged if self._shown[k][0] not in self._project.labels
-            ]
+        order = self._order(step, at)
         if order or (at >= 0 and step > 0):
             self.pick(order[0] if order else at)
         return bool(order)
+
+    def _order(self, step: int, at: int) -> list[int]:
+        """Rows to go to from row `at`, nearest first: forwards those that are still to do, going round, backwards all before it."""
+        n = len(self.list.rows())
+        order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
+        if step < 0 or self.kind != "queue" or self.states.currentText() not in (ALL_STATES, State.TODO):
+            return order
+        states = [self._project.queue.state(key) for key, _ in self._shown]
+        flagged = [k for k in order if states[k] is State.FLAGGED]
+        return [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
+            k for k in flagged if self._shown[k][0] not in self._project.labels
+        ]
 
     @property
     def suggests(self) -> bool:
@@ -312,7 +317,8 @@ class QueueBox(QWidget):
     def _card(self, here: Suggestion | None) -> str:
         if here is not None:
             return self._queued.card(here, self._project, self._layers.prediction(here.key))
-        return self._queued.without(self._project, bool(self.list.rows()), self._runner.busy)
+        left = bool(self._order(+1, self._at()))
+        return self._queued.without(self._project, bool(self.list.rows()), left, self._runner.busy)
 
     def _finding_card(self) -> str:
         found = self.finding

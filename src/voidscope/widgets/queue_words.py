@@ -84,14 +84,14 @@ class Queued:
         before |= {s.key: "earlier in the queue" for s in self.picks if s.rank < here.rank}
         return f"{here.key}: {explain(here, project.survey, project.classes, mask, before, self.picks)}"
 
-    def without(self, project: Project, listed: bool, busy: bool) -> str:
-        """What there is to do where none is in view: whether any is `listed`, and whether a job is in the way."""
-        if not self.picks:
+    def without(self, project: Project, listed: bool, left: bool, busy: bool) -> str:
+        """What there is to do where none is in view: whether any is `listed`, any `left` to go to, and whether a job is in the way."""
+        if not self.picks and not listed:
             empty = EMPTY_NOW if busy else EMPTY
-            return (GO_ON if listed else empty) if project.keys(Split.TRAIN) else NO_SCANS
+            return empty if project.keys(Split.TRAIN) else NO_SCANS
         if not listed:
             return FILTERED
-        return ALL_DONE if self._is_done(project) else GO_ON
+        return GO_ON if left and not self._is_done(project) else self.after_all(+1, project)
 
     def after_all(self, step: int, project: Project) -> str:
         """Why there is no row to go on to (+1) or back to (-1), in a list that has some."""
