@@ -185,6 +185,15 @@ def test_the_surest_pixel_of_each_class_is_of_that_class() -> None:
         assert found.mask[y, x] == k
 
 
+def test_a_class_that_is_likeliest_where_it_loses_is_surest_where_it_wins() -> None:
+    p = torch.full((1, 3, 2, 2), 1.0)  # class 3 wins nothing
+    p[0, :, 0, 0] = torch.tensor([0.55, 0.45, 1e-6])
+    p[0, :, 1, 1] = torch.tensor([0.30, 0.36, 0.34])
+    (found,) = summarise(p.log(), torch.zeros(1, 2, 2, 2), (2, 2))
+    assert found.mask.tolist() == [[1, 1], [1, 2]]
+    assert found.class_pixel.tolist() == [[0, 0], [1, 1], [-1, -1]]
+
+
 def test_shapes_and_types_are_as_promised() -> None:
     (found, _) = summarise(_random(1), _random(2, (2, 16, 9, 7)).bfloat16(), (9, 7))
     assert (found.mask.shape, found.mask.dtype) == ((9, 7), np.uint8)

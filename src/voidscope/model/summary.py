@@ -75,31 +75,53 @@ def summarise(
     top_percent : what share of the pixels `entropy_local` averages first, in percent
     """
     height, width = shape
-    log_p = logits[:, :, :height, :width].float().log_softmax(1)
-    plane = _entropy(log_p)
+    # One plane per class after the other: on a CPU, channels that lie side by side take up to twice as long.
+    planes = logits[:, :, :height, :width].to(torch.float32, memory_format=torch.contiguous_format)
+    log_p = planes.log_softmax(1)
+    p = log_p.exp()
+    # Eq. 5; rounding is kept within what an entropy can be.
+    plane = (p * log_p).sum(1).neg_().clamp_(0.0, math.log(p.shape[1]))
     entropy = plane.flatten(1)
-    surest, best = log_p.max(1)
-    counts, class_pixel = _per_class(surest.flatten(1), best.flatten(1), log_p.shape[1], width)
+    best = _best(log_p)
+    wins = torch.stack([best == c for c in range(log_p.shape[1])], 1).view(torch.uint8)
     columns = (
-        (best + 1).to(torch.uint8),
+        best + 1,
         plane,
-        counts,
+        wins.sum((2, 3)),
         entropy.amax(1),
         entropy.mean(1),
         features[:, :, :height, :width].mean((2, 3), dtype=torch.float32),
-        class_pixel,
+        _surest(log_p, wins),
         _position(entropy.argmax(1), width),
         torch.stack((_top(entropy, top_percent), _best_patch(plane)), 1),
-        (log_p.exp() * plane[:, None]).mean((2, 3)),
-        torch.stack([_best_patch((best == c).to(torch.uint8)) for c in range(log_p.shape[1])], 1),
-    )  # fmt: skip
+        (p.flatten(2) @ entropy[:, :, None])[:, :, 0] / entropy.shape[1],
+        _best_patch(wins),
+    )
     rows = zip(*(c.cpu().numpy() for c in columns), strict=True)
     return tuple(SlicePrediction(m, e, n, float(x), float(y), *rest) for m, e, n, x, y, *rest in rows)
 
 
-def _entropy(log_p: torch.Tensor) -> torch.Tensor:
-    """-sum p log p (Eq. 5) in nats, (B, h, w); rounding is kept within what an entropy can be."""
-    return (log_p.exp() * log_p).sum(1).neg().clamp_(0.0, math.log(log_p.shape[1]))
+def _best(log_p: torch.Tensor) -> torch.Tensor:
+    """The likeliest class of each pixel of (B, C, h, w), the lowest of equal ones, (B, h, w) uint8; by planes, a fraction of argmax's time."""
+    surest, best = log_p[:, 0], torch.zeros_like(log_p[:, 0], dtype=torch.uint8)
+    for c in range(1, log_p.shape[1]):
+        best = torch.maximum(best, (log_p[:, c] > surest).view(torch.uint8) * c)
+        surest = torch.maximum(surest, log_p[:, c])
+    return best
+
+
+def _surest(log_p: torch.Tensor, wins: torch.Tensor) -> torch.Tensor:
+    """(B, C, 2) int32 position of the surest of the pixels that each class wins (B, C, h, w), -1 where it wins none.
+
+    That is where the class is likeliest of all its pixels, unless it does not win there.
+    """
+    won, likely = wins.flatten(2), log_p.flatten(2)
+    at, none = likely.argmax(2), won.amax(2) == 0
+    elsewhere = won.gather(2, at[:, :, None])[:, :, 0] == 0
+    for b, c in (elsewhere & ~none).nonzero().tolist():
+        at[b, c] = likely[b, c].masked_fill(won[b, c] == 0, -math.inf).argmax()
+    found = _position(at.flatten(), log_p.shape[-1]).view(*at.shape, 2)
+    return found.masked_fill_(none[:, :, None], -1)
 
 
 def _top(entropy: torch.Tensor, percent: float) -> torch.Tensor:
@@ -108,29 +130,28 @@ def _top(entropy: torch.Tensor, percent: float) -> torch.Tensor:
 
 
 def _best_patch(planes: torch.Tensor) -> torch.Tensor:
-    """The greatest mean of (B, h, w) over any patch, (B,); sums are of the planes' own type, which holds 64 of them."""
+    """The greatest mean of (..., h, w) over any patch, (...); sums are of the planes' own type, which holds 64 of them."""
     n_pixels = 1
-    for axis in (1, 2):
+    for axis in (-2, -1):
         size = min(PATCH, planes.shape[axis])
-        places = planes.shape[axis] - size + 1
-        # Whole planes are added, shifted: many times faster on a CPU than pooling.
-        planes = sum((planes.narrow(axis, k, places) for k in range(1, size)), planes.narrow(axis, 0, places))
+        planes = _sums(planes, axis, size)
         n_pixels *= size
-    return planes.flatten(1).amax(1).float() / n_pixels
+    return planes.flatten(-2).amax(-1).float() / n_pixels
 
 
-def _per_class(
-    surest: torch.Tensor, best: torch.Tensor, n_classes: int, width: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pixels per predicted class (B, C), and the position (B, C, 2) of the surest pixel of each, from (B, h*w)."""
-    counts = torch.zeros((len(best), n_classes), dtype=torch.int64, device=best.device)
-    where = torch.full((len(best), n_classes, 2), -1, dtype=torch.int32, device=best.device)
-    for c in range(n_classes):
-        mine = best == c
-        counts[:, c] = mine.sum(1)
-        found = _position(surest.masked_fill(~mine, -math.inf).argmax(1), width)
-        where[:, c] = torch.where(counts[:, c, None] > 0, found, where[:, c])
-    return counts, where
+def _sums(planes: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    """Sums of `size` neighbours along an axis: of two, four, ... by adding whole planes, shifted, to themselves."""
+    places, done, span = planes.shape[axis] - size + 1, 0, 1
+    parts: list[torch.Tensor] = []
+    while True:
+        if size & span:
+            parts.append(planes.narrow(axis, done, places))
+            done += span
+        if done == size:
+            return sum(parts[1:], parts[0])
+        left = planes.shape[axis] - span
+        planes = planes.narrow(axis, 0, left) + planes.narrow(axis, span, left)
+        span *= 2
 
 
 def _position(flat: torch.Tensor, width: int) -> torch.Tensor:
