@@ -87,6 +87,14 @@ def test_what_is_cut_from_the_papers_protocol_is_said() -> None:
     said = plan_for("cpu").reduced
     assert said.startswith("at most 4 training and 2 test scans; 8, 16, 24 labelled slices in place of 50")
     assert all(word in said for word in PLANS["cpu"].settings)
+    assert "product: train.steps=150" in said
+
+
+def test_a_plan_shortens_the_products_trainings_and_never_the_papers() -> None:
+    plan = plan_for("cpu", changed=("train.epochs=3",))
+    product, paper = (Config().with_changes(plan.words(Method(preset=p))).train for p in ("product", "paper"))
+    assert (product.steps, paper.steps) == (150, 0)
+    assert product.epochs == paper.epochs == 3, "what a person sets counts last"
 
 
 def test_more_than_the_papers_protocol_is_no_cut() -> None:

@@ -117,7 +117,7 @@ PUBLISHED: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]] = {
 class Plan:
     """How much is run: labelled slices at each point, seeds, settings, and how many scans of the dataset.
 
-    `settings` are the plan's own cuts, `changed` what a person set on top, `without` the strategies left out unless asked
+    `settings` are the plan's own cuts, `product` those of rows of the product preset on top, `changed` what a person set on top, `without` the strategies left out unless asked
     for by name. `train_scans` and `test_scans` of None mean every one.
     """
 
@@ -128,6 +128,7 @@ class Plan:
     test_scans: int | None = None
     changed: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    product: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.budgets or list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < 1:
@@ -150,7 +151,12 @@ class Plan:
         if self.budgets[: len(full.budgets)] != full.budgets:
             said.append(f"{_listed(self.budgets)} labelled slices in place of {_listed(full.budgets)}")
         said += [f"without {name}" for name in self.without]
-        return "; ".join([*said, *self.settings])
+        return "; ".join([*said, *self.settings, *(f"product: {word}" for word in self.product)])
+
+    def words(self, method: Method) -> list[str]:
+        """The settings of a method's cells, their seed apart; what a person set counts last."""
+        product = self.product if method.preset == "product" else ()
+        return [*method.changes(), *self.settings, *product, *self.changed]
 
     @property
     def departures(self) -> str:
@@ -169,6 +175,7 @@ PLANS: Mapping[str, Plan] = {
         train_scans=4,
         test_scans=2,
         without=("vaal",),  # its own networks would take longer than everything else together
+        product=("train.steps=150",),
     ),
 }  # fmt: skip
 """``paper`` is the published protocol; ``cpu`` ends on two cores while one waits, and is no substitute for it."""

@@ -55,7 +55,7 @@ def _common(dataset: Dataset, plan: Plan, pool: int) -> dict[str, Any]:
         "content hash": _content(dataset),
         "classes": ", ".join(dataset.classes.names),
         "budgets": list(plan.budgets),
-        "plan": list(plan.settings),
+        "plan": [*plan.settings, *(f"product: {word}" for word in plan.product)],
         "settings": plan.departures,
     }  # fmt: skip
 

@@ -37,11 +37,7 @@ class Bench:
 
     def config(self, cell: Cell) -> Config:
         """The settings of a cell; a person's count last, the seed is the cell's."""
-        return Config().with_changes([*self.words(cell), f"seed={cell.seed}"])
-
-    def words(self, cell: Cell) -> list[str]:
-        """How a cell's settings differ from the paper's, its seed apart."""
-        return [*cell.method.changes(), *self.plan.settings, *self.plan.changed]
+        return Config().with_changes([*self.plan.words(cell.method), f"seed={cell.seed}"])
 
     @property
     def pretrained(self) -> Path:
@@ -171,7 +167,7 @@ def _point(
         "pool": len(project.keys(Split.TRAIN)), "reduced": bench.plan.reduced, "changed": bench.plan.departures,
         **scores, "seconds": dict(seconds),
         "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
-        "settings": bench.words(cell), "dataset": bench.dataset.folder.name,
+        "settings": bench.plan.words(cell.method), "dataset": bench.dataset.folder.name,
         "device": trained.get("device", "cpu"), "threads": trained.get("threads", 1), **made_with(),
     }  # fmt: skip
 
