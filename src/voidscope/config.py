@@ -290,7 +290,7 @@ class Config(_Section):
 
     @classmethod
     def product(cls) -> Self:
-        """The settings a new project has: those that experiments show to be best (docs/product-recipe.md)."""
+        """The settings a new project has: those that small experiments on simulated scans chose (docs/product-recipe.md)."""
         return cls().with_changes(["preset=product"])
 
     @property

@@ -141,7 +141,7 @@ class PresetBox(QWidget):
         self.box = QComboBox()
         self.box.addItems([*PRESETS, OWN])
         self.box.setToolTip(
-            "product: what experiments show to be best. paper: Cai et al. 2022 as published. "
+            "product: what experiments on simulated scans chose. paper: Cai et al. 2022 as published. "
             f"{OWN}: some setting below differs from both."
         )
         layout = QFormLayout(self)

@@ -22,7 +22,7 @@ from voidscope.vocabulary import SliceKey
 from voidscope.widgets.finding_acts import FindingActs
 from voidscope.widgets.forms import share
 from voidscope.widgets.layers import ScanLayers
-from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of, rows_of
+from voidscope.widgets.queue_rows import ALL_STATES, Entry, entries, place_of, rows_of, to_do
 from voidscope.widgets.queue_words import (
     TIPS,
     TITLES,
@@ -92,11 +92,7 @@ class QueueBox(QWidget):
         self.settled = QPushButton("Settled")
         self.settled.setCheckable(True)
         self.bars, self.card, self.grounds = TermBars(), QLabel(), QLabel()
-        self.skip, self.flag, self.never = (
-            QPushButton("S  Skip"),
-            QPushButton("G  Flag"),
-            QPushButton("Never"),
-        )
+        self.skip, self.flag, self.never = (QPushButton(t) for t in ("S  Skip", "G  Flag", "Never"))
         self._shown: tuple[Entry, ...] = ()
         self._queued, self._review = Queued(), Review()
         self._lay_out()
@@ -132,9 +128,8 @@ class QueueBox(QWidget):
         queue = self.kind == "queue"
         if queue and (at := self._at()) != self.list.row():
             self.list.select(at)
-        listed = (
-            self._queued.picks if self.list.rows() else ()
-        )  # where the filters hide all, that is what there is to say
+        # Where the filters hide all, that is what there is to say.
+        listed = self._queued.picks if self.list.rows() else ()
         here = next((s for s in listed if s.key == self._layers.key), None)
         self.bars.setValue(bars_of(here, self._queued.grounds) if queue and here else ())
         self.card.setText(self._card(here) if queue else self._finding_card())
@@ -188,15 +183,11 @@ class QueueBox(QWidget):
 
     def _order(self, step: int, at: int) -> list[int]:
         """Rows to go to from row `at`, nearest first: forwards those that are still to do, going round, backwards all before it."""
-        n = len(self.list.rows())
-        order = [*range(at + 1, n), *range(at)] if step > 0 else [*range(at if at >= 0 else n)][::-1]
-        if step < 0 or self.kind != "queue" or self.states.currentText() not in (ALL_STATES, State.TODO):
-            return order
-        states = [self._project.queue.state(key) for key, _ in self._shown]
-        flagged = [k for k in order if states[k] is State.FLAGGED]
-        return [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
-            k for k in flagged if self._shown[k][0] not in self._project.labels
-        ]
+        n, some = len(self.list.rows()), self.states.currentText() not in (ALL_STATES, State.TODO)
+        if step < 0:
+            return [*range(at if at >= 0 else n)][::-1]
+        order = [*range(at + 1, n), *range(at)]
+        return order if some or self.kind != "queue" else to_do(self._project, self._shown, order)
 
     @property
     def suggests(self) -> bool:
@@ -317,8 +308,8 @@ class QueueBox(QWidget):
     def _card(self, here: Suggestion | None) -> str:
         if here is not None:
             return self._queued.card(here, self._project, self._layers.prediction(here.key))
-        left = bool(self._order(+1, self._at()))
-        return self._queued.without(self._project, bool(self.list.rows()), left, self._runner.busy)
+        rows, left = self.list.rows(), self._order(+1, self._at())
+        return self._queued.without(self._project, bool(rows), bool(left), self._runner.busy)
 
     def _finding_card(self) -> str:
         found = self.finding

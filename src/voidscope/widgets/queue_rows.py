@@ -46,3 +46,12 @@ def rows_of(project: Project, listed: Sequence[Entry], grounds: Grounds) -> list
 def place_of(key: SliceKey, listed: Sequence[SliceKey]) -> int:
     """Where in slices in order one that is not among them would come after: the index of the one before, -1 for none."""
     return bisect_left(listed, key) - 1
+
+
+def to_do(project: Project, listed: Sequence[Entry], order: Sequence[int]) -> list[int]:
+    """Of rows in the order given those that are still to do; where none is, the flagged ones that have no label."""
+    states = [project.queue.state(key) for key, _ in listed]
+    flagged = [k for k in order if states[k] is State.FLAGGED]
+    return [k for k in order if states[k] in (State.TODO, State.PROPOSED)] or [
+        k for k in flagged if listed[k][0] not in project.labels
+    ]
