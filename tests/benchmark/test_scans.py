@@ -31,6 +31,23 @@ def test_a_plan_takes_labelled_scans_only_and_needs_both_splits(dataset: Dataset
         part_of(Dataset.open(dataset.folder), PLAN)
 
 
+def test_a_cut_keeps_a_scan_of_every_class(tmp_path: Path) -> None:
+    folder, names = tmp_path / "dies", [f"die{k}" for k in range(10)]
+    folder.mkdir()
+    classes = [{"id": k, "name": n} for k, n in enumerate(("background", "pillar", "pad"))]
+    (folder / "dataset.json").write_text(json.dumps({"classes": classes, "test": names[8:]}))
+    for k, name in enumerate(names):
+        ids = np.zeros((6, 4, 5), np.uint8)
+        ids[2] = 1
+        ids[3] = 2 * (k % 2)  # every second die has pads: none of 0, 2, 4, 6
+        (folder / f"{name}.tif").write_bytes(tiff_bytes(ids.astype(np.uint16), None))
+        (folder / f"{name}_labels.tif").write_bytes(tiff_bytes(ids, None))
+    plan = Plan((2,), 1, train_scans=4, test_scans=2)
+    found = part_of(Dataset.open(folder), plan)
+    assert [s.name for s in found.scans] == ["die0", "die1", "die2", "die4", "die8", "die9"]
+    assert check_scans(found, plan) > 2
+
+
 def test_the_slices_to_choose_from_are_counted_and_must_suffice(dataset: Dataset) -> None:
     assert check_scans(dataset, Plan((12,), seeds=1)) == 12
     with pytest.raises(

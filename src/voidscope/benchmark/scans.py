@@ -13,7 +13,7 @@ from voidscope.volume import Dataset, DatasetScan
 
 
 def part_of(dataset: Dataset, plan: Plan) -> Dataset:
-    """The scans of a dataset that a plan uses: those with truth, evenly over the names.
+    """The scans of a dataset that a plan uses: those with truth, evenly over the names, and such that all show what the test scans show.
 
     Raises
     ------
@@ -29,8 +29,29 @@ def part_of(dataset: Dataset, plan: Plan) -> Dataset:
                 "dataset.json and put NAME_labels.tif beside each scan."
             )
         count = len(scans) if most is None else min(most, len(scans))
-        chosen += [scans[k * len(scans) // count] for k in range(count)]
+        even = [scans[k * len(scans) // count] for k in range(count)]
+        chosen += even if count == len(scans) else _showing_all(dataset, scans, even)
     return replace(dataset, scans=tuple(sorted(chosen, key=lambda s: s.name)))
+
+
+def _showing_all(dataset: Dataset, scans: list[DatasetScan], even: list[DatasetScan]) -> list[DatasetScan]:
+    """As many of the scans as `even` has, of which some give way to others until every class that any shows is there, if it can be."""
+    shown = {s.name: {int(k) for k in np.unique(dataset.truth(s.name))} for s in scans}
+    chosen, wanted = list(even), set().union(*shown.values())
+    while missing := wanted - _of(chosen, shown):
+        new = max((s for s in scans if s not in chosen), key=lambda s: len(missing & shown[s.name]))
+        spared = [
+            s for s in chosen if not shown[s.name] - _of([c for c in (*chosen, new) if c is not s], shown)
+        ]
+        if not spared:
+            break
+        chosen[chosen.index(spared[-1])] = new
+    return chosen
+
+
+def _of(scans: list[DatasetScan], shown: dict[str, set[int]]) -> set[int]:
+    """The classes that any of some scans shows."""
+    return set[int]().union(*(shown[s.name] for s in scans))
 
 
 def check_scans(dataset: Dataset, plan: Plan) -> int:
