@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +59,37 @@ def test_who_stops_listening_ends_the_workers() -> None:
         next(ended)
         raise KeyboardInterrupt
     assert not multiprocessing.active_children()
+
+
+MASTER = """
+import os, sys, time
+from voidscope.benchmark.fleet import finished
+from voidscope.benchmark.protocol import Cell, Method
+
+def work(cell):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(finished(work, [Cell(Method(), seed) for seed in (0, 1)], 2))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_workers_end_with_a_master_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "master.py").write_text(MASTER)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "master.py"], stdout=subprocess.PIPE, text=True
+    ) as master:
+        assert master.stdout is not None
+        workers = [int(master.stdout.readline()) for _ in range(2)]
+        master.kill()
+        try:
+            master.communicate(timeout=60)  # their end of the pipe is closed when the last of them ends
+        except subprocess.TimeoutExpired:
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            raise
 
 
 def test_one_worker_is_this_process_and_no_cell_is_no_work() -> None:

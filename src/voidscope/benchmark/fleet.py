@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -94,9 +95,17 @@ def _hired(work: Work, cell: Cell, gpu_share: float) -> _Worker:
 def _serve(line: Connection, work: Work) -> None:
     """What a worker does until its line is closed; an interrupt is for its master, who ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_master, daemon=True).start()
     with suppress(EOFError, OSError), closing(line):
         while True:
             line.send(work(line.recv()))
+
+
+def _end_with_master() -> None:
+    """A master that was killed cannot end its workers; the next run would meet them in their cells."""
+    if master := parent_process():
+        master.join()
+    os._exit(1)
 
 
 def _ready(busy: Sequence[_Worker]) -> list[_Worker]:
