@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from voidscope.benchmark.protocol import PUBLISHED, REFERENCES
-from voidscope.benchmark.rows import LOWER_IS_BETTER, SCORES, BySeed, Point, Row, curves_of, levels_of
+from voidscope.benchmark.rows import LOWER_IS_BETTER, SCORES, BySeed, Point, Row, curves_of, levels_of, shared
 from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
 
 COMPARED = ("miou", "void_iou")
@@ -34,35 +34,46 @@ def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
     )
 
 
+def unfinished(rows: Sequence[Row], seeds: int) -> str:
+    """Which rows have fewer than so many finished seeds, and how far the others got; empty where none has."""
+    told = [f"{row.name} {_progress(row, seeds)}" for row in rows if len(row.finished) < seeds]
+    return f"**Unfinished**: {'; '.join(told)}" if told else ""
+
+
 def differences(experiment: str, rows: Sequence[Row]) -> str:
-    """Each row against the experiment's reference, in pairs of seeds: over the whole curve and at the last budget."""
+    """Each row against the experiment's reference, in pairs of seeds: over the curve and at the last labelled slices both have."""
     curves = {row.name: row for row in curves_of(rows)}
     reference = curves.pop(REFERENCES[experiment], None)
     if reference is None or not curves:
         return ""
-    columns: list[tuple[str, Callable[[Row], BySeed]]] = []
+    heads, columns = [""], []
     for score in COMPARED:
-        columns += [(f"{SCORES[score]}, area", _area(score)), (f"{SCORES[score]}, last", _last(score))]
-    told = [_against(reference, curves.values(), value) for _, value in columns]
-    lines = [[name, *(column[k] for column in told)] for k, name in enumerate(curves)]
+        heads += [f"{SCORES[score]}, area", f"{SCORES[score]}, last"]
+        columns += [
+            _told([_against(reference, row, score, at) for row in curves.values()]) for at in (_area, _last)
+        ]
+    lines = [
+        [f"{name}{_where(row, reference)}", *(column[k] for column in columns)]
+        for k, (name, row) in enumerate(curves.items())
+    ]
     title = (
         f"**Difference to {reference.name}** in pairs of seeds: mean [95 % interval], seeds won, p of a paired t-test "
         f"(after Holm for the {len(curves)} rows)"
     )
-    return f"{title}\n\n" + markdown(["", *(name for name, _ in columns)], lines)
+    return f"{title}\n\n" + markdown(heads, lines)
 
 
 def wins(rows: Sequence[Row], score: str) -> str:
     """In how many seeds each row's area under the curve beats each other row's."""
-    areas = {row.name: row.area(score) for row in curves_of(rows)}
-    if len(areas) < 2:
+    curves = curves_of(rows)
+    if len(curves) < 2:
         return ""
     lines = [
-        [f"{k}. {name}", *("" if other is mine else _won(mine, other, score) for other in areas.values())]
-        for k, (name, mine) in enumerate(areas.items(), start=1)
+        [f"{k}. {mine.name}", *("" if other is mine else _won(mine, other, score) for other in curves)]
+        for k, mine in enumerate(curves, start=1)
     ]
     title = f"**Wins**: seeds in which the row beats the column, by area under {SCORES[score]}"
-    return f"{title}\n\n" + markdown(["", *(f"{k}." for k in range(1, len(areas) + 1))], lines)
+    return f"{title}\n\n" + markdown(["", *(f"{k}." for k in range(1, len(curves) + 1))], lines)
 
 
 def shares(rows: Sequence[Row]) -> str:
@@ -122,18 +133,41 @@ def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
     return _csv(["experiment", "row", "score", "labelled", "n", "mean", "std", "low95", "high95"], lines)
 
 
-def _area(score: str) -> Callable[[Row], BySeed]:
-    return lambda row: row.area(score)
+def _progress(row: Row, seeds: int) -> str:
+    """How many of so many seeds are finished, and how far the others of a curve got."""
+    done = f"{len(row.finished)} of {seeds} seeds"
+    others = [max(mine) for seed, mine in row.reached.items() if seed not in row.finished]
+    return (
+        f"{done},{' the others' * bool(row.finished)} up to {max(others)} labelled slices" if others else done
+    )
 
 
-def _last(score: str) -> Callable[[Row], BySeed]:
-    return lambda row: row.last(score)
+def _area(row: Row, score: str, budgets: Sequence[int]) -> BySeed:
+    return row.area(score, budgets)
 
 
-def _against(reference: Row, others: Iterable[Row], value: Callable[[Row], BySeed]) -> list[str]:
-    """How each row differs from the reference in a value, with p adjusted over the rows."""
-    found = [compare(value(row), value(reference)) for row in others]
+def _last(row: Row, score: str, budgets: Sequence[int]) -> BySeed:
+    return row.area(score, budgets[-1:])
+
+
+def _against(
+    reference: Row, row: Row, score: str, value: Callable[[Row, str, Sequence[int]], BySeed]
+) -> Comparison:
+    """How a row differs from the reference in a value, over the labelled slices that both have."""
+    both = shared(row, reference)
+    return compare(value(row, score, both), value(reference, score, both))
+
+
+def _told(found: Sequence[Comparison]) -> list[str]:
+    """Differences with p adjusted over the rows."""
     return [_difference(c, p) for c, p in zip(found, holm([c.p for c in found]), strict=True)]
+
+
+def _where(a: Row, b: Row) -> str:
+    """The labelled slices over which two rows are compared, where those are not all that is due."""
+    both = shared(a, b)
+    missing = {*a.due, *b.due}.difference(both)
+    return f" (at {', '.join(map(str, both))})" if both and missing else ""
 
 
 def _difference(found: Comparison, adjusted: float) -> str:
@@ -145,9 +179,10 @@ def _difference(found: Comparison, adjusted: float) -> str:
     return f"{d.mean:+.3f}{interval}, {found.wins}/{d.n}{p}"
 
 
-def _won(mine: BySeed, other: BySeed, score: str) -> str:
-    found = compare(other, mine) if score in LOWER_IS_BETTER else compare(mine, other)
-    return f"{found.wins}/{found.difference.n}" if found.difference.n else "-"
+def _won(mine: Row, other: Row, score: str) -> str:
+    higher, lower = (other, mine) if score in LOWER_IS_BETTER else (mine, other)
+    found = _against(lower, higher, score, _area)
+    return f"{found.wins}/{found.difference.n}{_where(mine, other)}" if found.difference.n else "-"
 
 
 def _comparable(row: Row, level: Row) -> bool:
