@@ -131,12 +131,36 @@ def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None
         "**Difference to random**",
         "**Wins**",
         "**Share of full supervision**",
+        "**IoU of each class**",
+        "**Area under the curve (AUBC)**",
+        "**Seconds of a cell**",
     ):
         assert part in page
     assert (tmp_path / "fig3b.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "points.csv").read_text(encoding="utf-8").splitlines()) == len(POINTS) + 1
     assert len((tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()) == len(POINTS)
     assert (tmp_path / "summary.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {"seconds": 90.0},
+            "segmenting on cpu (1 threads); pretraining 0.03 hours",
+        ),
+        ({"losses": [1.0, 0.5]}, "segmenting on cpu (1 threads); pretraining apart"),
+        ({"seconds": None}, "segmenting on cpu (1 threads); pretraining apart"),
+        (None, "segmenting on cpu (1 threads); pretraining apart"),
+    ],
+)
+def test_the_time_of_the_pretraining_is_told_where_it_is_known(
+    record: Any, said: str, tmp_path: Path
+) -> None:
+    _keep(tmp_path, POINTS)
+    if record:
+        write_json(tmp_path / "pretraining" / "pretrained" / "pretrained.json", record)
+    assert f"{said}\n" in write_report(tmp_path).read_text(encoding="utf-8")
 
 
 def test_experiments_that_share_one_row_with_those_run_are_not_shown(tmp_path: Path) -> None:

@@ -119,6 +119,9 @@ def test_unfinished_rows_are_told_with_what_they_have() -> None:
         "**Unfinished**: coreset 1 of 2 seeds, the others up to 10 labelled slices; vaal 0 of 2 seeds, up to 10 labelled slices; "
         "full supervision 1 of 2 seeds"
     )
+    assert tables.unfinished(rows_of("fig3b", points[:1], (10, 20)), 1) == (
+        "**Unfinished**: random 0 of 1 seed, up to 10 labelled slices"
+    )
     assert tables.unfinished(rows_of("fig3b", points[:4], (10, 20)), 2) == ""
 
 
@@ -154,6 +157,44 @@ def test_the_share_of_full_supervision_is_taken_seed_by_seed_and_within_one_reci
     cells = _cells(tables.shares(rows_of("fig3b", [*POINTS, *product])))
     assert cells["random"][1:] == ["5.0 %", "72.5 %", "2"]  # 0.6 / 0.8 and 0.7 / 1.0
     assert "product" not in cells
+
+
+def test_iou_of_each_class_is_told_at_the_rows_last_labelled_slices() -> None:
+    points = [
+        *(point(FIG3B["random"], s, 10, iou={"solder": 0.1, "void": 0.1}) for s in range(2)),
+        *(point(FIG3B["random"], s, 20, iou={"solder": 0.5 + s / 10, "void": None}) for s in range(2)),
+        point(FIG3B["full supervision"], 0, 400, iou={"solder": 0.9, "void": 0.8}),
+    ]
+    table = tables.by_class(rows_of("fig3b", points))
+    assert "| row | labelled slices | solder | void |" in table
+    cells = _cells(table)
+    assert cells["random"] == ["20", "0.550 (0.071) n=2", "undefined"]
+    assert cells["full supervision"] == ["400", "0.900 n=1", "0.800 n=1"]
+
+
+def test_areas_are_told_with_their_interval_and_only_of_finished_seeds() -> None:
+    cells = _cells(tables.areas(rows_of("fig3b", [*POINTS, *curve(FIG3B["vaal"], 0, 0.4)], (10, 20))))
+    assert cells["random"][0] == "0.550 [-0.085, 1.185] n=2"  # 0.05 * 12.706 each side
+    assert cells["vaal"] == ["unfinished"] * 3
+    assert "full supervision" not in cells
+    assert "(AUBC)" in tables.areas(ROWS)
+    assert tables.areas(levels_of(ROWS)) == ""
+
+
+def test_seconds_of_a_cell_are_those_of_all_its_points() -> None:
+    took = (
+        {"suggest": 1.0, "train": 10.0, "segment": 100.0},
+        {"suggest": 2.0, "train": 20.0, "segment": 200.0},
+    )
+    points = [
+        *(point(FIG3B["random"], 0, 10 * k, seconds=s) for k, s in enumerate(took, start=1)),
+        *(point(FIG3B["random"], 1, 10 * k, seconds=took[0]) for k in (1, 2)),
+        point(FIG3B["random"], 2, 10, seconds=took[1]),  # not finished
+        point(FIG3B["vaal"], 0, 10, seconds=took[0]),
+    ]
+    cells = _cells(tables.seconds(rows_of("fig3b", points, (10, 20))))
+    assert cells["random"] == ["2.5 (0.7) n=2", "25.0 (7.1) n=2", "250.0 (70.7) n=2"]
+    assert cells["vaal"] == ["unfinished"] * 3
 
 
 def test_both_csv_files_hold_every_number() -> None:

@@ -10,11 +10,10 @@ from voidscope.benchmark import tables
 from voidscope.benchmark.points import FOLDER, all_points
 from voidscope.benchmark.protocol import EXPERIMENTS, PLANS
 from voidscope.benchmark.record import facts_of, read_record
-from voidscope.benchmark.rows import SCORES, Point, Row, planned, rows_of
-from voidscope.errors import NotReady
-from voidscope.project.atomic import write_bytes
+from voidscope.benchmark.rows import DRAWN, SCORES, Point, Row, planned, rows_of
+from voidscope.errors import NotReady, ProjectError
+from voidscope.project.atomic import read_json, write_bytes
 
-CURVES = ("miou", "void_iou", "void_ratio_error")
 NAMED = 3
 """So many unfinished rows are named in the headline."""
 NOTES = """## How to read this
@@ -126,14 +125,15 @@ def _draw(out: Path, name: str, rows: Sequence[Row], headline: str) -> str:
     from voidscope.benchmark.figures import draw_curves
 
     path = out / f"{name}.png"
-    write_bytes(path, draw_curves(rows, {s: SCORES[s] for s in CURVES}, f"{name}: {headline}"))
+    write_bytes(path, draw_curves(rows, {s: SCORES[s] for s in DRAWN}, f"{name}: {headline}"))
     return path.name
 
 
 def _tables(experiment: str, rows: Sequence[Row]) -> list[str]:
     means = [tables.by_budget(experiment, rows, score) for score in SCORES]
     return [
-        *means, tables.shares(rows), tables.differences(experiment, rows), *(tables.wins(rows, s) for s in ("miou", "void_iou")),
+        *means, tables.by_class(rows), tables.areas(rows), tables.shares(rows), tables.differences(experiment, rows),
+        *(tables.wins(rows, s) for s in ("miou", "void_iou")), tables.seconds(rows),
     ]  # fmt: skip
 
 
@@ -144,7 +144,16 @@ def _facts(out: Path, points: Sequence[Point]) -> str:
     lines = [
         *facts_of(read_record(out)),
         f"- {len(points)} points, the last {max(p['created'] for p in points)}",
-        f"- {hours:.2f} hours of suggesting, training and segmenting on {devices}; pretraining apart",
+        f"- {hours:.2f} hours of suggesting, training and segmenting on {devices}; pretraining {_pretraining(out)}",
         f"- {versions}; Python {points[-1]['python']}, {points[-1]['platform']}",
     ]
     return "## What was run\n\n" + "\n".join(lines)
+
+
+def _pretraining(out: Path) -> str:
+    """What the pretraining of all cells took, where it is known: not where it went on from an earlier one."""
+    try:
+        found = read_json(out / "pretraining" / "pretrained" / "pretrained.json").get("seconds")
+    except ProjectError:
+        found = None
+    return f"{found / 3600:.2f} hours" if isinstance(found, float) else "apart"

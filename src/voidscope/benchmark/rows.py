@@ -21,6 +21,10 @@ SCORES = {
     "verdict_agreement": "verdict agreement",
 }
 """Key in a point -> how it is called in the report."""
+DRAWN = ("miou", "void_iou", "void_ratio_error")
+"""Scores whose curves are drawn and whose areas are told."""
+PARTS = ("suggest", "train", "segment")
+"""Parts of a cell whose seconds a point holds."""
 LOWER_IS_BETTER = frozenset({"void_ratio_error"})
 
 
@@ -39,8 +43,7 @@ class Row:
         """Labelled slices -> seed -> score; None becomes NaN."""
         found: dict[int, BySeed] = {}
         for p in self.points:
-            value = p[score]
-            found.setdefault(p["n_labelled"], {})[p["seed"]] = math.nan if value is None else float(value)
+            found.setdefault(p["n_labelled"], {})[p["seed"]] = _number(p[score])
         return dict(sorted(found.items()))
 
     def area(self, score: str, budgets: Sequence[int] | None = None) -> BySeed:
@@ -54,6 +57,19 @@ class Row:
     def last(self, score: str) -> BySeed:
         """Seed -> score at the row's largest number of labelled slices."""
         return list(self.by_budget(score).values())[-1]
+
+    def class_iou(self, name: str) -> BySeed:
+        """Seed -> IoU of a class at the row's largest number of labelled slices; NaN where it is not defined."""
+        last = (p for p in self.points if p["n_labelled"] == self.budgets[-1])
+        return {p["seed"]: _number(p["iou"].get(name)) for p in last}
+
+    def seconds(self, part: str) -> BySeed:
+        """Finished seed -> seconds that a part of its cell took, over all points."""
+        took = dict.fromkeys(self.finished, 0.0)
+        for p in self.points:
+            if p["seed"] in took:
+                took[p["seed"]] += p["seconds"].get(part, 0.0)
+        return took
 
     @property
     def budgets(self) -> tuple[int, ...]:
@@ -82,6 +98,10 @@ class Row:
     def is_whole_pool(self) -> bool:
         """Whether it is full supervision: a level to reach, no curve."""
         return all(p["n_labelled"] == p["pool"] for p in self.points)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def shared(a: Row, b: Row) -> tuple[int, ...]:

@@ -8,11 +8,24 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from voidscope.benchmark.protocol import PUBLISHED, REFERENCES
-from voidscope.benchmark.rows import LOWER_IS_BETTER, SCORES, BySeed, Point, Row, curves_of, levels_of, shared
+from voidscope.benchmark.rows import (
+    DRAWN,
+    LOWER_IS_BETTER,
+    PARTS,
+    SCORES,
+    BySeed,
+    Point,
+    Row,
+    curves_of,
+    levels_of,
+    shared,
+)
 from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
 
 COMPARED = ("miou", "void_iou")
 """Scores of which differences are told."""
+UNFINISHED = "unfinished"
+"""What stands where only finished seeds count and there is none."""
 
 
 def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
@@ -38,6 +51,37 @@ def unfinished(rows: Sequence[Row], seeds: int) -> str:
     """Which rows have fewer than so many finished seeds, and how far the others got; empty where none has."""
     told = [f"{row.name} {_progress(row, seeds)}" for row in rows if len(row.finished) < seeds]
     return f"**Unfinished**: {'; '.join(told)}" if told else ""
+
+
+def by_class(rows: Sequence[Row]) -> str:
+    """Mean (standard deviation) and number of seeds of each class's IoU at the row's last labelled slices."""
+    classes = dict.fromkeys(name for row in rows for p in row.points for name in p["iou"])
+    lines = [
+        [row.name, str(row.budgets[-1]), *(_mean(row.class_iou(name)) for name in classes)] for row in rows
+    ]
+    return "**IoU of each class** at the last labelled slices\n\n" + markdown(
+        ["row", "labelled slices", *classes], lines
+    )
+
+
+def areas(rows: Sequence[Row]) -> str:
+    """Mean area under the curve of finished seeds with its interval; empty where there is no curve."""
+    curves = curves_of(rows)
+    if not curves:
+        return ""
+    lines = [[row.name, *(_interval(row.area(score)) for score in DRAWN)] for row in curves]
+    return "**Area under the curve (AUBC)**, mean [95 % interval], n finished seeds\n\n" + markdown(
+        ["", *(SCORES[score] for score in DRAWN)], lines
+    )
+
+
+def seconds(rows: Sequence[Row]) -> str:
+    """What a cell took, mean (standard deviation) of the finished ones."""
+    lines = [[row.name, *(_took(row.seconds(part)) for part in PARTS)] for row in rows]
+    return (
+        "**Seconds of a cell**, all its points, mean (standard deviation), n finished cells\n\n"
+        + markdown(["", *PARTS], lines)
+    )
 
 
 def differences(experiment: str, rows: Sequence[Row]) -> str:
@@ -107,12 +151,11 @@ def points_csv(points: Sequence[Point]) -> str:
     """One line per point with every number that is one."""
     classes = sorted({name for p in points for name in p["iou"]})
     plain = ("cell", "method", "seed", "n_labelled", "pool", "void_slices", *SCORES)
-    timed = ("suggest", "train", "segment")
-    heads = [*plain, *(f"iou_{c}" for c in classes), *(f"seconds_{k}" for k in timed), "reduced", "changed"]
+    heads = [*plain, *(f"iou_{c}" for c in classes), *(f"seconds_{k}" for k in PARTS), "reduced", "changed"]
     lines = (
         [
             *(p[k] for k in plain), *(p["iou"].get(c) for c in classes),
-            *(round(p["seconds"].get(k, 0.0), 2) for k in timed), p["reduced"], p["changed"],
+            *(round(p["seconds"].get(k, 0.0), 2) for k in PARTS), p["reduced"], p["changed"],
         ]
         for p in points
     )  # fmt: skip
@@ -135,11 +178,11 @@ def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
 
 def _progress(row: Row, seeds: int) -> str:
     """How many of so many seeds are finished, and how far the others of a curve got."""
-    done = f"{len(row.finished)} of {seeds} seeds"
+    done = f"{len(row.finished)} of {seeds} seed{'s' * (seeds > 1)}"
     others = [max(mine) for seed, mine in row.reached.items() if seed not in row.finished]
-    return (
-        f"{done},{' the others' * bool(row.finished)} up to {max(others)} labelled slices" if others else done
-    )
+    if not others:
+        return done
+    return f"{done},{' the others' * bool(row.finished)} up to {max(others)} labelled slices"
 
 
 def _area(row: Row, score: str, budgets: Sequence[int]) -> BySeed:
@@ -191,14 +234,28 @@ def _comparable(row: Row, level: Row) -> bool:
     return bool(mine == its)
 
 
-def _mean(values: BySeed | None) -> str:
+def _mean(values: BySeed | None, digits: int = 3) -> str:
     if values is None:
         return ""
     s = summarise(list(values.values()))
     if s.n == 0:
         return "undefined"
-    spread = "" if math.isnan(s.std) else f" ({s.std:.3f})"
-    return f"{s.mean:.3f}{spread} n={s.n}"
+    spread = "" if math.isnan(s.std) else f" ({s.std:.{digits}f})"
+    return f"{s.mean:.{digits}f}{spread} n={s.n}"
+
+
+def _took(seconds: BySeed) -> str:
+    return _mean(seconds, digits=1) if seconds else UNFINISHED
+
+
+def _interval(areas: BySeed) -> str:
+    if not areas:
+        return UNFINISHED
+    s = summarise(list(areas.values()))
+    if s.n == 0:
+        return "undefined"
+    interval = "" if math.isnan(s.low) else f" [{s.low:.3f}, {s.high:.3f}]"
+    return f"{s.mean:.3f}{interval} n={s.n}"
 
 
 def _published(budgets: Mapping[int, tuple[float, float]]) -> str:
