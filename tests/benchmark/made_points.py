@@ -20,6 +20,6 @@ def point(method: Method, seed: int, n_labelled: int, pool: int = 400, **given: 
     }  # fmt: skip
 
 
-def curve(method: Method, seed: int, *mious: float) -> list[dict[str, Any]]:
-    """Points at 10, 20, 30 ... labelled slices with these mIoU and void IoU."""
-    return [point(method, seed, 10 * k, miou=m, void_iou=m) for k, m in enumerate(mious, start=1)]
+def curve(method: Method, seed: int, *mious: float, step: int = 10) -> list[dict[str, Any]]:
+    """Points at `step`, twice `step` ... labelled slices with these mIoU and void IoU."""
+    return [point(method, seed, step * k, miou=m, void_iou=m) for k, m in enumerate(mious, start=1)]

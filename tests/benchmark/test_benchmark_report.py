@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 from made_points import curve, point
 
-from voidscope.benchmark import EXPERIMENTS, Cell, figures, write_report
+from voidscope.benchmark import EXPERIMENTS, Cell, Method, figures, write_report
 from voidscope.benchmark.points import points_path
 from voidscope.benchmark.report import headline_of
 from voidscope.benchmark.rows import rows_of
 from voidscope.errors import NotReady
+from voidscope.project.atomic import write_json
 
 FIG3B = EXPERIMENTS["fig3b"]
 POINTS = [
-    *(p for seed in range(5) for name in ("random", "rareness") for p in curve(FIG3B[name], seed, 0.4 + seed / 50, 0.6)),
+    *(p for seed in range(5) for name in ("random", "rareness") for p in curve(FIG3B[name], seed, 0.4 + seed / 50, 0.6, 0.6, 0.6, step=50)),
     *(point(FIG3B["full supervision"], seed, 400, miou=0.8) for seed in range(5)),
 ]  # fmt: skip
+"""Every labelled slice and seed of the paper's protocol, of three rows."""
+RANDOM, RARENESS = (FIG3B[name].name for name in ("random", "rareness"))
 
 
 def _keep(out: Path, points: list[dict[str, Any]]) -> None:
@@ -31,8 +34,65 @@ def _keep(out: Path, points: list[dict[str, Any]]) -> None:
             file.write(json.dumps(p) + "\n")
 
 
-def test_a_full_run_is_called_by_its_data_and_seeds_alone() -> None:
+def test_rows_with_every_budget_and_seed_are_called_by_their_data_and_seeds_alone() -> None:
     assert headline_of(POINTS) == "scans, 5 seeds"
+    assert headline_of(POINTS, (50, 100, 150, 200)) == "scans, 5 seeds"
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (lambda p: p["n_labelled"] in (50, 400), "random 0; rareness 0"),  # only the first batch
+        (lambda p: p["seed"] < 4 or (p["method"], p["n_labelled"]) == (RANDOM, 50), "random 4; rareness 4; full supervision 4"),
+        (lambda p: p["seed"] < 1 or p["method"] == RANDOM, "rareness 1; full supervision 1"),
+        (lambda p: p["method"] != RARENESS or p["n_labelled"] < 200, "rareness 0"),
+        (lambda p: p["method"] != RARENESS or p["seed"] != 2 or p["n_labelled"] != 100, "rareness 4"),  # one missing point
+    ],
+)  # fmt: skip
+def test_a_run_short_of_labelled_slices_or_seeds_is_unfinished(kept: Any, said: str) -> None:
+    headline = headline_of([p for p in POINTS if kept(p)])
+    assert headline == f"UNFINISHED run (finished of 5 seeds: {said}), scans, 5 seeds begun"
+
+
+def test_no_more_than_three_unfinished_rows_are_named_the_least_finished_first() -> None:
+    names = ("random", "entropy", "coreset", "badge", "rareness")
+    points = [
+        p
+        for k, name in enumerate(names)
+        for s in range(5)
+        for p in curve(FIG3B[name], s, *(0.5,) * (3 + (s < k)), step=50)
+    ]
+    assert headline_of(points).startswith(
+        "UNFINISHED run (finished of 5 seeds: random 0; entropy 1; coreset 2; 2 more rows), "
+    )
+
+
+def test_a_method_that_is_a_row_of_several_experiments_is_named_once() -> None:
+    points = [p for m in ("entropy", "rareness") for p in curve(FIG3B[m], 0, 0.5)]
+    assert headline_of([p | {"reduced": "a"} for p in points], (10, 20)) == (
+        "REDUCED run (a; 1 seed in place of 5), UNFINISHED run (finished of 1 seed: entropy 0; rareness 0), scans, 1 seed begun"
+    )
+
+
+def test_budgets_of_the_record_count_for_the_page(tmp_path: Path) -> None:
+    points = [p | {"reduced": "a cut"} for p in POINTS]
+    _keep(tmp_path, points)
+    write_json(tmp_path / "run.json", {"common": {"budgets": [50, 100, 150, 200, 250]}, "commands": []})
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert page.startswith(
+        "# Benchmark: REDUCED run (a cut), UNFINISHED run (finished of 5 seeds: random 0; rareness 0), scans"
+    )
+    assert "**Unfinished**: random 0 of 5 seeds, up to 200 labelled slices; rareness" in page
+
+
+def test_cuts_are_told_once_and_none_of_a_strategy_that_was_run_after_all() -> None:
+    cut = "8 labelled slices; without vaal; train.epochs=25"
+    asked = [point(FIG3B["vaal"], s, 8, reduced="8 labelled slices; train.epochs=25") for s in range(5)]
+    others = [point(FIG3B["random"], s, 8, reduced=cut) for s in range(5)]
+    assert headline_of(others) == f"REDUCED run ({cut}), scans, 5 seeds"
+    assert (
+        headline_of([*others, *asked]) == "REDUCED run (8 labelled slices; train.epochs=25), scans, 5 seeds"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,13 +123,17 @@ def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert page.startswith("# Benchmark: REDUCED run (a cut), scans, 5 seeds")
     assert "none of the differences in its Tables 1a and 1b is significant" in page
-    assert "25.00 hours" in page
+    assert "45.00 hours" in page
+    assert "Unfinished" not in page
     for part in (
         "**mIoU**",
         "**void IoU**",
         "**Difference to random**",
         "**Wins**",
         "**Share of full supervision**",
+        "**IoU of each class**",
+        "**Area under the curve (AUBC)**",
+        "**Seconds of a cell**",
     ):
         assert part in page
     assert (tmp_path / "fig3b.png").read_bytes().startswith(b"\x89PNG")
@@ -78,11 +142,32 @@ def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None
     assert (tmp_path / "summary.csv").is_file()
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {"seconds": 90.0},
+            "segmenting on cpu (1 threads); pretraining 0.03 hours",
+        ),
+        ({"losses": [1.0, 0.5]}, "segmenting on cpu (1 threads); pretraining apart"),
+        ({"seconds": None}, "segmenting on cpu (1 threads); pretraining apart"),
+        (None, "segmenting on cpu (1 threads); pretraining apart"),
+    ],
+)
+def test_the_time_of_the_pretraining_is_told_where_it_is_known(
+    record: Any, said: str, tmp_path: Path
+) -> None:
+    _keep(tmp_path, POINTS)
+    if record:
+        write_json(tmp_path / "pretraining" / "pretrained" / "pretrained.json", record)
+    assert f"{said}\n" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
 def test_experiments_that_share_one_row_with_those_run_are_not_shown(tmp_path: Path) -> None:
     _keep(tmp_path, POINTS)
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "## fig3b" in page
-    assert "## fig3a" not in page  # its contrastive row is fig3b's rareness
+    assert "## table1b" not in page  # its max is fig3b's rareness
 
 
 def test_a_single_row_is_shown_all_the_same(tmp_path: Path) -> None:
@@ -98,7 +183,7 @@ def test_every_picture_is_titled_with_the_headline(tmp_path: Path, monkeypatch: 
         return b""
 
     monkeypatch.setattr(figures, "draw_curves", spy)
-    other = curve(EXPERIMENTS["fig3a"]["none"], 0, 0.3, 0.4)
+    other = curve(Method(initialisation="none"), 0, 0.3, 0.4)
     _keep(tmp_path, [p | {"reduced": "a cut"} for p in (*POINTS, *other)])
     write_report(tmp_path)
     assert len(titles) == 2
@@ -128,11 +213,11 @@ def test_curves_show_means_and_intervals_and_full_supervision_is_a_level(
     assert picture.startswith(b"\x89PNG")
     assert set(drawn) == {"random", "rareness"}
     mean, half, x = drawn["random"]
-    assert mean == pytest.approx([0.44, 0.6])
-    assert half[0] == pytest.approx([2.776445 * 0.0316228 / 5**0.5, 0], abs=1e-5)
+    assert mean == pytest.approx([0.44, 0.6, 0.6, 0.6])
+    assert half[0] == pytest.approx([2.776445 * 0.0316228 / 5**0.5, 0, 0, 0], abs=1e-5)
     assert half[1] == pytest.approx(half[0])
     assert x != drawn["rareness"][2]  # side by side
-    assert x == pytest.approx([10, 20], abs=3)
+    assert x == pytest.approx([50, 100, 150, 200], abs=3)
 
 
 def test_rows_are_told_apart_without_colour() -> None:

@@ -9,7 +9,7 @@ import pytest
 from made_points import curve, point
 
 from voidscope.benchmark import EXPERIMENTS, tables
-from voidscope.benchmark.rows import curves_of, levels_of, rows_of
+from voidscope.benchmark.rows import Row, curves_of, levels_of, rows_of
 
 FIG3B = EXPERIMENTS["fig3b"]
 POINTS = [
@@ -70,6 +70,68 @@ def test_differences_are_of_pairs_with_their_interval_wins_and_p() -> None:
     assert ", 1/2, p 0.5 (0.5)" in last  # differences +0.10 and 0
 
 
+def _stopped() -> tuple[Row, ...]:
+    """Random at 10, 20, 30 labelled slices; core-set with the same scores stopped after 20, in its third seed after 10."""
+    mious = (0.4, 0.6, 0.9)
+    points = [p for seed in range(3) for p in curve(FIG3B["random"], seed, *(m + seed / 50 for m in mious))]
+    for seed, n in enumerate((2, 2, 1)):
+        points += curve(FIG3B["coreset"], seed, *(m + seed / 50 for m in mious[:n]))
+    return rows_of("fig3b", points)
+
+
+def test_a_row_that_was_stopped_differs_by_nothing_where_it_was_the_same() -> None:
+    (line,) = [x for x in tables.differences("fig3b", _stopped()).splitlines() if x.startswith("| coreset")]
+    name, area, last, *_ = (c.strip() for c in line.strip("|").split("|"))
+    assert name == "coreset (at 10, 20)"
+    assert area == "+0.000 [+0.000, +0.000], 0/2"
+    assert last == "+0.000 [+0.000, +0.000], 0/2"
+
+
+def test_wins_over_a_row_that_was_stopped_are_over_what_both_have() -> None:
+    cells = _cells(tables.wins(_stopped(), "miou"))
+    assert cells["1. random"][1] == "0/2 (at 10, 20)"
+    assert cells["2. coreset"][0] == "0/2 (at 10, 20)"
+
+
+def test_a_row_that_got_less_far_and_was_better_is_told_as_better() -> None:
+    points = [p for s in range(3) for p in curve(FIG3B["random"], s, 0.4, 0.6 + s / 50, 0.9)]
+    points += [p for s in range(3) for p in curve(FIG3B["coreset"], s, 0.4, 0.7 + s / 50)]
+    cells = _cells(tables.differences("fig3b", rows_of("fig3b", points)))
+    assert cells["coreset (at 10, 20)"][0].startswith("+0.050 [")
+    assert cells["coreset (at 10, 20)"][1].startswith("+0.100 [")
+
+
+def test_rows_without_a_labelled_slice_in_common_are_no_pair() -> None:
+    points = [point(FIG3B["random"], 0, 10), point(FIG3B["coreset"], 0, 20)]
+    assert _cells(tables.differences("fig3b", rows_of("fig3b", points)))["coreset"] == ["no pair"] * 4
+    assert _cells(tables.wins(rows_of("fig3b", points), "miou"))["1. random"][1] == "-"
+
+
+def test_unfinished_rows_are_told_with_what_they_have() -> None:
+    points = [p for s in range(2) for p in curve(FIG3B["random"], s, 0.4, 0.6)]
+    points += [
+        *curve(FIG3B["coreset"], 0, 0.4, 0.6),
+        *curve(FIG3B["coreset"], 1, 0.4),
+        *curve(FIG3B["vaal"], 1, 0.4),
+    ]
+    points += [point(FIG3B["full supervision"], 0, 400)]
+    assert tables.unfinished(rows_of("fig3b", points, (10, 20)), 2) == (
+        "**Unfinished**: coreset 1 of 2 seeds, the others up to 10 labelled slices; vaal 0 of 2 seeds, up to 10 labelled slices; "
+        "full supervision 1 of 2 seeds"
+    )
+    assert tables.unfinished(rows_of("fig3b", points[:1], (10, 20)), 1) == (
+        "**Unfinished**: random 0 of 1 seed, up to 10 labelled slices"
+    )
+    assert tables.unfinished(rows_of("fig3b", points[:4], (10, 20)), 2) == ""
+
+
+def test_only_finished_seeds_have_an_area_in_the_summary() -> None:
+    rows = rows_of("fig3b", curve(FIG3B["random"], 0, 0.4, 0.6), (10, 20, 30))
+    lines = list(csv.DictReader(io.StringIO(tables.summary_csv({"fig3b": rows}))))
+    (area,) = [line for line in lines if (line["score"], line["labelled"]) == ("miou", "area")]
+    assert (area["n"], area["mean"]) == ("0", "")
+
+
 def test_without_the_reference_there_are_no_differences() -> None:
     assert tables.differences("fig3b", rows_of("fig3b", curve(FIG3B["coreset"], 0, 0.5))) == ""
 
@@ -95,6 +157,44 @@ def test_the_share_of_full_supervision_is_taken_seed_by_seed_and_within_one_reci
     cells = _cells(tables.shares(rows_of("fig3b", [*POINTS, *product])))
     assert cells["random"][1:] == ["5.0 %", "72.5 %", "2"]  # 0.6 / 0.8 and 0.7 / 1.0
     assert "product" not in cells
+
+
+def test_iou_of_each_class_is_told_at_the_rows_last_labelled_slices() -> None:
+    points = [
+        *(point(FIG3B["random"], s, 10, iou={"solder": 0.1, "void": 0.1}) for s in range(2)),
+        *(point(FIG3B["random"], s, 20, iou={"solder": 0.5 + s / 10, "void": None}) for s in range(2)),
+        point(FIG3B["full supervision"], 0, 400, iou={"solder": 0.9, "void": 0.8}),
+    ]
+    table = tables.by_class(rows_of("fig3b", points))
+    assert "| row | labelled slices | solder | void |" in table
+    cells = _cells(table)
+    assert cells["random"] == ["20", "0.550 (0.071) n=2", "undefined"]
+    assert cells["full supervision"] == ["400", "0.900 n=1", "0.800 n=1"]
+
+
+def test_areas_are_told_with_their_interval_and_only_of_finished_seeds() -> None:
+    cells = _cells(tables.areas(rows_of("fig3b", [*POINTS, *curve(FIG3B["vaal"], 0, 0.4)], (10, 20))))
+    assert cells["random"][0] == "0.550 [-0.085, 1.185] n=2"  # 0.05 * 12.706 each side
+    assert cells["vaal"] == ["unfinished"] * 3
+    assert "full supervision" not in cells
+    assert "(AUBC)" in tables.areas(ROWS)
+    assert tables.areas(levels_of(ROWS)) == ""
+
+
+def test_seconds_of_a_cell_are_those_of_all_its_points() -> None:
+    took = (
+        {"suggest": 1.0, "train": 10.0, "segment": 100.0},
+        {"suggest": 2.0, "train": 20.0, "segment": 200.0},
+    )
+    points = [
+        *(point(FIG3B["random"], 0, 10 * k, seconds=s) for k, s in enumerate(took, start=1)),
+        *(point(FIG3B["random"], 1, 10 * k, seconds=took[0]) for k in (1, 2)),
+        point(FIG3B["random"], 2, 10, seconds=took[1]),  # not finished
+        point(FIG3B["vaal"], 0, 10, seconds=took[0]),
+    ]
+    cells = _cells(tables.seconds(rows_of("fig3b", points, (10, 20))))
+    assert cells["random"] == ["2.5 (0.7) n=2", "25.0 (7.1) n=2", "250.0 (70.7) n=2"]
+    assert cells["vaal"] == ["unfinished"] * 3
 
 
 def test_both_csv_files_hold_every_number() -> None:

@@ -56,6 +56,20 @@ def test_the_same_scans_and_settings_are_pretrained_once(
     assert pretrained.pretrained_path.read_bytes() == weights
 
 
+def test_the_record_says_how_long_it_took_unless_it_went_on_from_an_earlier_one(project: Project) -> None:
+    record = project.pretrained_path.parent / "pretrained.json"
+    config = project.config.with_changes(["pretrain.epochs=2"])
+    steps = pretrain(project, config).steps()
+    while not list(record.parent.glob("state-*.pt")):
+        next(steps)
+    steps.close()
+    execute(pretrain(project, config))
+    assert json.loads(record.read_text())["seconds"] is None
+    record.unlink()
+    execute(pretrain(project, config))
+    assert json.loads(record.read_text())["seconds"] > 0
+
+
 @pytest.mark.parametrize("change", ["pretrain.epochs=3", "pretrain.temperature=0.3", "seed=9"])
 def test_other_settings_are_another_pretraining(change: str, pretrained: Project) -> None:
     assert _runs(pretrained, pretrained.config.with_changes([change]))

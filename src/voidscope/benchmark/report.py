@@ -10,11 +10,12 @@ from voidscope.benchmark import tables
 from voidscope.benchmark.points import FOLDER, all_points
 from voidscope.benchmark.protocol import EXPERIMENTS, PLANS
 from voidscope.benchmark.record import facts_of, read_record
-from voidscope.benchmark.rows import SCORES, Point, Row, rows_of
-from voidscope.errors import NotReady
-from voidscope.project.atomic import write_bytes
+from voidscope.benchmark.rows import DRAWN, SCORES, Point, Row, planned, rows_of
+from voidscope.errors import NotReady, ProjectError
+from voidscope.project.atomic import read_json, write_bytes
 
-CURVES = ("miou", "void_iou", "void_ratio_error")
+NAMED = 3
+"""So many unfinished rows are named in the headline."""
 NOTES = """## How to read this
 
 - Methods are compared in pairs: cells of one seed share their random first batch. Intervals are 95 % of the mean over seeds (Student's t).
@@ -26,7 +27,8 @@ NOTES = """## How to read this
   same for all. Intervals say how repeatable a difference is on these scans, not how it would be on others.
 - Many methods are compared at once: of twenty p-values without any effect one falls below 0.05. The value in brackets is Holm's, which allows
   for the rows of its column, not for the number of columns.
-- An area is that under the curve over the budgets, scaled to the score's own unit (trapezoids). Full supervision has none.
+- An area is that under the curve over the plan's labelled slices, of seeds that have them all, scaled to the score's own unit (trapezoids).
+  Full supervision has none. Rows are compared over labelled slices that both have in one seed: *(at 50, 100)* where those are not all.
 - A row whose name is missing was not run, or failed; failures are listed at the end with their reason.
 """
 
@@ -41,14 +43,16 @@ def write_report(out: Path) -> Path:
     points, failed = list(all_points(out)), failures(out)
     if not points:
         raise NotReady(_nothing(out, failed))
-    shown = _shown(points)
+    plan = planned(points, read_record(out).get("common", {}).get("budgets", ()))
+    shown, headline = _shown(points, plan), headline_of(points, plan)
     write_bytes(out / "results.jsonl", "".join(json.dumps(p) + "\n" for p in points).encode())
     write_bytes(out / "points.csv", tables.points_csv(points).encode())
     write_bytes(out / "summary.csv", tables.summary_csv(shown).encode())
-    headline = headline_of(points)
     parts = [f"# Benchmark: {headline}", _facts(out, points), NOTES]
+    seeds = len({p["seed"] for p in points})
     for name, found in shown.items():
-        parts += [f"## {name}", f"![{name}]({_draw(out, name, found, headline)})", *_tables(name, found)]
+        picture = f"![{name}]({_draw(out, name, found, headline)})"
+        parts += [f"## {name}", tables.unfinished(found, seeds), picture, *_tables(name, found)]
     if failed:
         parts += ["## Not done", "\n".join(f"- {cell}: {reason}" for cell, reason in failed.items())]
     write_bytes(out / "report.md", ("\n\n".join(filter(None, parts)) + "\n").encode())
@@ -60,19 +64,47 @@ def failures(out: Path) -> dict[str, str]:
     return {f.stem: f.read_text(encoding="utf-8").strip() for f in sorted((out / FOLDER).glob("*.failed"))}
 
 
-def headline_of(points: Sequence[Point]) -> str:
-    """What was run, in one line; a run that is not the paper's protocol says so first."""
-    cuts = sorted({p["reduced"] for p in points if p["reduced"]})
-    changes = sorted({p["changed"] for p in points if p["changed"]})
-    seeds, full = len({p["seed"] for p in points}), PLANS["paper"].seeds
-    if seeds < full:
-        cuts.append(f"{seeds} seed{'s' * (seeds > 1)} in place of {full}")
-    what = f"{', '.join(sorted({p['dataset'] for p in points}))}, {seeds} seed{'s' * (seeds > 1)}"
+def headline_of(points: Sequence[Point], plan: Sequence[int] = ()) -> str:
+    """What was run, in one line; a run that is not the paper's protocol, or not all of its plan, says so first.
+
+    Parameters
+    ----------
+    points : finished points
+    plan : numbers of labelled slices that each seed is to reach
+    """
+    cuts, changes = _cuts(points), sorted({p["changed"] for p in points if p["changed"]})
+    begun, full = len({p["seed"] for p in points}), PLANS["paper"].seeds
+    seeds = f"{begun} seed{'s' * (begun > 1)}"
+    if begun < full:
+        cuts.append(f"{seeds} in place of {full}")
+    short = _short(_shown(points, planned(points, plan)), begun)
     said = [
         *([f"REDUCED run ({'; '.join(cuts)})"] if cuts else []),
+        *([f"UNFINISHED run (finished of {seeds}: {'; '.join(short)})"] if short else []),
         *(f"CHANGED settings ({c})" for c in changes),
     ]
-    return ", ".join([*said, what])
+    data = ", ".join(sorted({p["dataset"] for p in points}))
+    return ", ".join([*said, data, f"{seeds} begun" if short else seeds])
+
+
+def _cuts(points: Sequence[Point]) -> list[str]:
+    """Each cut once; a strategy that was left out by one command and run by another is none."""
+    run = {p["method"] for p in points}
+    strategies = {m.strategy for rows in EXPERIMENTS.values() for m in rows.values() if m.name in run}
+    told = dict.fromkeys(cut for p in points for cut in p["reduced"].split("; ") if cut)
+    return [cut for cut in told if cut not in {f"without {s}" for s in strategies}]
+
+
+def _short(shown: Mapping[str, Sequence[Row]], seeds: int) -> list[str]:
+    """Rows with fewer finished seeds than that, the fewest first; at most three, each method once and as the longest experiment names it."""
+    found: dict[str, Row] = {}
+    for rows in sorted(shown.values(), key=len, reverse=True):
+        for row in rows:
+            found.setdefault(row.points[0]["method"], row)
+    short = sorted((r for r in found.values() if len(r.finished) < seeds), key=lambda r: len(r.finished))
+    more = len(short) - NAMED
+    told = [f"{row.name} {len(row.finished)}" for row in short[:NAMED]]
+    return [*told, *([f"{more} more row{'s' * (more > 1)}"] if more > 0 else [])]
 
 
 def _nothing(out: Path, failed: Mapping[str, str]) -> str:
@@ -82,9 +114,9 @@ def _nothing(out: Path, failed: Mapping[str, str]) -> str:
     return f"{out} holds no finished point; run: voidscope benchmark run fig3b --data DIR --out {out}"
 
 
-def _shown(points: Sequence[Point]) -> dict[str, tuple[Row, ...]]:
+def _shown(points: Sequence[Point], plan: tuple[int, ...]) -> dict[str, tuple[Row, ...]]:
     """Experiments with rows to compare; where there is none, all that have a row."""
-    rows = {name: rows_of(name, points) for name in EXPERIMENTS}
+    rows = {name: rows_of(name, points, plan) for name in EXPERIMENTS}
     several = {name: found for name, found in rows.items() if len(found) > 1}
     return several or {name: found for name, found in rows.items() if found}
 
@@ -93,14 +125,15 @@ def _draw(out: Path, name: str, rows: Sequence[Row], headline: str) -> str:
     from voidscope.benchmark.figures import draw_curves
 
     path = out / f"{name}.png"
-    write_bytes(path, draw_curves(rows, {s: SCORES[s] for s in CURVES}, f"{name}: {headline}"))
+    write_bytes(path, draw_curves(rows, {s: SCORES[s] for s in DRAWN}, f"{name}: {headline}"))
     return path.name
 
 
 def _tables(experiment: str, rows: Sequence[Row]) -> list[str]:
     means = [tables.by_budget(experiment, rows, score) for score in SCORES]
     return [
-        *means, tables.shares(rows), tables.differences(experiment, rows), *(tables.wins(rows, s) for s in ("miou", "void_iou")),
+        *means, tables.by_class(rows), tables.areas(rows), tables.shares(rows), tables.differences(experiment, rows),
+        *(tables.wins(rows, s) for s in ("miou", "void_iou")), tables.seconds(rows),
     ]  # fmt: skip
 
 
@@ -111,7 +144,16 @@ def _facts(out: Path, points: Sequence[Point]) -> str:
     lines = [
         *facts_of(read_record(out)),
         f"- {len(points)} points, the last {max(p['created'] for p in points)}",
-        f"- {hours:.2f} hours of suggesting, training and segmenting on {devices}; pretraining apart",
+        f"- {hours:.2f} hours of suggesting, training and segmenting on {devices}; pretraining {_pretraining(out)}",
         f"- {versions}; Python {points[-1]['python']}, {points[-1]['platform']}",
     ]
     return "## What was run\n\n" + "\n".join(lines)
+
+
+def _pretraining(out: Path) -> str:
+    """What the pretraining of all cells took, where it is known: not where it went on from an earlier one."""
+    try:
+        found = read_json(out / "pretraining" / "pretrained" / "pretrained.json").get("seconds")
+    except ProjectError:
+        found = None
+    return f"{found / 3600:.2f} hours" if isinstance(found, float) else "apart"

@@ -8,11 +8,24 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from voidscope.benchmark.protocol import PUBLISHED, REFERENCES
-from voidscope.benchmark.rows import LOWER_IS_BETTER, SCORES, BySeed, Point, Row, curves_of, levels_of
+from voidscope.benchmark.rows import (
+    DRAWN,
+    LOWER_IS_BETTER,
+    PARTS,
+    SCORES,
+    BySeed,
+    Point,
+    Row,
+    curves_of,
+    levels_of,
+    shared,
+)
 from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
 
 COMPARED = ("miou", "void_iou")
 """Scores of which differences are told."""
+UNFINISHED = "unfinished"
+"""What stands where only finished seeds count and there is none."""
 
 
 def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
@@ -34,35 +47,77 @@ def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
     )
 
 
+def unfinished(rows: Sequence[Row], seeds: int) -> str:
+    """Which rows have fewer than so many finished seeds, and how far the others got; empty where none has."""
+    told = [f"{row.name} {_progress(row, seeds)}" for row in rows if len(row.finished) < seeds]
+    return f"**Unfinished**: {'; '.join(told)}" if told else ""
+
+
+def by_class(rows: Sequence[Row]) -> str:
+    """Mean (standard deviation) and number of seeds of each class's IoU at the row's last labelled slices."""
+    classes = dict.fromkeys(name for row in rows for p in row.points for name in p["iou"])
+    lines = [
+        [row.name, str(row.budgets[-1]), *(_mean(row.class_iou(name)) for name in classes)] for row in rows
+    ]
+    return "**IoU of each class** at the last labelled slices\n\n" + markdown(
+        ["row", "labelled slices", *classes], lines
+    )
+
+
+def areas(rows: Sequence[Row]) -> str:
+    """Mean area under the curve of finished seeds with its interval; empty where there is no curve."""
+    curves = curves_of(rows)
+    if not curves:
+        return ""
+    lines = [[row.name, *(_interval(row.area(score)) for score in DRAWN)] for row in curves]
+    return "**Area under the curve (AUBC)**, mean [95 % interval], n finished seeds\n\n" + markdown(
+        ["", *(SCORES[score] for score in DRAWN)], lines
+    )
+
+
+def seconds(rows: Sequence[Row]) -> str:
+    """What a cell took, mean (standard deviation) of the finished ones."""
+    lines = [[row.name, *(_took(row.seconds(part)) for part in PARTS)] for row in rows]
+    return (
+        "**Seconds of a cell**, all its points, mean (standard deviation), n finished cells\n\n"
+        + markdown(["", *PARTS], lines)
+    )
+
+
 def differences(experiment: str, rows: Sequence[Row]) -> str:
-    """Each row against the experiment's reference, in pairs of seeds: over the whole curve and at the last budget."""
+    """Each row against the experiment's reference, in pairs of seeds: over the curve and at the last labelled slices both have."""
     curves = {row.name: row for row in curves_of(rows)}
     reference = curves.pop(REFERENCES[experiment], None)
     if reference is None or not curves:
         return ""
-    columns: list[tuple[str, Callable[[Row], BySeed]]] = []
+    heads, columns = [""], []
     for score in COMPARED:
-        columns += [(f"{SCORES[score]}, area", _area(score)), (f"{SCORES[score]}, last", _last(score))]
-    told = [_against(reference, curves.values(), value) for _, value in columns]
-    lines = [[name, *(column[k] for column in told)] for k, name in enumerate(curves)]
+        heads += [f"{SCORES[score]}, area", f"{SCORES[score]}, last"]
+        columns += [
+            _told([_against(reference, row, score, at) for row in curves.values()]) for at in (_area, _last)
+        ]
+    lines = [
+        [f"{name}{_where(row, reference)}", *(column[k] for column in columns)]
+        for k, (name, row) in enumerate(curves.items())
+    ]
     title = (
         f"**Difference to {reference.name}** in pairs of seeds: mean [95 % interval], seeds won, p of a paired t-test "
         f"(after Holm for the {len(curves)} rows)"
     )
-    return f"{title}\n\n" + markdown(["", *(name for name, _ in columns)], lines)
+    return f"{title}\n\n" + markdown(heads, lines)
 
 
 def wins(rows: Sequence[Row], score: str) -> str:
     """In how many seeds each row's area under the curve beats each other row's."""
-    areas = {row.name: row.area(score) for row in curves_of(rows)}
-    if len(areas) < 2:
+    curves = curves_of(rows)
+    if len(curves) < 2:
         return ""
     lines = [
-        [f"{k}. {name}", *("" if other is mine else _won(mine, other, score) for other in areas.values())]
-        for k, (name, mine) in enumerate(areas.items(), start=1)
+        [f"{k}. {mine.name}", *("" if other is mine else _won(mine, other, score) for other in curves)]
+        for k, mine in enumerate(curves, start=1)
     ]
     title = f"**Wins**: seeds in which the row beats the column, by area under {SCORES[score]}"
-    return f"{title}\n\n" + markdown(["", *(f"{k}." for k in range(1, len(areas) + 1))], lines)
+    return f"{title}\n\n" + markdown(["", *(f"{k}." for k in range(1, len(curves) + 1))], lines)
 
 
 def shares(rows: Sequence[Row]) -> str:
@@ -96,12 +151,11 @@ def points_csv(points: Sequence[Point]) -> str:
     """One line per point with every number that is one."""
     classes = sorted({name for p in points for name in p["iou"]})
     plain = ("cell", "method", "seed", "n_labelled", "pool", "void_slices", *SCORES)
-    timed = ("suggest", "train", "segment")
-    heads = [*plain, *(f"iou_{c}" for c in classes), *(f"seconds_{k}" for k in timed), "reduced", "changed"]
+    heads = [*plain, *(f"iou_{c}" for c in classes), *(f"seconds_{k}" for k in PARTS), "reduced", "changed"]
     lines = (
         [
             *(p[k] for k in plain), *(p["iou"].get(c) for c in classes),
-            *(round(p["seconds"].get(k, 0.0), 2) for k in timed), p["reduced"], p["changed"],
+            *(round(p["seconds"].get(k, 0.0), 2) for k in PARTS), p["reduced"], p["changed"],
         ]
         for p in points
     )  # fmt: skip
@@ -122,18 +176,41 @@ def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
     return _csv(["experiment", "row", "score", "labelled", "n", "mean", "std", "low95", "high95"], lines)
 
 
-def _area(score: str) -> Callable[[Row], BySeed]:
-    return lambda row: row.area(score)
+def _progress(row: Row, seeds: int) -> str:
+    """How many of so many seeds are finished, and how far the others of a curve got."""
+    done = f"{len(row.finished)} of {seeds} seed{'s' * (seeds > 1)}"
+    others = [max(mine) for seed, mine in row.reached.items() if seed not in row.finished]
+    if not others:
+        return done
+    return f"{done},{' the others' * bool(row.finished)} up to {max(others)} labelled slices"
 
 
-def _last(score: str) -> Callable[[Row], BySeed]:
-    return lambda row: row.last(score)
+def _area(row: Row, score: str, budgets: Sequence[int]) -> BySeed:
+    return row.area(score, budgets)
 
 
-def _against(reference: Row, others: Iterable[Row], value: Callable[[Row], BySeed]) -> list[str]:
-    """How each row differs from the reference in a value, with p adjusted over the rows."""
-    found = [compare(value(row), value(reference)) for row in others]
+def _last(row: Row, score: str, budgets: Sequence[int]) -> BySeed:
+    return row.area(score, budgets[-1:])
+
+
+def _against(
+    reference: Row, row: Row, score: str, value: Callable[[Row, str, Sequence[int]], BySeed]
+) -> Comparison:
+    """How a row differs from the reference in a value, over the labelled slices that both have."""
+    both = shared(row, reference)
+    return compare(value(row, score, both), value(reference, score, both))
+
+
+def _told(found: Sequence[Comparison]) -> list[str]:
+    """Differences with p adjusted over the rows."""
     return [_difference(c, p) for c, p in zip(found, holm([c.p for c in found]), strict=True)]
+
+
+def _where(a: Row, b: Row) -> str:
+    """The labelled slices over which two rows are compared, where those are not all that is due."""
+    both = shared(a, b)
+    missing = {*a.due, *b.due}.difference(both)
+    return f" (at {', '.join(map(str, both))})" if both and missing else ""
 
 
 def _difference(found: Comparison, adjusted: float) -> str:
@@ -145,9 +222,10 @@ def _difference(found: Comparison, adjusted: float) -> str:
     return f"{d.mean:+.3f}{interval}, {found.wins}/{d.n}{p}"
 
 
-def _won(mine: BySeed, other: BySeed, score: str) -> str:
-    found = compare(other, mine) if score in LOWER_IS_BETTER else compare(mine, other)
-    return f"{found.wins}/{found.difference.n}" if found.difference.n else "-"
+def _won(mine: Row, other: Row, score: str) -> str:
+    higher, lower = (other, mine) if score in LOWER_IS_BETTER else (mine, other)
+    found = _against(lower, higher, score, _area)
+    return f"{found.wins}/{found.difference.n}{_where(mine, other)}" if found.difference.n else "-"
 
 
 def _comparable(row: Row, level: Row) -> bool:
@@ -156,14 +234,28 @@ def _comparable(row: Row, level: Row) -> bool:
     return bool(mine == its)
 
 
-def _mean(values: BySeed | None) -> str:
+def _mean(values: BySeed | None, digits: int = 3) -> str:
     if values is None:
         return ""
     s = summarise(list(values.values()))
     if s.n == 0:
         return "undefined"
-    spread = "" if math.isnan(s.std) else f" ({s.std:.3f})"
-    return f"{s.mean:.3f}{spread} n={s.n}"
+    spread = "" if math.isnan(s.std) else f" ({s.std:.{digits}f})"
+    return f"{s.mean:.{digits}f}{spread} n={s.n}"
+
+
+def _took(seconds: BySeed) -> str:
+    return _mean(seconds, digits=1) if seconds else UNFINISHED
+
+
+def _interval(areas: BySeed) -> str:
+    if not areas:
+        return UNFINISHED
+    s = summarise(list(areas.values()))
+    if s.n == 0:
+        return "undefined"
+    interval = "" if math.isnan(s.low) else f" [{s.low:.3f}, {s.high:.3f}]"
+    return f"{s.mean:.3f}{interval} n={s.n}"
 
 
 def _published(budgets: Mapping[int, tuple[float, float]]) -> str:

@@ -54,9 +54,9 @@ def pretrain(
         normalisation,
         *(f"{r.fingerprint} {r.plane}" for r in reader.records.values()),
     )
-    looking = Looking(
-        reader, keys, settings, normalisation, pretrain_state_path(project.pretrained_path, recipe)
-    )
+    state = pretrain_state_path(project.pretrained_path, recipe)
+    resumed = state.exists()
+    looking = Looking(reader, keys, settings, normalisation, state)
     running = driven("Pretraining", looking.steps, elsewhere=elsewhere)
     done = _is_pretrained(project, recipe)
 
@@ -72,6 +72,7 @@ def pretrain(
         record = {
             "config": settings.pretrain.model_dump(),
             "losses": list(result.losses),
+            "seconds": None if resumed else result.seconds,
             "warnings": list(result.warnings),
             "provenance": provenance_of(reader),
             "recipe": recipe,
