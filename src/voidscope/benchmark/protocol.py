@@ -171,7 +171,9 @@ class Plan:
 
 
 NEUTRAL = frozenset({"device", "model.imagenet_file", "pretrain.devices"})
-"""Settings that change where a run happens, not what it computes."""
+"""Settings that a later command may give otherwise: where a run happens, and which file ImageNet weights are read from. The
+weights themselves stay the same wherever points started from them; `record.claim` sees to it.
+"""
 PLANS: Mapping[str, Plan] = {
     "paper": Plan((50, 100, 150, 200), seeds=5),
     "cpu": Plan(
