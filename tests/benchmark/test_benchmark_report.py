@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_points import curve, point
 
-from voidscope.benchmark import EXPERIMENTS, Cell, figures, write_report
+from voidscope.benchmark import EXPERIMENTS, Cell, Method, figures, write_report
 from voidscope.benchmark.points import points_path
 from voidscope.benchmark.report import headline_of
 from voidscope.benchmark.rows import rows_of
@@ -79,10 +79,10 @@ def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None
 
 
 def test_experiments_that_share_one_row_with_those_run_are_not_shown(tmp_path: Path) -> None:
-    _keep(tmp_path, [p for p in POINTS if p["method"] != FIG3B["rareness"].name])
+    _keep(tmp_path, POINTS)
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "## fig3b" in page
-    assert "## fig3a" not in page  # of its rows, only fig3b's random is there
+    assert "## table1b" not in page  # its max is fig3b's rareness
 
 
 def test_a_single_row_is_shown_all_the_same(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_every_picture_is_titled_with_the_headline(tmp_path: Path, monkeypatch: 
         return b""
 
     monkeypatch.setattr(figures, "draw_curves", spy)
-    other = curve(EXPERIMENTS["fig3a"]["none, random"], 0, 0.3, 0.4)
+    other = curve(Method(initialisation="none"), 0, 0.3, 0.4)
     _keep(tmp_path, [p | {"reduced": "a cut"} for p in (*POINTS, *other)])
     write_report(tmp_path)
     assert len(titles) == 2
