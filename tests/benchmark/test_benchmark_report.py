@@ -170,6 +170,15 @@ def test_experiments_that_share_one_row_with_those_run_are_not_shown(tmp_path: P
     assert "## table1b" not in page  # its max is fig3b's rareness
 
 
+def test_an_experiment_all_of_whose_rows_another_shows_is_not_shown_again(tmp_path: Path) -> None:
+    _keep(tmp_path, POINTS)  # of fig3a the contrastive rows alone, which fig3b has as random and rareness
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "## fig3b" in page and "## fig3a" not in page
+    none = EXPERIMENTS["fig3a"]["none, random"]
+    _keep(tmp_path, [p for seed in range(5) for p in curve(none, seed, 0.4, 0.5, 0.5, 0.5, step=50)])
+    assert "## fig3a" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
 def test_a_single_row_is_shown_all_the_same(tmp_path: Path) -> None:
     _keep(tmp_path, curve(FIG3B["strided"], 0, 0.5, 0.6))
     assert "| strided |" in write_report(tmp_path).read_text(encoding="utf-8")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builders import QUICK, bump_dataset
-from voidscope.benchmark import Bench, Cell, Method, Plan, run_all, run_cells, running, write_report
+from voidscope.benchmark import Bench, Cell, Method, Plan, claim, run_all, run_cells, running, write_report
 from voidscope.benchmark import campaign as module
 from voidscope.benchmark.points import points_path, read_points
+from voidscope.config import Config
 from voidscope.errors import JobFailed, NotReady
+from voidscope.project import fingerprint
 
 FOREST = Cell(Method(strategy="random", initialisation="none", learner="forest"), 0)
 OTHER = Cell(FOREST.method, 1)
@@ -89,6 +92,31 @@ def test_pretraining_runs_once_and_only_for_cells_that_start_from_it(
     assert calls == ["none"]
     run_all(bench, [Cell(Method(), 0), Cell(Method(), 1)], 1, lambda _: None)
     assert calls[1:] == ["pretrained", "contrastive", "contrastive"]
+
+
+def test_a_cell_that_found_no_imagenet_weights_is_cured_in_its_folder_as_its_message_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import segmentation_models_pytorch as smp
+    import torch
+
+    name = Config().with_changes(QUICK).model.encoder
+    encoder = smp.encoders.get_encoder(name, in_channels=3, weights=None)
+    torch.save(encoder.state_dict(), tmp_path / "weights.pth")
+
+    def closed(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(smp.encoders, "get_encoder", closed)
+    cell = Cell(Method(strategy="random", initialisation="imagenet"), 0)
+    claim(bench.out, bench.dataset, bench.plan, 12, ["first"])
+    failed = run_cells(bench, [cell], 1, lambda _: None)
+    assert "set model.imagenet_file to a local state dict" in failed[cell.id]
+    plan = replace(bench.plan, changed=(f"model.imagenet_file={tmp_path / 'weights.pth'}",))
+    claim(bench.out, bench.dataset, plan, 12, ["again"])
+    assert run_cells(replace(bench, plan=plan), [cell], 1, lambda _: None) == {}
+    told = {p["imagenet_weights"] for p in read_points(points_path(bench.out, cell))}
+    assert told == {fingerprint(tmp_path / "weights.pth")}
 
 
 def test_an_interrupt_ends_the_run_and_the_next_one_goes_on(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from builders import bump_dataset
 from voidscope.benchmark import Bench, Cell, Method, Plan, estimate
-from voidscope.benchmark.estimate import PREDICTED_PIXEL_S, TRAINED_PIXEL_S
+from voidscope.benchmark.estimate import PREDICTED_PIXEL_S, TRAINED_PIXEL_S, VAAL_STEP_S
+from voidscope.training.vaal import vaal_steps
 
 RANDOM = Method(strategy="random", initialisation="none")
 
@@ -53,3 +55,32 @@ def test_a_recipe_of_so_many_steps_costs_them_whatever_is_labelled(bench: Bench)
     config = bench.config(Cell(Method(preset="product"), 0))
     assert product.steps == 2 * config.train.steps > 0
     assert "trainings with" in product.text()
+
+
+def test_what_is_not_in_the_hours_is_said(bench: Bench) -> None:
+    assert estimate(bench, [Cell(RANDOM, 0)]).text().endswith("much less on a GPU")
+    forest = Method(strategy="random", initialisation="none", learner="forest")
+    told = estimate(bench, [Cell(RANDOM, 0), Cell(forest, 0), Cell(forest, 1)]).text()
+    assert told.endswith("much less on a GPU; not counted: the forest")
+
+
+def test_vaals_own_steps_are_counted_beside_the_hours(bench: Bench) -> None:
+    vaal = Method(strategy="vaal", initialisation="none")
+    found = estimate(bench, [Cell(vaal, 0), Cell(vaal, 1)])
+    random = estimate(bench, [Cell(RANDOM, s) for s in (0, 1)])
+    steps = (
+        12 * 100 // 4
+    )  # 100 passes over 12 slices in batches of the 4 that are labelled when it is first asked
+    assert found.vaal_steps == 2 * steps
+    assert (found.core_hours, random.vaal_steps) == (pytest.approx(random.core_hours), 0)
+    low, high = (s * 2 * steps / 3600 for s in VAAL_STEP_S)
+    assert found.text().endswith(
+        f"; not counted: {2 * steps} steps of VAAL's own networks, {low:.1f} to {high:.1f} core hours more"
+    )
+
+
+def test_vaals_steps_are_those_it_takes(bench: Bench) -> None:
+    images = [np.zeros((24, 20), np.float32)] * 12
+    running = vaal_steps(images, [k < 4 for k in range(12)], seed=0, device="cpu", width=4, latent=4)
+    found = estimate(bench, [Cell(Method(strategy="vaal", initialisation="none"), 0)])
+    assert next(running).total == found.vaal_steps

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_points import point
 
 from builders import bump_dataset
-from voidscope.benchmark import Plan, claim, part_of, plan_for
-from voidscope.benchmark.record import facts_of, read_record
-from voidscope.errors import ConfigError
+from voidscope.benchmark import Cell, Method, Plan, claim, part_of, plan_for
+from voidscope.benchmark.points import add_point, points_path
+from voidscope.benchmark.record import facts_of, imagenet_weights, read_record
+from voidscope.config import Config
+from voidscope.errors import CannotReadFile, ConfigError
 from voidscope.volume import Dataset, tiff_bytes
 
 PLAN = Plan((2, 4), seeds=1)
@@ -64,6 +67,54 @@ def test_another_device_is_the_same_run(dataset: Dataset, tmp_path: Path) -> Non
     claim(tmp_path / "out", dataset, PLAN, 12, [])
     claim(tmp_path / "out", dataset, replace(PLAN, changed=("device=cpu",)), 12, [])
     assert len(read_record(tmp_path / "out")["commands"]) == 2
+
+
+def _other_point(out: Path) -> None:
+    cell = Cell(Method(initialisation="none"), 0)
+    add_point(points_path(out, cell), point(cell.method, 0, 2))
+
+
+def _imagenet_point(out: Path, weights: str) -> None:
+    cell = Cell(Method(initialisation="imagenet"), 0)
+    add_point(points_path(out, cell), point(cell.method, 0, 2, imagenet_weights=weights))
+
+
+def test_imagenet_weights_may_be_given_until_there_are_points_that_started_from_others(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    out, file = tmp_path / "out", tmp_path / "w.pth"
+    file.write_bytes(b"weights")
+    given = replace(PLAN, changed=(f"model.imagenet_file={file}",))
+    claim(out, dataset, PLAN, 12, [])
+    _other_point(out)
+    claim(out, dataset, given, 12, [])  # the hub was not reached: no cell that needs it has a point
+    _imagenet_point(out, imagenet_weights(Config().with_changes(given.changed)))
+    claim(out, dataset, given, 12, [])
+    moved = file.rename(tmp_path / "moved.pth")
+    claim(out, dataset, replace(PLAN, changed=(f"model.imagenet_file={moved}",)), 12, [])
+    with pytest.raises(
+        ConfigError, match=r"points from ImageNet weights sha256:\w{12}, yours are the hub's\..*another --out"
+    ):
+        claim(out, dataset, PLAN, 12, [])
+    moved.write_bytes(b"others")
+    with pytest.raises(ConfigError, match=r"points from ImageNet weights sha256:\w{12}, yours are sha256:"):
+        claim(out, dataset, replace(PLAN, changed=(f"model.imagenet_file={moved}",)), 12, [])
+    moved.unlink()
+    with pytest.raises(CannotReadFile, match=r"moved.pth: .*model.imagenet_file"):
+        claim(out, dataset, replace(PLAN, changed=(f"model.imagenet_file={moved}",)), 12, [])
+    assert len(read_record(out)["commands"]) == 4
+
+
+def test_points_from_the_hubs_weights_refuse_a_file(dataset: Dataset, tmp_path: Path) -> None:
+    out, file = tmp_path / "out", tmp_path / "w.pth"
+    file.write_bytes(b"weights")
+    claim(out, dataset, PLAN, 12, [])
+    _imagenet_point(out, imagenet_weights(Config()))
+    with pytest.raises(
+        ConfigError, match="points from ImageNet weights the hub's, yours are sha256:"
+    ) as said:
+        claim(out, dataset, replace(PLAN, changed=(f"model.imagenet_file={file}",)), 12, [])
+    assert "\n" not in str(said.value)
 
 
 def test_other_voxels_labels_or_scans_are_another_run(dataset: Dataset, tmp_path: Path) -> None:

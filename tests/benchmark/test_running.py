@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from voidscope.benchmark.points import add_point, points_path, read_points
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile
 from voidscope.jobs import Progress
+from voidscope.project import Project, import_truth
 
 RANDOM = Cell(Method(strategy="random", initialisation="none"), 0)
 PAPER = Cell(Method(initialisation="none"), 0)
@@ -94,6 +96,144 @@ def test_a_killed_cell_goes_on_where_it_was_and_ends_the_same(
             assert found[key] == expected[key]
 
 
+def _struck_down(bench: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch, call: int = 2) -> None:
+    """Run the cell until this function is called for the second time, or at another call."""
+    real, calls = getattr(module, stop_at), []
+
+    def killed(*given, **named):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, stop_at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(bench, PAPER, _ignore)
+
+
+@pytest.mark.parametrize("stop_at", ["answer_suggestions", "train", "segment", "add_point"])
+def test_a_point_tells_the_seconds_that_were_spent_whenever_the_cell_was_killed(
+    bench: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, real = [0.0], module.execute
+
+    def slow(job, *given):  # type: ignore[no-untyped-def]
+        result = real(job, *given)
+        now[0] += {"Suggesting": 100, "Training cycle 1": 200, "Training cycle 2": 300}.get(job.title, 50)
+        return result
+
+    monkeypatch.setattr(module, "execute", slow)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    _struck_down(bench, stop_at, monkeypatch)
+    run_cell(bench, PAPER, _ignore)
+    first, second = (p["seconds"] for p in read_points(points_path(bench.out, PAPER)))
+    assert first == {"suggest": 100, "train": 200, "segment": 50}
+    assert second == {"suggest": 100, "train": 300, "segment": 50}
+
+
+def test_a_training_whose_time_was_not_written_down_took_what_its_cycle_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _struck_down(bench, "segment", monkeypatch)
+    folder = bench.out / "cells" / PAPER.id
+    (folder / "seconds.json").unlink(missing_ok=True)
+    expected = Project.open(folder).cycles[-1].metrics["seconds"]
+    run_cell(bench, PAPER, _ignore)
+    assert read_points(points_path(bench.out, PAPER))[1]["seconds"]["train"] == pytest.approx(
+        expected, abs=0.2
+    )
+
+
+@pytest.mark.parametrize(("stop_at", "call"), [("segment", 2), ("train", 2), ("segment", 1)])
+def test_points_that_were_deleted_are_made_again_as_they_were(
+    bench: Bench, whole: Bench, stop_at: str, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _struck_down(bench, stop_at, monkeypatch, call)
+    path = points_path(bench.out, PAPER)
+    path.unlink(missing_ok=True)  # as the message about a damaged one says
+    run_cell(bench, PAPER, _ignore)
+    found, expected = (read_points(points_path(b.out, PAPER)) for b in (bench, whole))
+    for key in ("budget", "n_labelled", "miou", "iou", "labelled_by_scan"):
+        assert [p[key] for p in found] == [p[key] for p in expected]
+
+
+def test_a_batch_that_was_half_answered_is_answered_to_its_end(
+    bench: Bench, whole: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _struck_down(bench, "answer_suggestions", monkeypatch)
+    project = Project.open(bench.out / "cells" / PAPER.id)
+    import_truth(project, bench.dataset, [project.suggestions[0].key])
+    assert len(project.labels) == 3
+    run_cell(bench, PAPER, _ignore)
+    found, expected = (read_points(points_path(b.out, PAPER)) for b in (bench, whole))
+    assert [p["miou"] for p in found] == [p["miou"] for p in expected]
+    assert [p["labelled_by_scan"] for p in found] == [p["labelled_by_scan"] for p in expected]
+
+
+def test_no_cell_has_models_from_two_files_of_imagenet_weights(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import segmentation_models_pytorch as smp
+    import torch
+
+    cell = Cell(Method(strategy="random", initialisation="imagenet"), 0)
+    trained: list[str] = []
+    real = module.train
+
+    def spied(project):  # type: ignore[no-untyped-def]
+        trained.append(Path(project.config.model.imagenet_file).name)
+        return real(project)
+
+    monkeypatch.setattr(module, "train", spied)
+    for name in ("one.pth", "two.pth"):
+        encoder = smp.encoders.get_encoder(bench.config(cell).model.encoder, in_channels=3, weights=None)
+        torch.save(encoder.state_dict(), tmp_path / name)
+        plan = replace(bench.plan, changed=(f"model.imagenet_file={tmp_path / name}",))
+        with monkeypatch.context() as patch:
+            if name == "one.pth":
+                patch.setattr(module, "_masks", lambda *_: pytest.fail("killed"))
+                with pytest.raises(pytest.fail.Exception, match="killed"):
+                    run_cell(replace(bench, plan=plan), cell, _ignore)
+            else:
+                run_cell(replace(bench, plan=plan), cell, _ignore)
+    assert trained == ["one.pth", "two.pth", "two.pth"]
+
+
+def test_full_supervision_that_was_killed_is_not_trained_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(Method(strategy="all", initialisation="none"), 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_masks", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            run_cell(bench, cell, _ignore)
+    monkeypatch.setattr(module, "train", lambda *_: pytest.fail("trained again"))
+    run_cell(bench, cell, _ignore)
+    assert len(read_points(points_path(bench.out, cell))) == 1
+
+
+def test_where_a_run_goes_on_is_as_its_last_command_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Config] = []
+
+    def spied(project, *_):  # type: ignore[no-untyped-def]
+        seen.append(project.config)
+        raise KeyboardInterrupt
+
+    for name in ("train", "pretrain"):
+        monkeypatch.setattr(module, name, spied)
+    changed = ("device=auto", "pretrain.devices=2", "model.imagenet_file=w.pth")
+    for mine in (bench, Bench(bench.dataset, replace(bench.plan, changed=changed), bench.out)):
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(mine, PAPER, _ignore)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain_once(mine, _ignore)
+    told = [(c.device, c.pretrain.devices, c.model.imagenet_file) for c in seen]
+    assert told == [("cpu", 1, "")] * 2 + [("auto", 2, "w.pth")] * 2
+
+
 def test_a_finished_cell_is_not_run_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     run_cell(bench, FOREST, _ignore)
     monkeypatch.setattr(module, "_opened", lambda *_: pytest.fail("opened a project for nothing"))
@@ -135,6 +275,17 @@ def test_points_that_are_no_points_are_refused(tmp_path: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8"))["budget"] == 3
     path.write_text("{]", encoding="utf-8")
     with pytest.raises(CannotReadFile, match="no point"):
+        read_points(path)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"n_labelled": 3}', '{"budget": 3}', '{"budget": "x", "n_labelled": 3}', "[3]", "3"]
+)
+def test_a_line_that_does_not_say_how_many_slices_is_no_point(tmp_path: Path, line: str) -> None:
+    path = points_path(tmp_path, FOREST)
+    add_point(path, {"n_labelled": 2, "budget": 2})
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    with pytest.raises(CannotReadFile, match=r"no point .*; delete the file to run it again"):
         read_points(path)
 
 

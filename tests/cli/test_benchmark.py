@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from builders import QUICK, bump_dataset
+from voidscope.benchmark import EXPERIMENTS, Cell
 from voidscope.cli.main import app
-from voidscope.errors import ConfigError, VoidscopeError
+from voidscope.errors import ConfigError, NotReady, VoidscopeError
 
 WORDS = [part for word in QUICK for part in ("--set", word)]
 
@@ -96,6 +98,54 @@ def test_a_dry_run_only_lists_and_estimates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "rows"),
+    [
+        ("random,rareness,forest", ["random", "rareness", "forest on random"]),
+        ("product, pretrained", ["product, pretrained"]),
+        ("forest on random; product, pretrained;", ["forest on random", "product, pretrained"]),
+    ],
+)
+def test_only_the_rows_that_are_named_are_run(tmp_path: Path, given: str, rows: list[str]) -> None:
+    data = bump_dataset(tmp_path / "scans").folder
+    words = ["fig3b", "--data", data, "--out", tmp_path / "out", "--budgets", "2", "--seeds", 1, "--dry-run"]
+    found = _run("run", *words, "--strategies", given, "--json")
+    assert found["cells"] == [Cell(EXPERIMENTS["fig3b"][row], 0).id for row in rows]
+
+
+def _absent(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """As where these are not installed."""
+    for name in packages:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_without_matplotlib_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _absent(monkeypatch, "matplotlib")
+    data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
+    words = ["run", "fig3b", "--data", data, "--out", out, "--budgets", "2", *WORDS]
+    with pytest.raises(
+        NotReady, match=r'draws with matplotlib, .*: pip install "voidscope\[benchmark\]"'
+    ) as said:
+        _run(*words)
+    assert "\n" not in str(said.value)
+    assert not out.exists()
+    assert _run(*words, "--dry-run", "--json")["cells"], "what it costs can be asked before"
+
+
+def test_scikit_learn_is_missed_only_where_the_forest_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _absent(monkeypatch, "sklearn")
+    data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
+    words = ["run", "fig3b", "--data", data, "--out", out, "--budgets", "2", "--seeds", 1, *WORDS, "--json"]
+    with pytest.raises(
+        NotReady, match=r'forest needs scikit-learn, .*: pip install "voidscope\[benchmark\]"'
+    ):
+        _run(*words, "--strategies", "forest on random")
+    assert not out.exists()
+    assert _run(*words, "--strategies", "product on random", "--set", "train.steps=2")["failed"] == {}
+
+
+@pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["fig9"], "no experiment 'fig9'"),
@@ -103,6 +153,7 @@ def test_a_dry_run_only_lists_and_estimates(tmp_path: Path) -> None:
         (["fig3a", "--budgets", "5;6"], "'5;6' is no list of whole numbers"),
         (["fig3b", "--strategies", "tea"], "No method here is called 'tea'"),
         (["fig3b", "--strategies", "product, full supervision; tea"], "No method here is called 'tea'"),
+        (["fig3b", "--strategies", ","], "No method here is called ','"),
         (["fig3b", "--set", "train.epoch=3"], "no setting 'train.epoch'"),
         (["fig3b"], "labels 200 slices, the training scans of .* have 12"),
     ],

@@ -6,7 +6,7 @@ from voidscope.benchmark.protocol import EXPERIMENTS, PLANS, Cell, Method, Plan,
 from voidscope.benchmark.record import claim
 from voidscope.benchmark.report import write_report
 from voidscope.benchmark.running import Bench, pretrain_once, run_cell
-from voidscope.benchmark.scans import check_scans, part_of
+from voidscope.benchmark.scans import check_packages, check_scans, part_of
 
 __all__ = [
     "EXPERIMENTS",
@@ -17,6 +17,7 @@ __all__ = [
     "Method",
     "Plan",
     "cells_of",
+    "check_packages",
     "check_scans",
     "claim",
     "estimate",

@@ -16,24 +16,35 @@ TRAINED_PIXEL_S = 4.1e-6
 PREDICTED_PIXEL_S = 1.6e-6
 """Seconds per pixel through a ResNet-18 U-Net on one core of the machine in docs/measurements.md (bf16), forward and backward,
 and forward alone with what a survey keeps. Another encoder or machine costs otherwise."""
+VAAL_STEP_S = 4.0, 16.0
+"""Seconds of a step of VAAL's own networks on one core: least and most seen (docs/benchmark.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Work of a run; the forest and VAAL's own networks are not counted."""
+    """Work of a run; the hours count neither `forests`, cells of the forest, nor `vaal_steps`, those of VAAL's own networks."""
 
     cells: int
     trainings: int
     steps: int
     predicted: int
     core_hours: float
+    forests: int = 0
+    vaal_steps: int = 0
 
     def text(self) -> str:
-        """The estimate in a line."""
-        return (
+        """The estimate in a line, with what it leaves out."""
+        said = (
             f"{self.cells} cells, {self.trainings} trainings with {self.steps} steps, {self.predicted} slices predicted: "
             f"roughly {self.core_hours:.1f} hours on one CPU core with ResNet-18, much less on a GPU"
         )
+        left_out = ["the forest"] if self.forests else []
+        if self.vaal_steps:
+            low, high = (s * self.vaal_steps / 3600 for s in VAAL_STEP_S)
+            left_out.append(
+                f"{self.vaal_steps} steps of VAAL's own networks, {low:.1f} to {high:.1f} core hours more"
+            )
+        return f"{said}; not counted: {', '.join(left_out)}" if left_out else said
 
 
 def estimate(bench: Bench, cells: Sequence[Cell]) -> Estimate:
@@ -45,7 +56,8 @@ def estimate(bench: Bench, cells: Sequence[Cell]) -> Estimate:
     views = 2 * first.epochs * len(pixels[Split.TRAIN]) * pretraining
     seconds = sum(p.core_hours for p in parts) * 3600 + views * first.crop**2 * TRAINED_PIXEL_S
     return Estimate(
-        len(cells), sum(p.trainings for p in parts), sum(p.steps for p in parts), sum(p.predicted for p in parts), seconds / 3600
+        len(cells), sum(p.trainings for p in parts), sum(p.steps for p in parts), sum(p.predicted for p in parts), seconds / 3600,
+        len(cells) - len(parts), sum(p.vaal_steps for p in parts),
     )  # fmt: skip
 
 
@@ -59,7 +71,15 @@ def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
     seconds = sum(_crops(settings, n) for n in budgets) * settings.train.crop**2 * TRAINED_PIXEL_S
     seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1)
     slices = sweeps * pool + len(budgets) * len(pixels[Split.TEST])
-    return Estimate(1, len(budgets), steps, slices, seconds / 3600)
+    vaal = _vaal_steps(settings, pool, budgets[:-1]) if settings.suggest.strategy == "vaal" else 0
+    return Estimate(1, len(budgets), steps, slices, seconds / 3600, vaal_steps=vaal)
+
+
+def _vaal_steps(settings: Config, pool: int, asked_at: Sequence[int]) -> int:
+    """Steps of VAAL's own networks, which are trained anew each time it is asked, with so many slices labelled."""
+    from voidscope.training.vaal import LARGEST_BATCH
+
+    return sum(max(1, pool * settings.suggest.vaal_epochs // min(LARGEST_BATCH, n)) for n in asked_at)
 
 
 def _steps(settings: Config, n_labelled: int) -> int:

@@ -24,12 +24,20 @@ def read_points(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        points = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [{"n_labelled": int(p["n_labelled"]), **p} for p in points]
+        return [_point(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ValueError, KeyError, TypeError) as error:
+        said = f"without {error}" if isinstance(error, KeyError) else error
         raise CannotReadFile(
-            path, f"holds a line that is no point ({error}); delete the file to run it again"
+            path, f"holds a line that is no point ({said}); delete the file to run it again"
         ) from error
+
+
+def _point(line: str) -> dict[str, Any]:
+    point: dict[str, Any] = json.loads(line)
+    for key in ("budget", "n_labelled"):
+        if not isinstance(point[key], int):
+            raise ValueError(f"{key} {point[key]!r}")
+    return point
 
 
 def all_points(out: Path) -> Iterator[dict[str, Any]]:

@@ -68,16 +68,22 @@ class Cell:
         return f"{self.method.name}-s{self.seed}"
 
 
+WEAK = ("rareness-normalised", "rareness-product")
+"""Strategies in which a term that is the same for every slice, as a weak model's rareness may be, weighs nothing."""
 RAW = Method(strategy="random", initialisation="none", learner=FOREST)
 EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
     "fig3a": {
-        "none": Method(initialisation="none"),
-        "ImageNet": Method(initialisation="imagenet"),
-        "contrastive": Method(),
+        "none, random": Method(strategy="random", initialisation="none"),
+        "none, rareness": Method(initialisation="none"),
+        "ImageNet, random": Method(strategy="random", initialisation="imagenet"),
+        "ImageNet, rareness": Method(initialisation="imagenet"),
+        "contrastive, random": Method(strategy="random"),
+        "contrastive, rareness": Method(),
     },
     "fig3b": {
         **{s: Method(strategy=s) for s in ("random", "entropy", "coreset", "coregcn", "vaal", "badge", "rareness")},
         **{s: Method(strategy=s) for s in ("strided", "stratified", "foreground", "clasp")},
+        **{s: Method(strategy=s) for s in WEAK},
         "forest on random": RAW,
         "product on random": Method(strategy="random", initialisation="none", preset="product"),
         "product": Method(initialisation="none", preset="product"),
@@ -96,7 +102,7 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
 """Experiment -> row -> method; a method that several experiments name runs once."""
 
 
-REFERENCES = {"fig3a": "contrastive", "fig3b": "random", "table1a": "entropy", "table1b": "mean"}
+REFERENCES = {"fig3a": "contrastive, rareness", "fig3b": "random", "table1a": "entropy", "table1b": "mean"}
 """Experiment -> the row that its other rows are compared with."""
 PUBLISHED: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]] = {
     "table1a": {
@@ -165,17 +171,22 @@ class Plan:
 
 
 NEUTRAL = frozenset({"device", "model.imagenet_file", "pretrain.devices"})
-"""Settings that change where a run happens, not what it computes."""
+"""Settings that a later command may give otherwise: where a run happens, and which file ImageNet weights are read from. The
+weights themselves stay the same wherever points started from them; `record.claim` sees to it.
+"""
 PLANS: Mapping[str, Plan] = {
     "paper": Plan((50, 100, 150, 200), seeds=5),
     "cpu": Plan(
         (8, 16, 24),
         seeds=2,
-        settings=("pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=25", "train.drop_epoch=12", "model.flips=false"),
+        settings=(
+            "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=15", "train.drop_epoch=7", "train.crop=64",
+            "model.flips=false",
+        ),
         train_scans=4,
         test_scans=2,
-        without=("vaal",),  # its own networks would take longer than everything else together
-        product=("train.steps=150",),
+        without=("vaal", *WEAK),  # VAAL's own networks would take longer than everything else together
+        product=("train.steps=100",),
     ),
 }  # fmt: skip
 """``paper`` is the published protocol; ``cpu`` ends on two cores while one waits, and is no substitute for it."""
@@ -216,30 +227,34 @@ def cells_of(
     Parameters
     ----------
     experiments : names in `EXPERIMENTS`, or ``all``
-    only : rows, strategies, learners or presets to keep; all of them when empty
+    only : rows to keep; a name that no row of these experiments has stands for all rows of that strategy, learner or
+        preset. All rows when empty
     without : strategies to leave out, unless `only` names them
 
     Raises
     ------
-    ConfigError : an experiment or strategy has no such name.
+    ConfigError : an experiment has no such name, or nothing that runs here has.
     """
-    wanted, names = set(only), _names(experiments)
-    known = set().union(*names.values())
-    if wanted - known:
-        raise ConfigError(
-            f"No method here is called {sorted(wanted - known)[0]!r}; there are {', '.join(sorted(known))}."
-        )
-    kept = [m for m, mine in names.items() if (wanted & mine if wanted else m.strategy not in without)]
+    rows = [row for name in _expanded(experiments) for row in EXPERIMENTS[name].items()]
+    named = _named(rows)
+    wanted, left_out = list(only), set(without)
+    if unknown := sorted(set(wanted) - named.keys()):
+        raise ConfigError(f"No method here is called {unknown[0]!r}; there are {'; '.join(sorted(named))}.")
+    asked = {m for name in wanted for m in named[name]}
+    methods = dict.fromkeys(m for _, m in rows)
+    kept = [m for m in methods if (m in asked if wanted else m.strategy not in left_out)]
     return tuple(Cell(method, seed) for seed in range(seeds) for method in kept)
 
 
-def _names(experiments: Iterable[str]) -> dict[Method, set[str]]:
-    """The methods of experiments, each with what it may be asked for by: its rows, strategy, learner and preset."""
-    found: dict[Method, set[str]] = {}
-    for name in _expanded(experiments):
-        for row, m in EXPERIMENTS[name].items():
-            found.setdefault(m, {m.strategy, m.learner, m.preset}).add(row)
-    return found
+def _named(rows: Iterable[tuple[str, Method]]) -> dict[str, set[Method]]:
+    """What may be asked for, and which methods each name means: a row's where it is one, else a strategy's, learner's or preset's."""
+    own: dict[str, set[Method]] = {}
+    shared: dict[str, set[Method]] = {}
+    for row, m in rows:
+        own.setdefault(row, set()).add(m)
+        for name in (m.strategy, m.learner, m.preset):
+            shared.setdefault(name, set()).add(m)
+    return shared | own
 
 
 def _expanded(experiments: Iterable[str]) -> list[str]:

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from voidscope.benchmark.points import all_points
 from voidscope.benchmark.protocol import Plan
-from voidscope.errors import ConfigError
+from voidscope.config import Config
+from voidscope.errors import CannotReadFile, ConfigError
 from voidscope.project import fingerprint
 from voidscope.project.atomic import read_json, write_json
 from voidscope.vocabulary import Split
@@ -18,14 +20,19 @@ from voidscope.volume import Dataset
 from voidscope.workflow.snapshot import made_with
 
 NAME = "run.json"
+HUB = "the hub's"
+"""ImageNet weights of no file."""
 
 
 def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[str]) -> None:
     """Note in `out` what is run there and by which command; seeds and experiments may be added by later commands.
 
+    A file of ImageNet weights may be given later too, as long as no point started from other ones.
+
     Raises
     ------
-    ConfigError : the folder is of other data, settings or budgets.
+    ConfigError : the folder is of other data, settings, budgets or ImageNet weights.
+    CannotReadFile : the file of ImageNet weights cannot be read, or one of points.
     """
     mine, path = _common(dataset, plan, pool), out / NAME
     kept = read_record(out)
@@ -35,6 +42,7 @@ def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[
             f"{out} is the folder of another run: its {name} is {_short(kept['common'].get(name))}, yours is {_short(mine[name])}. "
             "Choose another --out, or repeat that run's options."
         )
+    _check_imagenet(out, plan)
     commands = [
         *(kept.get("commands") or []),
         {"command": shlex.join(command), "commit": _commit(), **made_with()},
@@ -58,6 +66,35 @@ def _common(dataset: Dataset, plan: Plan, pool: int) -> dict[str, Any]:
         "plan": [*plan.settings, *(f"product: {word}" for word in plan.product)],
         "settings": plan.departures,
     }  # fmt: skip
+
+
+def _check_imagenet(out: Path, plan: Plan) -> None:
+    """Refuse ImageNet weights other than those that points in `out` started from."""
+    theirs = {p["imagenet_weights"] for p in all_points(out) if p.get("imagenet_weights")}
+    if not theirs:
+        return
+    mine = imagenet_weights(Config().with_changes([*plan.settings, *plan.changed]))
+    if other := sorted(theirs - {mine}):
+        raise ConfigError(
+            f"{out} has points from ImageNet weights {_hash(other[0])}, yours are {_hash(mine)}. "
+            "Choose another --out, or repeat that run's model.imagenet_file."
+        )
+
+
+def imagenet_weights(config: Config) -> str:
+    """Which ImageNet weights networks start from by these settings: the hub's, or those of a file by its hash."""
+    if not config.model.imagenet_file:
+        return HUB
+    path = Path(config.model.imagenet_file).expanduser()
+    try:
+        return fingerprint(path)
+    except OSError as error:
+        raise CannotReadFile(path, f"{error.strerror}; set model.imagenet_file to another file") from error
+
+
+def _hash(weights: str) -> str:
+    """A hash short enough for a sentence."""
+    return weights if weights == HUB else weights[: weights.index(":") + 13]
 
 
 def _content(dataset: Dataset) -> str:

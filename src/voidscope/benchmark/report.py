@@ -115,9 +115,12 @@ def _nothing(out: Path, failed: Mapping[str, str]) -> str:
 
 
 def _shown(points: Sequence[Point], plan: tuple[int, ...]) -> dict[str, tuple[Row, ...]]:
-    """Experiments with rows to compare; where there is none, all that have a row."""
+    """Experiments with rows to compare that no other shows among its own; where there is none, all that have a row."""
     rows = {name: rows_of(name, points, plan) for name in EXPERIMENTS}
-    several = {name: found for name, found in rows.items() if len(found) > 1}
+    methods = {name: {r.points[0]["method"] for r in found} for name, found in rows.items() if len(found) > 1}
+    several = {
+        name: rows[name] for name, mine in methods.items() if not any(mine < its for its in methods.values())
+    }
     return several or {name: found for name, found in rows.items() if found}
 
 

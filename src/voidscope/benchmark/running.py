@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +17,13 @@ import numpy as np
 from voidscope.benchmark.forest import PixelForest
 from voidscope.benchmark.points import add_point, points_path, read_points
 from voidscope.benchmark.protocol import EVERYTHING, FOREST, Cell, Plan
+from voidscope.benchmark.record import imagenet_weights
+from voidscope.benchmark.rows import PARTS
 from voidscope.benchmark.scoring import score
 from voidscope.config import Config
 from voidscope.jobs import Progress, execute
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
+from voidscope.project.atomic import write_json
 from voidscope.vocabulary import Mask, Role, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import add_dataset, pretrain, segment, suggest, train
@@ -60,34 +65,48 @@ def run_cell(bench: Bench, cell: Cell, show: Show) -> None:
     done = {p["budget"] for p in read_points(path)}
     if done >= set(budgets):
         return
-    project = _opened(bench.out / "cells" / cell.id, bench.dataset, bench.config(cell))
+    most = min(set(budgets) - done) or math.inf  # full supervision labels everything
+    project = _opened(bench.out / "cells" / cell.id, bench.dataset, bench.config(cell), most)
     _start_from(project, bench, cell)
     truths = {n: project_truth(project, bench.dataset, n) for n in _test_scans(project)}
     for budget in budgets:
-        seconds: dict[str, float] = {}
-        with _timed(seconds, "suggest"):
-            _label(project, bench, cell, budget, show)
-        with _timed(seconds, "train"):  # where the point is known too: the next batch asks this model
+        if budget in done and len(project.labels) > budget:
+            continue  # the next batch was begun, so this model has been asked
+        clock = _Clock(project.path / "seconds.json", budget)
+        _label(project, bench, cell, budget, show, clock)
+        with clock.timed("train"):  # where the point is known too: the next batch asks this model
             forest = _trained(project, cell, show)
+        if forest is None and project.cycle is not None:
+            clock.note("train", float(project.cycle.metrics["seconds"]))
         if budget not in done:
-            with _timed(seconds, "segment"):
+            with clock.timed("segment"):
                 masks = _masks(project, forest, show)
             scores = score(masks, truths, project.classes, project.config.measure)
-            add_point(path, _point(bench, cell, budget, project, scores, seconds))
+            add_point(path, _point(bench, cell, budget, project, scores, clock.seconds()))
     shutil.rmtree(project.path)
 
 
-def _opened(path: Path, dataset: Dataset, config: Config) -> Project:
-    """The project in a folder, made from the dataset when there is none or its making was interrupted."""
+def _opened(path: Path, dataset: Dataset, config: Config, most: float = math.inf) -> Project:
+    """The project in a folder, with these settings; made from the dataset when there is none that a run can go on with."""
     if (path / "project.json").exists():
         project = Project.open(path)
-        if len(project.scans) == len(dataset.scans):
+        if _goes_on(project, dataset, config, most):
+            project.set_config(config)
             return project
     shutil.rmtree(path, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     project = Project.create(path, dataset.classes, config=config)
     execute(add_dataset(project, dataset))
     return project
+
+
+def _goes_on(project: Project, dataset: Dataset, config: Config, most: float) -> bool:
+    """Whether a run can go on in a project: its making was not interrupted, it has no more than `most` labels, which it has
+    where points were deleted, and no model that started from another file of ImageNet weights.
+    """
+    moved = project.config.model.imagenet_file != config.model.imagenet_file
+    other = moved and config.model.initialisation == "imagenet" and project.cycle is not None
+    return len(project.scans) == len(dataset.scans) and len(project.labels) <= most and not other
 
 
 def _start_from(project: Project, bench: Bench, cell: Cell) -> None:
@@ -102,7 +121,7 @@ def _test_scans(project: Project) -> list[str]:
     return [r.name for r in project.scans.values() if r.split is Split.TEST]
 
 
-def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show) -> None:
+def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show, clock: _Clock) -> None:
     """Label until `budget` slices are; a queue that a kill left half answered is answered to its end."""
     if cell.method.strategy == EVERYTHING:
         import_truth(project, bench.dataset, project.keys(Split.TRAIN))
@@ -111,7 +130,8 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show) 
     waiting = [s for s in project.suggestions if s.key not in project.labels]
     if missing > 0 and len(waiting) != missing:
         config = project.config.with_changes([f"suggest.budget={missing}"])
-        execute(suggest(project, config), show)
+        with clock.timed("suggest"):
+            execute(suggest(project, config), show)
     if missing > 0:
         answer_suggestions(project, bench.dataset)
 
@@ -152,7 +172,7 @@ def _point(
     budget: int,
     project: Project,
     scores: Mapping[str, Any],
-    seconds: Mapping[str, float],
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """All that is kept of a point."""
     labelled = list(project.labels)
@@ -162,19 +182,41 @@ def _point(
     for key in labelled:
         by_scan[key.scan] = by_scan.get(key.scan, 0) + 1
     trained = project.cycle.provenance if project.cycle else {}
+    imagenet = trained.get("initial_weights") == "imagenet"
     return {
         "cell": cell.id, "method": cell.method.name, "seed": cell.seed, "budget": budget, "n_labelled": len(labelled),
         "pool": len(project.keys(Split.TRAIN)), "reduced": bench.plan.reduced, "changed": bench.plan.departures,
-        **scores, "seconds": dict(seconds),
+        **scores, "seconds": seconds,
         "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
         "settings": bench.plan.words(cell.method), "dataset": bench.dataset.folder.name,
-        "device": trained.get("device", "cpu"), "threads": trained.get("threads", 1), **made_with(),
+        "device": trained.get("device", "cpu"), "threads": trained.get("threads", 1),
+        "imagenet_weights": imagenet_weights(project.config) if imagenet else "", **made_with(),
     }  # fmt: skip
 
 
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Write down how long the work inside took."""
-    started = time.monotonic()
-    yield
-    seconds[name] = time.monotonic() - started
+@dataclass(frozen=True)
+class _Clock:
+    """How long the steps of a point took, kept in the cell's project: what a kill left done is not done again, but took its time."""
+
+    path: Path
+    budget: int
+
+    def seconds(self) -> dict[str, float]:
+        """Step -> seconds; 0 for one that had nothing to do."""
+        return dict.fromkeys(PARTS, 0.0) | self._all().get(str(self.budget), {})
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Note how long the work inside takes."""
+        started = time.monotonic()
+        yield
+        self.note(step, time.monotonic() - started)
+
+    def note(self, step: str, seconds: float) -> None:
+        """A step took so long; where that is less than is known, it was done before and took what it took then."""
+        mine = self.seconds()
+        mine[step] = max(mine[step], seconds)
+        write_json(self.path, self._all() | {str(self.budget): mine})
+
+    def _all(self) -> dict[str, dict[str, float]]:
+        return json.loads(self.path.read_bytes()) if self.path.exists() else {}

@@ -1,12 +1,14 @@
-"""Which scans of a dataset a plan runs on, and whether it can: told before hours are spent."""
+"""Which scans of a dataset a plan runs on, and whether it can run at all: told before hours are spent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 
-from voidscope.benchmark.protocol import Plan
+from voidscope.benchmark.protocol import FOREST, Cell, Plan
 from voidscope.errors import ConfigError, LabelError, NotReady
 from voidscope.vocabulary import Split
 from voidscope.volume import Dataset, DatasetScan
@@ -80,3 +82,19 @@ def check_scans(dataset: Dataset, plan: Plan) -> int:
             "pass fewer with --budgets."
         )
     return pool
+
+
+def check_packages(cells: Sequence[Cell]) -> None:
+    """Look whether what these cells and the report need besides voidscope is installed.
+
+    Raises
+    ------
+    NotReady : it is not; says what installs it.
+    """
+    absent = 'which is not installed: pip install "voidscope[benchmark]"'
+    if find_spec("matplotlib") is None:
+        raise NotReady(f"The report draws with matplotlib, {absent}.")
+    if any(c.method.learner == FOREST for c in cells) and find_spec("sklearn") is None:
+        raise NotReady(
+            f"The forest needs scikit-learn, {absent}, or name the rows to run without it in --strategies."
+        )

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from voidscope.benchmark import (
+    EXPERIMENTS,
     Bench,
     cells_of,
+    check_packages,
     check_scans,
     claim,
     estimate,
@@ -55,7 +57,8 @@ def run(
     strategies: Annotated[
         str | None,
         typer.Option(
-            help="Only these: strategies, forest, product, or rows of the report; separated by commas or semicolons."
+            help="Only these rows of the report, between commas, or semicolons where a name has a comma. "
+            "A name of no row means all rows of that strategy, learner or preset, e.g. forest."
         ),
     ] = None,
     workers: Annotated[
@@ -87,6 +90,7 @@ def run(
         }
         say(entry, as_json, "\n".join([*(c.id for c in cells), cost.text()]))
         return
+    check_packages(cells)
     claim(out, dataset, plan, pool, ["voidscope", *sys.argv[1:]])
     failed = run_all(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
     page = write_report(out)
@@ -104,8 +108,11 @@ def report(
 
 
 def _words(text: str | None) -> list[str]:
-    """Names between semicolons where there are any, since some hold a comma; else between commas."""
-    return [w.strip() for w in text.split(";" if ";" in text else ",")] if text else []
+    """Names between semicolons where there are any, since some hold a comma; else between commas, unless all is one row's name."""
+    if not text or any(text.strip() in rows for rows in EXPERIMENTS.values()):
+        return [text.strip()] if text else []
+    parts = (w.strip() for w in text.split(";" if ";" in text else ","))
+    return [w for w in parts if w] or [text]
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

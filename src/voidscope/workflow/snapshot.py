@@ -25,6 +25,8 @@ PACKAGES = (
     "voidscope", "torch", "segmentation-models-pytorch", "numpy", "scikit-image", "connected-components-3d",
 )  # fmt: skip
 """Distributions whose versions a result records."""
+OPTIONAL = ("scikit-learn",)
+"""Those of extras, recorded where they are installed: the benchmark's forest is one's."""
 
 
 def training_keys(project: Project, scans: Iterable[str] | None = None) -> tuple[SliceKey, ...]:
@@ -67,8 +69,13 @@ def made_with() -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: package_version(name) for name in PACKAGES},
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    found = {name: package_version(name) for name in (*PACKAGES, *OPTIONAL)}
+    return {name: v for name, v in found.items() if name in PACKAGES or v != "unknown"}
 
 
 def provenance_of(reader: SliceReader) -> dict[str, Any]:
