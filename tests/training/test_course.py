@@ -142,11 +142,45 @@ def test_a_course_put_back_half_way_ends_as_if_it_had_not_stopped() -> None:
     whole, first, second = _Recipe(), _Recipe(), _Recipe()
     finish(follow(whole, whole.course, 6))
     finish(follow(first, first.course, 3))
-    second.course.put_back(first.course.copy())
+    second.course.resume(first.course.copy())
     said = finish(follow(second, second.course, 6)).progress
     assert torch.equal(second.network.weight, whole.network.weight)
     assert second.course.losses == whole.course.losses
     assert (said[0].done, said[0].total) == (7, 12)
+
+
+def test_a_course_that_went_back_and_was_resumed_still_says_so_and_is_as_slow() -> None:
+    first, second = _Recipe(trouble=_once(Diverged("The loss"), 1)), _Recipe()
+    finish(follow(first, first.course, 3))
+    second.course.resume(first.course.copy())
+    assert second.course.warnings == first.course.warnings != []
+    assert second.course.rate == 0.5
+    finish(follow(second, second.course, 6))
+    assert len(second.course.warnings) == 1
+
+
+def test_a_state_of_before_warnings_were_kept_still_loads() -> None:
+    first, second = _Recipe(), _Recipe()
+    finish(follow(first, first.course, 3))
+    second.course.resume({k: v for k, v in first.course.copy().items() if k != "warnings"})
+    assert (len(second.course.losses), second.course.warnings) == (3, [])
+
+
+def test_want_of_memory_after_a_bad_loss_forgets_neither_the_halved_rate_nor_its_warning() -> None:
+    """Both come before the first copy after the start, which was taken at the full rate."""
+    bad, short = _once(Diverged("The loss"), 1), _once(torch.OutOfMemoryError("CUDA out of memory"), 3)
+
+    def both(recipe: _Recipe) -> None:
+        bad(recipe)
+        short(recipe)
+
+    recipe = _Recipe(trouble=both)
+    finish(follow(recipe, recipe.course, 3))
+    assert recipe.course.rate == 0.5
+    assert [w.split(" in epoch")[0] for w in recipe.course.warnings] == [
+        "The loss became not a number",
+        "Memory ran out",
+    ]
 
 
 def test_a_copy_is_not_touched_by_what_follows() -> None:

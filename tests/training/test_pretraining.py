@@ -273,6 +273,21 @@ def test_one_loss_that_is_not_a_number_sends_the_run_back_with_half_the_rate(
     assert ["half the learning rate" in w for w in found.warnings] == [True]
 
 
+def test_a_run_that_went_back_was_killed_and_resumed_still_says_so(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [0], pretext.nt_xent
+
+    def nt_xent(views: torch.Tensor, temperature: float) -> torch.Tensor:
+        calls[0] += 1
+        return real(views, temperature) * (math.nan if calls[0] == 3 else 1.0)
+
+    monkeypatch.setattr(pretext, "nt_xent", nt_xent)
+    states = _states(quick(), n=8)
+    found = _pretrain(quick(), n=8, resume=states[1])
+    assert ["half the learning rate" in w for w in found.warnings] == [True]
+
+
 def test_a_real_network_resumes_to_the_bit_too() -> None:
     config = quick("pretrain.epochs=2")
     whole = _pretrain(config, n=8)

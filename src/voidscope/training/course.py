@@ -63,14 +63,23 @@ class Course:
             "optimiser": self.optimiser.state_dict(),
             "losses": list(self.losses),
             "rate": self.rate,
+            "warnings": list(self.warnings),
         }
 
     def put_back(self, state: dict[str, Any]) -> None:
-        """Return to a state taken by `state` or `copy`, which stays untouched by what follows."""
+        """Return to what was learnt by a state taken by `state` or `copy`, which stays untouched by what follows.
+
+        The rate and the warnings stay: what went wrong since is not undone.
+        """
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
         self.losses = list(state["losses"])
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Take over all of a state of another course, which older versions kept without warnings."""
+        self.put_back(state)
         self.rate = float(state["rate"])
+        self.warnings = list(state.get("warnings", ()))
 
     def copy(self) -> dict[str, Any]:
         """A state of its own; raises `Diverged` when a weight is not finite."""
