@@ -115,6 +115,16 @@ def test_weights_that_are_not_finite_at_the_end_are_never_returned() -> None:
     assert "a weight became not a number".capitalize() in recipe.course.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("could not create a primitive"), MemoryError("Unable to allocate 8.00 GiB for an array")],
+)
+def test_onednn_and_numpy_run_out_of_memory_as_torch_does(error: Exception) -> None:
+    recipe = _Recipe(trouble=_once(error, 3))
+    finish(follow(recipe, recipe.course, 3))
+    assert recipe.course.warnings == ["Memory ran out in epoch 2: half the batch."]
+
+
 @pytest.mark.parametrize("at", range(6))
 def test_after_running_out_of_memory_the_result_is_the_same_and_a_warning_says_how(at: int) -> None:
     recipe, undisturbed = _Recipe(trouble=_once(torch.OutOfMemoryError("CUDA out of memory"), at)), _Recipe()

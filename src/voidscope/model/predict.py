@@ -116,7 +116,7 @@ class _Sweep:
             part = images[: self.most]
             try:
                 found = self._forward(part)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 self._make_do(len(part), part[0].shape)

@@ -111,7 +111,7 @@ def follow(
         except Diverged as reason:
             _go_back_slower(recipe, course, good, f"{reason} became not a number in epoch {epoch + 1}")
             continue
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             saved = recipe.save_memory() if is_out_of_memory(error) else None
             if saved is None:
                 raise
