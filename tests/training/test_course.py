@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ class _Recipe:
     rate_setting = "train.learning_rate"
 
     compute = Compute(torch.device("cpu"), torch.float32)
+    warnings: Sequence[str] = ()
 
     def __init__(self, n_steps: int = 2, trouble: Callable[[_Recipe], None] = lambda recipe: None) -> None:
         self.n_steps = n_steps
@@ -132,6 +134,39 @@ def test_after_running_out_of_memory_the_result_is_the_same_and_a_warning_says_h
     finish(follow(undisturbed, undisturbed.course, 3))
     assert torch.equal(recipe.network.weight, undisturbed.network.weight)
     assert recipe.course.warnings == [f"Memory ran out in epoch {at // 2 + 1}: half the batch."]
+
+
+def test_no_room_for_the_first_copy_is_want_of_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, undisturbed, errors = _Recipe(), _Recipe(), [torch.OutOfMemoryError("CUDA out of memory")]
+    real = Course.copy
+
+    def copy(self: Course) -> dict[str, Any]:
+        if errors:
+            raise errors.pop()
+        return real(self)
+
+    monkeypatch.setattr(Course, "copy", copy)
+    for one in (recipe, undisturbed):
+        finish(follow(one, one.course, 3))
+    assert torch.equal(recipe.network.weight, undisturbed.network.weight)
+    assert recipe.course.warnings == ["Memory ran out in epoch 1: half the batch."]
+
+
+def test_weights_that_are_no_numbers_from_the_start_end_in_one_line() -> None:
+    recipe = _Recipe()
+    nn.init.constant_(recipe.network.weight, math.nan)
+    with pytest.raises(JobFailed, match="a weight became not a number in epoch 1"):
+        finish(follow(recipe, recipe.course, 3))
+
+
+def test_what_a_recipe_was_placed_on_is_told_first_and_kept_with_the_result() -> None:
+    recipe = _Recipe()
+    recipe.warnings = ("The GPU had no room.",)
+    course = Course(recipe.network, recipe.optimiser, recipe.warnings)
+    said = finish(follow(recipe, course, 3)).progress
+    assert (said[0].done, said[0].total, said[0].note, said[0].where) == (0, 6, "The GPU had no room.", "cpu")
+    course.resume(course.copy())
+    assert course.warnings == ["The GPU had no room."]
 
 
 def test_when_no_memory_can_be_saved_torchs_error_is_passed_on() -> None:

@@ -14,6 +14,7 @@ from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
 from voidscope.errors import ConfigError, JobFailed, NotReady, ProjectError
 from voidscope.model import Segmenter, build_segmenter, load_backbone
+from voidscope.model.devices import NO_ROOM
 from voidscope.training import Pretrained, gradients, learning_rate_at, pretext, pretrain_steps, states
 from voidscope.training import pretraining as module
 from voidscope.training.batches import parts_of as module_parts
@@ -423,6 +424,22 @@ def test_a_gpu_without_memory_for_one_slice_hands_over_to_the_cpu_and_says_so(ti
     assert "without the GPU" in str(recipe.save_memory())
     assert (recipe.compute.device.type, recipe.pool.device.type, recipe.most) == ("cpu", "cpu", 4)
     assert all(math.isfinite(loss or 0.0) for loss, _ in recipe.steps(0, 1.0))
+
+
+@pytest.mark.usefixtures("full_gpu", "tiny")
+def test_a_gpu_without_room_for_the_network_leaves_the_pretraining_to_the_cpu_and_says_so() -> None:
+    found = _pretrain(quick("device=auto"))
+    assert found.weights == _pretrain(quick()).weights
+    assert (found.warnings, found.device) == ((NO_ROOM,), "cpu")
+    again = _pretrain(quick("device=auto"), resume=found.state)
+    assert again.warnings == (NO_ROOM,)
+
+
+@pytest.mark.usefixtures("full_gpu", "tiny")
+def test_one_of_a_team_does_not_leave_its_gpu_alone() -> None:
+    team = Team(1, 2, torch.device("meta"))
+    with pytest.raises(JobFailed, match=r"one of 2 devices with .*or pretrain.devices=1"):
+        module._Pretraining(discs(8)[0], quick(), NORMALISATION, None, team)
 
 
 def test_memory_that_never_suffices_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import PRESETS, Config
 from voidscope.errors import JobFailed, LabelError
 from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
+from voidscope.model.devices import NO_ROOM
 from voidscope.training import Trained, gradients, train_steps
 from voidscope.training import supervised as module
 from voidscope.training.gradients import Gradients, Loss, Recording
@@ -398,6 +399,17 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_and_says_so(tiny: list[Segme
     assert said is not None
     assert "without the GPU" in said
     assert (recipe.compute.device.type, recipe.images.device.type, recipe.most) == ("cpu", "cpu", 4)
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_gpu_without_room_for_the_network_leaves_the_training_to_the_cpu_and_says_so(
+    tiny: list[Segmenter],
+) -> None:
+    images, labels = discs(5)
+    run = finish(train_steps(images, labels, 3, quick("device=auto"), normalisation=NORMALISATION))
+    assert run.result.weights == _train(quick()).weights
+    assert (run.result.warnings, run.result.device) == ((NO_ROOM,), "cpu")
+    assert (run.progress[0].note, run.progress[0].where) == (NO_ROOM, "cpu")
 
 
 def test_memory_that_never_suffices_ends_in_one_line(

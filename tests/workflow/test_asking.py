@@ -310,3 +310,14 @@ def test_a_sweep_holds_the_masks_of_no_scan_that_is_on_disk(modelled: Project) -
         whole = project.mask(key.scan)
         assert whole is not None
         assert (whole[slice_index(project.scan(key.scan).plane, key.index)] == mask).all()
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_gpu_without_room_for_the_network_leaves_the_sweep_to_the_cpu_and_says_so(
+    modelled: Project,
+) -> None:
+    auto = modelled.config.with_changes(["device=auto", "suggest.strategy=entropy"])
+    for job in (suggest(modelled, auto), segment(modelled, config=auto)):
+        said: list[Progress] = []
+        assert execute(job, said.append)
+        assert any("going on without the GPU" in p.note for p in said)

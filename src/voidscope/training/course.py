@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -35,6 +35,8 @@ class Recipe(Protocol):
     """The setting a person lowers when the loss diverges."""
     compute: Compute
     """The device it runs on now."""
+    warnings: Sequence[str]
+    """What a person should be told of how it was placed there."""
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """Do one step after another of an epoch, with `rate` times the learning rate; yields the loss and words about it.
@@ -49,12 +51,14 @@ class Recipe(Protocol):
 class Course:
     """What changes while a recipe is followed: weights, optimiser, losses; can be put back to an earlier state."""
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, warnings: Sequence[str] = ()
+    ) -> None:
         self.network = network
         self.optimiser = optimiser
         self.losses: list[float] = []
         self.rate = 1.0
-        self.warnings: list[str] = []
+        self.warnings = list(warnings)
 
     def state(self) -> dict[str, Any]:
         """All of it, by reference; loss by finished epoch says how far the course is."""
@@ -76,10 +80,10 @@ class Course:
         self.losses = list(state["losses"])
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Take over all of a state of another course, which older versions kept without warnings."""
+        """Take over all of a state of another course, warnings among it where it has any; its own warnings stay."""
         self.put_back(state)
         self.rate = float(state["rate"])
-        self.warnings = list(state.get("warnings", ()))
+        self.warnings = list(dict.fromkeys([*state.get("warnings", ()), *self.warnings]))
 
     def copy(self) -> dict[str, Any]:
         """A state of its own; raises `Diverged` when a weight is not finite."""
@@ -101,10 +105,16 @@ def follow(
     ------
     JobFailed : the loss diverged again at half the learning rate.
     """
-    good, copied = course.copy(), len(course.losses)
+    good, copied = (
+        course.state(),
+        -1,
+    )  # by reference: where there is no room for a copy, nothing was learnt yet
     total = epochs * recipe.n_steps
+    yield from (Progress(0, total, told, where=recipe.compute.name) for told in recipe.warnings)
     while (epoch := len(course.losses)) < epochs:
         try:
+            if copied < 0:
+                good, copied = course.copy(), epoch
             course.losses.append((yield from _one_epoch(recipe, course, epochs)))
             if epoch + 1 == epochs or (epoch + 1 - copied) * recipe.n_steps >= STEPS_BETWEEN_COPIES:
                 good, copied = course.copy(), epoch + 1

@@ -107,7 +107,7 @@ def pretrain_steps(
         )
     with told_in_one_line("Pretraining"):
         recipe = _Pretraining(images, config, normalisation, groups, team or Alone())
-        course = Course(recipe.networks, recipe.optimiser)
+        course = Course(recipe.networks, recipe.optimiser, recipe.warnings)
         keeper = Keeper(course, _recipe_digest(recipe, config), config.pretrain.epochs)
         if resume is not None:
             keeper.resume(resume)
@@ -137,24 +137,39 @@ class _Pretraining:
         self.seed, self.config, self.normalisation = config.seed, config.pretrain.spelled_out(), normalisation
         self.team = team
         self.groups = groups if self.config.one_slice_per_scan else None
-        self.compute = Compute.choose(team.device or config.device)
+        scratch = config.model.model_copy(update={"initialisation": "none"})
+        self.segmenter: Segmenter = build_segmenter(scratch, 1, config.seed)
+        pretext = Masked if self.config.method == "mae" else Contrastive
+        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
+        self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, self.pretext.heads])
+        reduced = [_reduced(i, self.config) for i in images]
+        self.compute, self.pool, self.warnings = Compute.placing(
+            team.device or config.device, lambda compute: self._put(compute, reduced)
+        )
         if team.size > 1 and self.compute.device.type == "cpu":
             torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
-        self.pool = SlicePool([_reduced(i, self.config) for i in images], torch.float16, self.compute.device)
         batches = batches_of(np.arange(len(images)), self.config.batch_size, least=2)
         self.n_steps = len(batches)
         self.most = self._largest = max(map(len, batches))
-        scratch = config.model.model_copy(update={"initialisation": "none"})
-        self.segmenter: Segmenter = self.compute.place(build_segmenter(scratch, 1, config.seed))
-        pretext = Masked if self.config.method == "mae" else Contrastive
-        self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
-        heads = self.pretext.heads.to(self.compute.device)
-        self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, heads])
         self.gradients = Gradients(self.networks, self._loss, self.compute.device, record=team.size == 1)
         self.optimiser = torch.optim.SGD(
             self.networks.parameters(), lr=self.config.learning_rate, momentum=self.config.momentum,
             weight_decay=self.config.weight_decay, fused=self.compute.device.type == "cuda" or None,
         )  # fmt: skip
+
+    def _put(self, compute: Compute, images: Sequence[Image]) -> SlicePool:
+        """The networks and the slices on a device, which in a team is the one it has."""
+        if self.team.device is not None and compute.device.type != self.team.device.type:
+            raise self._too_little_for_a_team()
+        compute.place(self.segmenter)
+        self.pretext.heads.to(compute.device)
+        return SlicePool(images, torch.float16, compute.device)
+
+    def _too_little_for_a_team(self) -> JobFailed:
+        return JobFailed(
+            f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
+            "half of it (fewer negatives), or pretrain.devices=1."
+        )
 
     @property
     def where(self) -> str:
@@ -237,10 +252,7 @@ class _Pretraining:
         JobFailed : in a team, whose other processes wait meanwhile.
         """
         if self.team.size > 1:
-            raise JobFailed(
-                f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
-                "half of it (fewer negatives), or pretrain.devices=1."
-            )
+            raise self._too_little_for_a_team()
         self.gradients.let_go()
         if self.most > 1:
             self.most //= 2
