@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,10 +19,10 @@ from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, fo
 class _Recipe:
     """Adds the learning rate to one weight at each step; `trouble` may raise before a step."""
 
-    rate_setting = "train.learning_rate"
+    way_out = "lower train.learning_rate"
 
     compute = Compute(torch.device("cpu"), torch.float32)
-    warnings: Sequence[str] = ()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, n_steps: int = 2, trouble: Callable[[_Recipe], None] = lambda recipe: None) -> None:
         self.n_steps = n_steps

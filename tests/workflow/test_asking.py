@@ -9,14 +9,17 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import draw_first, gave_way
+from voidscope.apart import STARTING
 from voidscope.config import Config, SuggestConfig
 from voidscope.errors import ConfigError, NotReady, ProjectError
 from voidscope.jobs import Progress, Steps, execute
 from voidscope.model import backbone_bytes, build_segmenter, predict_slices, weights_bytes
 from voidscope.project import Cycle, Project, import_truth
+from voidscope.training.vaal import Judged
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import asking, segment, suggest
@@ -63,14 +66,16 @@ def ask(project: Project, *changes: str) -> tuple[Any, ...]:
     return execute(suggest(project, project.config.with_changes(changes)))
 
 
-def fake_vaal(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> list[dict[str, Any]]:
+def fake_vaal(
+    monkeypatch: pytest.MonkeyPatch, scores: Sequence[float], warnings: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Stand in for VAAL's training: it gives these scores and remembers what it was asked."""
     asked: list[dict[str, Any]] = []
 
     def vaal_steps(images: Sequence[Any], labelled: Sequence[bool], **settings: Any) -> Steps[Any]:
         asked.append({"shapes": {i.shape for i in images}, "labelled": list(labelled), **settings})
         yield Progress(1, 1, "VAAL")
-        return np.asarray(scores, dtype=np.float64)
+        return Judged(np.asarray(scores, dtype=np.float64), tuple(warnings))
 
     monkeypatch.setattr("voidscope.training.vaal.vaal_steps", vaal_steps)
     return asked
@@ -202,6 +207,26 @@ class TestVaal:
             {"shapes": {(24, 20)}, "labelled": [k in modelled.labels for k in keys], "seed": 5, "device": "cpu", "epochs": 7}
         ]  # fmt: skip
         assert sweeps == []
+
+    def test_what_was_mended_on_the_way_is_kept_with_the_queue(
+        self, modelled: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake_vaal(monkeypatch, np.arange(12).tolist(), ["Memory ran out in epoch 1: halved."])
+        ask(modelled, "suggest.strategy=vaal")
+        assert modelled.queue.grounds.note == "Memory ran out in epoch 1: halved."
+
+    def test_its_networks_may_learn_in_a_process_of_their_own_and_choose_the_same(
+        self, modelled: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = modelled.config.with_changes(["suggest.strategy=vaal", "suggest.vaal_epochs=1"])
+        torch.set_num_threads(1)
+        monkeypatch.setenv("VOIDSCOPE_THREADS", "1")
+        here = [s.key for s in execute(suggest(modelled, settings))]
+        monkeypatch.setattr("voidscope.training.vaal.vaal_steps", None)
+        said: list[Progress] = []
+        found = execute(suggest(modelled, settings, elsewhere=True), said.append)
+        assert [s.key for s in found] == here
+        assert said[0].note == STARTING
 
     def test_it_is_not_trained_for_other_strategies_nor_before_there_is_a_model(
         self, labelled: Project, monkeypatch: pytest.MonkeyPatch

@@ -27,15 +27,15 @@ class Diverged(ArithmeticError):
 
 
 class Recipe(Protocol):
-    """What differs between supervised training and pretraining."""
+    """What differs between supervised training, pretraining and VAAL."""
 
     n_steps: int
     """Steps per epoch."""
-    rate_setting: str
-    """The setting a person lowers when the loss diverges."""
+    way_out: str
+    """What a person does when the loss diverges again at half the learning rate."""
     compute: Compute
     """The device it runs on now."""
-    warnings: Sequence[str]
+    warnings: tuple[str, ...]
     """What a person should be told of how it was placed there."""
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
@@ -152,8 +152,7 @@ def _go_back_slower(recipe: Recipe, course: Course, good: dict[str, Any], what: 
     """Half the learning rate from the last good state on; a second time is the end."""
     if course.rate < 1.0:
         raise JobFailed(
-            f"Training stopped: {what}, although the learning rate was already halved; lower {recipe.rate_setting} "
-            "or look for damaged slices among the labelled ones."
+            f"Training stopped: {what}, although the learning rate was already halved; {recipe.way_out}."
         )
     course.put_back(good)
     course.rate = 0.5

@@ -128,7 +128,7 @@ def pretrain_steps(
 class _Pretraining:
     """The recipe of SDCLR, the paper's reference [21]: SGD on everything, warm-up and cosine, two views in one forward."""
 
-    rate_setting = "pretrain.learning_rate"
+    way_out = "lower pretrain.learning_rate or look for damaged slices among those of the training scans"
 
     def __init__(
         self, images: Sequence[Image], config: Config, normalisation: tuple[float, float],

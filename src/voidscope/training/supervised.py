@@ -141,7 +141,7 @@ def _check_shapes(images: Sequence[Image], labels: Sequence[Mask]) -> None:
 class _Supervised:
     """The recipe of one training: what to draw, how to step."""
 
-    rate_setting = "train.learning_rate"
+    way_out = "lower train.learning_rate or look for damaged slices among the labelled ones"
 
     def __init__(
         self, segmenter: Segmenter, images: Sequence[Image], labels: Sequence[Mask], config: Config,

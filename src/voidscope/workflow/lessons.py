@@ -18,6 +18,7 @@ from voidscope.workflow.snapshot import LOADING
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Seat, Trained
+    from voidscope.training.vaal import Judged
 
 T = TypeVar("T")
 
@@ -105,6 +106,26 @@ def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
         return result
     finally:
         running.close()
+
+
+@dataclass(frozen=True)
+class Judging:
+    """VAAL's two networks, which learn on all training slices how a labelled one looks."""
+
+    reader: SliceReader
+    keys: tuple[SliceKey, ...]
+    labelled: tuple[bool, ...]
+    settings: Config
+
+    def steps(self) -> Steps[Judged]:
+        """Train both and judge every slice; see `training.vaal.vaal_steps`."""
+        yield Progress(0, self.settings.suggest.vaal_epochs, LOADING)
+        from voidscope.training.vaal import vaal_steps
+
+        return (yield from vaal_steps(
+            [self.reader.image(k) for k in self.keys], self.labelled,
+            seed=self.settings.seed, device=self.settings.device, epochs=self.settings.suggest.vaal_epochs,
+        ))  # fmt: skip
 
 
 def driven(title: str, steps: Callable[[], Steps[T]], *, elsewhere: bool) -> Callable[[], Steps[T]]:
