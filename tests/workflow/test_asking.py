@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from voidscope.acquisition import draw_first, gave_way
+from voidscope.acquisition import draw_first, gave_way, strata
+from voidscope.acquisition.strata import _beta as beta
 from voidscope.apart import STARTING
 from voidscope.config import Config, SuggestConfig
 from voidscope.errors import ConfigError, NotReady, ProjectError
@@ -102,6 +103,22 @@ class TestStrategies:
                 picks = ask(modelled, f"suggest.strategy={strategy}", f"suggest.aggregation={how}")
                 assert {p.strategy for p in picks} == {strategy}
         assert [s["gradients"] for s in sweeps] == [True]
+
+    @pytest.mark.parametrize("budget", [1, 3])
+    def test_the_noise_of_clasp_fades_from_cycle_to_cycle_whatever_is_asked_for(
+        self, modelled: Project, budget: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Budgets that double (12, 25, 50, 100, 200) are always one batch of the size that is asked for."""
+        betas: list[float] = []
+        monkeypatch.setattr(strata, "_beta", lambda *of: betas.append(beta(*of)) or betas[-1])
+        before = modelled.cycle
+        assert before is not None
+        for number in range(1, 6):
+            if number > 1:
+                again = dataclasses.replace(before, number=number)
+                modelled.add_cycle(again, before.weights())
+            ask(modelled, "suggest.strategy=clasp", f"suggest.budget={budget}")
+        assert betas == pytest.approx([1, 10**0.5, 10, 10**1.5, 100])
 
     def test_a_drawn_strategy_tells_the_terms_where_a_survey_is_at_hand(self, modelled: Project) -> None:
         before = ask(modelled, "suggest.strategy=strided")

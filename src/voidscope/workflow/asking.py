@@ -132,7 +132,7 @@ def suggest(
         if surveyed is None and settings.suggest.strategy in UNASKED:
             picks = draw_unasked(settings.suggest, pool, budget, rng, scores)
             return Suggested(picks, Grounds(note=note))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision, cycle.number)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
             picks, grounds = ranked(rank, surveyed, known, budget, seed, excluded)
