@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pools import flat_survey, pool, spread_over, survey_of, with_counts
+from pools import flat_survey, pool, survey_of, with_counts
 
 from voidscope.acquisition import Pool
 from voidscope.acquisition.strata import NOISE_FROM, NOISE_TO, clasp, foreground_aware

@@ -191,6 +191,23 @@ def test_no_step_holds_two_slices_of_a_scan_when_there_are_scans_enough(
     assert all(sorted(np.concatenate(drawn[k : k + 3])) == list(range(12)) for k in (0, 3, 6))
 
 
+@pytest.mark.parametrize(
+    ("groups", "batch", "steps", "told"),
+    [
+        ("aaabbbccc", 9, 3, "Steps hold up to 3 slices instead of 9, as at most one of a scan is in a step."),
+        ("aaaaaabbc", 9, 1, "cannot be had: a has 6 of the 9 slices; add scans, or set pretrain.one_slice"),
+        ("abcdefghi", 3, 3, ""),
+    ],
+)
+def test_a_step_holds_one_slice_of_a_scan_or_says_why_not(
+    groups: str, batch: int, steps: int, told: str, tiny: None
+) -> None:
+    config = quick("pretrain.one_slice_per_scan=true", f"pretrain.batch_size={batch}")
+    run = finish(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups))
+    assert run.progress[-1].total == 3 * steps
+    assert [told in w for w in run.result.warnings] == ([True] if told else [])
+
+
 @pytest.mark.parametrize("groups", [None, ["a"] * 8])
 def test_spreading_scans_over_steps_needs_the_scan_of_each_slice(groups: list[str] | None) -> None:
     config = quick("pretrain.one_slice_per_scan=true")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.gradients import Gradients
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.pretext import Contrastive, Masked, Pretext
-from voidscope.training.spreading import spread_batches
+from voidscope.training.spreading import spread_batches, spread_count
 from voidscope.training.states import Keeper
 from voidscope.training.team import Alone
 from voidscope.training.views import ASPECTS, cut_views, draw_views
@@ -148,7 +149,9 @@ class _Pretraining:
         )
         if team.size > 1 and self.compute.device.type == "cpu":
             torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
-        batches = batches_of(np.arange(len(images)), self.config.batch_size, least=2)
+        if self.groups is not None:
+            self.warnings += _told_of_spreading(self.groups, self.config.batch_size)
+        batches = self._batches(rng_at(self.seed, ORDER, 0))
         self.n_steps = len(batches)
         self.most = self._largest = max(map(len, batches))
         self.gradients = Gradients(self.networks, self._loss, self.compute.device, record=team.size == 1)
@@ -185,7 +188,7 @@ class _Pretraining:
 
     def _batches(self, rng: np.random.Generator) -> list[Indices]:
         if self.groups is not None:
-            return spread_batches(rng, self.groups, self.n_steps)
+            return spread_batches(rng, self.groups, spread_count(self.groups, self.config.batch_size))
         return batches_of(rng.permutation(len(self.pool)), self.config.batch_size, least=2)
 
     def _set_rate(self, step: int, rate: float) -> None:
@@ -279,6 +282,23 @@ def not_tracking(network: nn.Module) -> Iterator[None]:
             norm.track_running_stats = True
 
 
+def _told_of_spreading(groups: Sequence[Hashable], size: int) -> tuple[str, ...]:
+    """What a person should know of one slice per scan in a step: that it makes steps smaller, or cannot be had."""
+    n, usual = len(groups), min(size, len(groups))
+    largest = -(-n // spread_count(groups, size))
+    scan, slices = Counter(groups).most_common(1)[0]
+    if 2 * slices > n:
+        told = (
+            f"One slice per scan in a step cannot be had: {scan} has {slices} of the {n} slices; add scans, or set "
+            "pretrain.one_slice_per_scan=false."
+        )
+    elif largest < usual:
+        told = f"Steps hold up to {largest} slices instead of {usual}, as at most one of a scan is in a step."
+    else:
+        return ()
+    return (told,)
+
+
 def _recipe_digest(recipe: _Pretraining, config: Config) -> str:
     """Names everything that a state must share with the run that goes on from it."""
     parts = (
@@ -287,7 +307,7 @@ def _recipe_digest(recipe: _Pretraining, config: Config) -> str:
         config.seed,
         recipe.normalisation,
         recipe.pool.sizes.tolist(),
-        recipe.groups and [str(g) for g in recipe.groups],
+        recipe.groups and [*map(str, recipe.groups), recipe.n_steps],
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

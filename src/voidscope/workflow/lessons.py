@@ -70,7 +70,7 @@ class Looking:
         yield Progress(0, self.settings.pretrain.epochs, LOADING)
         from voidscope.training import seats
 
-        places = seats(self.settings, len(self.keys))
+        places = seats(self.settings, len(self.keys), [k.scan for k in self.keys])
         if not places:
             return (yield from self._alone_or_in(None))
         return (yield from abreast("Pretraining", [partial(self.as_one_of, seat) for seat in places]))
