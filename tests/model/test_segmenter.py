@@ -84,7 +84,8 @@ def test_initialisation_none_ignores_pretrained_weights(pretrained: bytes) -> No
 
 
 def test_auto_without_pretraining_is_random_and_contrastive_without_it_is_refused() -> None:
-    build_segmenter(SMALL, 3)
+    auto, none = (SMALL.model_copy(update={"initialisation": i}) for i in ("auto", "none"))
+    assert weights_bytes(build_segmenter(auto, 3, 7)) == weights_bytes(build_segmenter(none, 3, 7))
     with pytest.raises(NotReady, match="run pretrain first"):
         build_segmenter(SMALL.model_copy(update={"initialisation": "contrastive"}), 3)
 
