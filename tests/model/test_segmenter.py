@@ -102,6 +102,15 @@ def test_an_encoder_that_gives_no_unet_is_named(encoder: str) -> None:
     assert "\n" not in str(said.value)
 
 
+def test_want_of_memory_is_not_the_encoders_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unet(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9437184 bytes")
+
+    monkeypatch.setattr("segmentation_models_pytorch.Unet", unet)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        build_segmenter(SMALL, 3)
+
+
 def test_a_loaded_network_is_the_saved_one_and_ready_to_predict() -> None:
     saved = weights_bytes(build_segmenter(SMALL, 3, seed=4))
     loaded = load_segmenter(SMALL, 3, saved)
