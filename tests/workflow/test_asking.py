@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, get_args
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load, save
 
 from voidscope.acquisition import draw_first, gave_way, strata
 from voidscope.acquisition.strata import _beta as beta
-from voidscope.apart import STARTING
 from voidscope.config import Config, SuggestConfig
 from voidscope.errors import ConfigError, NotReady, ProjectError
 from voidscope.jobs import Progress, Steps, execute
@@ -232,18 +231,26 @@ class TestVaal:
         ask(modelled, "suggest.strategy=vaal")
         assert modelled.queue.grounds.note == "Memory ran out in epoch 1: halved."
 
-    def test_its_networks_may_learn_in_a_process_of_their_own_and_choose_the_same(
-        self, modelled: Project, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("elsewhere", [False, True])
+    def test_its_networks_may_learn_in_a_process_of_their_own(
+        self, modelled: Project, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings = modelled.config.with_changes(["suggest.strategy=vaal", "suggest.vaal_epochs=1"])
-        torch.set_num_threads(1)
-        monkeypatch.setenv("VOIDSCOPE_THREADS", "1")
-        here = [s.key for s in execute(suggest(modelled, settings))]
-        monkeypatch.setattr("voidscope.training.vaal.vaal_steps", None)
-        said: list[Progress] = []
-        found = execute(suggest(modelled, settings, elsewhere=True), said.append)
-        assert [s.key for s in found] == here
-        assert said[0].note == STARTING
+        """What goes there can be pickled and chooses the same; `test_apart` starts such processes."""
+        fake_vaal(monkeypatch, np.arange(12).tolist())
+        asked: list[tuple[str, bool]] = []
+
+        def driven(
+            title: str, steps: Callable[[], Steps[Any]], *, elsewhere: bool
+        ) -> Callable[[], Steps[Any]]:
+            asked.append((title, elsewhere))
+            unpickled: Callable[[], Steps[Any]] = pickle.loads(pickle.dumps(steps))
+            return unpickled
+
+        here = ask(modelled, "suggest.strategy=vaal")
+        monkeypatch.setattr(asking, "driven", driven)
+        settings = modelled.config.with_changes(["suggest.strategy=vaal"])
+        assert execute(suggest(modelled, settings, elsewhere=elsewhere)) == here
+        assert asked == [("VAAL", elsewhere)]
 
     def test_it_is_not_trained_for_other_strategies_nor_before_there_is_a_model(
         self, labelled: Project, monkeypatch: pytest.MonkeyPatch
