@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -35,3 +36,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real files of shared/data are not on this machine")
     return folder
+
+
+@pytest.fixture
+def full_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``auto`` is a GPU, all of whose memory another program holds."""
+    import torch
+
+    from voidscope.model import Compute
+
+    choose, place = Compute.choose, Compute.place
+
+    def chosen(cls: type[Compute], name: str = "auto") -> Compute:
+        return cls(torch.device("meta"), torch.float32) if name == "auto" else choose(name)
+
+    def placed(self: Compute, network: Any) -> Any:
+        if self.device.type != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return place(self, network)
+
+    monkeypatch.setattr(Compute, "choose", classmethod(chosen))
+    monkeypatch.setattr(Compute, "place", placed)

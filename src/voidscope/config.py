@@ -178,8 +178,8 @@ class PretrainConfig(_Section):
     )  # fmt: skip
     one_slice_per_scan: bool = _field(
         False, "Spread scans over steps",
-        "At most one slice of a scan in a step where there are scans enough, so that hardly any two near-identical slices "
-        "are pushed apart.",
+        "At most one slice of a scan in a step, so that no two near-identical slices are pushed apart; steps are cut to as many "
+        "slices as there are scans.",
     )  # fmt: skip
     local_weight: float = _field(
         0.0, "Weight of places",
@@ -254,7 +254,7 @@ class SuggestConfig(_Section):
         "when they leave too few slices, and the suggestion says so.", ge=0, le=10_000, unit="slices",
     )  # fmt: skip
     clasp_cycles: int = _field(
-        5, "ClaSP cycles", "Cycles over which the noise of strategy clasp fades.", ge=1, le=1000, unit=
+        5, "ClaSP cycles", "Trainings of the project over which the noise of strategy clasp fades.", ge=1, le=1000, unit=
         "cycles"
     )  # fmt: skip
     vaal_epochs: int = _field(

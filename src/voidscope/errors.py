@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -24,13 +25,17 @@ def error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|can't allocate memory|not enough memory|std::bad_alloc|could not create a primitive(?! descriptor)",
+    re.IGNORECASE,
+)
+"""What CUDA, Metal, torch's CPU allocator, C++ and oneDNN say; the last names no reason, and of a descriptor it is another."""
 NEEDS_LESS_MEMORY = "choose smaller batches or device=cpu"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether something failed for want of memory, this machine's or a GPU's (torch has a class of its own for CUDA's only)."""
-    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in _OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 class VoidscopeError(Exception):

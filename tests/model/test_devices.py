@@ -8,7 +8,7 @@ from torch import nn
 
 from voidscope.errors import ConfigError
 from voidscope.model import Compute, choose_device
-from voidscope.model.devices import cpu_has_bfloat16
+from voidscope.model.devices import NO_ROOM, cpu_has_bfloat16
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: bool = False, mps: bool = False) -> None:
@@ -135,3 +135,29 @@ def test_a_record_says_what_it_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
     assert Compute(torch.device("cpu"), torch.float32).name == "cpu"
     assert Compute(torch.device("cuda"), torch.bfloat16).name == "cuda (NVIDIA H100)"
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_what_a_gpu_has_no_room_for_is_put_on_the_cpu_and_that_is_said() -> None:
+    network, asked = nn.Linear(2, 2), list[str]()
+
+    def put(compute: Compute) -> nn.Module:
+        asked.append(compute.device.type)
+        return compute.place(network)
+
+    compute, found, told = Compute.placing("auto", put)
+    assert (compute.device.type, found, told, asked) == ("cpu", network, (NO_ROOM,), ["meta", "cpu"])
+    assert Compute.placing("cpu", put)[2] == ()
+
+
+@pytest.mark.parametrize(
+    ("device", "error"),
+    [("auto", RuntimeError("CUDA error: unspecified launch failure")), ("cpu", MemoryError())],
+)
+@pytest.mark.usefixtures("full_gpu")
+def test_another_error_and_a_cpu_without_room_are_passed_on(device: str, error: Exception) -> None:
+    def put(_: Compute) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        Compute.placing(device, put)

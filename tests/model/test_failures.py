@@ -22,6 +22,14 @@ from voidscope.model.failures import one_line, told_in_one_line
         ),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes."), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (
+            RuntimeError(
+                "could not create a primitive descriptor for the convolution forward propagation primitive. Run"
+            ),
+            False,
+        ),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
@@ -45,6 +53,14 @@ def test_a_runtime_error_becomes_a_job_failed_of_one_line_with_its_cause_kept() 
 def test_memory_has_its_own_remedy() -> None:
     with pytest.raises(JobFailed, match="choose smaller batches or device=cpu"), told_in_one_line("Training"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+
+def test_want_of_memory_in_numpy_is_told_in_one_line_too() -> None:
+    with (
+        pytest.raises(JobFailed, match="Training stopped: MemoryError; choose smaller"),
+        told_in_one_line("Training"),
+    ):
+        raise MemoryError
 
 
 def test_our_own_errors_and_cancelling_pass_through() -> None:

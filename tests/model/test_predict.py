@@ -283,6 +283,17 @@ def test_other_errors_of_torch_become_one_line() -> None:
         _predict(segmenter, _images(1))
 
 
+@pytest.mark.usefixtures("full_gpu")
+def test_a_gpu_without_room_for_the_network_leaves_it_to_the_cpu_and_that_is_said() -> None:
+    said: list[str] = []
+    found = list(
+        predict_slices(pixelwise_segmenter(), _images(3), NORMALISATION, gradients=True, tell=said.append)
+    )
+    assert said == ["memory ran out: going on without the GPU, which takes longer"]
+    for one, other in zip(found, _predict(pixelwise_segmenter(), _images(3)), strict=True):
+        np.testing.assert_array_equal(one.entropy, other.entropy)
+
+
 def test_an_unknown_device_is_named() -> None:
     with pytest.raises(ConfigError, match="no device 'abacus'"):
         next(predict_slices(pixelwise_segmenter(), _images(1), NORMALISATION, "abacus"))

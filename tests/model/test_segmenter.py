@@ -84,7 +84,8 @@ def test_initialisation_none_ignores_pretrained_weights(pretrained: bytes) -> No
 
 
 def test_auto_without_pretraining_is_random_and_contrastive_without_it_is_refused() -> None:
-    build_segmenter(SMALL, 3)
+    auto, none = (SMALL.model_copy(update={"initialisation": i}) for i in ("auto", "none"))
+    assert weights_bytes(build_segmenter(auto, 3, 7)) == weights_bytes(build_segmenter(none, 3, 7))
     with pytest.raises(NotReady, match="run pretrain first"):
         build_segmenter(SMALL.model_copy(update={"initialisation": "contrastive"}), 3)
 
@@ -99,6 +100,15 @@ def test_an_encoder_that_gives_no_unet_is_named(encoder: str) -> None:
     with pytest.raises(ConfigError, match=f"model.encoder={encoder}.*resnet18 is the paper's") as said:
         build_segmenter(ModelConfig(encoder=encoder), 3)
     assert "\n" not in str(said.value)
+
+
+def test_want_of_memory_is_not_the_encoders_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unet(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9437184 bytes")
+
+    monkeypatch.setattr("segmentation_models_pytorch.Unet", unet)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        build_segmenter(SMALL, 3)
 
 
 def test_a_loaded_network_is_the_saved_one_and_ready_to_predict() -> None:

@@ -53,7 +53,7 @@ def pretraining(
     in_full_precision()
     team: Alone | None = seat and seat.taken()
     images, _ = discs(n)
-    groups, found = [k % 3 for k in range(n)], []
+    groups, found = [k % 10 for k in range(n)], []
     for config in configs:
         steps = pretrain_steps(
             images, config, normalisation=NORMALISATION, resume=resume, groups=groups, team=team

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -18,9 +19,10 @@ from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, fo
 class _Recipe:
     """Adds the learning rate to one weight at each step; `trouble` may raise before a step."""
 
-    rate_setting = "train.learning_rate"
+    way_out = "lower train.learning_rate"
 
     compute = Compute(torch.device("cpu"), torch.float32)
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, n_steps: int = 2, trouble: Callable[[_Recipe], None] = lambda recipe: None) -> None:
         self.n_steps = n_steps
@@ -115,6 +117,16 @@ def test_weights_that_are_not_finite_at_the_end_are_never_returned() -> None:
     assert "a weight became not a number".capitalize() in recipe.course.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("could not create a primitive"), MemoryError("Unable to allocate 8.00 GiB for an array")],
+)
+def test_onednn_and_numpy_run_out_of_memory_as_torch_does(error: Exception) -> None:
+    recipe = _Recipe(trouble=_once(error, 3))
+    finish(follow(recipe, recipe.course, 3))
+    assert recipe.course.warnings == ["Memory ran out in epoch 2: half the batch."]
+
+
 @pytest.mark.parametrize("at", range(6))
 def test_after_running_out_of_memory_the_result_is_the_same_and_a_warning_says_how(at: int) -> None:
     recipe, undisturbed = _Recipe(trouble=_once(torch.OutOfMemoryError("CUDA out of memory"), at)), _Recipe()
@@ -122,6 +134,39 @@ def test_after_running_out_of_memory_the_result_is_the_same_and_a_warning_says_h
     finish(follow(undisturbed, undisturbed.course, 3))
     assert torch.equal(recipe.network.weight, undisturbed.network.weight)
     assert recipe.course.warnings == [f"Memory ran out in epoch {at // 2 + 1}: half the batch."]
+
+
+def test_no_room_for_the_first_copy_is_want_of_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, undisturbed, errors = _Recipe(), _Recipe(), [torch.OutOfMemoryError("CUDA out of memory")]
+    real = Course.copy
+
+    def copy(self: Course) -> dict[str, Any]:
+        if errors:
+            raise errors.pop()
+        return real(self)
+
+    monkeypatch.setattr(Course, "copy", copy)
+    for one in (recipe, undisturbed):
+        finish(follow(one, one.course, 3))
+    assert torch.equal(recipe.network.weight, undisturbed.network.weight)
+    assert recipe.course.warnings == ["Memory ran out in epoch 1: half the batch."]
+
+
+def test_weights_that_are_no_numbers_from_the_start_end_in_one_line() -> None:
+    recipe = _Recipe()
+    nn.init.constant_(recipe.network.weight, math.nan)
+    with pytest.raises(JobFailed, match="a weight became not a number in epoch 1"):
+        finish(follow(recipe, recipe.course, 3))
+
+
+def test_what_a_recipe_was_placed_on_is_told_first_and_kept_with_the_result() -> None:
+    recipe = _Recipe()
+    recipe.warnings = ("The GPU had no room.",)
+    course = Course(recipe.network, recipe.optimiser, recipe.warnings)
+    said = finish(follow(recipe, course, 3)).progress
+    assert (said[0].done, said[0].total, said[0].note, said[0].where) == (0, 6, "The GPU had no room.", "cpu")
+    course.resume(course.copy())
+    assert course.warnings == ["The GPU had no room."]
 
 
 def test_when_no_memory_can_be_saved_torchs_error_is_passed_on() -> None:
@@ -142,11 +187,45 @@ def test_a_course_put_back_half_way_ends_as_if_it_had_not_stopped() -> None:
     whole, first, second = _Recipe(), _Recipe(), _Recipe()
     finish(follow(whole, whole.course, 6))
     finish(follow(first, first.course, 3))
-    second.course.put_back(first.course.copy())
+    second.course.resume(first.course.copy())
     said = finish(follow(second, second.course, 6)).progress
     assert torch.equal(second.network.weight, whole.network.weight)
     assert second.course.losses == whole.course.losses
     assert (said[0].done, said[0].total) == (7, 12)
+
+
+def test_a_course_that_went_back_and_was_resumed_still_says_so_and_is_as_slow() -> None:
+    first, second = _Recipe(trouble=_once(Diverged("The loss"), 1)), _Recipe()
+    finish(follow(first, first.course, 3))
+    second.course.resume(first.course.copy())
+    assert second.course.warnings == first.course.warnings != []
+    assert second.course.rate == 0.5
+    finish(follow(second, second.course, 6))
+    assert len(second.course.warnings) == 1
+
+
+def test_a_state_of_before_warnings_were_kept_still_loads() -> None:
+    first, second = _Recipe(), _Recipe()
+    finish(follow(first, first.course, 3))
+    second.course.resume({k: v for k, v in first.course.copy().items() if k != "warnings"})
+    assert (len(second.course.losses), second.course.warnings) == (3, [])
+
+
+def test_want_of_memory_after_a_bad_loss_forgets_neither_the_halved_rate_nor_its_warning() -> None:
+    """Both come before the first copy after the start, which was taken at the full rate."""
+    bad, short = _once(Diverged("The loss"), 1), _once(torch.OutOfMemoryError("CUDA out of memory"), 3)
+
+    def both(recipe: _Recipe) -> None:
+        bad(recipe)
+        short(recipe)
+
+    recipe = _Recipe(trouble=both)
+    finish(follow(recipe, recipe.course, 3))
+    assert recipe.course.rate == 0.5
+    assert [w.split(" in epoch")[0] for w in recipe.course.warnings] == [
+        "The loss became not a number",
+        "Memory ran out",
+    ]
 
 
 def test_a_copy_is_not_touched_by_what_follows() -> None:

@@ -14,6 +14,7 @@ from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
 from voidscope.errors import ConfigError, JobFailed, NotReady, ProjectError
 from voidscope.model import Segmenter, build_segmenter, load_backbone
+from voidscope.model.devices import NO_ROOM
 from voidscope.training import Pretrained, gradients, learning_rate_at, pretext, pretrain_steps, states
 from voidscope.training import pretraining as module
 from voidscope.training.batches import parts_of as module_parts
@@ -190,6 +191,23 @@ def test_no_step_holds_two_slices_of_a_scan_when_there_are_scans_enough(
     assert all(sorted(np.concatenate(drawn[k : k + 3])) == list(range(12)) for k in (0, 3, 6))
 
 
+@pytest.mark.parametrize(
+    ("groups", "batch", "steps", "told"),
+    [
+        ("aaabbbccc", 9, 3, "Steps hold up to 3 slices instead of 9, as at most one of a scan is in a step."),
+        ("aaaaaabbc", 9, 1, "cannot be had: a has 6 of the 9 slices; add scans, or set pretrain.one_slice"),
+        ("abcdefghi", 3, 3, ""),
+    ],
+)
+def test_a_step_holds_one_slice_of_a_scan_or_says_why_not(
+    groups: str, batch: int, steps: int, told: str, tiny: None
+) -> None:
+    config = quick("pretrain.one_slice_per_scan=true", f"pretrain.batch_size={batch}")
+    run = finish(pretrain_steps(discs(9)[0], config, normalisation=NORMALISATION, groups=groups))
+    assert run.progress[-1].total == 3 * steps
+    assert [told in w for w in run.result.warnings] == ([True] if told else [])
+
+
 @pytest.mark.parametrize("groups", [None, ["a"] * 8])
 def test_spreading_scans_over_steps_needs_the_scan_of_each_slice(groups: list[str] | None) -> None:
     config = quick("pretrain.one_slice_per_scan=true")
@@ -270,6 +288,21 @@ def test_one_loss_that_is_not_a_number_sends_the_run_back_with_half_the_rate(
     found = _pretrain(quick(), n=8)
     assert len(calls) == 3 + 6
     assert len(found.losses) == 3
+    assert ["half the learning rate" in w for w in found.warnings] == [True]
+
+
+def test_a_run_that_went_back_was_killed_and_resumed_still_says_so(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [0], pretext.nt_xent
+
+    def nt_xent(views: torch.Tensor, temperature: float) -> torch.Tensor:
+        calls[0] += 1
+        return real(views, temperature) * (math.nan if calls[0] == 3 else 1.0)
+
+    monkeypatch.setattr(pretext, "nt_xent", nt_xent)
+    states = _states(quick(), n=8)
+    found = _pretrain(quick(), n=8, resume=states[1])
     assert ["half the learning rate" in w for w in found.warnings] == [True]
 
 
@@ -408,6 +441,22 @@ def test_a_gpu_without_memory_for_one_slice_hands_over_to_the_cpu_and_says_so(ti
     assert "without the GPU" in str(recipe.save_memory())
     assert (recipe.compute.device.type, recipe.pool.device.type, recipe.most) == ("cpu", "cpu", 4)
     assert all(math.isfinite(loss or 0.0) for loss, _ in recipe.steps(0, 1.0))
+
+
+@pytest.mark.usefixtures("full_gpu", "tiny")
+def test_a_gpu_without_room_for_the_network_leaves_the_pretraining_to_the_cpu_and_says_so() -> None:
+    found = _pretrain(quick("device=auto"))
+    assert found.weights == _pretrain(quick()).weights
+    assert (found.warnings, found.device) == ((NO_ROOM,), "cpu")
+    again = _pretrain(quick("device=auto"), resume=found.state)
+    assert again.warnings == (NO_ROOM,)
+
+
+@pytest.mark.usefixtures("full_gpu", "tiny")
+def test_one_of_a_team_does_not_leave_its_gpu_alone() -> None:
+    team = Team(1, 2, torch.device("meta"))
+    with pytest.raises(JobFailed, match=r"one of 2 devices with .*or pretrain.devices=1"):
+        module._Pretraining(discs(8)[0], quick(), NORMALISATION, None, team)
 
 
 def test_memory_that_never_suffices_ends_in_one_line(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:

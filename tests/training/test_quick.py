@@ -234,3 +234,11 @@ def test_one_slice_tells_nothing(network: Segmenter) -> None:
     look = QuickLook(network, NORMALISATION, "cpu")
     look.learn("a", "1", images[0], labels[0])
     assert look.trial().worse and np.isnan(look.trial().own)
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_quick_look_needs_no_room_on_the_gpu(network: Segmenter) -> None:
+    images, labels = discs(2)
+    look = QuickLook(network, NORMALISATION)
+    look.learn("a 0", "digest", images[0], labels[0])
+    assert look.at(images[1]).mask.shape == images[1].shape

@@ -14,6 +14,7 @@ from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import PRESETS, Config
 from voidscope.errors import JobFailed, LabelError
 from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
+from voidscope.model.devices import NO_ROOM
 from voidscope.training import Trained, gradients, train_steps
 from voidscope.training import supervised as module
 from voidscope.training.gradients import Gradients, Loss, Recording
@@ -366,24 +367,36 @@ def test_running_out_of_memory_halves_the_crops_in_memory_and_says_so(
 
 
 def test_gradients_added_up_from_parts_are_those_of_the_whole_batch() -> None:
+    """By the weights after plain steps, which differ as the gradients do; the paper's optimiser hides a factor."""
+
     def pixelwise(*_: object) -> Segmenter:
         torch.manual_seed(3)
         return Segmenter(nn.Identity(), nn.Conv2d(1, 16, 1), nn.Sequential(nn.Conv2d(16, 3, 1)))
 
-    found = []
+    found, weights = list[Trained](), list[dict[str, torch.Tensor]]()
     for most in (8, 3, 1):
+        built: list[Segmenter] = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "build_segmenter", pixelwise)
+            patch.setattr(
+                module, "build_segmenter", lambda *given, built=built: built.append(pixelwise()) or built[0]
+            )
+            patch.setattr(module, "_optimiser", lambda network, _: torch.optim.SGD(network.parameters()))
             patch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
             patch.setattr(module, "parts_of", lambda n, _, least, most=most: module_parts(n, most, least))
             found.append(
                 _train(
-                    quick("train.batch_size=8", "train.crop=64", "train.crops_per_slice=1", "train.epochs=1"),
+                    quick("train.batch_size=8", "train.crop=64", "train.crops_per_slice=1", "train.epochs=3"),
                     n=8,
                 )
             )
-    for other in found[1:]:
-        assert other.losses == pytest.approx(found[0].losses, rel=1e-5)
+        weights.append(built[0].state_dict())
+    start = pixelwise().state_dict()
+    for other, run in zip(weights[1:], found[1:], strict=True):
+        assert run.losses == pytest.approx(found[0].losses, rel=1e-5)
+        for name, whole in weights[0].items():
+            moved = (whole - start[name]).norm()
+            assert moved > 0
+            assert (other[name] - whole).norm() < 1e-3 * moved
 
 
 def test_a_gpu_without_memory_hands_over_to_the_cpu_and_says_so(tiny: list[Segmenter]) -> None:
@@ -398,6 +411,17 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_and_says_so(tiny: list[Segme
     assert said is not None
     assert "without the GPU" in said
     assert (recipe.compute.device.type, recipe.images.device.type, recipe.most) == ("cpu", "cpu", 4)
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_gpu_without_room_for_the_network_leaves_the_training_to_the_cpu_and_says_so(
+    tiny: list[Segmenter],
+) -> None:
+    images, labels = discs(5)
+    run = finish(train_steps(images, labels, 3, quick("device=auto"), normalisation=NORMALISATION))
+    assert run.result.weights == _train(quick()).weights
+    assert (run.result.warnings, run.result.device) == ((NO_ROOM,), "cpu")
+    assert (run.progress[0].note, run.progress[0].where) == (NO_ROOM, "cpu")
 
 
 def test_memory_that_never_suffices_ends_in_one_line(

@@ -48,7 +48,7 @@ OPTIONS = {
     "paper": [],
     "local": ["pretrain.local_weight=0.5"],
     "mae": ["pretrain.method=mae"],
-    "spread": ["pretrain.one_slice_per_scan=true"],
+    "spread": ["pretrain.one_slice_per_scan=true", "pretrain.learning_rate=0.001"],
 }
 
 
@@ -155,6 +155,15 @@ def test_devices_that_are_not_there_are_refused_with_both_numbers(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     with pytest.raises(ConfigError, match=re.escape(reason)):
         seats(quick(*words), n)
+
+
+def test_with_few_scans_a_step_of_one_slice_each_is_too_small_for_many_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(team, "choose_device", torch.device)
+    config = quick("pretrain.one_slice_per_scan=true", "pretrain.devices=4", "pretrain.batch_size=8")
+    with pytest.raises(ConfigError, match="the smallest step of an epoch has 3 slices"):
+        seats(config, 24, [k % 3 for k in range(24)])
 
 
 def test_without_lightning_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,11 +67,15 @@ def test_suggesting_shows_the_first_slice_even_where_it_was_in_view(
         for rank, i in enumerate((2, 4), start=1)
     ]
     steps = Job("Suggesting", lambda: iter(()), lambda _: project.queue.put(picks))
-    monkeypatch.setattr("voidscope.widgets.label_panel.suggest", lambda _: steps)
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "voidscope.widgets.label_panel.suggest", lambda _, elsewhere: (asked.append(elsewhere), steps)[1]
+    )
     dock.view.layers.jump(picks[0].key)
     dock.view.label.suggest.click()
     qtbot.waitUntil(lambda: len(project.suggestions) == 2 and not dock.runner.busy, timeout=60_000)
     assert dock.view.layers.key == picks[0].key
+    assert asked == [True], "what trains for it (VAAL) does so in a process of its own"
 
 
 def test_skip_goes_on_and_flag_stays_and_both_are_the_projects(dock: Any, project: Project) -> None:
@@ -298,7 +302,8 @@ def test_another_weight_ranks_again_while_a_training_runs_but_not_while_suggest_
     project.queue.put(PICKS)
     monkeypatch.setattr("voidscope.widgets.label_panel.reranks", lambda p: True)
     monkeypatch.setattr(
-        "voidscope.widgets.label_panel.suggest", lambda p: job("Suggesting", False, p.config.suggest.distance)
+        "voidscope.widgets.label_panel.suggest",
+        lambda p, elsewhere=False: job("Suggesting", False, p.config.suggest.distance),
     )
     runner.run(lambda: job("Training", True, "trained"))
     panel.form.widget("distance").value = "0.5"
@@ -309,7 +314,7 @@ def test_another_weight_ranks_again_while_a_training_runs_but_not_while_suggest_
     gate.clear()
     monkeypatch.setattr(
         "voidscope.widgets.label_panel.suggest",
-        lambda p: job("Suggesting", not gate.is_set(), p.config.suggest.distance),
+        lambda p, elsewhere=False: job("Suggesting", not gate.is_set(), p.config.suggest.distance),
     )
     panel.suggest.click()
     panel.form.widget("distance").value = "0.25"

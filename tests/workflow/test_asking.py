@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, get_args
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from voidscope.acquisition import draw_first, gave_way
+from voidscope.acquisition import draw_first, gave_way, strata
+from voidscope.acquisition.strata import _beta as beta
 from voidscope.config import Config, SuggestConfig
 from voidscope.errors import ConfigError, NotReady, ProjectError
 from voidscope.jobs import Progress, Steps, execute
 from voidscope.model import backbone_bytes, build_segmenter, predict_slices, weights_bytes
 from voidscope.project import Cycle, Project, import_truth
+from voidscope.training.vaal import Judged
 from voidscope.vocabulary import ClassMap, Role, SegmentationClass, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow import asking, segment, suggest
@@ -63,14 +66,16 @@ def ask(project: Project, *changes: str) -> tuple[Any, ...]:
     return execute(suggest(project, project.config.with_changes(changes)))
 
 
-def fake_vaal(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> list[dict[str, Any]]:
+def fake_vaal(
+    monkeypatch: pytest.MonkeyPatch, scores: Sequence[float], warnings: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Stand in for VAAL's training: it gives these scores and remembers what it was asked."""
     asked: list[dict[str, Any]] = []
 
     def vaal_steps(images: Sequence[Any], labelled: Sequence[bool], **settings: Any) -> Steps[Any]:
         asked.append({"shapes": {i.shape for i in images}, "labelled": list(labelled), **settings})
         yield Progress(1, 1, "VAAL")
-        return np.asarray(scores, dtype=np.float64)
+        return Judged(np.asarray(scores, dtype=np.float64), tuple(warnings))
 
     monkeypatch.setattr("voidscope.training.vaal.vaal_steps", vaal_steps)
     return asked
@@ -97,6 +102,22 @@ class TestStrategies:
                 picks = ask(modelled, f"suggest.strategy={strategy}", f"suggest.aggregation={how}")
                 assert {p.strategy for p in picks} == {strategy}
         assert [s["gradients"] for s in sweeps] == [True]
+
+    @pytest.mark.parametrize("budget", [1, 3])
+    def test_the_noise_of_clasp_fades_from_cycle_to_cycle_whatever_is_asked_for(
+        self, modelled: Project, budget: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Budgets that double (12, 25, 50, 100, 200) are always one batch of the size that is asked for."""
+        betas: list[float] = []
+        monkeypatch.setattr(strata, "_beta", lambda *of: betas.append(beta(*of)) or betas[-1])
+        before = modelled.cycle
+        assert before is not None
+        for number in range(1, 6):
+            if number > 1:
+                again = dataclasses.replace(before, number=number)
+                modelled.add_cycle(again, before.weights())
+            ask(modelled, "suggest.strategy=clasp", f"suggest.budget={budget}")
+        assert betas == pytest.approx([1, 10**0.5, 10, 10**1.5, 100])
 
     def test_a_drawn_strategy_tells_the_terms_where_a_survey_is_at_hand(self, modelled: Project) -> None:
         before = ask(modelled, "suggest.strategy=strided")
@@ -202,6 +223,34 @@ class TestVaal:
             {"shapes": {(24, 20)}, "labelled": [k in modelled.labels for k in keys], "seed": 5, "device": "cpu", "epochs": 7}
         ]  # fmt: skip
         assert sweeps == []
+
+    def test_what_was_mended_on_the_way_is_kept_with_the_queue(
+        self, modelled: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake_vaal(monkeypatch, np.arange(12).tolist(), ["Memory ran out in epoch 1: halved."])
+        ask(modelled, "suggest.strategy=vaal")
+        assert modelled.queue.grounds.note == "Memory ran out in epoch 1: halved."
+
+    @pytest.mark.parametrize("elsewhere", [False, True])
+    def test_its_networks_may_learn_in_a_process_of_their_own(
+        self, modelled: Project, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What goes there can be pickled and chooses the same; `test_apart` starts such processes."""
+        fake_vaal(monkeypatch, np.arange(12).tolist())
+        asked: list[tuple[str, bool]] = []
+
+        def driven(
+            title: str, steps: Callable[[], Steps[Any]], *, elsewhere: bool
+        ) -> Callable[[], Steps[Any]]:
+            asked.append((title, elsewhere))
+            unpickled: Callable[[], Steps[Any]] = pickle.loads(pickle.dumps(steps))
+            return unpickled
+
+        here = ask(modelled, "suggest.strategy=vaal")
+        monkeypatch.setattr(asking, "driven", driven)
+        settings = modelled.config.with_changes(["suggest.strategy=vaal"])
+        assert execute(suggest(modelled, settings, elsewhere=elsewhere)) == here
+        assert asked == [("VAAL", elsewhere)]
 
     def test_it_is_not_trained_for_other_strategies_nor_before_there_is_a_model(
         self, labelled: Project, monkeypatch: pytest.MonkeyPatch
@@ -310,3 +359,14 @@ def test_a_sweep_holds_the_masks_of_no_scan_that_is_on_disk(modelled: Project) -
         whole = project.mask(key.scan)
         assert whole is not None
         assert (whole[slice_index(project.scan(key.scan).plane, key.index)] == mask).all()
+
+
+@pytest.mark.usefixtures("full_gpu")
+def test_a_gpu_without_room_for_the_network_leaves_the_sweep_to_the_cpu_and_says_so(
+    modelled: Project,
+) -> None:
+    auto = modelled.config.with_changes(["device=auto", "suggest.strategy=entropy"])
+    for job in (suggest(modelled, auto), segment(modelled, config=auto)):
+        said: list[Progress] = []
+        assert execute(job, said.append)
+        assert any("going on without the GPU" in p.note for p in said)

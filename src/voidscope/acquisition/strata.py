@@ -45,19 +45,19 @@ def foreground_aware(
 
 
 def clasp(
-    survey: Survey, pool: Pool, budget: int, rng: np.random.Generator, cycles: int,
+    survey: Survey, pool: Pool, budget: int, rng: np.random.Generator, cycle: int, cycles: int,
     foreground: Sequence[int] | None = None,
 ) -> Picks:  # fmt: skip
     """Class-stratified predictive entropy with power noise [ClaSP PE, 2601.13677]; scores are noisy logarithms.
 
     Each foreground class c has a ranking by the mean over the slice of H(x) p_c(x), and one more is by the mean of
     H(x); 34 % of the batch come from the last, the others from the classes in turn. A ranking is by log(score) +
-    Gumbel(0, 1 / beta), where beta grows exponentially from 1 to 100 over `cycles`: early batches are explored, late
-    ones exploited. The cycle is told by how many batches are labelled.
+    Gumbel(0, 1 / beta), where beta grows exponentially from 1 in the first `cycle` to 100 in the last of `cycles`: early
+    batches are explored, late ones exploited.
     """
     columns = _columns(survey, foreground)
     scores = np.column_stack([needed(survey, "class_entropy")[:, columns], survey.entropy[:, 1]])
-    beta = _beta(len(pool.anchors) / budget, cycles)
+    beta = _beta(cycle, cycles)
     noise = rng.gumbel(0.0, 1.0 / beta, size=scores.shape)
     ranked = np.log(np.maximum(scores, np.finfo(np.float64).tiny)) + noise
     turns = _turns(budget, rng.permutation(len(columns)), plain=len(columns))
@@ -74,9 +74,9 @@ def _columns(survey: Survey, foreground: Sequence[int] | None) -> list[int]:
     return list(range(1, survey.n_classes) if foreground is None else foreground)
 
 
-def _beta(batches: float, cycles: int) -> float:
-    """ClaSP's beta after so many labelled batches: `NOISE_FROM` after the first, `NOISE_TO` from the last cycle on."""
-    progress = min(max(batches - 1, 0.0) / (cycles - 1), 1.0) if cycles > 1 else 1.0
+def _beta(cycle: int, cycles: int) -> float:
+    """ClaSP's beta in a cycle, counted from 1: `NOISE_FROM` in the first, `NOISE_TO` from the last on."""
+    progress = min((cycle - 1) / (cycles - 1), 1.0) if cycles > 1 else 1.0
     return float(NOISE_FROM * (NOISE_TO / NOISE_FROM) ** progress)
 
 

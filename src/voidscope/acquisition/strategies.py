@@ -78,6 +78,7 @@ def strategy_for(
     foreground: Sequence[int] | None = None,
     scores: Floats | None = None,
     decision: Decision | None = None,
+    cycle: int = 1,
 ) -> SurveyStrategy:
     """The strategy a configuration names, with its aggregation and limits.
 
@@ -93,12 +94,13 @@ def strategy_for(
     foreground : columns of the classes that are not background; None for all but the first
     scores : (N,), a number for each surveyed slice; ``vaal`` takes the lowest first
     decision : what the last measurement left open; ``verdict`` ranks by it
+    cycle : number of the cycle whose model is asked, from 1; the noise of ``clasp`` fades with it
 
     Raises
     ------
     ConfigError : all three weights are 0, ``vaal`` has no scores, or ``verdict`` no decision.
     """
-    rule = _rule(config, foreground, scores, decision)
+    rule = _rule(config, foreground, scores, decision, cycle)
     return SurveyStrategy(config.strategy, config.aggregation, limits_of(config), rule)
 
 
@@ -184,14 +186,18 @@ class SurveyStrategy:
 
 
 def _rule(
-    config: SuggestConfig, foreground: Sequence[int] | None, scores: Floats | None, decision: Decision | None
+    config: SuggestConfig,
+    foreground: Sequence[int] | None,
+    scores: Floats | None,
+    decision: Decision | None,
+    cycle: int,
 ) -> Rule:
     """The rule of a configuration's strategy."""
     rules: dict[str, Rule] = {
         "coregcn": core_gcn,
         "badge": badge,
         "foreground": partial(foreground_aware, foreground=foreground),
-        "clasp": partial(clasp, foreground=foreground, cycles=config.clasp_cycles),
+        "clasp": partial(clasp, foreground=foreground, cycle=cycle, cycles=config.clasp_cycles),
         **{name: drawn(order) for name, order in ORDERS.items()},
     }
     if config.strategy == "vaal":

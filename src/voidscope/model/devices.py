@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -9,10 +10,14 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import nn
 
-from voidscope.errors import ConfigError
+from voidscope.errors import ConfigError, is_out_of_memory
 from voidscope.machine import DEVICE, gpu_share, preferred_device, preferred_threads
 
 Net = TypeVar("Net", bound=nn.Module)
+Placed = TypeVar("Placed")
+
+NO_ROOM = "The GPU had no room for the network and the slices: the CPU is used, which takes longer."
+"""What a person is told where `Compute.placing` left the GPU."""
 
 _before: list[int] = []
 """The threads torch had before a preferred number was put in force; empty while none is."""
@@ -86,6 +91,25 @@ class Compute:
         if device.type == "cuda" and (share := gpu_share()) < 1:
             torch.cuda.set_per_process_memory_fraction(share, device.index)  # more is out of memory
         return cls(device, torch.bfloat16 if _has_bfloat16(device) else torch.float32)
+
+    @classmethod
+    def placing(
+        cls, name: str | torch.device, put: Callable[[Self], Placed]
+    ) -> tuple[Self, Placed, tuple[str, ...]]:
+        """The device called `name`, or the CPU where a GPU has no room for what is `put` on it.
+
+        Returns
+        -------
+        The device, what `put` returned on it, and what a person should be told.
+        """
+        compute = cls.choose(name)
+        try:
+            return compute, put(compute), ()
+        except RuntimeError as error:
+            if compute.device.type == "cpu" or not is_out_of_memory(error):
+                raise
+        compute = cls.choose("cpu")
+        return compute, put(compute), (NO_ROOM,)
 
     @property
     def name(self) -> str:

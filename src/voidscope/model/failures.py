@@ -9,12 +9,12 @@ from voidscope.errors import NEEDS_LESS_MEMORY, JobFailed, is_out_of_memory
 
 
 @contextmanager
-def told_in_one_line(title: str) -> Iterator[None]:
-    """Turn a RuntimeError raised inside into `JobFailed`, because superqt's workers swallow RuntimeErrors."""
+def told_in_one_line(title: str, needs_less_memory: str = NEEDS_LESS_MEMORY) -> Iterator[None]:
+    """Turn a RuntimeError, which superqt's workers swallow, or a MemoryError raised inside into `JobFailed`."""
     try:
         yield
-    except RuntimeError as error:
-        remedy = NEEDS_LESS_MEMORY if is_out_of_memory(error) else "see: voidscope doctor"
+    except (RuntimeError, MemoryError) as error:
+        remedy = needs_less_memory if is_out_of_memory(error) else "see: voidscope doctor"
         raise JobFailed(f"{title} stopped: {one_line(error)}; {remedy}.") from error
 
 

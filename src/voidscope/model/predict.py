@@ -29,6 +29,7 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**24, "mps": 2**21}
 """Padded pixels in one batch, so that large slices go one by one."""
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 """Axes along which a batch (B, 1, h, w) is flipped; the slice as it is comes first."""
+NO_GPU = "memory ran out: going on without the GPU, which takes longer"
 MOST_SLICES = {"cpu": 16, "cuda": 128, "mps": 16}
 
 
@@ -66,10 +67,8 @@ def predict_slices(
     JobFailed : torch failed, in one line.
     """
     mirrored = MIRRORED if flips else MIRRORED[:1]
-    sweep = _Sweep(
-        segmenter, normalisation, Compute.choose(device), mirrored, top_percent, gradients, void_ids, tell
-    )
     with told_in_one_line("Segmenting"):
+        sweep = _Sweep(segmenter, normalisation, device, mirrored, top_percent, gradients, void_ids, tell)
         for batch in _batches(images, sweep.compute.device.type, batch_size):
             yield from sweep.predict(batch)
 
@@ -98,16 +97,18 @@ class _Sweep:
     """A network on its device that makes do with the memory there is."""
 
     def __init__(
-        self, segmenter: Segmenter, normalisation: tuple[float, float], compute: Compute,
+        self, segmenter: Segmenter, normalisation: tuple[float, float], device: str,
         mirrored: Sequence[tuple[int, ...]], top_percent: float, gradients: bool,
         void_ids: Sequence[int], tell: Callable[[str], object],
     ) -> None:  # fmt: skip
         self.tell = tell
-        self.segmenter = compute.place(segmenter).eval()
+        self.compute, placed, warnings = Compute.placing(device, lambda compute: compute.place(segmenter))
+        self.segmenter = placed.eval()
+        if warnings:
+            tell(NO_GPU)
         self.mirrored, self.top_percent, self.gradients = mirrored, top_percent, gradients
         self.void_ids = tuple(void_ids)
         self.mean, self.std = normalisation
-        self.compute = compute
         self.most: int | None = None
 
     def predict(self, images: list[Image]) -> Iterator[SlicePrediction]:
@@ -116,7 +117,7 @@ class _Sweep:
             part = images[: self.most]
             try:
                 found = self._forward(part)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 self._make_do(len(part), part[0].shape)
@@ -182,7 +183,7 @@ class _Sweep:
         elif self.compute.device.type != "cpu":
             self.compute = Compute.choose("cpu")
             self.segmenter = self.compute.place(self.segmenter)
-            self.tell("memory ran out: going on without the GPU, which takes longer")
+            self.tell(NO_GPU)
         else:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."

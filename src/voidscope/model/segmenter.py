@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from voidscope.config import ModelConfig
-from voidscope.errors import ConfigError, NotReady
+from voidscope.errors import ConfigError, NotReady, is_out_of_memory
 from voidscope.model.failures import one_line
 from voidscope.model.imagenet import load_imagenet
 from voidscope.model.randomness import torch_seeded
@@ -115,6 +115,8 @@ def _unet(encoder: str, n_classes: int) -> smp.Unet:
     try:
         return smp.Unet(encoder, encoder_weights=None, in_channels=1, classes=n_classes)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         why = "no such encoder" if isinstance(error, KeyError) else one_line(error)
         raise ConfigError(
             f"model.encoder={encoder} gives no U-Net: {why}; resnet18 is the paper's."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -27,14 +27,16 @@ class Diverged(ArithmeticError):
 
 
 class Recipe(Protocol):
-    """What differs between supervised training and pretraining."""
+    """What differs between supervised training, pretraining and VAAL."""
 
     n_steps: int
     """Steps per epoch."""
-    rate_setting: str
-    """The setting a person lowers when the loss diverges."""
+    way_out: str
+    """What a person does when the loss diverges again at half the learning rate."""
     compute: Compute
     """The device it runs on now."""
+    warnings: tuple[str, ...]
+    """What a person should be told of how it was placed there."""
 
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """Do one step after another of an epoch, with `rate` times the learning rate; yields the loss and words about it.
@@ -49,12 +51,14 @@ class Recipe(Protocol):
 class Course:
     """What changes while a recipe is followed: weights, optimiser, losses; can be put back to an earlier state."""
 
-    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, warnings: Sequence[str] = ()
+    ) -> None:
         self.network = network
         self.optimiser = optimiser
         self.losses: list[float] = []
         self.rate = 1.0
-        self.warnings: list[str] = []
+        self.warnings = list(warnings)
 
     def state(self) -> dict[str, Any]:
         """All of it, by reference; loss by finished epoch says how far the course is."""
@@ -63,14 +67,23 @@ class Course:
             "optimiser": self.optimiser.state_dict(),
             "losses": list(self.losses),
             "rate": self.rate,
+            "warnings": list(self.warnings),
         }
 
     def put_back(self, state: dict[str, Any]) -> None:
-        """Return to a state taken by `state` or `copy`, which stays untouched by what follows."""
+        """Return to what was learnt by a state taken by `state` or `copy`, which stays untouched by what follows.
+
+        The rate and the warnings stay: what went wrong since is not undone.
+        """
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
         self.losses = list(state["losses"])
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Take over all of a state of another course, warnings among it where it has any; its own warnings stay."""
+        self.put_back(state)
         self.rate = float(state["rate"])
+        self.warnings = list(dict.fromkeys([*state.get("warnings", ()), *self.warnings]))
 
     def copy(self) -> dict[str, Any]:
         """A state of its own; raises `Diverged` when a weight is not finite."""
@@ -92,17 +105,23 @@ def follow(
     ------
     JobFailed : the loss diverged again at half the learning rate.
     """
-    good, copied = course.copy(), len(course.losses)
+    good, copied = (
+        course.state(),
+        -1,
+    )  # by reference: where there is no room for a copy, nothing was learnt yet
     total = epochs * recipe.n_steps
+    yield from (Progress(0, total, told, where=recipe.compute.name) for told in recipe.warnings)
     while (epoch := len(course.losses)) < epochs:
         try:
+            if copied < 0:
+                good, copied = course.copy(), epoch
             course.losses.append((yield from _one_epoch(recipe, course, epochs)))
             if epoch + 1 == epochs or (epoch + 1 - copied) * recipe.n_steps >= STEPS_BETWEEN_COPIES:
                 good, copied = course.copy(), epoch + 1
         except Diverged as reason:
             _go_back_slower(recipe, course, good, f"{reason} became not a number in epoch {epoch + 1}")
             continue
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             saved = recipe.save_memory() if is_out_of_memory(error) else None
             if saved is None:
                 raise
@@ -133,8 +152,7 @@ def _go_back_slower(recipe: Recipe, course: Course, good: dict[str, Any], what: 
     """Half the learning rate from the last good state on; a second time is the end."""
     if course.rate < 1.0:
         raise JobFailed(
-            f"Training stopped: {what}, although the learning rate was already halved; lower {recipe.rate_setting} "
-            "or look for damaged slices among the labelled ones."
+            f"Training stopped: {what}, although the learning rate was already halved; {recipe.way_out}."
         )
     course.put_back(good)
     course.rate = 0.5

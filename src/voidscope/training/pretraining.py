@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.gradients import Gradients
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.pretext import Contrastive, Masked, Pretext
-from voidscope.training.spreading import spread_batches
+from voidscope.training.spreading import spread_batches, spread_count
 from voidscope.training.states import Keeper
 from voidscope.training.team import Alone
 from voidscope.training.views import ASPECTS, cut_views, draw_views
@@ -107,7 +108,7 @@ def pretrain_steps(
         )
     with told_in_one_line("Pretraining"):
         recipe = _Pretraining(images, config, normalisation, groups, team or Alone())
-        course = Course(recipe.networks, recipe.optimiser)
+        course = Course(recipe.networks, recipe.optimiser, recipe.warnings)
         keeper = Keeper(course, _recipe_digest(recipe, config), config.pretrain.epochs)
         if resume is not None:
             keeper.resume(resume)
@@ -128,7 +129,7 @@ def pretrain_steps(
 class _Pretraining:
     """The recipe of SDCLR, the paper's reference [21]: SGD on everything, warm-up and cosine, two views in one forward."""
 
-    rate_setting = "pretrain.learning_rate"
+    way_out = "lower pretrain.learning_rate or look for damaged slices among those of the training scans"
 
     def __init__(
         self, images: Sequence[Image], config: Config, normalisation: tuple[float, float],
@@ -137,24 +138,41 @@ class _Pretraining:
         self.seed, self.config, self.normalisation = config.seed, config.pretrain.spelled_out(), normalisation
         self.team = team
         self.groups = groups if self.config.one_slice_per_scan else None
-        self.compute = Compute.choose(team.device or config.device)
-        if team.size > 1 and self.compute.device.type == "cpu":
-            torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
-        self.pool = SlicePool([_reduced(i, self.config) for i in images], torch.float16, self.compute.device)
-        batches = batches_of(np.arange(len(images)), self.config.batch_size, least=2)
-        self.n_steps = len(batches)
-        self.most = self._largest = max(map(len, batches))
         scratch = config.model.model_copy(update={"initialisation": "none"})
-        self.segmenter: Segmenter = self.compute.place(build_segmenter(scratch, 1, config.seed))
+        self.segmenter: Segmenter = build_segmenter(scratch, 1, config.seed)
         pretext = Masked if self.config.method == "mae" else Contrastive
         self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
-        heads = self.pretext.heads.to(self.compute.device)
-        self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, heads])
+        self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, self.pretext.heads])
+        reduced = [_reduced(i, self.config) for i in images]
+        self.compute, self.pool, self.warnings = Compute.placing(
+            team.device or config.device, lambda compute: self._put(compute, reduced)
+        )
+        if team.size > 1 and self.compute.device.type == "cpu":
+            torch.set_num_threads(max(1, torch.get_num_threads() // team.size))
+        if self.groups is not None:
+            self.warnings += _told_of_spreading(self.groups, self.config.batch_size)
+        batches = self._batches(rng_at(self.seed, ORDER, 0))
+        self.n_steps = len(batches)
+        self.most = self._largest = max(map(len, batches))
         self.gradients = Gradients(self.networks, self._loss, self.compute.device, record=team.size == 1)
         self.optimiser = torch.optim.SGD(
             self.networks.parameters(), lr=self.config.learning_rate, momentum=self.config.momentum,
             weight_decay=self.config.weight_decay, fused=self.compute.device.type == "cuda" or None,
         )  # fmt: skip
+
+    def _put(self, compute: Compute, images: Sequence[Image]) -> SlicePool:
+        """The networks and the slices on a device, which in a team is the one it has."""
+        if self.team.device is not None and compute.device.type != self.team.device.type:
+            raise self._too_little_for_a_team()
+        compute.place(self.segmenter)
+        self.pretext.heads.to(compute.device)
+        return SlicePool(images, torch.float16, compute.device)
+
+    def _too_little_for_a_team(self) -> JobFailed:
+        return JobFailed(
+            f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
+            "half of it (fewer negatives), or pretrain.devices=1."
+        )
 
     @property
     def where(self) -> str:
@@ -170,7 +188,7 @@ class _Pretraining:
 
     def _batches(self, rng: np.random.Generator) -> list[Indices]:
         if self.groups is not None:
-            return spread_batches(rng, self.groups, self.n_steps)
+            return spread_batches(rng, self.groups, spread_count(self.groups, self.config.batch_size))
         return batches_of(rng.permutation(len(self.pool)), self.config.batch_size, least=2)
 
     def _set_rate(self, step: int, rate: float) -> None:
@@ -237,10 +255,7 @@ class _Pretraining:
         JobFailed : in a team, whose other processes wait meanwhile.
         """
         if self.team.size > 1:
-            raise JobFailed(
-                f"Memory ran out on one of {self.team.size} devices with pretrain.batch_size={self.config.batch_size}; set "
-                "half of it (fewer negatives), or pretrain.devices=1."
-            )
+            raise self._too_little_for_a_team()
         self.gradients.let_go()
         if self.most > 1:
             self.most //= 2
@@ -267,6 +282,23 @@ def not_tracking(network: nn.Module) -> Iterator[None]:
             norm.track_running_stats = True
 
 
+def _told_of_spreading(groups: Sequence[Hashable], size: int) -> tuple[str, ...]:
+    """What a person should know of one slice per scan in a step: that it makes steps smaller, or cannot be had."""
+    n, usual = len(groups), min(size, len(groups))
+    largest = -(-n // spread_count(groups, size))
+    scan, slices = Counter(groups).most_common(1)[0]
+    if 2 * slices > n:
+        told = (
+            f"One slice per scan in a step cannot be had: {scan} has {slices} of the {n} slices; add scans, or set "
+            "pretrain.one_slice_per_scan=false."
+        )
+    elif largest < usual:
+        told = f"Steps hold up to {largest} slices instead of {usual}, as at most one of a scan is in a step."
+    else:
+        return ()
+    return (told,)
+
+
 def _recipe_digest(recipe: _Pretraining, config: Config) -> str:
     """Names everything that a state must share with the run that goes on from it."""
     parts = (
@@ -275,7 +307,7 @@ def _recipe_digest(recipe: _Pretraining, config: Config) -> str:
         config.seed,
         recipe.normalisation,
         recipe.pool.sizes.tolist(),
-        recipe.groups and [str(g) for g in recipe.groups],
+        recipe.groups and [*map(str, recipe.groups), recipe.n_steps],
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

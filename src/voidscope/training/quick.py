@@ -96,9 +96,9 @@ class QuickLook:
     def __init__(
         self, network: Segmenter, normalisation: tuple[float, float], device: str = "auto", flips: bool = False
     ) -> None:  # fmt: skip
-        self._compute = Compute.choose(device)
-        self._network = self._compute.place(network).eval()
-        self._normalisation, self._device, self._flips = normalisation, device, flips
+        self._compute, placed, _ = Compute.placing(device, lambda compute: compute.place(network))
+        self._network = placed.eval()
+        self._normalisation, self._device, self._flips = normalisation, self._compute.device.type, flips
         self._samples: dict[str, tuple[str, Sample]] = {}
         self._fitted: Segmenter | None = None
         self._trial: Trial | None = None

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from voidscope.training.batches import batches_of
 from voidscope.training.pool import Indices
+
+
+def spread_count(groups: Sequence[Hashable], size: int) -> int:
+    """In how many batches no two slices are of one group: as many as the largest has, and no batch larger than `size`.
+
+    Where one group has more than half of all slices no such batches of two or more can be made; then `size` alone counts.
+    """
+    largest = max(Counter(groups).values())
+    by_size = len(batches_of(np.arange(len(groups)), size, least=2))
+    return max(by_size, largest) if 2 * largest <= len(groups) else by_size
 
 
 def spread_batches(rng: np.random.Generator, groups: Sequence[Hashable], n: int) -> list[Indices]:

@@ -48,7 +48,7 @@ class Keeper:
                 f"The pretraining state is of run {tree['recipe'][:8]}, other slices or settings than this run's "
                 f"{self._recipe[:8]}; delete it to start over."
             )
-        self._course.put_back(tree)
+        self._course.resume(tree)
 
 
 def _read_state(state: bytes) -> dict[str, Any]:

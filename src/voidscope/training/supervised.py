@@ -104,7 +104,7 @@ def train_steps(
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
         config = config.model_copy(update={"train": shared_out(config.train, len(labels))})
         recipe = _Supervised(segmenter, images, labels, config, normalisation, warm=warm is not None)
-        course = Course(segmenter, recipe.optimiser)
+        course = Course(segmenter, recipe.optimiser, recipe.warnings)
         yield from follow(recipe, course, config.train.epochs)
         never_predict(segmenter, recipe.weights == 0)
         return Trained(
@@ -141,7 +141,7 @@ def _check_shapes(images: Sequence[Image], labels: Sequence[Mask]) -> None:
 class _Supervised:
     """The recipe of one training: what to draw, how to step."""
 
-    rate_setting = "train.learning_rate"
+    way_out = "lower train.learning_rate or look for damaged slices among the labelled ones"
 
     def __init__(
         self, segmenter: Segmenter, images: Sequence[Image], labels: Sequence[Mask], config: Config,
@@ -151,18 +151,27 @@ class _Supervised:
         self.weights = class_weights(
             pixels_per_class(labels, segmenter.n_classes), balance=config.train.balance_classes
         )
-        self.compute = Compute.choose(config.device)
-        self.segmenter = self.compute.place(segmenter)
+        self.segmenter = segmenter
+        self.compute, (self.images, self.labels), self.warnings = Compute.placing(
+            config.device, lambda compute: self._put(compute, images, labels)
+        )
         if warm:
             welcome(segmenter, self.weights > 0)
-        self.images = SlicePool(images, torch.float16, self.compute.device)
-        self.labels = SlicePool(labels, torch.uint8, self.compute.device)
         self.focus = Focus(labels, rng_at(config.seed, FOCUS)) if config.train.focus else None
         self.entries = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
         self.n_steps = self._steps_per_epoch()
         self.most = self._largest
         self.gradients = Gradients(segmenter, self._loss, self.compute.device)
         self.optimiser = _optimiser(segmenter, config.train)
+
+    def _put(
+        self, compute: Compute, images: Sequence[Image], labels: Sequence[Mask]
+    ) -> tuple[SlicePool, SlicePool]:
+        """The network and the slices on a device."""
+        compute.place(self.segmenter)
+        return SlicePool(images, torch.float16, compute.device), SlicePool(
+            labels, torch.uint8, compute.device
+        )
 
     def _steps_per_epoch(self) -> int:
         """One pass over all slices, or an even share of the steps for so many slices."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from voidscope.errors import ConfigError, NotReady
 from voidscope.model.devices import choose_device
 from voidscope.training.batches import batches_of
 from voidscope.training.pool import Indices
+from voidscope.training.spreading import spread_count
 
 HERE = "127.0.0.1"
 """Where the processes meet: all are on this machine."""
@@ -194,8 +195,10 @@ class Seat:
         return Team(self.rank, self.size, fabric.device)
 
 
-def seats(config: Config, n_slices: int) -> tuple[Seat, ...]:
+def seats(config: Config, n_slices: int, groups: Sequence[Hashable] = ()) -> tuple[Seat, ...]:
     """The places of a team as ``pretrain.devices`` and the machine have it; empty where one process does it alone.
+
+    `groups` is the scan of each slice, for ``one_slice_per_scan``.
 
     Raises
     ------
@@ -203,7 +206,7 @@ def seats(config: Config, n_slices: int) -> tuple[Seat, ...]:
     NotReady : several are to be used and Lightning Fabric is not installed.
     """
     kind = choose_device(config.device).type
-    size = _size(config, kind, n_slices)
+    size = _size(config, kind, n_slices, groups)
     if size < 2 or kind not in ("cpu", "cuda"):
         return ()
     if find_spec("lightning_fabric") is None:
@@ -219,10 +222,12 @@ def _seated(kind: Literal["cpu", "cuda"], size: int, port: int) -> Iterator[Seat
     return (Seat(kind, rank, size, port) for rank in range(size))
 
 
-def _size(config: Config, kind: str, n_slices: int) -> int:
+def _size(config: Config, kind: str, n_slices: int, groups: Sequence[Hashable]) -> int:
     """How many processes there are to be; 0 devices mean every GPU, as far as a step has slices for them."""
     asked = config.pretrain.devices
     smallest = min(len(b) for b in batches_of(np.arange(n_slices), config.pretrain.batch_size, least=2))
+    if groups and config.pretrain.one_slice_per_scan:
+        smallest = n_slices // spread_count(groups, config.pretrain.batch_size)
     there = torch.cuda.device_count() if kind == "cuda" else 1
     if asked == 0:
         return min(there, smallest)

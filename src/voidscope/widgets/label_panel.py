@@ -192,7 +192,7 @@ class LabelPanel(QWidget):
 
     def _suggestion(self) -> Job[Any, Any]:
         """The job of Suggest, as it starts: from now on, whatever ranks by the settings of before comes too late."""
-        job = suggest(self._project)
+        job = suggest(self._project, elsewhere=True)
         self._ranking.cancel()
         self._suggesting = True
         return job

@@ -39,11 +39,13 @@ from voidscope.project.results import PredictionDraft, draft_prediction
 from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import slice_index
 from voidscope.workflow.deciding import open_verdicts
+from voidscope.workflow.lessons import Judging, driven
 from voidscope.workflow.order import Eye, Nearest
 from voidscope.workflow.snapshot import LOADING, current_cycle, training_keys
 
 if TYPE_CHECKING:
     from voidscope.model import SlicePrediction
+    from voidscope.training.vaal import Judged
 
 Eyes = tuple[bytes, tuple[float, float]]
 """Pretrained encoder and decoder, with mean and standard deviation of the intensities."""
@@ -83,13 +85,18 @@ class Suggested:
 
 
 def suggest(
-    project: Project, config: Config | None = None, scans: Iterable[str] | None = None
+    project: Project,
+    config: Config | None = None,
+    scans: Iterable[str] | None = None,
+    *,
+    elsewhere: bool = False,
 ) -> Job[Suggested, tuple[Suggestion, ...]]:
     """Rank the unlabelled training slices and return the queue of what to label next (Algorithm 1).
 
     Before the first training `suggest.first` says how slices are drawn. Otherwise one sweep of the current model over
     all training slices gives the survey and, on the way, their masks; a second call re-ranks at once. A strategy that
-    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without).
+    asks no model sweeps none, and ``verdict`` needs a measurement by the current model (`NotReady` without). ``vaal`` trains
+    networks of its own: `elsewhere` does that in a process of its own.
     """
     settings = config or project.config
     keys = training_keys(project)
@@ -112,17 +119,20 @@ def suggest(
     decision = None
     if cycle is not None and settings.suggest.strategy == "verdict":
         decision = open_verdicts(project, cycle, {k.scan for k in keys} - {k.scan for k in excluded})
-    note = "" if decision is None else decision.note
     reader, classes, eyes = project.reader(k.scan for k in keys), project.classes, _eyes(project, settings)
+    judging = _judging(reader, pool, settings, elsewhere) if settings.suggest.strategy == "vaal" else None
 
     def steps() -> Steps[Suggested]:
         if cycle is None:
             features = yield from _features(reader, keys, settings, eyes)
             return Suggested(draw_first(settings.suggest, pool, budget, rng, features))
-        scores = yield from _scores(reader, pool, settings)
+        judged = (yield from judging()) if judging else None
+        scores = judged.scores if judged else None
+        note = decision.note if decision else " ".join(judged.warnings) if judged else ""
         if surveyed is None and settings.suggest.strategy in UNASKED:
-            return Suggested(draw_unasked(settings.suggest, pool, budget, rng, scores))
-        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision)
+            picks = draw_unasked(settings.suggest, pool, budget, rng, scores)
+            return Suggested(picks, Grounds(note=note))
+        rank = strategy_for(settings.suggest, _foreground(classes), scores, decision, cycle.number)
         if surveyed is not None:
             yield Progress(0, 1, "ranking")
             picks, grounds = ranked(rank, surveyed, known, budget, seed, excluded)
@@ -197,18 +207,13 @@ def _embeddings(
     yield from (p.embedding for p in predict_slices(segmenter, images, normalisation, settings.device))
 
 
-def _scores(reader: SliceReader, pool: Pool, settings: Config) -> Steps[npt.NDArray[np.float64] | None]:
-    """How labelled each slice looks to VAAL, (N,), where that strategy is chosen; None otherwise."""
-    if settings.suggest.strategy != "vaal":
-        return None
-    yield Progress(0, settings.suggest.vaal_epochs, LOADING)
-    from voidscope.training.vaal import vaal_steps
-
-    running = vaal_steps(
-        [reader.image(k) for k in pool.keys], np.isin(np.arange(len(pool.keys)), pool.anchors).tolist(),
-        seed=settings.seed, device=settings.device, epochs=settings.suggest.vaal_epochs,
-    )  # fmt: skip
-    return (yield from running)
+def _judging(
+    reader: SliceReader, pool: Pool, settings: Config, elsewhere: bool
+) -> Callable[[], Steps[Judged]]:
+    """How labelled each slice looks to VAAL, as a job runs it."""
+    labelled = np.isin(np.arange(len(pool.keys)), pool.anchors).tolist()
+    judging = Judging(reader, tuple(pool.keys), tuple(labelled), settings)
+    return driven("VAAL", judging.steps, elsewhere=elsewhere)
 
 
 def _keep(project: Project, cycle: Cycle | None, result: Suggested) -> tuple[Suggestion, ...]:

@@ -18,6 +18,7 @@ from voidscope.workflow.snapshot import LOADING
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Seat, Trained
+    from voidscope.training.vaal import Judged
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Looking:
         yield Progress(0, self.settings.pretrain.epochs, LOADING)
         from voidscope.training import seats
 
-        places = seats(self.settings, len(self.keys))
+        places = seats(self.settings, len(self.keys), [k.scan for k in self.keys])
         if not places:
             return (yield from self._alone_or_in(None))
         return (yield from abreast("Pretraining", [partial(self.as_one_of, seat) for seat in places]))
@@ -105,6 +106,26 @@ def _keeping_state(running: Steps[Pretrained], path: Path) -> Steps[Pretrained]:
         return result
     finally:
         running.close()
+
+
+@dataclass(frozen=True)
+class Judging:
+    """VAAL's two networks, which learn on all training slices how a labelled one looks."""
+
+    reader: SliceReader
+    keys: tuple[SliceKey, ...]
+    labelled: tuple[bool, ...]
+    settings: Config
+
+    def steps(self) -> Steps[Judged]:
+        """Train both and judge every slice; see `training.vaal.vaal_steps`."""
+        yield Progress(0, self.settings.suggest.vaal_epochs, LOADING)
+        from voidscope.training.vaal import vaal_steps
+
+        return (yield from vaal_steps(
+            [self.reader.image(k) for k in self.keys], self.labelled,
+            seed=self.settings.seed, device=self.settings.device, epochs=self.settings.suggest.vaal_epochs,
+        ))  # fmt: skip
 
 
 def driven(title: str, steps: Callable[[], Steps[T]], *, elsewhere: bool) -> Callable[[], Steps[T]]:
