@@ -105,10 +105,8 @@ def follow(
     ------
     JobFailed : the loss diverged again at half the learning rate.
     """
-    good, copied = (
-        course.state(),
-        -1,
-    )  # by reference: where there is no room for a copy, nothing was learnt yet
+    # By reference at first: where there is no room for a copy, nothing was learnt yet.
+    good, copied = course.state(), -1
     total = epochs * recipe.n_steps
     yield from (Progress(0, total, told, where=recipe.compute.name) for told in recipe.warnings)
     while (epoch := len(course.losses)) < epochs:

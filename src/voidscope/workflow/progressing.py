@@ -111,9 +111,8 @@ def progress(project: Project) -> ProjectProgress:
     """How the project came on; reads records only, so that it takes no time."""
     seconds = _seconds(project)
     full, warm = ([c for c in project.cycles if kind_of(c) == kind] for kind in (FULL, WARM))
-    now = (
-        None if project.cycle is None else first_with(project, project.cycle)
-    )  # of what is in force, be it gone back to
+    # Of what is in force, be it gone back to.
+    now = None if project.cycle is None else first_with(project, project.cycle)
     asked = (
         *(c for c in reversed(full) if now is not None and c.number <= now),
         *reversed(full),
