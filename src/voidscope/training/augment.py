@@ -7,6 +7,7 @@ last, so padding may end up on any side.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Crops:
     resized: Indices
     first: Indices
     mirrored: npt.NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Crops]) -> Crops:
+        """The crops of several batches, one batch after the other."""
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__))
 
     def axis(self, sizes: Indices, crop: int, k: int) -> Axis:
         """How the crops lie along axis `k` (0 down, 1 across) of slices of `sizes` (N, 2)."""

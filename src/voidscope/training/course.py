@@ -18,8 +18,10 @@ from voidscope.errors import JobFailed, is_out_of_memory
 from voidscope.jobs import Progress, Steps
 from voidscope.model.devices import Compute
 
-STEPS_BETWEEN_COPIES = 25
-"""A good state is kept about this often, at the end of an epoch; a copy costs as much as a fifth of a step."""
+STEPS_BETWEEN_COPIES, ON_A_GPU = 25, 200
+"""A good state is kept about this often, at the end of an epoch; a copy costs as much as a fifth of a step on a CPU, and as eight
+steps on a GPU, whose steps are short.
+"""
 
 
 class Diverged(ArithmeticError):
@@ -114,7 +116,8 @@ def follow(
             if copied < 0:
                 good, copied = course.copy(), epoch
             course.losses.append((yield from _one_epoch(recipe, course, epochs)))
-            if epoch + 1 == epochs or (epoch + 1 - copied) * recipe.n_steps >= STEPS_BETWEEN_COPIES:
+            between = STEPS_BETWEEN_COPIES if recipe.compute.device.type == "cpu" else ON_A_GPU
+            if epoch + 1 == epochs or (epoch + 1 - copied) * recipe.n_steps >= between:
                 good, copied = course.copy(), epoch + 1
         except Diverged as reason:
             _go_back_slower(recipe, course, good, f"{reason} became not a number in epoch {epoch + 1}")

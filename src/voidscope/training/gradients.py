@@ -1,8 +1,7 @@
 """Loss and gradients of a step; on an NVIDIA GPU recorded once and replayed, because launching costs more than computing.
 
-A U-Net's step on small crops is hundreds of kernels of microseconds each, and a CUDA graph launches them all at once. No
-GPU has run this module yet: its logic is tested with stand-ins, and whatever goes wrong in recording or replaying leaves
-the ordinary way, which gives the same gradients.
+A U-Net's step on small crops is hundreds of kernels of microseconds each, and a CUDA graph launches them all at once.
+Whatever goes wrong in recording or replaying leaves the ordinary way, which gives the same gradients.
 """
 
 from __future__ import annotations
@@ -89,8 +88,10 @@ def record(network: nn.Module, loss: Loss, given: tuple[torch.Tensor, ...]) -> R
     network.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        found = loss(*inputs)
-        found.backward()  # type: ignore[no-untyped-call]
+        attached = loss(*inputs)
+        attached.backward()  # type: ignore[no-untyped-call]
+        found = attached.detach()
+    del attached  # what it remembers of this stream would meet the ordinary steps of other shapes
     gradients = [(p, p.grad) for p in network.parameters()]
 
     def replay(*others: torch.Tensor) -> torch.Tensor:
@@ -99,6 +100,6 @@ def record(network: nn.Module, loss: Loss, given: tuple[torch.Tensor, ...]) -> R
         graph.replay()
         for parameter, gradient in gradients:
             parameter.grad = gradient
-        return found.detach().clone()
+        return found.clone()
 
     return replay

@@ -23,6 +23,7 @@ from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import Segmenter, build_segmenter
 from voidscope.model.weights import backbone_bytes
+from voidscope.training.ahead import Ahead
 from voidscope.training.batches import batches_of, parts_of
 from voidscope.training.contrastive import learning_rate_at
 from voidscope.training.course import Course, Diverged, follow
@@ -35,6 +36,8 @@ from voidscope.training.team import Alone
 from voidscope.training.views import ASPECTS, cut_views, draw_views
 
 Image = npt.NDArray[np.float32]
+Given = tuple[torch.Tensor, ...]
+"""All that a step depends on; see `pretext.Pretext.given`."""
 
 ORDER, VIEWS, DROPOUT = 11, 12, 14
 """What random numbers are for, so that no two uses share any."""
@@ -182,9 +185,16 @@ class _Pretraining:
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """One pass over all slices in a new order."""
         self.networks.train()
-        for k, which in enumerate(self._batches(rng_at(self.seed, ORDER, epoch))):
+        batches = self._batches(rng_at(self.seed, ORDER, epoch))
+        ahead = Ahead((self._given(which, epoch, k) for k, which in enumerate(batches)), self._early)
+        for k, given in enumerate(ahead):
             self._set_rate(epoch * self.n_steps + k + 1, rate)
-            yield self._step(which, epoch, k)
+            yield self._step(given, len(batches[k]), ahead, epoch, k)
+
+    @property
+    def _early(self) -> torch.device:
+        """Where batches may be made early: of several processes none does, as each batch is cut for the step of now."""
+        return self.compute.device if self.team.size == 1 else torch.device("cpu")
 
     def _batches(self, rng: np.random.Generator) -> list[Indices]:
         if self.groups is not None:
@@ -196,32 +206,40 @@ class _Pretraining:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * learning_rate_at(step, total, warmup, self.config.learning_rate)
 
-    def _step(self, which: Indices, epoch: int, k: int) -> tuple[float, str]:
-        """One optimiser step on two views of each slice in `which`, side by side in one batch."""
+    def _given(self, which: Indices, epoch: int, k: int) -> Given:
+        """All that a step depends on: two views of each slice in `which`, side by side in one batch."""
         rng = rng_at(self.seed, VIEWS, epoch, k)
         views = draw_views(rng, np.repeat(which, 2), self.pool.sizes, self.config)
         mine = self.team.mine(len(views.which))
         batch = cut_views(self.pool, views.part(mine), self.config, self.normalisation)
-        given = self.pretext.given(batch, views, self.pool, epoch, k)
+        return self.pretext.given(batch, views, self.pool, epoch, k)
+
+    def _step(self, given: Given, n: int, ahead: Ahead[Given], epoch: int, k: int) -> tuple[float, str]:
+        """One optimiser step on the views of `n` slices."""
         place = (epoch, k, self.team.rank) if self.team.rank else (epoch, k)
-        parts = parts_of(len(which), self.most)
+        parts = parts_of(n, self.most)
+        compared = self.pretext.compared(*given)
         if len(parts) == 1:
-            with torch_seeded(batch.device, self.seed, DROPOUT, *place):
-                value = float(self.gradients(*given))
+            with torch_seeded(given[0].device, self.seed, DROPOUT, *place):
+                loss = self.gradients(*given)
         else:
-            value = float(self._in_parts(given, [slice(2 * p.start, 2 * p.stop) for p in parts], *place))
-        if not math.isfinite(value):
-            raise Diverged("The loss")
+            loss = self._in_parts(given, [slice(2 * p.start, 2 * p.stop) for p in parts], *place)
         self.team.share_gradients(self.networks)
         self.optimiser.step()
-        return value, f" ({self.pretext.compared(*given)})"
+        ahead.prepare()
+        value = float(
+            loss
+        )  # only now, so that the device has enough to do; weights that became nothing are put back
+        if not math.isfinite(value):
+            raise Diverged("The loss")
+        return value, f" ({compared})"
 
     def _loss(self, *given: torch.Tensor) -> torch.Tensor:
         with self.team.sharing_norms():
             rows = self.pretext.rows(self._features, *given[: self.pretext.by_view])
             return self.pretext.loss(rows, *given)
 
-    def _in_parts(self, given: tuple[torch.Tensor, ...], parts: list[slice], *place: int) -> torch.Tensor:
+    def _in_parts(self, given: Given, parts: list[slice], *place: int) -> torch.Tensor:
         """Leave the gradient in the network as a step does, from `parts` of the views at a time; returns the loss.
 
         The loss is of the whole batch: its gradient by each view's rows is found first, and taken on through the network part
@@ -239,12 +257,12 @@ class _Pretraining:
             torch.autograd.backward(self._rows(given, part, *place), slopes)
         return loss.detach()
 
-    def _rows(self, given: tuple[torch.Tensor, ...], part: slice, *place: int) -> tuple[torch.Tensor, ...]:
+    def _rows(self, given: Given, part: slice, *place: int) -> tuple[torch.Tensor, ...]:
         with torch_seeded(given[0].device, self.seed, DROPOUT, *place, part.start):
             return self.pretext.rows(self._features, *(t[part] for t in given[: self.pretext.by_view]))
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
-        with self.compute.running():
+        with self.compute.running(trying=True):
             return self.segmenter.features(images.contiguous(memory_format=self.compute.layout))
 
     def save_memory(self) -> str | None:

@@ -25,7 +25,8 @@ from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import STRIDE, Segmenter, build_segmenter, load_segmenter
 from voidscope.model.weights import weights_bytes
-from voidscope.training.augment import cut_crops, draw_crops
+from voidscope.training.ahead import Ahead
+from voidscope.training.augment import Crops, cut_crops, draw_crops
 from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
 from voidscope.training.course import Course, Diverged, follow
 from voidscope.training.focus import Focus
@@ -38,6 +39,10 @@ from voidscope.vocabulary import Mask
 
 Image = npt.NDArray[np.float32]
 
+MOST_PIXELS = 2**22
+"""Pixels of the crops that a GPU cuts at once."""
+Given = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+"""Crops, their labels, the classes' weights (C,), and the sum of the weights of all labelled pixels."""
 ALPHA = 0.99
 """Smoothing of RMSprop's squared gradients; PyTorch's default, which the paper did not change."""
 ORDER, CROPS, DROPOUT, FOCUS = 1, 2, 3, 4
@@ -196,31 +201,58 @@ class _Supervised:
             left = self.config.steps_for(len(self.labels)) - epoch * self.n_steps
             order = cycled(order, min(self.n_steps, left) * max(self.config.batch_size, self._least))
         self.segmenter.train()
-        for k, which in enumerate(batches_of(order, self.config.batch_size, self._least)):
+        batches = batches_of(order, self.config.batch_size, self._least)
+        ahead = Ahead(self._given(batches, epoch), self.compute.device)
+        for k, given in enumerate(ahead):
             self._set_rate(epoch, k, rate)
-            yield self._step(which, epoch, k), ""
+            yield self._step(given, ahead, epoch, k), ""
 
     def _set_rate(self, epoch: int, k: int, rate: float) -> None:
         now = rate * supervised_rate(self.config, epoch, k, self.n_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = now
 
-    def _step(self, which: Indices, epoch: int, k: int) -> float | None:
-        """One optimiser step on one crop of each slice in `which`; returns the loss, None where nothing is labelled."""
-        crops = draw_crops(
-            rng_at(self.seed, CROPS, epoch, k), which, self.images.sizes, self.config, self.focus
-        )
+    def _given(self, batches: Sequence[Indices], epoch: int) -> Iterator[Given | None]:
+        """What each step depends on, one crop of each slice of its batch; None where nothing is labelled.
+
+        A GPU cuts the crops of several batches at once, as launching that takes longer than doing it.
+        """
+        at_once = 1
+        if self.compute.device.type != "cpu":
+            at_once = max(1, MOST_PIXELS // (self._largest * self.config.crop**2))
+        for first in range(0, len(batches), at_once):
+            drawn = [
+                draw_crops(
+                    rng_at(self.seed, CROPS, epoch, k), which, self.images.sizes, self.config, self.focus
+                )
+                for k, which in enumerate(batches[first : first + at_once], start=first)
+            ]
+            yield from self._cut(drawn)
+
+    def _cut(self, drawn: Sequence[Crops]) -> Iterator[Given | None]:
+        crops = Crops.joined(drawn)
         images, labels = cut_crops(self.images, self.labels, crops, self.config.crop, self.normalisation)
         weights = torch.tensor([0.0, *self.weights], dtype=torch.float32, device=images.device)
-        total = weights[labels].sum()
-        if not total > 0:
+        sizes = [len(c.which) for c in drawn]
+        parts = list(zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True))
+        totals = [weights[said].sum() for _, said in parts]
+        there = torch.stack(totals).gt(0).tolist()
+        for (image, said), total, any_label in zip(parts, totals, there, strict=True):
+            yield (image, said, weights[1:], total) if any_label else None
+
+    def _step(self, given: Given | None, ahead: Ahead[Given | None], epoch: int, k: int) -> float | None:
+        """One optimiser step; returns the loss, None where nothing is labelled."""
+        if given is None:
             return None
-        with torch_seeded(images.device, self.seed, DROPOUT, epoch, k):
-            loss = self._learn_from(images, labels, weights[1:], total)
-        value = float(loss)
+        with torch_seeded(given[0].device, self.seed, DROPOUT, epoch, k):
+            loss = self._learn_from(*given)
+        self.optimiser.step()
+        ahead.prepare()
+        value = float(
+            loss
+        )  # only now, so that the device has enough to do; weights that became nothing are put back
         if not math.isfinite(value):
             raise Diverged("The loss")
-        self.optimiser.step()
         return value
 
     def _learn_from(
@@ -277,7 +309,10 @@ class _Supervised:
 def _optimiser(segmenter: Segmenter, config: TrainConfig) -> torch.optim.Optimizer:
     parameters = segmenter.parameters()
     if config.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        fused = next(segmenter.parameters()).device.type == "cuda" or None
+        return torch.optim.AdamW(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused
+        )
     return torch.optim.RMSprop(
         parameters, lr=config.learning_rate, alpha=ALPHA, momentum=config.momentum, weight_decay=config.weight_decay
     )  # fmt: skip
