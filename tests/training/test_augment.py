@@ -130,3 +130,16 @@ def test_labels_are_never_blended() -> None:
     )
     _, said = cut_crops(*_pools(images, labels), crops, 96, (MEAN, STD))
     assert set(said.unique().tolist()) == {0, 1, 5}
+
+
+def test_crops_of_several_batches_are_cut_at_once_as_one_after_the_other() -> None:
+    images, labels = discs(6, seed=2)
+    pools = _pools(images, labels)
+    config = TrainConfig(crop=64)
+    rng = np.random.default_rng(5)
+    drawn = [draw_crops(rng, np.arange(n), pools[0].sizes, config) for n in (4, 6, 1)]
+    batch, said = cut_crops(*pools, Crops.joined(drawn), 64, (MEAN, STD))
+    for crops, picture, truth in zip(drawn, batch.split([4, 6, 1]), said.split([4, 6, 1]), strict=True):
+        alone, its = cut_crops(*pools, crops, 64, (MEAN, STD))
+        torch.testing.assert_close(picture, alone, atol=1e-5, rtol=0)
+        assert torch.equal(truth, its)

@@ -13,7 +13,7 @@ from torch import nn
 from training.scenes import finish
 from voidscope.errors import JobFailed
 from voidscope.model import Compute
-from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, follow
+from voidscope.training.course import ON_A_GPU, STEPS_BETWEEN_COPIES, Course, Diverged, finite, follow
 
 
 class _Recipe:
@@ -88,11 +88,13 @@ def test_after_a_bad_loss_it_goes_on_from_the_last_good_state_at_half_the_rate(a
     )
 
 
-def test_what_was_learnt_before_the_last_copy_is_kept() -> None:
-    bad_epoch = STEPS_BETWEEN_COPIES + 5
+@pytest.mark.parametrize(("device", "between"), [("cpu", STEPS_BETWEEN_COPIES), ("mps", ON_A_GPU)])
+def test_what_was_learnt_before_the_last_copy_is_kept(device: str, between: int) -> None:
+    bad_epoch = between + 5
     recipe = _Recipe(n_steps=1, trouble=_once(Diverged("The loss"), bad_epoch))
+    recipe.compute = Compute(torch.device(device), torch.float32)
     finish(follow(recipe, recipe.course, bad_epoch + 3))
-    assert recipe.done == bad_epoch + 3 + (bad_epoch - STEPS_BETWEEN_COPIES)
+    assert recipe.done == bad_epoch + 3 + (bad_epoch - between)
     assert len(recipe.course.losses) == bad_epoch + 3
 
 
@@ -257,3 +259,10 @@ def test_an_epoch_without_any_label_has_loss_zero_and_says_so() -> None:
     said = finish(follow(recipe, recipe.course, 1)).progress
     assert recipe.course.losses == [0.0]
     assert said[0].note == "epoch 1/1, no labelled pixel in this batch"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_is_never_a_loss(value: float) -> None:
+    assert finite(torch.tensor(0.25)) == 0.25
+    with pytest.raises(Diverged, match="The loss of VAAL"):
+        finite(torch.tensor(value), "The loss of VAAL")

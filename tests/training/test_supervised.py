@@ -315,6 +315,32 @@ def test_recorded_steps_give_the_weights_of_ordinary_ones(
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_batches_cut_at_once_as_on_a_gpu_are_learnt_from_one_by_one(
+    preset: str, tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = discs(7)
+    labels[3][:] = labels[5][:] = 0  # batches of one without a label
+    words = [f"preset={preset}", "train.steps=14" if preset == "product" else "train.epochs=2"]
+    config = quick().with_changes([*words, "train.batch_size=1", "train.crop=64", "train.focus=0"])
+
+    def losses() -> tuple[float, ...]:
+        found = finish(train_steps(images, labels, 3, config, normalisation=NORMALISATION))
+        said = [p.note for p in found.progress]
+        assert any("no labelled pixel" in note for note in said)
+        return found.result.losses
+
+    alone = losses()
+    cuts: list[int] = []
+    real = module._Supervised._cut
+    monkeypatch.setattr(module._Supervised, "_at_once", 3)
+    monkeypatch.setattr(
+        module._Supervised, "_cut", lambda self, drawn: (cuts.append(len(drawn)), real(self, drawn))[1]
+    )
+    assert losses() == pytest.approx(alone, rel=1e-4)
+    assert set(cuts) <= {1, 2, 3} and 3 in cuts
+
+
 def test_steps_that_cannot_be_recorded_are_launched_as_ever_and_that_is_said(
     tiny: list[Segmenter], as_on_a_gpu: pytest.MonkeyPatch
 ) -> None:

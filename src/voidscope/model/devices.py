@@ -131,17 +131,14 @@ class Compute:
         """Move a network to this device and layout."""
         return network.to(self.device).to(memory_format=self.layout)
 
-    def running(self, *, trying: bool = False) -> AbstractContextManager[object]:
+    def running(self) -> AbstractContextManager[object]:
         """A context in which to convolve: in this precision, on CUDA with convolutions that repeat exactly.
 
-        For long jobs, `trying` each way there is of a convolution of a new shape and keeping the fastest gains more than it
-        takes; which is the fastest, and so how results are rounded, may differ from run to run.
+        Trying each way of a convolution and keeping the fastest gains nothing worth the repetition (docs/measurements.md).
         """
         stack = ExitStack()
         if self.device.type == "cuda":
-            stack.enter_context(
-                torch.backends.cudnn.flags(enabled=True, benchmark=trying, deterministic=True)
-            )
+            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
         if self.dtype is not torch.float32:
             stack.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
         return stack

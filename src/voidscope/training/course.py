@@ -28,6 +28,17 @@ class Diverged(ArithmeticError):
     """A loss or a weight is not a finite number."""
 
 
+def finite(loss: torch.Tensor, what: str = "The loss") -> float:
+    """A loss as a number; raises `Diverged` when it is not finite.
+
+    Recipes ask after the optimiser's step, so that a GPU always has something to do: `follow` puts back what a step has spoilt.
+    """
+    value = float(loss)
+    if not math.isfinite(value):
+        raise Diverged(what)
+    return value
+
+
 class Recipe(Protocol):
     """What differs between supervised training, pretraining and VAAL."""
 

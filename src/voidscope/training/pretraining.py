@@ -26,7 +26,7 @@ from voidscope.model.weights import backbone_bytes
 from voidscope.training.ahead import Ahead
 from voidscope.training.batches import batches_of, parts_of
 from voidscope.training.contrastive import learning_rate_at
-from voidscope.training.course import Course, Diverged, follow
+from voidscope.training.course import Course, finite, follow
 from voidscope.training.gradients import Gradients
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.pretext import Contrastive, Masked, Pretext
@@ -227,12 +227,7 @@ class _Pretraining:
         self.team.share_gradients(self.networks)
         self.optimiser.step()
         ahead.prepare()
-        value = float(
-            loss
-        )  # only now, so that the device has enough to do; weights that became nothing are put back
-        if not math.isfinite(value):
-            raise Diverged("The loss")
-        return value, f" ({compared})"
+        return finite(loss), f" ({compared})"
 
     def _loss(self, *given: torch.Tensor) -> torch.Tensor:
         with self.team.sharing_norms():
@@ -262,7 +257,7 @@ class _Pretraining:
             return self.pretext.rows(self._features, *(t[part] for t in given[: self.pretext.by_view]))
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
-        with self.compute.running(trying=True):
+        with self.compute.running():
             return self.segmenter.features(images.contiguous(memory_format=self.compute.layout))
 
     def save_memory(self) -> str | None:

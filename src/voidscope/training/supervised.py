@@ -28,7 +28,7 @@ from voidscope.model.weights import weights_bytes
 from voidscope.training.ahead import Ahead
 from voidscope.training.augment import Crops, cut_crops, draw_crops
 from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
-from voidscope.training.course import Course, Diverged, follow
+from voidscope.training.course import Course, finite, follow
 from voidscope.training.focus import Focus
 from voidscope.training.gradients import Gradients
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
@@ -212,22 +212,21 @@ class _Supervised:
         for group in self.optimiser.param_groups:
             group["lr"] = now
 
-    def _given(self, batches: Sequence[Indices], epoch: int) -> Iterator[Given | None]:
-        """What each step depends on, one crop of each slice of its batch; None where nothing is labelled.
+    @property
+    def _at_once(self) -> int:
+        """How many batches are cut at once: several on a GPU, where launching that takes longer than doing it."""
+        pixels = self._largest * self.config.crop**2
+        return 1 if self.compute.device.type == "cpu" else max(1, MOST_PIXELS // pixels)
 
-        A GPU cuts the crops of several batches at once, as launching that takes longer than doing it.
-        """
-        at_once = 1
-        if self.compute.device.type != "cpu":
-            at_once = max(1, MOST_PIXELS // (self._largest * self.config.crop**2))
-        for first in range(0, len(batches), at_once):
-            drawn = [
-                draw_crops(
-                    rng_at(self.seed, CROPS, epoch, k), which, self.images.sizes, self.config, self.focus
-                )
-                for k, which in enumerate(batches[first : first + at_once], start=first)
-            ]
-            yield from self._cut(drawn)
+    def _given(self, batches: Sequence[Indices], epoch: int) -> Iterator[Given | None]:
+        """What each step depends on, one crop of each slice of its batch; None where nothing is labelled."""
+        for first in range(0, len(batches), self._at_once):
+            some = enumerate(batches[first : first + self._at_once], start=first)
+            yield from self._cut([self._drawn(which, epoch, k) for k, which in some])
+
+    def _drawn(self, which: Indices, epoch: int, k: int) -> Crops:
+        rng = rng_at(self.seed, CROPS, epoch, k)
+        return draw_crops(rng, which, self.images.sizes, self.config, self.focus)
 
     def _cut(self, drawn: Sequence[Crops]) -> Iterator[Given | None]:
         crops = Crops.joined(drawn)
@@ -248,12 +247,7 @@ class _Supervised:
             loss = self._learn_from(*given)
         self.optimiser.step()
         ahead.prepare()
-        value = float(
-            loss
-        )  # only now, so that the device has enough to do; weights that became nothing are put back
-        if not math.isfinite(value):
-            raise Diverged("The loss")
-        return value
+        return finite(loss)
 
     def _learn_from(
         self, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, total: torch.Tensor

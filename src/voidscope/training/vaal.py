@@ -22,7 +22,7 @@ from voidscope.model.devices import Compute
 from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.training.batches import parts_of
-from voidscope.training.course import Course, Diverged, follow
+from voidscope.training.course import Course, finite, follow
 from voidscope.training.pool import Indices, SlicePool
 from voidscope.training.resampling import Axis, resize
 from voidscope.training.vaal_networks import SIDE, Autoencoder, Discriminator, Latent, told_apart, vae_loss
@@ -171,10 +171,7 @@ class _Game:
             batches = next(known), next(rest)
             coded = self._code_better(batches, rng_at(self.seed, NOISE, k, step))
         told = self._tell_better(batches)
-        values = float(coded), float(told)
-        if not all(math.isfinite(v) for v in values):
-            raise Diverged("The loss of VAAL")
-        return values
+        return finite(coded, "The loss of VAAL"), finite(told, "The loss of VAAL")
 
     def _batch(self, which: Indices) -> torch.Tensor:
         chosen = self.images[torch.from_numpy(which).to(self.images.device)]
