@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from builders import QUICK, bump_dataset
+from voidscope import model
 from voidscope.benchmark import Bench, Cell, Method, Plan, claim, run_all, run_cells, running, write_report
 from voidscope.benchmark import campaign as module
 from voidscope.benchmark.points import points_path, read_points
@@ -117,6 +118,31 @@ def test_a_cell_that_found_no_imagenet_weights_is_cured_in_its_folder_as_its_mes
     assert run_cells(replace(bench, plan=plan), [cell], 1, lambda _: None) == {}
     told = {p["imagenet_weights"] for p in read_points(points_path(bench.out, cell))}
     assert told == {fingerprint(tmp_path / "weights.pth")}
+
+
+def test_imagenet_weights_are_asked_for_once_and_only_for_cells_that_miss_points(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def closed(*_: object, **__: object) -> None:
+        asked.append("hub")
+        raise NotReady("Cannot fetch ImageNet weights: no route to host.")
+
+    monkeypatch.setattr(model, "build_segmenter", closed)
+    cells = [Cell(Method(strategy="random", initialisation="imagenet"), seed) for seed in range(2)]
+    told: list[str] = []
+    failed = run_all(bench, [*cells, FOREST], 1, told.append)
+    assert failed == {c.id: "Cannot fetch ImageNet weights: no route to host." for c in cells}
+    assert asked == ["hub"]
+    assert told[0] == "2 cells are left out: Cannot fetch ImageNet weights: no route to host."
+    assert len(read_points(points_path(bench.out, FOREST))) == 2
+    assert f"- {cells[1].id}: Cannot fetch" in write_report(bench.out).read_text(encoding="utf-8")
+    for cell in cells:
+        source = points_path(bench.out, FOREST)
+        points_path(bench.out, cell).write_bytes(source.read_bytes())
+    assert run_all(bench, cells, 1, lambda _: None) == {}
+    assert asked == ["hub"]
 
 
 def test_an_interrupt_ends_the_run_and_the_next_one_goes_on(

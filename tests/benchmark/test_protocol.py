@@ -128,9 +128,9 @@ def test_what_is_cut_from_the_papers_protocol_is_said() -> None:
         plan_for("paper", budgets=(12, 25)).reduced == "12, 25 labelled slices in place of 50, 100, 150, 200"
     )
     said = plan_for("cpu").reduced
-    assert said.startswith("at most 4 training and 2 test scans; 8, 16, 24 labelled slices in place of 50")
+    assert said.startswith("at most 3 training and 2 test scans; 8, 16, 24 labelled slices in place of 50")
     assert all(word in said for word in PLANS["cpu"].settings)
-    assert "product: train.steps=60" in said
+    assert "product: train.steps=40" in said
 
 
 def test_the_plan_for_two_cores_is_this_one() -> None:
@@ -139,14 +139,14 @@ def test_the_plan_for_two_cores_is_this_one() -> None:
         "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=10", "train.drop_epoch=5", "train.crop=64",
         "model.flips=false",
     )  # fmt: skip
-    assert (plan.budgets, plan.seeds, plan.product) == ((8, 16, 24), 2, ("train.steps=60",))
-    assert (plan.train_scans, plan.test_scans) == (4, 2)
+    assert (plan.budgets, plan.seeds, plan.product) == ((8, 16, 24), 2, ("train.steps=40",))
+    assert (plan.train_scans, plan.test_scans) == (3, 2)
 
 
 def test_a_plan_shortens_the_products_trainings_and_never_the_papers() -> None:
     plan = plan_for("cpu", changed=("train.epochs=3",))
     product, paper = (Config().with_changes(plan.words(Method(preset=p))).train for p in ("product", "paper"))
-    assert (product.steps, paper.steps) == (60, 0)
+    assert (product.steps, paper.steps) == (40, 0)
     assert product.epochs == paper.epochs == 3, "what a person sets counts last"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from voidscope.benchmark.fleet import finished
 from voidscope.benchmark.points import points_path
 from voidscope.benchmark.protocol import Cell
-from voidscope.benchmark.running import Bench, pretrain_once, run_cell
+from voidscope.benchmark.running import Bench, fetch_imagenet, is_finished, pretrain_once, run_cell
 from voidscope.errors import error_line
 from voidscope.jobs import attempt
 from voidscope.progress import StderrProgress, time_left
@@ -21,23 +21,34 @@ Tell = Callable[[str], object]
 
 
 def run_all(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:
-    """Pretrain where a cell needs it, then run the cells; returns the reason of each that failed, by cell id.
+    """Make or fetch the initial weights that cells need, then run them; returns the reason of each that failed, by cell id.
 
-    Where the pretraining fails, so do the cells that start from it, and no other.
+    Where weights cannot be had, the cells that start from them fail, and no others.
     """
-    needy = [c for c in cells if c.method.initialisation == "contrastive"]
-    if not needy:
-        return run_cells(bench, cells, workers, tell)
-    with StderrProgress("Pretraining") as show:
-        _, error = attempt(lambda: pretrain_once(bench, show))
-    if error is None:
-        return run_cells(bench, cells, workers, tell)
-    reason = f"its pretraining failed: {error_line(error)}"
-    tell(f"{len(needy)} cells are left out: {reason}")
-    for cell in needy:
-        write_bytes(_reason_path(bench, cell), f"{reason}\n".encode())
-    rest = [c for c in cells if c not in needy]
-    return {c.id: reason for c in needy} | run_cells(bench, rest, workers, tell)
+    failed = _without_weights(bench, cells, tell)
+    rest = [c for c in cells if c.id not in failed]
+    return failed | run_cells(bench, rest, workers, tell)
+
+
+def _without_weights(bench: Bench, cells: Sequence[Cell], tell: Tell) -> dict[str, str]:
+    """Initial weights for all unfinished cells, each kind once; the reason of each cell whose weights cannot be had."""
+    failed: dict[str, str] = {}
+    for kind, title, why, make in (
+        ("contrastive", "Pretraining", "its pretraining failed: ", pretrain_once),
+        ("imagenet", "ImageNet weights", "", fetch_imagenet),
+    ):
+        needy = [c for c in cells if c.method.initialisation == kind and not is_finished(bench, c)]
+        if not needy:
+            continue
+        with StderrProgress(title) as show:
+            _, error = attempt(partial(make, bench, show))
+        if error is not None:
+            reason = f"{why}{error_line(error)}"
+            tell(f"{len(needy)} cells are left out: {reason}")
+            failed |= {c.id: reason for c in needy}
+            for cell in needy:
+                write_bytes(_reason_path(bench, cell), f"{reason}\n".encode())
+    return failed
 
 
 def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> dict[str, str]:

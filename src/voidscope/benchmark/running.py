@@ -58,19 +58,44 @@ def pretrain_once(bench: Bench, show: Show) -> None:
         execute(pretrain(project), show)
 
 
+def fetch_imagenet(bench: Bench, show: Show) -> None:
+    """ImageNet weights for all cells, so that they are fetched, or found not to be had, once.
+
+    Raises `NotReady` or `CannotReadFile` as a training does that finds none.
+    """
+    from voidscope.model import build_segmenter  # loads torch
+
+    show(Progress(0, 1, "fetching"))
+    words = [*bench.plan.settings, *bench.plan.changed, "model.initialisation=imagenet"]
+    build_segmenter(Config().with_changes(words).model, len(bench.dataset.classes.names))
+
+
+def is_finished(bench: Bench, cell: Cell) -> bool:
+    """Whether a cell has all its points."""
+    return not _missing(bench, cell)
+
+
+def _budgets(bench: Bench, cell: Cell) -> tuple[int, ...]:
+    """Labelled slices at each point; 0 stands for the whole pool."""
+    return (0,) if cell.method.strategy == EVERYTHING else bench.plan.budgets
+
+
+def _missing(bench: Bench, cell: Cell) -> set[int]:
+    return set(_budgets(bench, cell)) - {p["budget"] for p in read_points(points_path(bench.out, cell))}
+
+
 def run_cell(bench: Bench, cell: Cell, show: Show) -> None:
     """Run what is missing of a cell; each point is kept as soon as it is known."""
     path = points_path(bench.out, cell)
-    budgets = bench.plan.budgets if cell.method.strategy != EVERYTHING else (0,)
-    done = {p["budget"] for p in read_points(path)}
-    if done >= set(budgets):
+    missing = _missing(bench, cell)
+    if not missing:
         return
-    most = min(set(budgets) - done) or math.inf  # full supervision labels everything
+    most = min(missing) or math.inf  # full supervision labels everything
     project = _opened(bench.out / "cells" / cell.id, bench.dataset, bench.config(cell), most)
     _start_from(project, bench, cell)
     truths = {n: project_truth(project, bench.dataset, n) for n in _test_scans(project)}
-    for budget in budgets:
-        if budget in done and len(project.labels) > budget:
+    for budget in _budgets(bench, cell):
+        if budget not in missing and len(project.labels) > budget:
             continue  # the next batch was begun, so this model has been asked
         clock = _Clock(project.path / "seconds.json", budget)
         _label(project, bench, cell, budget, show, clock)
@@ -78,7 +103,7 @@ def run_cell(bench: Bench, cell: Cell, show: Show) -> None:
             forest = _trained(project, cell, show)
         if forest is None and project.cycle is not None:
             clock.note("train", float(project.cycle.metrics["seconds"]))
-        if budget not in done:
+        if budget in missing:
             with clock.timed("segment"):
                 masks = _masks(project, forest, show)
             scores = score(masks, truths, project.classes, project.config.measure)
