@@ -2,8 +2,7 @@
 
 Absolute seconds mean nothing without the device, which is printed. The loader's recipe is what a script would do: Pillow and
 torchvision in worker processes, an eager float32 U-Net on the same device, the same loss and optimiser. 2000 epochs are not
-run but reckoned from the mean step after the first ones. Each part is printed as soon as it is known. Run, in about a minute and a
-half (loading torch, slow on such machines, and 16 workers of the loader are a third of it):
+run but reckoned from the mean step after the first ones. Each part is printed as soon as it is known. Run, in some two minutes:
 
     python benchmarks/on_a_gpu.py [--device cuda] [--epochs 8] [--workers 16]
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from voidscope.config import Config, ModelConfig
 from voidscope.jobs import Progress
 from voidscope.model import Segmenter
+from voidscope.training.prefetch import Prefetcher
 
 NORMALISATION = (0.4, 0.2)
 
@@ -73,3 +76,33 @@ def finish(steps: Generator[Progress, None, Any]) -> Run:
         except StopIteration as end:
             run.result = end.value
             return run
+
+
+class Early(Prefetcher[Any]):
+    """Makes the next batch early on any device; `events` has a line for each time it was told to."""
+
+    events: ClassVar[list[str]] = []
+
+    def __init__(self, batches: Iterator[Any], device: torch.device, *, early: bool = True) -> None:
+        super().__init__(batches, torch.device("cpu"))
+        self._early = early
+
+    def prefetch(self) -> None:
+        self.events.append("prefetch")
+        if self._early:
+            self._make()
+
+
+def prefetching(monkeypatch: pytest.MonkeyPatch, recipe: ModuleType) -> list[str]:
+    """Let a recipe's batches be made early; returns what its steps do from now on: step, prefetch, read."""
+    events = Early.events
+    events.clear()
+
+    def noting(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given, **named: (events.append(name), call(*given, **named))[1]
+
+    monkeypatch.setattr(recipe, "Prefetcher", Early)
+    monkeypatch.setattr(recipe, "finite", noting("read", recipe.finite))
+    for optimiser in (torch.optim.SGD, torch.optim.RMSprop, torch.optim.AdamW):
+        monkeypatch.setattr(optimiser, "step", noting("step", optimiser.step))
+    return events

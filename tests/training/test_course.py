@@ -13,7 +13,7 @@ from torch import nn
 from training.scenes import finish
 from voidscope.errors import JobFailed
 from voidscope.model import Compute
-from voidscope.training.course import ON_A_GPU, STEPS_BETWEEN_COPIES, Course, Diverged, finite, follow
+from voidscope.training.course import STEPS_BETWEEN_COPIES, Course, Diverged, finite, follow
 
 
 class _Recipe:
@@ -88,8 +88,11 @@ def test_after_a_bad_loss_it_goes_on_from_the_last_good_state_at_half_the_rate(a
     )
 
 
-@pytest.mark.parametrize(("device", "between"), [("cpu", STEPS_BETWEEN_COPIES), ("mps", ON_A_GPU)])
-def test_what_was_learnt_before_the_last_copy_is_kept(device: str, between: int) -> None:
+@pytest.mark.parametrize(("device", "between"), STEPS_BETWEEN_COPIES.items())
+def test_what_was_learnt_before_the_last_copy_is_kept(
+    device: str, between: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
     bad_epoch = between + 5
     recipe = _Recipe(n_steps=1, trouble=_once(Diverged("The loss"), bad_epoch))
     recipe.compute = Compute(torch.device(device), torch.float32)

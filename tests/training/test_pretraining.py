@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
+from training.scenes import NORMALISATION, discs, finish, prefetching, quick, tiny_segmenter
 from voidscope.config import Config
 from voidscope.errors import ConfigError, JobFailed, NotReady, ProjectError
 from voidscope.model import Segmenter, build_segmenter, load_backbone
@@ -18,7 +18,9 @@ from voidscope.model.devices import NO_ROOM
 from voidscope.training import Pretrained, gradients, learning_rate_at, pretext, pretrain_steps, states
 from voidscope.training import pretraining as module
 from voidscope.training.batches import parts_of as module_parts
+from voidscope.training.course import Course
 from voidscope.training.gradients import Gradients, Loss, Recording
+from voidscope.training.states import Keeper
 from voidscope.training.team import Team
 
 
@@ -272,6 +274,46 @@ def test_a_step_that_cannot_be_recorded_is_told_as_a_warning_and_changes_nothing
     assert found.weights == plain.weights
     assert plain.warnings == ()
     assert ["stream is capturing" in w for w in found.warnings] == [True]
+
+
+def test_the_next_batch_is_made_between_a_step_and_the_reading_of_its_loss(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = quick("pretrain.batch_size=3", "pretrain.epochs=2")
+    late = _pretrain(config, n=5)
+    events = prefetching(monkeypatch, module)
+    run = finish(pretrain_steps(discs(5)[0], config, normalisation=NORMALISATION))
+    assert events == ["step", "prefetch", "read"] * 4
+    assert run.result.weights == late.weights
+    chances = [p.note.split("(")[1] for p in run.progress if p.partial is None]
+    assert chances == ["chance 1.61)", "chance 1.10)"] * 2, "that of the step's own 3 and 2 slices"
+
+
+def test_a_state_with_a_spoilt_weight_is_not_offered(tiny: None) -> None:
+    recipe = module._Pretraining(discs(4)[0], quick(), NORMALISATION, None, module.Alone())
+    course = Course(recipe.networks, recipe.optimiser)
+    keeper = Keeper(course, "recipe", 3)
+    weight = next(recipe.networks.parameters()).data
+    before = weight.clone()
+    weight.view(-1)[0] = math.nan
+    assert keeper.offer() is None
+    weight.copy_(before)
+    assert keeper.offer() is not None, "due since the start"
+    assert keeper.offer() is None
+
+
+def test_no_batch_of_a_team_is_made_early(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two(module.Alone):
+        size, device = 2, torch.device("cpu")
+
+        def whole(self, rows: torch.Tensor) -> torch.Tensor:
+            assert len(rows) == self.n, "the batch of now is cut to that of the next"
+            return rows
+
+    prefetching(monkeypatch, module)
+    config = quick("pretrain.batch_size=3")
+    recipe = module._Pretraining(discs(5)[0], config, NORMALISATION, None, Two())
+    assert len(list(recipe.steps(0, 1.0))) == 2
 
 
 def test_one_loss_that_is_not_a_number_sends_the_run_back_with_half_the_rate(

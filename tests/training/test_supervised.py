@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
+from training.scenes import NORMALISATION, discs, finish, prefetching, quick, tiny_segmenter
 from voidscope.config import PRESETS, Config
 from voidscope.errors import JobFailed, LabelError
 from voidscope.model import Segmenter, build_segmenter, load_segmenter, predict_slices
@@ -313,6 +313,31 @@ def test_recorded_steps_give_the_weights_of_ordinary_ones(
         assert _train(config, n=10).weights == found.weights
     assert len(recorded) == len(set(recorded)) > 0
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_next_batch_is_made_between_a_step_and_the_reading_of_its_loss(
+    preset: str, tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"preset={preset}", "train.steps=6" if preset == "product" else "train.epochs=3"]
+    config = quick().with_changes([*words, "train.batch_size=4", "train.crop=64"])
+    late = _train(config, n=8)
+    events = prefetching(monkeypatch, module)
+    assert _train(config, n=8).weights == late.weights
+    assert events == ["step", "prefetch", "read"] * 6
+
+
+@pytest.mark.parametrize(
+    ("device", "crop", "most"), [("cpu", 96, 1), ("cuda", 96, 28), ("cuda", 512, 1), ("cuda", 2048, 1)]
+)
+def test_a_gpu_cuts_as_many_batches_at_once_as_memory_takes_easily(
+    device: str, crop: int, most: int, tiny: list[Segmenter]
+) -> None:
+    images, labels = discs(2)
+    config = quick("train.batch_size=16", f"train.crop={crop}")
+    recipe = module._Supervised(tiny_segmenter(config.model, 3), images, labels, config, NORMALISATION)
+    recipe.compute = module.Compute(torch.device(device), torch.float32)
+    assert recipe._at_once == most
 
 
 @pytest.mark.parametrize("preset", PRESETS)

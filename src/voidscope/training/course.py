@@ -18,9 +18,9 @@ from voidscope.errors import JobFailed, is_out_of_memory
 from voidscope.jobs import Progress, Steps
 from voidscope.model.devices import Compute
 
-STEPS_BETWEEN_COPIES, ON_A_GPU = 25, 200
-"""A good state is kept about this often, at the end of an epoch; a copy costs as much as a fifth of a step on a CPU, and as eight
-steps on a GPU, whose steps are short.
+STEPS_BETWEEN_COPIES = {"cpu": 25, "cuda": 200, "mps": 25}
+"""A good state is kept about this often, at the end of an epoch; on a CPU a copy costs as much as a fifth of a step, on an NVIDIA
+GPU, whose steps are short, as several.
 """
 
 
@@ -100,11 +100,14 @@ class Course:
 
     def copy(self) -> dict[str, Any]:
         """A state of its own; raises `Diverged` when a weight is not finite."""
-        state = copy.deepcopy(self.state())
-        sums = [t.sum() for t in state["network"].values() if t.is_floating_point()]
-        if not bool(torch.stack(sums).isfinite().all()):
+        if not self.is_finite():
             raise Diverged("a weight")
-        return state
+        return copy.deepcopy(self.state())
+
+    def is_finite(self) -> bool:
+        """Whether all weights are; where the last step spoilt one, no loss has told yet."""
+        sums = [t.sum() for t in self.network.state_dict().values() if t.is_floating_point()]
+        return bool(torch.stack(sums).isfinite().all())
 
 
 def follow(
@@ -127,7 +130,7 @@ def follow(
             if copied < 0:
                 good, copied = course.copy(), epoch
             course.losses.append((yield from _one_epoch(recipe, course, epochs)))
-            between = STEPS_BETWEEN_COPIES if recipe.compute.device.type == "cpu" else ON_A_GPU
+            between = STEPS_BETWEEN_COPIES[recipe.compute.device.type]
             if epoch + 1 == epochs or (epoch + 1 - copied) * recipe.n_steps >= between:
                 good, copied = course.copy(), epoch + 1
         except Diverged as reason:

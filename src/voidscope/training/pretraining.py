@@ -23,12 +23,12 @@ from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import Segmenter, build_segmenter
 from voidscope.model.weights import backbone_bytes
-from voidscope.training.ahead import Ahead
 from voidscope.training.batches import batches_of, parts_of
 from voidscope.training.contrastive import learning_rate_at
 from voidscope.training.course import Course, finite, follow
 from voidscope.training.gradients import Gradients
 from voidscope.training.pool import Indices, SlicePool
+from voidscope.training.prefetch import Prefetcher
 from voidscope.training.pretext import Contrastive, Masked, Pretext
 from voidscope.training.spreading import spread_batches, spread_count
 from voidscope.training.states import Keeper
@@ -185,16 +185,13 @@ class _Pretraining:
     def steps(self, epoch: int, rate: float) -> Iterator[tuple[float | None, str]]:
         """One pass over all slices in a new order."""
         self.networks.train()
-        batches = self._batches(rng_at(self.seed, ORDER, epoch))
-        ahead = Ahead((self._given(which, epoch, k) for k, which in enumerate(batches)), self._early)
-        for k, given in enumerate(ahead):
+        order = self._batches(rng_at(self.seed, ORDER, epoch))
+        made = (self._given(which, epoch, k) for k, which in enumerate(order))
+        # A team cuts each batch for the step of now: `Alone.mine`.
+        batches = Prefetcher(made, self.compute.device, early=self.team.size == 1)
+        for k, given in enumerate(batches):
             self._set_rate(epoch * self.n_steps + k + 1, rate)
-            yield self._step(given, len(batches[k]), ahead, epoch, k)
-
-    @property
-    def _early(self) -> torch.device:
-        """Where batches may be made early: of several processes none does, as each batch is cut for the step of now."""
-        return self.compute.device if self.team.size == 1 else torch.device("cpu")
+            yield self._step(given, len(order[k]), batches, epoch, k)
 
     def _batches(self, rng: np.random.Generator) -> list[Indices]:
         if self.groups is not None:
@@ -214,7 +211,9 @@ class _Pretraining:
         batch = cut_views(self.pool, views.part(mine), self.config, self.normalisation)
         return self.pretext.given(batch, views, self.pool, epoch, k)
 
-    def _step(self, given: Given, n: int, ahead: Ahead[Given], epoch: int, k: int) -> tuple[float, str]:
+    def _step(
+        self, given: Given, n: int, batches: Prefetcher[Given], epoch: int, k: int
+    ) -> tuple[float, str]:
         """One optimiser step on the views of `n` slices."""
         place = (epoch, k, self.team.rank) if self.team.rank else (epoch, k)
         parts = parts_of(n, self.most)
@@ -226,7 +225,7 @@ class _Pretraining:
             loss = self._in_parts(given, [slice(2 * p.start, 2 * p.stop) for p in parts], *place)
         self.team.share_gradients(self.networks)
         self.optimiser.step()
-        ahead.prepare()
+        batches.prefetch()
         return finite(loss), f" ({compared})"
 
     def _loss(self, *given: torch.Tensor) -> torch.Tensor:

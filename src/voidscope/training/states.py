@@ -27,9 +27,11 @@ class Keeper:
         self._kept = -math.inf
 
     def offer(self) -> bytes | None:
-        """A state, when one is due."""
+        """A state, when one is due and all weights are finite."""
         now, done = time.monotonic(), len(self._course.losses)
         if done < self._epochs and now - self._kept < SECONDS_BETWEEN_STATES:
+            return None
+        if not self._course.is_finite():
             return None
         self._kept = now
         return self.state()

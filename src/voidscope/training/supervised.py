@@ -25,7 +25,6 @@ from voidscope.model.failures import told_in_one_line
 from voidscope.model.randomness import rng_at, torch_seeded
 from voidscope.model.segmenter import STRIDE, Segmenter, build_segmenter, load_segmenter
 from voidscope.model.weights import weights_bytes
-from voidscope.training.ahead import Ahead
 from voidscope.training.augment import Crops, cut_crops, draw_crops
 from voidscope.training.batches import batches_of, cycled, entries_of, parts_of
 from voidscope.training.course import Course, finite, follow
@@ -33,6 +32,7 @@ from voidscope.training.focus import Focus
 from voidscope.training.gradients import Gradients
 from voidscope.training.objective import class_weights, dice_loss, pixels_per_class, weighted_loss
 from voidscope.training.pool import Indices, SlicePool
+from voidscope.training.prefetch import Prefetcher
 from voidscope.training.schedules import shared_out, supervised_rate
 from voidscope.training.warm import NEVER, warm_recipe, welcome
 from voidscope.vocabulary import Mask
@@ -201,11 +201,11 @@ class _Supervised:
             left = self.config.steps_for(len(self.labels)) - epoch * self.n_steps
             order = cycled(order, min(self.n_steps, left) * max(self.config.batch_size, self._least))
         self.segmenter.train()
-        batches = batches_of(order, self.config.batch_size, self._least)
-        ahead = Ahead(self._given(batches, epoch), self.compute.device)
-        for k, given in enumerate(ahead):
+        made = self._given(batches_of(order, self.config.batch_size, self._least), epoch)
+        batches = Prefetcher(made, self.compute.device)
+        for k, given in enumerate(batches):
             self._set_rate(epoch, k, rate)
-            yield self._step(given, ahead, epoch, k), ""
+            yield self._step(given, batches, epoch, k), ""
 
     def _set_rate(self, epoch: int, k: int, rate: float) -> None:
         now = rate * supervised_rate(self.config, epoch, k, self.n_steps)
@@ -239,14 +239,16 @@ class _Supervised:
         for (image, said), total, any_label in zip(parts, totals, there, strict=True):
             yield (image, said, weights[1:], total) if any_label else None
 
-    def _step(self, given: Given | None, ahead: Ahead[Given | None], epoch: int, k: int) -> float | None:
+    def _step(
+        self, given: Given | None, batches: Prefetcher[Given | None], epoch: int, k: int
+    ) -> float | None:
         """One optimiser step; returns the loss, None where nothing is labelled."""
         if given is None:
             return None
         with torch_seeded(given[0].device, self.seed, DROPOUT, epoch, k):
             loss = self._learn_from(*given)
         self.optimiser.step()
-        ahead.prepare()
+        batches.prefetch()
         return finite(loss)
 
     def _learn_from(
