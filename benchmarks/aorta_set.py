@@ -1,7 +1,7 @@
 """A dataset folder from a real CT volume with rare structures: the example aorta of wasserth/TotalSegmentator (Apache-2.0,
 tests/reference_files).
 
-No semiconductor scan with labels is public, so this is the nearest to real labelled data there is: 120 x 126 x 164 voxels of
+No semiconductor scan at hand has labels, so this is the nearest to real labelled data: 120 x 126 x 164 voxels of
 1.5 mm, of which the true and the false lumen of a dissected aorta are 1.5 % each, beside heart and vessels of the same
 intensity. The labels are a network's, checked in as its reference. One volume gives no independent scans: it is cut into blocks of
 14 coronal slices, and two blocks that lie between others are for testing, so figures say how rows compare, not how well they would do
@@ -9,7 +9,7 @@ on another patient. Three of the seven training blocks hold neither lumen. The f
 IoU apart; ratios and verdicts mean nothing here. Run:
 
     python benchmarks/aorta_set.py FOLDER_OF_NII_GZ OUT
-    voidscope benchmark run fig3b --data OUT --out BENCH --budgets 8,24 --seeds 3 --workers 2 \\
+    voidscope benchmark run fig3b --data OUT --out BENCH --budgets 8,24 --seeds 2 --workers 2 \\
         --strategies "product; product on random; forest on random"
 """
 
