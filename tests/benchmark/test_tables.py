@@ -132,8 +132,40 @@ def test_only_finished_seeds_have_an_area_in_the_summary() -> None:
     assert (area["n"], area["mean"]) == ("0", "")
 
 
-def test_without_the_reference_there_are_no_differences() -> None:
-    assert tables.differences("fig3b", rows_of("fig3b", curve(FIG3B["coreset"], 0, 0.5))) == ""
+def test_a_row_alone_differs_from_nothing() -> None:
+    rows = rows_of("fig3b", curve(FIG3B["coreset"], 0, 0.5))
+    assert tables.differences("fig3b", rows) == tables.differences_at("fig3b", rows, "miou") == ""
+
+
+def test_without_the_experiments_reference_the_first_row_is_it() -> None:
+    rows = rows_of("fig3b", [*curve(FIG3B["forest on random"], 0, 0.5), *curve(FIG3B["product"], 0, 0.75)])
+    assert "Difference to forest on random" in tables.differences("fig3b", rows)
+    assert _cells(tables.differences("fig3b", rows))["product"][0] == "+0.250, 1/1"
+
+
+def test_differences_are_told_at_each_number_of_labelled_slices() -> None:
+    table = tables.differences_at("fig3b", ROWS, "miou")
+    assert "**mIoU less that of random** in pairs" in table
+    at_10, at_20 = _cells(table)["coreset"]
+    assert at_10 == "+0.000 [-1.271, +1.271], 1/2"  # +0.1 and -0.1: 0.1 * 12.706
+    assert at_20.startswith("+0.050 [") and at_20.endswith(", 1/2")
+    some = [*curve(FIG3B["random"], 0, 0.4, 0.6), *curve(FIG3B["coreset"], 0, 0.5)]
+    assert _cells(tables.differences_at("fig3b", rows_of("fig3b", some), "miou"))["coreset"] == [
+        "+0.100, 1/1"
+    ]
+
+
+def test_of_an_error_the_lower_one_wins_at_each_number_and_small_ones_are_told_apart() -> None:
+    rows = rows_of(
+        "fig3b",
+        [
+            point(FIG3B["random"], 0, 10, void_ratio_error=0.00125),
+            point(FIG3B["coreset"], 0, 10, void_ratio_error=0.001),
+        ],
+    )
+    assert _cells(tables.differences_at("fig3b", rows, "void_ratio_error"))["coreset"] == ["-0.00025, 1/1"]
+    assert _cells(tables.by_budget("fig3b", rows, "void_ratio_error"))["random"] == ["0.00125 n=1"]
+    assert _cells(tables.areas(rows))["random"][2] == "0.00125 n=1"
 
 
 def test_wins_of_a_pair_of_rows_are_all_seeds_but_the_ties() -> None:
@@ -154,9 +186,17 @@ def test_a_lower_error_wins() -> None:
 
 def test_the_share_of_full_supervision_is_taken_seed_by_seed_and_within_one_recipe() -> None:
     product = curve(FIG3B["product"], 0, 0.9, 0.9)
-    cells = _cells(tables.shares(rows_of("fig3b", [*POINTS, *product])))
-    assert cells["random"][1:] == ["5.0 %", "72.5 %", "2"]  # 0.6 / 0.8 and 0.7 / 1.0
-    assert "product" not in cells
+    table = tables.shares(rows_of("fig3b", [*POINTS, *product]))
+    assert (
+        [line for line in table.splitlines() if line.startswith("| random")]
+        == [
+            "| random | full supervision | 10 (2.5 %) | 50.0 % | 90.0 % | 2 |",  # mIoU 0.4 / 0.8 and 0.5 / 1.0, void IoU 0.4 / 0.5 and 0.5 / 0.5
+            "| random | full supervision | 20 (5.0 %) | 72.5 % | 130.0 % | 2 |",
+        ]
+    )
+    assert "product" not in table
+    unknown = [point(FIG3B["random"], 0, 10, void_iou=None), point(FIG3B["full supervision"], 0, 400)]
+    assert "| undefined | 1 |" in tables.shares(rows_of("fig3b", unknown))
 
 
 def test_iou_of_each_class_is_told_at_the_rows_last_labelled_slices() -> None:

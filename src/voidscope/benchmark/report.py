@@ -136,7 +136,7 @@ def _tables(experiment: str, rows: Sequence[Row]) -> list[str]:
     means = [tables.by_budget(experiment, rows, score) for score in SCORES]
     return [
         *means, tables.by_class(rows), tables.areas(rows), tables.shares(rows), tables.differences(experiment, rows),
-        *(tables.wins(rows, s) for s in ("miou", "void_iou")), tables.seconds(rows),
+        *(tables.differences_at(experiment, rows, s) for s in DRAWN), *(tables.wins(rows, s) for s in DRAWN), tables.seconds(rows),
     ]  # fmt: skip
 
 

@@ -23,7 +23,9 @@ from voidscope.benchmark.rows import (
 from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
 
 COMPARED = ("miou", "void_iou")
-"""Scores of which differences are told."""
+"""Scores of which differences and shares are told."""
+DIGITS = {"void_ratio_error": 5}
+"""Decimals of scores that three do not tell apart."""
 UNFINISHED = "unfinished"
 """What stands where only finished seeds count and there is none."""
 
@@ -33,7 +35,8 @@ def by_budget(experiment: str, rows: Sequence[Row], score: str) -> str:
     tables = {row.name: row.by_budget(score) for row in rows}
     budgets = sorted({b for table in tables.values() for b in table})
     published = PUBLISHED.get(experiment, {}) if score == "miou" else {}
-    lines = [[name, *(_mean(table.get(b)) for b in budgets)] for name, table in tables.items()]
+    digits = DIGITS.get(score, 3)
+    lines = [[name, *(_mean(table.get(b), digits) for b in budgets)] for name, table in tables.items()]
     if published:
         lines = [[*line, _published(published.get(line[0], {}))] for line in lines]
     heads = [
@@ -69,7 +72,7 @@ def areas(rows: Sequence[Row]) -> str:
     curves = curves_of(rows)
     if not curves:
         return ""
-    lines = [[row.name, *(_interval(row.area(score)) for score in DRAWN)] for row in curves]
+    lines = [[row.name, *(_interval(row.area(s), DIGITS.get(s, 3)) for s in DRAWN)] for row in curves]
     return "**Area under the curve (AUBC)**, mean [95 % interval], n finished seeds\n\n" + markdown(
         ["", *(SCORES[score] for score in DRAWN)], lines
     )
@@ -86,8 +89,7 @@ def seconds(rows: Sequence[Row]) -> str:
 
 def differences(experiment: str, rows: Sequence[Row]) -> str:
     """Each row against the experiment's reference, in pairs of seeds: over the curve and at the last labelled slices both have."""
-    curves = {row.name: row for row in curves_of(rows)}
-    reference = curves.pop(REFERENCES[experiment], None)
+    reference, curves = _parted(experiment, rows)
     if reference is None or not curves:
         return ""
     heads, columns = [""], []
@@ -107,6 +109,20 @@ def differences(experiment: str, rows: Sequence[Row]) -> str:
     return f"{title}\n\n" + markdown(heads, lines)
 
 
+def differences_at(experiment: str, rows: Sequence[Row], score: str) -> str:
+    """Each row against the experiment's reference at each number of labelled slices, in pairs of seeds."""
+    reference, curves = _parted(experiment, rows)
+    if reference is None or not curves:
+        return ""
+    base = reference.by_budget(score)
+    tables = {name: row.by_budget(score) for name, row in curves.items()}
+    lines = [
+        [name, *(_gap(table.get(b, {}), base[b], score) for b in base)] for name, table in tables.items()
+    ]
+    title = f"**{SCORES[score]} less that of {reference.name}** in pairs of seeds: mean [95 % interval], seeds won"
+    return f"{title}\n\n" + markdown(["labelled slices", *map(str, base)], lines)
+
+
 def wins(rows: Sequence[Row], score: str) -> str:
     """In how many seeds each row's area under the curve beats each other row's."""
     curves = curves_of(rows)
@@ -121,24 +137,27 @@ def wins(rows: Sequence[Row], score: str) -> str:
 
 
 def shares(rows: Sequence[Row]) -> str:
-    """How much of full supervision's mIoU each row reaches with its last budget; the paper claims 98 % with 4.9 % of labels."""
+    """How much of full supervision's scores each row reaches, seed by seed; the paper claims 98 % of mIoU with 4.9 % of labels."""
     lines = []
     for level in levels_of(rows):
-        full = level.last("miou")
         for row in curves_of(rows):
-            part = {s: v / full[s] for s, v in row.last("miou").items() if full.get(s)}
-            found = summarise(list(part.values()))
-            if found.n and _comparable(row, level):
-                labels = 100 * row.budgets[-1] / level.budgets[-1]
-                lines.append(
-                    [row.name, level.name, f"{labels:.1f} %", f"{100 * found.mean:.1f} %", str(found.n)]
-                )
+            for n in row.budgets if _comparable(row, level) else ():
+                found = [_share(row, level, score, n) for score in COMPARED]
+                if found[0].n:
+                    labels = f"{n} ({100 * n / level.budgets[-1]:.1f} %)"
+                    told = (f"{100 * f.mean:.1f} %" if f.n else "undefined" for f in found)
+                    lines.append([row.name, level.name, labels, *told, str(found[0].n)])
     if not lines:
         return ""
-    heads = ["", "of", "labels", "mIoU reached", "seeds"]
-    return "**Share of full supervision** (the paper: 98 % with 4.9 % of the labels)\n\n" + markdown(
+    heads = ["", "of", "labelled slices", *(SCORES[s] for s in COMPARED), "seeds"]
+    return "**Share of full supervision** (the paper: 98 % of mIoU with 4.9 % of the labels)\n\n" + markdown(
         heads, lines
     )
+
+
+def _share(row: Row, level: Row, score: str, n: int) -> Summary:
+    full = level.last(score)
+    return summarise([v / full[s] for s, v in row.by_budget(score)[n].items() if full.get(s)])
 
 
 def markdown(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -201,6 +220,24 @@ def _against(
     return compare(value(row, score, both), value(reference, score, both))
 
 
+def _parted(experiment: str, rows: Sequence[Row]) -> tuple[Row | None, dict[str, Row]]:
+    """The row that others are compared with, the experiment's own or else the first, and those others by name."""
+    curves = {row.name: row for row in curves_of(rows)}
+    name = REFERENCES[experiment]
+    return curves.pop(name if name in curves else next(iter(curves), name), None), curves
+
+
+def _gap(mine: BySeed, its: BySeed, score: str) -> str:
+    """By how much a score differs, and in how many of the shared seeds it is the better one."""
+    d = compare(mine, its).difference
+    if d.n == 0:
+        return ""
+    better = compare(its, mine) if score in LOWER_IS_BETTER else compare(mine, its)
+    digits = DIGITS.get(score, 3)
+    interval = "" if math.isnan(d.low) else f" [{d.low:+.{digits}f}, {d.high:+.{digits}f}]"
+    return f"{d.mean:+.{digits}f}{interval}, {better.wins}/{d.n}"
+
+
 def _told(found: Sequence[Comparison]) -> list[str]:
     """Differences with p adjusted over the rows."""
     return [_difference(c, p) for c, p in zip(found, holm([c.p for c in found]), strict=True)]
@@ -248,14 +285,14 @@ def _took(seconds: BySeed) -> str:
     return _mean(seconds, digits=1) if seconds else UNFINISHED
 
 
-def _interval(areas: BySeed) -> str:
+def _interval(areas: BySeed, digits: int) -> str:
     if not areas:
         return UNFINISHED
     s = summarise(list(areas.values()))
     if s.n == 0:
         return "undefined"
-    interval = "" if math.isnan(s.low) else f" [{s.low:.3f}, {s.high:.3f}]"
-    return f"{s.mean:.3f}{interval} n={s.n}"
+    interval = "" if math.isnan(s.low) else f" [{s.low:.{digits}f}, {s.high:.{digits}f}]"
+    return f"{s.mean:.{digits}f}{interval} n={s.n}"
 
 
 def _published(budgets: Mapping[int, tuple[float, float]]) -> str:
