@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -80,6 +81,39 @@ def test_other_settings_are_refused_a_folder_with_points(tmp_path: Path) -> None
     _run(*words)
     with pytest.raises(ConfigError, match=r"settings is none, yours is train.epochs=9"):
         _run(*words, "--set", "train.epochs=9")
+
+
+def test_a_folder_where_another_run_is_at_work_is_refused_and_free_when_that_ends(tmp_path: Path) -> None:
+    data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
+    words = [
+        "run",
+        "fig3b",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--budgets",
+        "2",
+        "--strategies",
+        "forest",
+        "--seeds",
+        1,
+        "--json",
+    ]
+    holding = (
+        "import sys; from pathlib import Path; from voidscope.benchmark import held\n"
+        "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(NotReady, match="Another run is at work in"):
+            _run(*words)
+        assert not (out / "run.json").exists(), "it must not have been claimed"
+        other.kill()
+    assert _run(*words)["failed"] == {}
 
 
 def test_a_dry_run_only_lists_and_estimates(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from voidscope.benchmark.campaign import run_all, run_cells
 from voidscope.benchmark.estimate import Estimate, estimate
 from voidscope.benchmark.protocol import EXPERIMENTS, PLANS, Cell, Method, Plan, cells_of, plan_for
-from voidscope.benchmark.record import claim
+from voidscope.benchmark.record import claim, held
 from voidscope.benchmark.report import write_report
 from voidscope.benchmark.running import Bench, pretrain_once, run_cell
 from voidscope.benchmark.scans import check_packages, check_scans, part_of
@@ -21,6 +21,7 @@ __all__ = [
     "check_scans",
     "claim",
     "estimate",
+    "held",
     "part_of",
     "plan_for",
     "pretrain_once",

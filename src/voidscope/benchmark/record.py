@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from voidscope.benchmark.points import all_points
 from voidscope.benchmark.protocol import Plan
 from voidscope.config import Config
-from voidscope.errors import CannotReadFile, ConfigError
+from voidscope.errors import CannotReadFile, ConfigError, NotReady
 from voidscope.project import fingerprint
 from voidscope.project.atomic import read_json, write_json
 from voidscope.vocabulary import Split
@@ -22,6 +25,28 @@ from voidscope.workflow.snapshot import made_with
 NAME = "run.json"
 HUB = "the hub's"
 """ImageNet weights of no file."""
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Inside, `out` is this run's alone, until its process ends, however it ends.
+
+    Raises
+    ------
+    NotReady : another run is at work there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise NotReady(
+            f"Another run is at work in {out}; wait for its end, or choose another --out."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from voidscope.benchmark import (
     check_scans,
     claim,
     estimate,
+    held,
     part_of,
     plan_for,
     run_all,
@@ -91,9 +92,10 @@ def run(
         say(entry, as_json, "\n".join([*(c.id for c in cells), cost.text()]))
         return
     check_packages(cells)
-    claim(out, dataset, plan, pool, ["voidscope", *sys.argv[1:]])
-    failed = run_all(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
-    page = write_report(out)
+    with held(out):
+        claim(out, dataset, plan, pool, ["voidscope", *sys.argv[1:]])
+        failed = run_all(bench, cells, workers, lambda line: sys.stderr.write(line + "\n"))
+        page = write_report(out)
     done = {"report": str(page), "cells": len(cells), "failed": failed}
     say(done, as_json, f"{len(cells) - len(failed)} of {len(cells)} cells done; report: {page}")
 
