@@ -217,11 +217,12 @@ class SuggestConfig(_Section):
         "to the pixels the model is least sure of in scans where something that decides is within its uncertainty of a limit.",
         paper="3.2",
     )  # fmt: skip
-    first: Literal["random", "stratified", "strided", "foreground", "k-means", "typiclust"] = _field(
+    first: Literal["random", "stratified", "strided", "foreground", "void-like", "k-means", "typiclust"] = _field(
         "random", "First batch",
         "How slices are chosen while there is no model: random is the paper's; k-means and typiclust take one of each kind "
         "of slice, as the pretrained network sees them, or by their grey levels where nothing is pretrained; foreground is "
-        "k-means by grey levels, where slices that show a single material, as those beyond a bump, come last.", paper="4.1",
+        "k-means by grey levels, where slices that show a single material, as those beyond a bump, come last; void-like does so "
+        "too and takes of each kind the slice with the most small dark spots.", paper="4.1",
     )  # fmt: skip
     aggregation: Literal["max", "mean", "top", "patch"] = _field(
         "max", "Aggregation",
@@ -267,7 +268,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "product": (
         "train.steps=450", "train.growth=0.25", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
         "train.weight_decay=0.01", "train.crop=64", "train.resize_factors=[0.75, 1.0, 1.25]", "train.focus=0.5",
-        "train.balance_classes=false", "train.dice=1", "model.flips=true", "suggest.first=foreground",
+        "train.balance_classes=false", "train.dice=1", "model.flips=true", "suggest.first=void-like",
     ),
 }  # fmt: skip
 """What each preset changes in the defaults, which are the paper's; the reasons are in docs/product-recipe.md."""

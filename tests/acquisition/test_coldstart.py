@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
-from voidscope.acquisition import Limits, Pool, appearance, draw_first
+from voidscope.acquisition import Limits, Pool, appearance, draw_first, glance
 from voidscope.acquisition.clusters import k_means
 from voidscope.acquisition.coldstart import (
     _otsu,
     foreground_start,
+    hollows,
     k_means_start,
     shows_foreground,
     typiclust_start,
+    void_like_start,
 )
 from voidscope.acquisition.pool import Draw
 from voidscope.config import SuggestConfig
 from voidscope.errors import ConfigError
 from voidscope.vocabulary import SliceKey
+from voidscope.volume import simulate_scan
 
 STARTS = {"k-means": k_means_start, "typiclust": typiclust_start}
 
@@ -223,3 +228,79 @@ class TestForeground:
         assert not shows_foreground(looks, np.repeat([0, 1], 24)).any()
         rows = foreground_start(looks, Pool.of(self.KEYS, frozenset()), 5, rng()).rows
         assert len(set(rows)) == 5
+
+
+def slow_hollows(image: np.ndarray) -> float:
+    """The black top-hat by loops over pixels, borders mirrored."""
+
+    def over_windows(x: np.ndarray, of: Callable[[np.ndarray], float]) -> np.ndarray:
+        padded = np.pad(x, 4, mode="symmetric")
+        return np.array(
+            [[of(padded[i : i + 9, j : j + 9]) for j in range(x.shape[1])] for i in range(x.shape[0])]
+        )
+
+    smooth = gaussian_filter(image.astype(np.float64), 1)
+    closed = over_windows(over_windows(smooth, np.max), np.min)
+    return float(sum(max(d - 0.15, 0) for d in (closed - smooth).ravel()))
+
+
+class TestVoidLike:
+    """Of each kind of slice the one with the most dark spots."""
+
+    @pytest.mark.parametrize("shape", [(30, 24), (12, 40)])
+    def test_dark_spots_are_what_loops_over_pixels_find(self, shape: tuple[int, int]) -> None:
+        image = rng(3).random(shape, dtype=np.float32)
+        assert hollows(image) == pytest.approx(slow_hollows(image), rel=1e-4)
+        assert hollows(image) > 1
+
+    def test_a_spot_counts_by_what_a_closing_fills_in_and_a_wide_dark_region_not(self) -> None:
+        image = np.full((40, 40), 0.8, np.float32)
+        assert hollows(image) == 0
+        image[10:15, 20:25] = 0.2
+        kept = gaussian_filter(image, 1)
+        assert hollows(image) == pytest.approx(np.maximum(0.8 - kept - 0.15, 0).sum(), rel=0.02)
+        wide = np.full((40, 40), 0.8, np.float32)
+        wide[:, 12:28] = 0.2
+        assert hollows(wide) == pytest.approx(0, abs=1e-5)
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.integers(0, 999))
+    def test_neither_brightness_nor_a_mirror_changes_it_and_bright_spots_are_none(self, seed: int) -> None:
+        image = (0.6 - 0.5 * (rng(seed).random((20, 20)) > 0.97)).astype(np.float32)
+        found = hollows(image)
+        assert hollows(image + 0.3) == pytest.approx(found, rel=1e-4, abs=1e-4)
+        assert hollows(image[::-1, ::-1]) == pytest.approx(found, rel=1e-4, abs=1e-4)
+        bright = np.full((20, 20), 0.1, np.float32)
+        bright[8:12, 8:12] = 0.9
+        assert hollows(bright) == 0
+
+    def test_of_each_cluster_it_is_the_slice_with_most(self) -> None:
+        looks, found = bumps()[0], rng(1).random(48).astype(np.float32)
+        features = np.column_stack([looks, found])
+        clusters = k_means(looks, 4, rng(2))
+        shown = shows_foreground(looks, np.repeat([0, 1], 24))
+        expected = set()
+        for k in np.unique(clusters.members[shown]):
+            mine = np.flatnonzero((clusters.members == k) & shown)
+            expected.add(int(mine[found[mine].argmax()]))
+        pool = Pool.of(TestForeground.KEYS, frozenset(), (), Limits(max_per_scan=24))
+        rows = void_like_start(features, pool, 4, rng(2)).rows
+        assert expected <= set(rows.tolist())
+
+    def test_it_finds_more_void_than_foreground_alone_on_simulated_scans(self) -> None:
+        scans = [simulate_scan("memory", 5, k, difficulty="ordinary") for k in range(3)]
+        looks, void, names = [], [], []
+        for k, scan in enumerate(scans):
+            voxels = np.asarray(scan.volume.voxels, dtype=np.float32)
+            low, high = np.percentile(voxels, [0.5, 99.5])
+            for z, image in enumerate(np.clip((voxels - low) / (high - low), 0, 1)):
+                looks.append(glance(image))
+                void.append(np.count_nonzero(scan.labels[z] == 3))
+                names.append(SliceKey(f"s{k}", z))
+        features, pixels, pool = np.stack(looks), np.array(void), Pool.of(tuple(names), frozenset())
+        assert pixels.sum() > 0
+        void_like, plain = (
+            [pixels[start(x, pool, 8, rng(seed)).rows].sum() for seed in range(4)]
+            for start, x in ((void_like_start, features), (foreground_start, features[:, :-1]))
+        )
+        assert sum(void_like) > 1.5 * sum(plain)

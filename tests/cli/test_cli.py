@@ -102,7 +102,7 @@ def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> N
         "limits",
         "note",
     }
-    assert (queue["strategy"], len(queue["suggestions"])) == ("foreground", 2)
+    assert (queue["strategy"], len(queue["suggestions"])) == ("void-like", 2)
     assert shell.json("label", project, "--from-dataset", dataset, "--suggested")["n_labelled"] == 2
     shell.json("label", project, "--from", dataset / "a_labels.tif", "--scan", "a", "--slices", "1,2-3")
     cycle = shell.json("train", project, *QUICK)

@@ -195,7 +195,9 @@ class TestLimits:
         assert {p.key.scan for p in picks} == {"a", "b"}
         assert not any(gave_way(p) for p in picks)
 
-    @pytest.mark.parametrize("first", ["random", "strided", "stratified", "k-means", "typiclust"])
+    @pytest.mark.parametrize(
+        "first", ["random", "strided", "stratified", "k-means", "typiclust", "void-like"]
+    )
     def test_the_first_batch_keeps_limits_too(self, project: Project, first: str) -> None:
         picks = ask(project, f"suggest.first={first}", "suggest.min_slice_gap=2", "suggest.budget=2")
         near = [
@@ -282,7 +284,7 @@ class TestFirstBatch:
         np.testing.assert_allclose(seen[0], np.stack(expected), rtol=1e-5, atol=1e-6)
         assert {p.strategy for p in picks} == {"k-means"} and len(sweeps) == 1
 
-    @pytest.mark.parametrize("first", ["k-means", "typiclust"])
+    @pytest.mark.parametrize("first", ["k-means", "typiclust", "void-like"])
     def test_without_pretraining_grey_levels_are_looked_at(
         self, project: Project, first: str, sweeps: list[Any]
     ) -> None:
@@ -296,10 +298,11 @@ class TestFirstBatch:
         with pytest.raises(ProjectError, match="of another network"):
             ask(pretrained, "suggest.first=typiclust", "model.encoder=resnet18")
 
-    def test_foreground_goes_by_grey_levels_even_where_a_network_is_pretrained(
-        self, pretrained: Project, sweeps: list[Any]
+    @pytest.mark.parametrize("first", ["foreground", "void-like"])
+    def test_some_go_by_grey_levels_even_where_a_network_is_pretrained(
+        self, pretrained: Project, first: str, sweeps: list[Any]
     ) -> None:
-        assert {p.strategy for p in ask(pretrained, "suggest.first=foreground")} == {"foreground"}
+        assert {p.strategy for p in ask(pretrained, f"suggest.first={first}")} == {first}
         assert sweeps == []
 
     @pytest.mark.parametrize("first", ["random", "strided"])

@@ -19,6 +19,10 @@ NEIGHBOURS = 20
 """Nearest neighbours that make a slice typical, or half its cluster where that is less."""
 BINS, THUMBNAIL = 16, 8
 """Grey levels and side of the picture in `appearance`."""
+DEEP, REACH = 0.15, 9
+"""Depth from which a dark spot counts in `hollows`, as a share of a scan's range of grey levels, and the side of its closing in pixels."""
+BY_GREY_LEVELS = frozenset({"foreground", "void-like"})
+"""First batches that never ask a pretrained network."""
 LEAST_SHARE = 0.02
 """So much of a slice lies on either side of its scan's threshold where there is something to outline in it."""
 
@@ -49,6 +53,20 @@ def foreground_start(
     """
     clusters = k_means(features, _clusters_wanted(pool, budget), rng)
     return _one_of_each(clusters, clusters.square, pool, budget, ~shows_foreground(features, pool.scans()))
+
+
+def void_like_start(
+    features: npt.NDArray[np.float32], pool: Pool, budget: int, rng: np.random.Generator
+) -> Draw:
+    """As `foreground_start`, but of each cluster the slice with the most `hollows`, for a rare class is learnt from what shows it.
+
+    Parameters
+    ----------
+    features : (N, 81), the `appearance` of each slice and then its `hollows`
+    """
+    looks, found = features[:, :-1], features[:, -1].astype(np.float64)
+    clusters = k_means(looks, _clusters_wanted(pool, budget), rng)
+    return _one_of_each(clusters, -found, pool, budget, ~shows_foreground(looks, pool.scans()))
 
 
 def shows_foreground(looks: npt.NDArray[np.float32], scans: Rows) -> npt.NDArray[np.bool_]:
@@ -105,6 +123,24 @@ def appearance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     shares = np.bincount(levels.ravel(), minlength=BINS) / levels.size
     picture = _block_means(_block_means(image.astype(np.float64)).T).T
     return np.concatenate([shares, picture.ravel() / THUMBNAIL]).astype(np.float32)
+
+
+def hollows(image: npt.NDArray[np.floating]) -> float:
+    """How much of a slice (h, w), scaled to [0, 1], is darker than what lies around it within a few pixels, as voids are.
+
+    The black top-hat [Meyer 1979] of a square of 9 pixels, of the slice smoothed by 1 pixel against noise: what a closing
+    fills in, summed up beyond a depth of 0.15.
+    """
+    from scipy.ndimage import gaussian_filter, grey_closing
+
+    smooth = gaussian_filter(image.astype(np.float32), 1)
+    depth = grey_closing(smooth, (REACH, REACH)) - smooth
+    return float(np.maximum(depth - DEEP, 0).sum())
+
+
+def glance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """The `appearance` of a slice and then its `hollows`: (81,)."""
+    return np.append(appearance(image), np.float32(hollows(image)))
 
 
 def _block_means(rows: Floats) -> Floats:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from voidscope.acquisition.clusters import badge
-from voidscope.acquisition.coldstart import foreground_start, k_means_start, typiclust_start
+from voidscope.acquisition.coldstart import foreground_start, k_means_start, typiclust_start, void_like_start
 from voidscope.acquisition.distances import Embedding, Floats
 from voidscope.acquisition.driving import driving_pixel, reasons_of
 from voidscope.acquisition.pool import Order, Pool, by_score, in_order, stratified, strided, uniform
@@ -27,7 +27,9 @@ from voidscope.vocabulary import SliceKey
 
 ORDERS: dict[str, Order] = {"random": uniform, "strided": strided, "stratified": stratified}
 """Orders in which slices can be drawn; strategies and first batches of their names follow them."""
-STARTS = {"foreground": foreground_start, "k-means": k_means_start, "typiclust": typiclust_start}
+STARTS = {
+    "foreground": foreground_start, "void-like": void_like_start, "k-means": k_means_start, "typiclust": typiclust_start,
+}  # fmt: skip
 """First batches that look at the slices: of each kind of slice one."""
 UNASKED = frozenset({*ORDERS, "vaal"})
 """Strategies that do not ask the model."""

@@ -11,7 +11,10 @@ import numpy as np
 from voidscope.acquisition import Suggestion, Survey, gave_way, reasons_told
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 
-FIRST = {"foreground": "One of each kind of slice, by grey levels, for there is no model yet."}
+FIRST = {
+    "foreground": "One of each kind of slice, by grey levels, for there is no model yet.",
+    "void-like": "Of its kind of slice the one with the most small dark spots, as voids are, for there is no model yet.",
+}
 """Why a slice is in a first batch, where the name of what chose it does not say so."""
 VOIDS = " Label some slices with void in them if you can."
 LARGE = 1000.0

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.acquisition import (
+    BY_GREY_LEVELS,
     ORDERS,
     UNASKED,
     Grounds,
@@ -24,6 +25,7 @@ from voidscope.acquisition import (
     draw_first,
     draw_unasked,
     flicker,
+    glance,
     limits_of,
     missed_voids,
     ranked,
@@ -167,7 +169,11 @@ def _foreground(classes: ClassMap) -> list[int]:
 def _eyes(project: Project, settings: Config) -> Eyes | None:
     """What looks at slices before there is a model; None when nothing is pretrained or nobody needs to look."""
     path = project.pretrained_path
-    if project.cycle is not None or settings.suggest.first in (*ORDERS, "foreground") or not path.is_file():
+    if (
+        project.cycle is not None
+        or settings.suggest.first in {*ORDERS, *BY_GREY_LEVELS}
+        or not path.is_file()
+    ):
         return None
     return path.read_bytes(), project.normalisation()
 
@@ -177,7 +183,7 @@ def _features(
 ) -> Steps[npt.NDArray[np.float32] | None]:
     """What the slices look like, (N, D), for a first batch that clusters them: to the pretrained network, else by grey level.
 
-    ``foreground`` goes by grey levels alone.
+    ``foreground`` and ``void-like`` go by grey levels alone.
     """
     if settings.suggest.first in ORDERS:
         yield Progress(0, 1, f"no model yet: drawing by {settings.suggest.first}")
@@ -185,7 +191,8 @@ def _features(
     note = "looking at grey levels" if eyes is None else "asking the pretrained network"
     yield Progress(0, len(keys), note)
     images = (reader.image(k) for k in keys)
-    rows = (appearance(i) for i in images) if eyes is None else _embeddings(images, settings, *eyes)
+    look = glance if settings.suggest.first == "void-like" else appearance
+    rows = map(look, images) if eyes is None else _embeddings(images, settings, *eyes)
     found = []
     for row in rows:
         found.append(row)
