@@ -2,8 +2,8 @@
 
 Absolute seconds mean nothing without the device, which is printed. The loader's recipe is what a script would do: Pillow and
 torchvision in worker processes, an eager float32 U-Net on the same device, the same loss and optimiser. 2000 epochs are not
-run but reckoned from the mean step once all is settled: ours after the epochs in which each size of batch is recorded, the
-loader's after those that its workers made while they started. Each part is printed as soon as it is known. Run, in some two minutes:
+run but reckoned from the mean step once all is settled: ours after the epochs in which each size of batch is recorded; the
+loader's over whole epochs, as its workers make batches ahead within an epoch alone. Each part is printed as soon as it is known. Run, in some two minutes:
 
     python benchmarks/on_a_gpu.py [--device cuda] [--epochs 15] [--workers 16] [--parts pretraining retraining sweep]
 
@@ -32,8 +32,8 @@ from voidscope.training import ProjectionHead, nt_xent, pretrain_steps, train_st
 
 FIRST = 6
 """Epochs of ours that do not count: kernels are chosen, steps of each size recorded and the first state written in them."""
-MADE_AHEAD = 3
-"""Steps of the loader for each worker that do not count: each makes two batches before the first is asked for."""
+LOADER_FIRST = 2
+"""Epochs of the loader that do not count: its workers start in them."""
 SCAN = 65
 """Slices of a scan; they have one size, so that a sweep predicts many at once."""
 PAPER_STEPS = 32_000
@@ -120,7 +120,8 @@ def pretraining(images: list[np.ndarray], given: argparse.Namespace) -> dict[str
     rest = result_of(whole)
     device = torch.device(Compute.choose(given.device).device)
     loader = loader_steps(images, given.batch, given.workers, device)
-    theirs = step_seconds(loader, MADE_AHEAD * given.workers, n)
+    full = len(images) // given.batch
+    theirs = step_seconds(loader, LOADER_FIRST * full, (given.epochs - FIRST) * full)
     return {
         "pretrain_step_ms": round(1000 * ours, 2), "loader_step_ms": round(1000 * theirs, 2), "over_loader": round(theirs / ours, 2),
         "pretrain_2000_epochs_min": round(PAPER_STEPS * ours / 60, 2), "pretrain_warnings": list(rest.warnings),
@@ -168,6 +169,8 @@ def main() -> None:
     }
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     given = parser.parse_args()
+    if given.epochs <= FIRST:
+        parser.error(f"--epochs {given.epochs}: the first {FIRST} do not count, so take more.")
     images, _ = slices(given.slices)
     compute = Compute.choose(given.device)
     result = {"device": compute.name, "precision": compute.precision, "torch": torch.__version__}

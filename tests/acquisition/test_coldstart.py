@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from voidscope.acquisition.pool import Draw
 from voidscope.config import SuggestConfig
 from voidscope.errors import ConfigError
 from voidscope.vocabulary import SliceKey
-from voidscope.volume import simulate_scan
+from voidscope.volume import measure_intensity, scale, simulate_scan
 
 STARTS = {"k-means": k_means_start, "typiclust": typiclust_start}
 
@@ -274,6 +275,22 @@ class TestVoidLike:
         bright[8:12, 8:12] = 0.9
         assert hollows(bright) == 0
 
+    def test_voids_of_many_sizes_are_seen_in_large_slices_and_weigh_by_their_area(self) -> None:
+        y, x = np.mgrid[:600, :600]
+        found = [
+            hollows(np.where((y - 300) ** 2 + (x - 280) ** 2 <= radius**2, 0.2, 0.8).astype(np.float32))
+            for radius in (4, 8, 16, 32)
+        ]
+        assert found[0] > 10 and all(b > 1.5 * a for a, b in pairwise(found))
+
+    def test_without_any_dark_spot_it_is_as_foreground(self) -> None:
+        looks = bumps()[0]
+        features = np.column_stack([looks, np.zeros(48, np.float32)])
+        pool = Pool.of(TestForeground.KEYS, frozenset())
+        for seed in range(3):
+            expected = foreground_start(looks, pool, 12, rng(seed)).rows
+            np.testing.assert_array_equal(void_like_start(features, pool, 12, rng(seed)).rows, expected)
+
     def test_of_each_cluster_it_is_the_slice_with_most(self) -> None:
         looks, found = bumps()[0], rng(1).random(48).astype(np.float32)
         features = np.column_stack([looks, found])
@@ -291,10 +308,9 @@ class TestVoidLike:
         scans = [simulate_scan("memory", 5, k, difficulty="ordinary") for k in range(3)]
         looks, void, names = [], [], []
         for k, scan in enumerate(scans):
-            voxels = np.asarray(scan.volume.voxels, dtype=np.float32)
-            low, high = np.percentile(voxels, [0.5, 99.5])
-            for z, image in enumerate(np.clip((voxels - low) / (high - low), 0, 1)):
-                looks.append(glance(image))
+            voxels, intensity = np.asarray(scan.volume.voxels), measure_intensity(scan.volume)
+            for z, image in enumerate(voxels):
+                looks.append(glance(scale(image, intensity)))
                 void.append(np.count_nonzero(scan.labels[z] == 3))
                 names.append(SliceKey(f"s{k}", z))
         features, pixels, pool = np.stack(looks), np.array(void), Pool.of(tuple(names), frozenset())

@@ -10,11 +10,11 @@ import pytest
 from made_points import point
 
 from builders import bump_dataset
-from voidscope.benchmark import Cell, Method, Plan, claim, part_of, plan_for
+from voidscope.benchmark import Cell, Method, Plan, claim, held, part_of, plan_for
 from voidscope.benchmark.points import add_point, points_path
 from voidscope.benchmark.record import facts_of, imagenet_weights, read_record
 from voidscope.config import Config
-from voidscope.errors import CannotReadFile, ConfigError
+from voidscope.errors import CannotReadFile, ConfigError, NotReady, ProjectError
 from voidscope.volume import Dataset, tiff_bytes
 
 PLAN = Plan((2, 4), seeds=1)
@@ -39,6 +39,22 @@ def test_what_was_run_and_by_which_commands_is_kept(dataset: Dataset, tmp_path: 
     assert "- budgets: 2, 4" in told
     assert "- settings: none" in told
     assert "voidscope benchmark more seeds" in told
+
+
+def test_a_folder_is_one_runs_until_it_ends_also_by_an_error(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    with pytest.raises(ZeroDivisionError), held(out):
+        with pytest.raises(NotReady, match="Another run is at work in"), held(out):
+            pass
+        raise ZeroDivisionError
+    with held(out):
+        assert out.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ProjectError, match="Cannot write"), held(tmp_path / "file" / "out"):
+        pass
 
 
 def test_nothing_was_run_in_a_new_folder(tmp_path: Path) -> None:

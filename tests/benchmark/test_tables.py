@@ -139,7 +139,9 @@ def test_a_row_alone_differs_from_nothing() -> None:
 
 def test_without_the_experiments_reference_the_first_row_is_it() -> None:
     rows = rows_of("fig3b", [*curve(FIG3B["forest on random"], 0, 0.5), *curve(FIG3B["product"], 0, 0.75)])
-    assert "Difference to forest on random" in tables.differences("fig3b", rows)
+    assert "Difference to forest on random** (there is no random) in pairs" in tables.differences(
+        "fig3b", rows
+    )
     assert _cells(tables.differences("fig3b", rows))["product"][0] == "+0.250, 1/1"
 
 
@@ -151,7 +153,8 @@ def test_differences_are_told_at_each_number_of_labelled_slices() -> None:
     assert at_20.startswith("+0.050 [") and at_20.endswith(", 1/2")
     some = [*curve(FIG3B["random"], 0, 0.4, 0.6), *curve(FIG3B["coreset"], 0, 0.5)]
     assert _cells(tables.differences_at("fig3b", rows_of("fig3b", some), "miou"))["coreset"] == [
-        "+0.100, 1/1"
+        "+0.100, 1/1",
+        "no pair",
     ]
 
 
@@ -190,13 +193,15 @@ def test_the_share_of_full_supervision_is_taken_seed_by_seed_and_within_one_reci
     assert (
         [line for line in table.splitlines() if line.startswith("| random")]
         == [
-            "| random | full supervision | 10 (2.5 %) | 50.0 % | 90.0 % | 2 |",  # mIoU 0.4 / 0.8 and 0.5 / 1.0, void IoU 0.4 / 0.5 and 0.5 / 0.5
-            "| random | full supervision | 20 (5.0 %) | 72.5 % | 130.0 % | 2 |",
+            "| random | full supervision | 10 (2.5 %) | 50.0 % n=2 | 90.0 % n=2 |",  # mIoU 0.4 / 0.8 and 0.5 / 1.0, void IoU 0.4 / 0.5 and 0.5 / 0.5
+            "| random | full supervision | 20 (5.0 %) | 72.5 % n=2 | 130.0 % n=2 |",
         ]
     )
     assert "product" not in table
-    unknown = [point(FIG3B["random"], 0, 10, void_iou=None), point(FIG3B["full supervision"], 0, 400)]
-    assert "| undefined | 1 |" in tables.shares(rows_of("fig3b", unknown))
+    full = [point(FIG3B["full supervision"], s, 400, void_iou=0.5 if s else 0) for s in range(3)]
+    some = [point(FIG3B["random"], s, 10, void_iou=None if s == 1 else 0.4) for s in range(3)]
+    assert "| 100.0 % n=3 | 80.0 % n=1 |" in tables.shares(rows_of("fig3b", [*full, *some]))
+    assert "| 100.0 % n=2 | undefined |" in tables.shares(rows_of("fig3b", [*full[:2], *some[:2]]))
 
 
 def test_iou_of_each_class_is_told_at_the_rows_last_labelled_slices() -> None:

@@ -21,6 +21,8 @@ BINS, THUMBNAIL = 16, 8
 """Grey levels and side of the picture in `appearance`."""
 DEEP, REACH = 0.15, 9
 """Depth from which a dark spot counts in `hollows`, as a share of a scan's range of grey levels, and the side of its closing in pixels."""
+SHARPEST, COARSEST = 512, 64
+"""Shorter sides, in pixels, between which `hollows` looks at a slice; a smaller one is looked at as it is."""
 BY_GREY_LEVELS = frozenset({"foreground", "void-like"})
 """First batches that never ask a pretrained network."""
 LEAST_SHARE = 0.02
@@ -58,15 +60,19 @@ def foreground_start(
 def void_like_start(
     features: npt.NDArray[np.float32], pool: Pool, budget: int, rng: np.random.Generator
 ) -> Draw:
-    """As `foreground_start`, but of each cluster the slice with the most `hollows`, for a rare class is learnt from what shows it.
+    """As `foreground_start`, but of each cluster those with the most `hollows` first, for a rare class is learnt from what shows it.
+
+    Where hollows are equal, as where there are none, the slice nearest the cluster's centre comes first.
 
     Parameters
     ----------
     features : (N, 81), the `appearance` of each slice and then its `hollows`
     """
-    looks, found = features[:, :-1], features[:, -1].astype(np.float64)
+    looks, found = features[:, :-1], features[:, -1]
     clusters = k_means(looks, _clusters_wanted(pool, budget), rng)
-    return _one_of_each(clusters, -found, pool, budget, ~shows_foreground(looks, pool.scans()))
+    preference = np.empty(len(found))
+    preference[np.lexsort((clusters.square, -found))] = np.arange(len(found))
+    return _one_of_each(clusters, preference, pool, budget, ~shows_foreground(looks, pool.scans()))
 
 
 def shows_foreground(looks: npt.NDArray[np.float32], scans: Rows) -> npt.NDArray[np.bool_]:
@@ -121,7 +127,7 @@ def appearance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """
     levels = np.clip((image * BINS).astype(np.int64), 0, BINS - 1)
     shares = np.bincount(levels.ravel(), minlength=BINS) / levels.size
-    picture = _block_means(_block_means(image.astype(np.float64)).T).T
+    picture = _block_means(_block_means(image.astype(np.float64), THUMBNAIL).T, THUMBNAIL).T
     return np.concatenate([shares, picture.ravel() / THUMBNAIL]).astype(np.float32)
 
 
@@ -129,13 +135,21 @@ def hollows(image: npt.NDArray[np.floating]) -> float:
     """How much of a slice (h, w), scaled to [0, 1], is darker than what lies around it within a few pixels, as voids are.
 
     The black top-hat [Meyer 1979] of a square of 9 pixels, of the slice smoothed by 1 pixel against noise: what a closing
-    fills in, summed up beyond a depth of 0.15.
+    fills in, summed up beyond a depth of 0.15. Large slices are looked at as means of blocks, several times, each half as
+    fine as the one before, from a shorter side of about 512 pixels to one of 64; sums are in pixels of the slice. Voids
+    wider than about a seventh of the slice are not seen, nor bright ones.
     """
     from scipy.ndimage import gaussian_filter, grey_closing
 
-    smooth = gaussian_filter(image.astype(np.float32), 1)
-    depth = grey_closing(smooth, (REACH, REACH)) - smooth
-    return float(np.maximum(depth - DEEP, 0).sum())
+    side, found = int(min(image.shape)), 0.0
+    block = max(1, side // SHARPEST)
+    while True:
+        smooth = gaussian_filter(_in_blocks(image, block), 1)
+        depth = grey_closing(smooth, (REACH, REACH)) - smooth
+        found += block**2 * float(np.maximum(depth - DEEP, 0).sum())
+        block *= 2
+        if side // block < COARSEST:
+            return found
 
 
 def glance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -143,9 +157,15 @@ def glance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     return np.append(appearance(image), np.float32(hollows(image)))
 
 
-def _block_means(rows: Floats) -> Floats:
-    """Means of 8 runs of rows as equal as can be; with fewer rows some are taken more than once."""
-    edges = np.linspace(0, len(rows), THUMBNAIL + 1).astype(np.int64)
+def _in_blocks(image: npt.NDArray[np.floating], block: int) -> Floats:
+    """Means of blocks of so many pixels a side, or a few more."""
+    height, width = (max(1, n // block) for n in image.shape)
+    return _block_means(_block_means(image.astype(np.float64), height).T, width).T
+
+
+def _block_means(rows: Floats, n: int) -> Floats:
+    """Means of n runs of rows as equal as can be; with fewer rows some are taken more than once."""
+    edges = np.linspace(0, len(rows), n + 1).astype(np.int64)
     means: Floats = np.add.reduceat(rows, edges[:-1]) / np.maximum(np.diff(edges), 1)[:, np.newaxis]
     return means
 

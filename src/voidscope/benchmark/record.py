@@ -17,7 +17,7 @@ from voidscope.benchmark.protocol import Plan
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, NotReady
 from voidscope.project import fingerprint
-from voidscope.project.atomic import read_json, write_json
+from voidscope.project.atomic import explained, read_json, write_json
 from voidscope.vocabulary import Split
 from voidscope.volume import Dataset
 from voidscope.workflow.snapshot import made_with
@@ -29,20 +29,22 @@ HUB = "the hub's"
 
 @contextmanager
 def held(out: Path) -> Iterator[None]:
-    """Inside, `out` is this run's alone, until its process ends, however it ends.
+    """Inside, `out` is this run's alone; on a local disk until its process ends, however it ends.
 
     Raises
     ------
     NotReady : another run is at work there.
+    ProjectError : the folder cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise NotReady(
-            f"Another run is at work in {out}; wait for its end, or choose another --out."
-        ) from error
+    lock = FileLock(out / ".lock", mode=0o666)
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise NotReady(
+                f"Another run is at work in {out}; wait for its end, or choose another --out."
+            ) from error
     try:
         yield
     finally:
