@@ -130,16 +130,16 @@ def test_what_is_cut_from_the_papers_protocol_is_said() -> None:
     said = plan_for("cpu").reduced
     assert said.startswith("at most 3 training and 2 test scans; 8, 16, 24 labelled slices in place of 50")
     assert all(word in said for word in PLANS["cpu"].settings)
-    assert "product: train.steps=40" in said
+    assert "product: train.steps=30" in said
 
 
 def test_the_plan_for_two_cores_is_this_one() -> None:
     plan = PLANS["cpu"]
     assert plan.settings == (
-        "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=10", "train.drop_epoch=5", "train.crop=64",
+        "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=6", "train.drop_epoch=3", "train.crop=64",
         "model.flips=false",
     )  # fmt: skip
-    assert (plan.budgets, plan.seeds, plan.product) == ((8, 16, 24), 2, ("train.steps=40",))
+    assert (plan.budgets, plan.seeds, plan.product) == ((8, 16, 24), 2, ("train.steps=30",))
     assert (plan.train_scans, plan.test_scans) == (3, 2)
 
 

@@ -180,13 +180,13 @@ PLANS: Mapping[str, Plan] = {
         (8, 16, 24),
         seeds=2,
         settings=(
-            "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=10", "train.drop_epoch=5", "train.crop=64",
+            "pretrain.epochs=12", "pretrain.batch_size=64", "train.epochs=6", "train.drop_epoch=3", "train.crop=64",
             "model.flips=false",
         ),
         train_scans=3,
         test_scans=2,
         without=("vaal", *WEAK),  # VAAL's own networks would take longer than everything else together
-        product=("train.steps=40",),
+        product=("train.steps=30",),
     ),
 }  # fmt: skip
 """``paper`` is the published protocol; ``cpu`` ends on two cores while one waits, and is no substitute for it."""
