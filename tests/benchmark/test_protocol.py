@@ -146,7 +146,7 @@ def test_the_plan_for_two_cores_is_this_one() -> None:
 def test_a_plan_shortens_the_products_trainings_and_never_the_papers() -> None:
     plan = plan_for("cpu", changed=("train.epochs=3",))
     product, paper = (Config().with_changes(plan.words(Method(preset=p))).train for p in ("product", "paper"))
-    assert (product.steps, paper.steps) == (40, 0)
+    assert (product.steps, paper.steps) == (30, 0)
     assert product.epochs == paper.epochs == 3, "what a person sets counts last"
 
 
@@ -197,6 +197,6 @@ def test_out_of_the_box_means_the_product_preset_and_no_pretraining() -> None:
     method = EXPERIMENTS["fig3b"]["product"]
     config = Config().with_changes(method.changes())
     assert config.suggest.first == "random", "or it could not be paired with the paper's methods"
-    config = config.with_changes(["suggest.first=foreground"])
+    config = config.with_changes(["suggest.first=void-like"])
     assert config.preset == "product" and config.suggest == Config.product().suggest
     assert config.model.initialisation == "none"
