@@ -193,7 +193,14 @@ def test_rows_can_be_asked_for_by_their_names() -> None:
     ]
 
 
-def test_out_of_the_box_means_the_product_preset_and_no_pretraining() -> None:
+def test_one_row_is_a_new_project_with_its_own_first_batch_and_no_pretraining() -> None:
+    method = EXPERIMENTS["fig3b"]["product out of the box"]
+    config = Config().with_changes(method.changes())
+    assert config.suggest == Config.product().suggest and config.preset == "product"
+    assert method.name == "unet-product-none-rareness-rud-max-void-like"
+
+
+def test_the_product_from_a_random_first_batch_is_a_new_project_but_for_that() -> None:
     method = EXPERIMENTS["fig3b"]["product"]
     config = Config().with_changes(method.changes())
     assert config.suggest.first == "random", "or it could not be paired with the paper's methods"

@@ -1,7 +1,8 @@
 """What is compared with what: the paper's figures and tables as lists of methods, and how much of them a plan runs.
 
 A *method* is everything that can differ between two curves; a *cell* is a method with a seed; a *point* is a cell at one
-number of labelled slices. Cells of one seed share their random first batch, so that methods are compared in pairs.
+number of labelled slices. Cells of one seed share their random first batch, but for a method that brings its own, so that
+methods are compared in pairs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ FOREST = "forest"
 class Method:
     """What learns, from which weights, by which recipe, and how its slices are chosen.
 
-    `terms` says which of rareness, uncertainty and distance count, e.g. ``rud`` for the paper's sum.
+    `terms` says which of rareness, uncertainty and distance count, e.g. ``rud`` for the paper's sum; `first` how the first
+    batch is chosen, as ``suggest.first`` names it.
     """
 
     strategy: str = "rareness"
@@ -32,25 +34,25 @@ class Method:
     aggregation: str = "max"
     preset: str = "paper"
     learner: str = "unet"
+    first: str = "random"
 
     @property
     def name(self) -> str:
-        """Its parts in words, e.g. ``unet-paper-contrastive-rareness-rud-max``."""
-        return "-".join(
-            (self.learner, self.preset, self.initialisation, self.strategy, self.terms, self.aggregation)
-        )
+        """Its parts in words, e.g. ``unet-paper-contrastive-rareness-rud-max``; a random first batch goes without saying."""
+        parts = (self.learner, self.preset, self.initialisation, self.strategy, self.terms, self.aggregation)
+        return "-".join(parts if self.first == "random" else (*parts, self.first))
 
     def changes(self) -> tuple[str, ...]:
-        """The settings that make it; the first batch is random whatever the preset, so that methods can be paired."""
+        """The settings that make it; the first batch is the method's whatever the preset, so that methods can be paired."""
         if self.strategy == EVERYTHING or self.learner == FOREST:
             return (
                 f"preset={self.preset}",
-                "suggest.first=random",
+                f"suggest.first={self.first}",
                 f"model.initialisation={self.initialisation}",
             )
         weights = {"rareness": "r", "uncertainty": "u", "distance": "d"}
         return (
-            f"preset={self.preset}", "suggest.first=random", f"model.initialisation={self.initialisation}",
+            f"preset={self.preset}", f"suggest.first={self.first}", f"model.initialisation={self.initialisation}",
             f"suggest.strategy={self.strategy}", f"suggest.aggregation={self.aggregation}", *(f"suggest.{t}={float(w in self.terms)}" for t, w in weights.items()),
         )  # fmt: skip
 
@@ -87,6 +89,7 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
         "forest on random": RAW,
         "product on random": Method(strategy="random", initialisation="none", preset="product"),
         "product": Method(initialisation="none", preset="product"),
+        "product out of the box": Method(initialisation="none", preset="product", first="void-like"),
         "product, pretrained": Method(preset="product"),
         "full supervision": Method(strategy=EVERYTHING),
         "product, full supervision": Method(strategy=EVERYTHING, initialisation="none", preset="product"),
