@@ -9,7 +9,7 @@ on another patient. Three of the seven training blocks hold neither lumen. The f
 IoU apart; ratios and verdicts mean nothing here. Run:
 
     python benchmarks/aorta_set.py FOLDER_OF_NII_GZ OUT
-    voidscope benchmark run fig3b --data OUT --out BENCH --budgets 8,24 --seeds 2 --workers 2 \\
+    voidscope benchmark run fig3b --data OUT --out BENCH --budgets 8,16,24,48 --seeds 10 --workers 2 \\
         --strategies "product; product on random; forest on random"
 """
 
