@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from voidscope.acquisition import Limits, Pool, appearance, draw_first, glance
+from voidscope.acquisition import Limits, Pool, appearance, draw_first
 from voidscope.acquisition.clusters import k_means
 from voidscope.acquisition.coldstart import (
     _otsu,
     foreground_start,
+    glance,
     hollows,
     k_means_start,
     shows_foreground,

@@ -25,6 +25,12 @@ def _run(*words: object) -> dict[str, object]:
     return found
 
 
+def _forest_of_two(data: Path, out: Path) -> list[object]:
+    """A run of the forest alone, on two labelled slices and one seed."""
+    rest = ["--budgets", "2", "--strategies", "forest", "--seeds", "1", "--json"]
+    return ["run", "fig3b", "--data", data, "--out", out, *rest]
+
+
 def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,21 +69,7 @@ def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(
 
 def test_other_settings_are_refused_a_folder_with_points(tmp_path: Path) -> None:
     data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
-    words = [
-        "run",
-        "fig3b",
-        "--data",
-        data,
-        "--out",
-        out,
-        "--budgets",
-        "2",
-        "--strategies",
-        "forest",
-        "--seeds",
-        1,
-        "--json",
-    ]
+    words = _forest_of_two(data, out)
     _run(*words)
     with pytest.raises(ConfigError, match=r"settings is none, yours is train.epochs=9"):
         _run(*words, "--set", "train.epochs=9")
@@ -85,21 +77,7 @@ def test_other_settings_are_refused_a_folder_with_points(tmp_path: Path) -> None
 
 def test_a_folder_where_another_run_is_at_work_is_refused_and_free_when_that_ends(tmp_path: Path) -> None:
     data, out = bump_dataset(tmp_path / "scans").folder, tmp_path / "out"
-    words = [
-        "run",
-        "fig3b",
-        "--data",
-        data,
-        "--out",
-        out,
-        "--budgets",
-        "2",
-        "--strategies",
-        "forest",
-        "--seeds",
-        1,
-        "--json",
-    ]
+    words = _forest_of_two(data, out)
     holding = (
         "import sys; from pathlib import Path; from voidscope.benchmark import held\n"
         "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"

@@ -1,6 +1,6 @@
 """Which slices to label next: the survey of a model, its scores (Eq. 2, 3, 5) and the strategies, Algorithm 1 among them."""
 
-from voidscope.acquisition.coldstart import BY_GREY_LEVELS, appearance, glance
+from voidscope.acquisition.coldstart import BY_GREY_LEVELS, appearance
 from voidscope.acquisition.driving import reasons_told
 from voidscope.acquisition.findings import KINDS, Finding, ScanFindings
 from voidscope.acquisition.flicker import flicker, flickering
@@ -55,7 +55,6 @@ __all__ = [
     "flicker",
     "flickering",
     "gave_way",
-    "glance",
     "greedy",
     "limits_of",
     "missed_voids",

@@ -23,8 +23,6 @@ DEEP, REACH = 0.15, 9
 """Depth from which a dark spot counts in `hollows`, as a share of a scan's range of grey levels, and the side of its closing in pixels."""
 SHARPEST, COARSEST = 512, 64
 """Shorter sides, in pixels, between which `hollows` looks at a slice; a smaller one is looked at as it is."""
-BY_GREY_LEVELS = frozenset({"foreground", "void-like"})
-"""First batches that never ask a pretrained network."""
 LEAST_SHARE = 0.02
 """So much of a slice lies on either side of its scan's threshold where there is something to outline in it."""
 
@@ -155,6 +153,10 @@ def hollows(image: npt.NDArray[np.floating]) -> float:
 def glance(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """The `appearance` of a slice and then its `hollows`: (81,)."""
     return np.append(appearance(image), np.float32(hollows(image)))
+
+
+BY_GREY_LEVELS = {"foreground": appearance, "void-like": glance}
+"""First batches that never ask a pretrained network -> what they look at in a slice."""
 
 
 def _in_blocks(image: npt.NDArray[np.floating], block: int) -> Floats:

@@ -25,7 +25,6 @@ from voidscope.acquisition import (
     draw_first,
     draw_unasked,
     flicker,
-    glance,
     limits_of,
     missed_voids,
     ranked,
@@ -191,7 +190,7 @@ def _features(
     note = "looking at grey levels" if eyes is None else "asking the pretrained network"
     yield Progress(0, len(keys), note)
     images = (reader.image(k) for k in keys)
-    look = glance if settings.suggest.first == "void-like" else appearance
+    look = BY_GREY_LEVELS.get(settings.suggest.first, appearance)
     rows = map(look, images) if eyes is None else _embeddings(images, settings, *eyes)
     found = []
     for row in rows:
