@@ -12,6 +12,8 @@ from voidscope.errors import ConfigError
 
 DEVICE, THREADS = "VOIDSCOPE_DEVICE", "VOIDSCOPE_THREADS"
 """Names of the variables: auto, cpu, cuda or mps; threads of the CPU, 0 or nothing for as many as torch takes."""
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+"""CUDA's own variable for the GPUs that a process sees: numbers or UUIDs between commas; all where nobody said."""
 GPU_SHARE = "VOIDSCOPE_GPU_SHARE"
 """Name of the variable for the share of a GPU's memory that a process may take, above 0 to 1; for processes side by side."""
 

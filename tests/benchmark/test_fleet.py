@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -52,6 +53,41 @@ def test_workers_are_other_processes_with_one_thread_and_a_share_of_the_gpu_and_
     assert len({pid for pid, *_ in said}) <= 2
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert not {"VOIDSCOPE_THREADS", "VOIDSCOPE_GPU_SHARE"} & set(os.environ)
+
+
+def _gpu(cell: Cell) -> str:
+    """The GPU a worker sees, its share of it and which process it is."""
+    time.sleep(0.2)
+    return f"{os.environ['CUDA_VISIBLE_DEVICES']} {os.environ['VOIDSCOPE_GPU_SHARE']} {os.getpid()}"
+
+
+def test_workers_are_dealt_out_over_the_gpus_and_share_one_with_those_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-b")
+    cells = [Cell(Method(strategy="good"), seed) for seed in range(6)]
+    said = {tuple(reason.split()) for _, reason in finished(_gpu, cells, 3, ("2", "GPU-b"))}
+    assert sorted(words[:2] for words in map(list, said)) == [["2", "0.450"]] * 2 + [["GPU-b", "0.900"]]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,GPU-b"
+
+
+def _relieved(cell: Cell) -> str:
+    """The GPU of a worker; one cell ends its process, one is at work until another is done."""
+    done = Path(os.environ["RELIEF"])
+    if cell.method.strategy == "deadly":
+        os._exit(3)
+    if cell.method.strategy == "late":
+        done.touch()
+    while not done.exists():
+        time.sleep(0.05)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_who_follows_a_worker_that_died_has_its_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELIEF", str(tmp_path / "done"))
+    cells = [Cell(Method(strategy=name), 0) for name in ("good", "deadly", "late")]
+    said = {cell.method.strategy: gpu for cell, gpu in finished(_relieved, cells, 2, ("0", "1"))}
+    assert (said["good"], said["late"]) == ("0", "1")
 
 
 def test_who_stops_listening_ends_the_workers() -> None:

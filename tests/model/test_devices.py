@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from voidscope.errors import ConfigError
-from voidscope.model import Compute, choose_device
+from voidscope.model import Compute, choose_device, visible_gpus
 from voidscope.model.devices import NO_ROOM, cpu_has_bfloat16
 
 
@@ -57,6 +57,24 @@ def test_a_preferred_device_is_what_auto_means_and_a_project_that_names_one_deci
     monkeypatch.setenv("VOIDSCOPE_DEVICE", "mps")
     with pytest.raises(ConfigError, match=r"VOIDSCOPE_DEVICE=mps was asked for.*set VOIDSCOPE_DEVICE=auto"):
         choose_device("auto")
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "names"),
+    [
+        (None, 2, ("0", "1")), (None, 0, ()), ("", 0, ()), ("-1", 0, ()),
+        ("3, 1", 2, ("3", "1")), ("GPU-a,GPU-b", 2, ("GPU-a", "GPU-b")),
+        ("0,9", 1, ("0",)),  # CUDA stops at the first that is not there
+    ],
+)  # fmt: skip
+def test_gpus_are_called_as_cuda_would_have_them_named(
+    said: str | None, there: int, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if said is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    assert visible_gpus() == names
 
 
 def test_preferred_threads_are_used_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:

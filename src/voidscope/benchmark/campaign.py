@@ -55,7 +55,7 @@ def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> 
     """Run cells; returns the reason of each that failed, by cell id. The others go on and keep their points."""
     started, failed = time.monotonic(), {}
     _forget_failures(bench, cells)
-    with closing(finished(partial(_attempt, bench), cells, workers)) as ended:
+    with closing(finished(partial(_attempt, bench), cells, workers, _gpus(workers))) as ended:
         for done, (cell, reason) in enumerate(ended, start=1):
             if reason:
                 failed[cell.id] = reason
@@ -63,6 +63,15 @@ def run_cells(bench: Bench, cells: Sequence[Cell], workers: int, tell: Tell) -> 
             left = time_left(time.monotonic() - started, done, len(cells))
             tell(f"{done}/{len(cells)}  {cell.id}: {reason or 'done'}  {left}".rstrip())
     return failed
+
+
+def _gpus(workers: int) -> tuple[str, ...]:
+    """The GPUs that workers are dealt out over; one worker, which is this process, sees them all."""
+    if workers == 1:
+        return ()
+    from voidscope.model import visible_gpus  # loads torch
+
+    return visible_gpus()
 
 
 def _attempt(bench: Bench, cell: Cell) -> str:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from voidscope.benchmark.protocol import Cell
-from voidscope.machine import GPU_SHARE, THREADS
+from voidscope.machine import GPU_SHARE, THREADS, VISIBLE_GPUS
 
 Work = Callable[[Cell], str]
 """Runs a cell; the reason in one line when it cannot be done, else nothing. Picklable, for other processes."""
@@ -21,26 +21,30 @@ SHARED = 0.9
 """How much of a GPU's memory the workers share; each takes some besides, for CUDA itself."""
 
 
-def finished(work: Work, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, str], None, None]:
+def finished(
+    work: Work, cells: Sequence[Cell], workers: int, gpus: Sequence[str] = ()
+) -> Generator[tuple[Cell, str], None, None]:
     """Cells with the reason why they failed, or an empty one, as they end.
 
-    One worker is this process. Several are processes with one thread each, as two of one thread do more than one of two, and
-    an even share of the GPU's memory where they compute there; closing the iterator ends them.
+    One worker is this process. Several are processes with one thread each, as two of one thread do more than one of two.
+    They are dealt out over the GPUs named (`voidscope.model.visible_gpus`), those of one GPU have an even share of its
+    memory; closing the iterator ends them.
     """
     if workers == 1:
         for cell in cells:
             yield cell, work(cell)
         return
-    waiting, share = list(reversed(cells)), SHARED / workers
-    busy = [_hired(work, waiting.pop(), share) for _ in range(min(workers, len(cells)))]
+    waiting, desks = list(reversed(cells)), _desks(min(workers, len(cells)), gpus)
+    busy = [_hired(work, waiting.pop(), desk) for desk in desks]
     try:
         while busy:
             for worker in _ready(busy):
                 busy.remove(worker)
                 cell, reason = worker.cell, worker.outcome()
                 if waiting:
+                    following = waiting.pop()
                     busy.append(
-                        worker.given(waiting.pop()) if worker.alive else _hired(work, waiting.pop(), share)
+                        worker.given(following) if worker.alive else _hired(work, following, worker.desk)
                     )
                 else:
                     worker.dismiss()
@@ -58,6 +62,7 @@ class _Worker:
     process: BaseProcess
     line: Connection
     cell: Cell
+    desk: Mapping[str, str]
     alive: bool = True
 
     def given(self, cell: Cell) -> _Worker:
@@ -82,14 +87,28 @@ class _Worker:
         self.process.join()
 
 
-def _hired(work: Work, cell: Cell, gpu_share: float) -> _Worker:
+def _desks(workers: int, gpus: Sequence[str]) -> list[dict[str, str]]:
+    """The environment variables of each worker: one thread, its GPU, its share of that."""
+    kinds = len(gpus) or 1
+    return [
+        {
+            "OMP_NUM_THREADS": "1",
+            THREADS: "1",
+            GPU_SHARE: f"{SHARED / len(range(n % kinds, workers, kinds)):.3f}",
+        }
+        | ({VISIBLE_GPUS: gpus[n % kinds]} if gpus else {})
+        for n in range(workers)
+    ]
+
+
+def _hired(work: Work, cell: Cell, desk: Mapping[str, str]) -> _Worker:
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work), daemon=True)
-    with _environment({"OMP_NUM_THREADS": "1", THREADS: "1", GPU_SHARE: f"{gpu_share:.3f}"}):
+    with _environment(desk):
         process.start()
     there.close()  # so that the end of the process is the end of the line
-    return _Worker(process, here, cell).given(cell)
+    return _Worker(process, here, cell, desk).given(cell)
 
 
 def _serve(line: Connection, work: Work) -> None:

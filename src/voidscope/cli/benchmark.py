@@ -63,7 +63,8 @@ def run(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Cells at once; several have one thread each and share a GPU.")
+        int,
+        typer.Option(min=1, help="Cells at once; several have one thread each and share the GPUs there are."),
     ] = 1,
     changes: Changes = None,
     device: Device = None,

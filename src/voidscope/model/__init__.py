@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voidscope.model.checkup import Finding, doctor
-    from voidscope.model.devices import Compute, choose_device
+    from voidscope.model.devices import Compute, choose_device, visible_gpus
     from voidscope.model.predict import predict_slices
     from voidscope.model.segmenter import Segmenter, build_segmenter, load_segmenter
     from voidscope.model.summary import SlicePrediction, summarise
     from voidscope.model.weights import backbone_bytes, load_backbone, load_weights, weights_bytes
 
 _HOMES = {
-    "devices": ("Compute", "choose_device"),
+    "devices": ("Compute", "choose_device", "visible_gpus"),
     "checkup": ("Finding", "doctor"),
     "predict": ("predict_slices",),
     "segmenter": ("Segmenter", "build_segmenter", "load_segmenter"),
@@ -41,6 +41,7 @@ __all__ = [
     "load_weights",
     "predict_slices",
     "summarise",
+    "visible_gpus",
     "weights_bytes",
 ]
 

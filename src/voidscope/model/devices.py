@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from voidscope.errors import ConfigError, is_out_of_memory
-from voidscope.machine import DEVICE, gpu_share, preferred_device, preferred_threads
+from voidscope.machine import DEVICE, VISIBLE_GPUS, gpu_share, preferred_device, preferred_threads
 
 Net = TypeVar("Net", bound=nn.Module)
 Placed = TypeVar("Placed")
@@ -44,6 +45,13 @@ def choose_device(name: str = "auto") -> torch.device:
             f"set {asked}=auto, or see: voidscope doctor"
         )
     return torch.device(name)
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The CUDA GPUs this process sees, each as ``CUDA_VISIBLE_DEVICES`` names it; empty without one."""
+    n = torch.cuda.device_count()
+    named = os.environ.get(VISIBLE_GPUS, "").split(",")
+    return tuple(name.strip() for name in named[:n]) if named[0] else tuple(map(str, range(n)))
 
 
 def use_threads() -> int:
