@@ -83,14 +83,22 @@ def test_every_field_has_a_title_and_says_what_changing_it_does() -> None:
 
 
 def test_a_preset_is_one_switch_that_leaves_all_else_alone() -> None:
-    mine = Config().with_changes(["suggest.budget=7", "train.dice=3", "seed=2"])
+    mine = Config().with_changes(["suggest.top_percent=7", "train.dice=3", "seed=2"])
     product = mine.with_changes(["preset=product"])
     assert product.preset == "product"
-    assert (product.suggest.budget, product.seed, product.train.dice) == (7, 2, 1)
-    assert product.with_changes(["preset=paper"]) == Config().with_changes(["suggest.budget=7", "seed=2"])
+    assert (product.suggest.top_percent, product.seed, product.train.dice) == (7, 2, 1)
+    assert product.with_changes(["preset=paper"]) == Config().with_changes(
+        ["suggest.top_percent=7", "seed=2"]
+    )
     assert product.with_changes(["train.steps=401"]).preset is None
     assert Config().preset == "paper"
     assert Config.product() == Config().with_changes(PRESETS["product"])
+
+
+def test_a_preset_has_its_number_of_slices_and_another_makes_no_other_recipe() -> None:
+    assert (Config().suggest.budget, Config.product().suggest.budget) == (50, 12)
+    assert Config.product().with_changes(["suggest.budget=20"]).preset == "product"
+    assert Config().with_changes(["suggest.budget=20"]).preset == "paper"
 
 
 def test_words_apply_in_their_order_and_an_unknown_preset_is_named() -> None:

@@ -107,6 +107,17 @@ def test_roles_are_read_off_names_or_words() -> None:
     assert [c.role for c in classes.classes] == [Role.BACKGROUND, Role.FOREGROUND, Role.VOID]
 
 
+def test_pores_are_voids_unless_somebody_says_otherwise() -> None:
+    names = ClassMap.from_names(["Background", "metal", "Pores", "pore:foreground"])
+    assert [c.role.value for c in names.classes] == ["background", "foreground", "void", "foreground"]
+
+
+def test_classes_without_a_void_ratio_are_doubted() -> None:
+    assert "e.g. crack:void" in ClassMap.from_names(["background", "metal", "crack"]).doubt
+    assert "all of the foreground" in ClassMap.from_names(["background", "void"]).doubt
+    assert ClassMap.hbm().doubt == ClassMap.from_names(["metal", "void"]).doubt == ""
+
+
 def test_entries_round_trip() -> None:
     classes = ClassMap.hbm()
     assert ClassMap.from_entries(classes.entries()) == classes

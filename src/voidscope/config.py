@@ -222,7 +222,7 @@ class SuggestConfig(_Section):
         "How slices are chosen while there is no model: random is the paper's; k-means and typiclust take one of each kind "
         "of slice, as the pretrained network sees them, or by their grey levels where nothing is pretrained; foreground is "
         "k-means by grey levels, where slices that show a single material, as those beyond a bump, come last; void-like does so "
-        "too and takes of each kind those with more small dark spots first.", paper="4.1",
+        "too and takes of each kind those with more small dark spots first; where voids are bright, choose foreground.", paper="4.1",
     )  # fmt: skip
     aggregation: Literal["max", "mean", "top", "patch"] = _field(
         "max", "Aggregation",
@@ -268,7 +268,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "product": (
         "train.steps=450", "train.growth=0.25", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
         "train.weight_decay=0.01", "train.crop=64", "train.resize_factors=[0.75, 1.0, 1.25]", "train.focus=0.5",
-        "train.balance_classes=false", "train.dice=1", "model.flips=true", "suggest.first=void-like",
+        "train.balance_classes=false", "train.dice=1", "model.flips=true", "suggest.first=void-like", "suggest.budget=12",
     ),
 }  # fmt: skip
 """What each preset changes in the defaults, which are the paper's; the reasons are in docs/product-recipe.md."""
@@ -296,8 +296,12 @@ class Config(_Section):
 
     @property
     def preset(self) -> str | None:
-        """Name of the preset that these settings follow, or None when some of its settings are set otherwise."""
-        return next((name for name in PRESETS if self == self.with_changes([f"preset={name}"])), None)
+        """Name of the preset that these settings follow, or None when some of its settings are set otherwise.
+
+        How many slices a person wants at a time makes no other recipe.
+        """
+        wanted = f"suggest.budget={self.suggest.budget}"
+        return next((name for name in PRESETS if self == self.with_changes([f"preset={name}", wanted])), None)
 
     def with_changes(self, changes: Iterable[str]) -> Self:
         """A copy with ``section.field=value`` words applied one after another, e.g. ``train.epochs=5``.

@@ -93,6 +93,8 @@ class SegmentationClass:
     file_id: int
 
 
+ROLE_OF = {"background": "background", **dict.fromkeys(("void", "voids", "pore", "pores"), "void")}
+"""Name of a class -> its role where nobody gives one; all others are foreground."""
 MANY_IDS = 32
 """A file with more unknown ids than this is hardly a mask."""
 
@@ -144,6 +146,15 @@ class ClassMap:
     def body_ids(self) -> tuple[int, ...]:
         """Ids of all that is foreground, void included."""
         return *self.ids_with_role(Role.FOREGROUND), *self.ids_with_role(Role.VOID)
+
+    @property
+    def doubt(self) -> str:
+        """What keeps these classes from a void ratio, as a sentence; empty where nothing does."""
+        if not self.ids_with_role(Role.VOID):
+            return f"None of the classes {', '.join(self.names)} is a void, so nothing can be measured; if one of them is, make the project anew and say which, e.g. {self.names[-1]}:void."
+        if not self.ids_with_role(Role.FOREGROUND):
+            return "Beside background there is only void: it is all of the foreground, whatever is found; make the project anew with what holds it, e.g. solder."
+        return ""
 
     def from_file(self, ids: npt.NDArray[np.generic], file_map: Mapping[int, str] | None = None) -> Mask:
         """Translate the ids of a label file into class ids.
@@ -242,7 +253,7 @@ class ClassMap:
 def _class_from_entry(entry: Mapping[str, object]) -> SegmentationClass:
     """A class as an entry says it; without a colour where the entry says none."""
     name, _, role = str(entry["name"]).strip().partition(":")
-    role = str(entry.get("role") or role) or (name if name in ("background", "void") else "foreground")
+    role = str(entry.get("role") or role) or ROLE_OF.get(name.lower(), "foreground")
     if not re.fullmatch(r"[\w .()+-]+", name) or name == "unlabelled":
         raise ConfigError(f"{name!r} cannot be a class name; use letters, digits, spaces, _ . ( ) + -.")
     if role not in [r.value for r in Role]:

@@ -137,6 +137,16 @@ def test_a_cap_that_was_asked_for_is_kept_or_said_to_have_given_way(name: str) -
 
 
 @pytest.mark.parametrize("name", STARTS)
+def test_a_gap_that_was_asked_for_is_kept_though_one_scan_has_not_its_share(name: str) -> None:
+    two = tuple(SliceKey("a", i) for i in range(2)) + tuple(SliceKey("b", i) for i in range(60))
+    features = rng().normal(size=(62, 2)).astype(np.float32)
+    chosen: Draw = STARTS[name](features, Pool.of(two, frozenset(), (), Limits(min_slice_gap=3)), 9, rng())
+    found = sorted(two[row].index for row in chosen.rows if two[row].scan == "b")
+    assert set(chosen.relaxed) == {()}
+    assert min(b - a for a, b in pairwise(found)) > 3
+
+
+@pytest.mark.parametrize("name", STARTS)
 def test_slices_that_look_all_alike_are_drawn_without_repeats(name: str) -> None:
     chosen = STARTS[name](np.zeros((9, 3), np.float32), Pool.of(keys(9, 2), frozenset()), 9, rng())
     assert sorted(chosen.rows) == list(range(9))

@@ -22,6 +22,7 @@ POINTS = [
     *(point(FIG3B["full supervision"], seed, 400, miou=0.8) for seed in range(5)),
 ]  # fmt: skip
 """Every labelled slice and seed of the paper's protocol, of three rows."""
+PART = f"of {len(FIG3B)} rows of fig3b, scans"
 RANDOM, RARENESS = (FIG3B[name].name for name in ("random", "rareness"))
 
 
@@ -35,8 +36,13 @@ def _keep(out: Path, points: list[dict[str, Any]]) -> None:
 
 
 def test_rows_with_every_budget_and_seed_are_called_by_their_data_and_seeds_alone() -> None:
-    assert headline_of(POINTS) == "scans, 5 seeds"
-    assert headline_of(POINTS, (50, 100, 150, 200)) == "scans, 5 seeds"
+    assert headline_of(POINTS) == f"3 {PART}, 5 seeds"
+    assert headline_of(POINTS, (50, 100, 150, 200)) == f"3 {PART}, 5 seeds"
+
+
+def test_all_rows_of_an_experiment_are_not_counted() -> None:
+    whole = [p for m in FIG3B.values() for s in range(5) for p in curve(m, s, 0.4, 0.5, 0.5, 0.5, step=50)]
+    assert headline_of(whole) == "scans, 5 seeds"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,7 @@ def test_rows_with_every_budget_and_seed_are_called_by_their_data_and_seeds_alon
 )  # fmt: skip
 def test_a_run_short_of_labelled_slices_or_seeds_is_unfinished(kept: Any, said: str) -> None:
     headline = headline_of([p for p in POINTS if kept(p)])
-    assert headline == f"UNFINISHED run (finished of 5 seeds: {said}), scans, 5 seeds begun"
+    assert headline == f"UNFINISHED run (finished of 5 seeds: {said}), 3 {PART}, 5 seeds begun"
 
 
 def test_no_more_than_three_unfinished_rows_are_named_the_least_finished_first() -> None:
@@ -70,7 +76,8 @@ def test_no_more_than_three_unfinished_rows_are_named_the_least_finished_first()
 def test_a_method_that_is_a_row_of_several_experiments_is_named_once() -> None:
     points = [p for m in ("entropy", "rareness") for p in curve(FIG3B[m], 0, 0.5)]
     assert headline_of([p | {"reduced": "a"} for p in points], (10, 20)) == (
-        "REDUCED run (a; 1 seed in place of 5), UNFINISHED run (finished of 1 seed: entropy 0; rareness 0), scans, 1 seed begun"
+        "REDUCED run (a; 1 seed in place of 5), UNFINISHED run (finished of 1 seed: entropy 0; rareness 0), "
+        f"2 of {len(FIG3B)} rows of fig3b, 2 of 4 rows of table1a, scans, 1 seed begun"
     )
 
 
@@ -80,7 +87,8 @@ def test_budgets_of_the_record_count_for_the_page(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", {"common": {"budgets": [50, 100, 150, 200, 250]}, "commands": []})
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert page.startswith(
-        "# Benchmark: REDUCED run (a cut), UNFINISHED run (finished of 5 seeds: random 0; rareness 0), scans"
+        "# Benchmark: REDUCED run (a cut), UNFINISHED run (finished of 5 seeds: random 0; rareness 0), "
+        f"3 {PART}"
     )
     assert "**Unfinished**: random 0 of 5 seeds, up to 200 labelled slices; rareness" in page
 
@@ -89,39 +97,40 @@ def test_cuts_are_told_once_and_none_of_a_strategy_that_was_run_after_all() -> N
     cut = "8 labelled slices; without vaal; train.epochs=25"
     asked = [point(FIG3B["vaal"], s, 8, reduced="8 labelled slices; train.epochs=25") for s in range(5)]
     others = [point(FIG3B["random"], s, 8, reduced=cut) for s in range(5)]
-    assert headline_of(others) == f"REDUCED run ({cut}), scans, 5 seeds"
+    assert headline_of(others).startswith(f"REDUCED run ({cut}), 1 of ")
     assert (
-        headline_of([*others, *asked]) == "REDUCED run (8 labelled slices; train.epochs=25), scans, 5 seeds"
+        headline_of([*others, *asked])
+        == f"REDUCED run (8 labelled slices; train.epochs=25), 2 {PART}, 5 seeds"
     )
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"reduced": "at most 5 training scans"}, "REDUCED run (at most 5 training scans), scans, 5 seeds"),
-        ({"changed": "train.epochs=3"}, "CHANGED settings (train.epochs=3), scans, 5 seeds"),
-        ({"reduced": "a", "changed": "b=1"}, "REDUCED run (a), CHANGED settings (b=1), scans, 5 seeds"),
+        ({"reduced": "at most 5 training scans"}, "REDUCED run (at most 5 training scans)"),
+        ({"changed": "train.epochs=3"}, "CHANGED settings (train.epochs=3)"),
+        ({"reduced": "a", "changed": "b=1"}, "REDUCED run (a), CHANGED settings (b=1)"),
     ],
 )
 def test_what_was_cut_or_changed_is_said_first(given: dict[str, str], said: str) -> None:
-    assert headline_of([p | given for p in POINTS]) == said
+    assert headline_of([p | given for p in POINTS]) == f"{said}, 3 {PART}, 5 seeds"
 
 
 def test_fewer_seeds_than_the_papers_are_a_cut_until_they_are_added() -> None:
     assert (
         headline_of([p for p in POINTS if p["seed"] < 2])
-        == "REDUCED run (2 seeds in place of 5), scans, 2 seeds"
+        == f"REDUCED run (2 seeds in place of 5), 3 {PART}, 2 seeds"
     )
     assert (
         headline_of([p for p in POINTS if p["seed"] < 1])
-        == "REDUCED run (1 seed in place of 5), scans, 1 seed"
+        == f"REDUCED run (1 seed in place of 5), 3 {PART}, 1 seed"
     )
 
 
 def test_the_page_has_headline_notes_tables_and_pictures(tmp_path: Path) -> None:
     _keep(tmp_path, [p | {"reduced": "a cut"} for p in POINTS])
     page = write_report(tmp_path).read_text(encoding="utf-8")
-    assert page.startswith("# Benchmark: REDUCED run (a cut), scans, 5 seeds")
+    assert page.startswith(f"# Benchmark: REDUCED run (a cut), 3 {PART}, 5 seeds")
     assert "none of the differences in its Tables 1a and 1b is significant" in page
     assert "45.00 hours" in page
     assert "Unfinished" not in page
@@ -263,3 +272,10 @@ def test_nothing_defined_sets_no_limits_and_one_value_stands_free() -> None:
     assert figures.limits_of(rows_of("fig3b", [point(FIG3B["random"], 0, 10)]), "miou") == pytest.approx(
         (0.48, 0.52)
     )
+
+
+def test_points_made_with_several_versions_name_them_all(tmp_path: Path) -> None:
+    older = [point(FIG3B["random"], 0, 50, versions={"torch": "1"}, platform="there", created="2024-01-01")]
+    _keep(tmp_path, [*older, *(p for p in POINTS if p["seed"])])
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "- torch 1; Python 3, there\n- voidscope 0; Python 3, here\n" in page

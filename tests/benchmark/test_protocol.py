@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -207,3 +208,11 @@ def test_the_product_from_a_random_first_batch_is_a_new_project_but_for_that() -
     config = config.with_changes(["suggest.first=void-like"])
     assert config.preset == "product" and config.suggest == Config.product().suggest
     assert config.model.initialisation == "none"
+
+
+@pytest.mark.parametrize(("budgets", "cycles"), [((50, 100, 150, 200), 3), ((8, 16), 1), ((8,), 1)])
+def test_the_noise_of_clasp_fades_over_the_batches_there_are(budgets: tuple[int, ...], cycles: int) -> None:
+    plan = Plan(budgets, seeds=1, changed=("suggest.clasp_cycles=7",))
+    clasp = Method(strategy="clasp")
+    assert Config().with_changes(replace(plan, changed=()).words(clasp)).suggest.clasp_cycles == cycles
+    assert Config().with_changes(plan.words(clasp)).suggest.clasp_cycles == 7, "a person's word counts last"

@@ -10,7 +10,7 @@ import pytest
 from made_points import point
 
 from builders import bump_dataset
-from voidscope.benchmark import Cell, Method, Plan, claim, held, part_of, plan_for
+from voidscope.benchmark import Cell, Method, Plan, claim, held, part_of, plan_for, record
 from voidscope.benchmark.points import add_point, points_path
 from voidscope.benchmark.record import facts_of, imagenet_weights, read_record
 from voidscope.config import Config
@@ -28,17 +28,29 @@ def dataset(tmp_path: Path) -> Dataset:
 def test_what_was_run_and_by_which_commands_is_kept(dataset: Dataset, tmp_path: Path) -> None:
     claim(tmp_path / "out", dataset, PLAN, 12, ["voidscope", "benchmark", "first"])
     claim(tmp_path / "out", dataset, replace(PLAN, seeds=3), 12, ["voidscope", "benchmark", "more", "seeds"])
-    record = read_record(tmp_path / "out")
-    assert [c["command"] for c in record["commands"]] == [
+    kept = read_record(tmp_path / "out")
+    assert [c["command"] for c in kept["commands"]] == [
         "voidscope benchmark first",
         "voidscope benchmark more seeds",
     ]
-    assert all({"commit", "created", "versions", "platform"} <= set(c) for c in record["commands"])
-    told = "\n".join(facts_of(record))
+    assert all({"commit", "created", "versions", "platform"} <= set(c) for c in kept["commands"])
+    told = "\n".join(facts_of(kept))
     assert "- dataset: scans: 2 training scans with 12 slices, 1 test scans" in told
     assert "- budgets: 2, 4" in told
     assert "- settings: none" in told
     assert "voidscope benchmark more seeds" in told
+
+
+def test_a_folder_of_another_product_preset_is_refused(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The word is the same in another version, what it stands for is not."""
+    claim(tmp_path / "out", dataset, PLAN, 12, ["first"])
+    monkeypatch.setitem(record.PRESETS, "product", ("train.steps=5",))
+    with pytest.raises(
+        ConfigError, match=r"its product preset is train\.steps=450 .*, yours is train\.steps=5\."
+    ):
+        claim(tmp_path / "out", dataset, PLAN, 12, ["second"])
 
 
 def test_a_folder_is_one_runs_until_it_ends_also_by_an_error(tmp_path: Path) -> None:

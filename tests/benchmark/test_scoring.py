@@ -41,6 +41,15 @@ def test_a_missed_void_costs_void_iou_ratio_error_and_the_verdict() -> None:
     assert found["iou"]["solder"] == pytest.approx(190 / 200)
 
 
+def test_a_model_that_finds_nothing_to_measure_errs_by_the_whole_ratio() -> None:
+    blind = np.ones((3, 10, 10), np.uint8)
+    found = score({"a": blind, "b": _scan(10)}, {"a": _scan(30), "b": _scan(10)}, CLASSES, MeasureConfig())
+    assert [s["ratio"] for s in found["scans"]] == [None, pytest.approx(0.1)]
+    assert found["void_ratio_error"] == pytest.approx(0.3 / 2)
+    nothing = score({"a": blind}, {"a": blind}, CLASSES, MeasureConfig())
+    assert nothing["void_ratio_error"] is None
+
+
 def test_iou_is_pooled_over_scans_not_averaged() -> None:
     masks, truths = {"a": _scan(10), "b": _scan(30)}, {"a": _scan(20), "b": _scan(30)}
     found = score(masks, truths, CLASSES, MeasureConfig())

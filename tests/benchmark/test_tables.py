@@ -9,7 +9,7 @@ import pytest
 from made_points import curve, point
 
 from voidscope.benchmark import EXPERIMENTS, tables
-from voidscope.benchmark.rows import Row, curves_of, levels_of, rows_of
+from voidscope.benchmark.rows import Row, curves_of, levels_of, rows_of, shared
 
 FIG3B = EXPERIMENTS["fig3b"]
 POINTS = [
@@ -99,6 +99,18 @@ def test_a_row_that_got_less_far_and_was_better_is_told_as_better() -> None:
     cells = _cells(tables.differences("fig3b", rows_of("fig3b", points)))
     assert cells["coreset (at 10, 20)"][0].startswith("+0.050 [")
     assert cells["coreset (at 10, 20)"][1].startswith("+0.100 [")
+
+
+def test_rows_are_compared_where_most_of_their_points_are() -> None:
+    """A seed of another plan that got further alone does not decide for the others."""
+    random, coreset = (
+        [p for s in range(4) for p in curve(FIG3B[n], s, 0.4, 0.5)] + curve(FIG3B[n], 9, 0.4, 0.5, 0.6)
+        for n in ("random", "coreset")
+    )
+    assert shared(*rows_of("fig3b", random + coreset)) == (10, 20)
+    further = [p for s in range(3) for n in ("random", "coreset") for p in curve(FIG3B[n], s, 0.4, 0.5, 0.6)]
+    begun = [p for n in ("random", "coreset") for p in curve(FIG3B[n], 3, 0.4)]
+    assert shared(*rows_of("fig3b", further + begun)) == (10, 20, 30)
 
 
 def test_rows_without_a_labelled_slice_in_common_are_no_pair() -> None:

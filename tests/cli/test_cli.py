@@ -91,6 +91,11 @@ def project(shell: Shell, tmp_path: Path, dataset: Path) -> Path:
     return tmp_path / "p"
 
 
+def test_classes_that_give_no_void_ratio_are_told_before_anybody_labels(shell: Shell, tmp_path: Path) -> None:
+    shell.json("create", tmp_path / "p", "--classes", "background,metal,crack")
+    assert "warning: None of the classes background, metal, crack is a void" in shell.err
+
+
 def test_the_whole_loop_in_json(shell: Shell, project: Path, dataset: Path) -> None:
     queue = shell.json("suggest", project, "--set", "suggest.budget=2")
     assert set(queue) == {

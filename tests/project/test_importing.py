@@ -112,6 +112,19 @@ def test_a_slice_of_which_the_file_says_nothing_is_not_told_as_labelled(project:
     assert project.labels.keys() == (SliceKey("a", 1),)
 
 
+def test_a_second_file_that_says_nothing_of_a_slice_leaves_its_label(project: Project) -> None:
+    """Two people label a part of a scan each."""
+    mine, theirs = np.full(SHAPE, 9, np.uint8), np.full(SHAPE, 9, np.uint8)
+    mine[:, 1], theirs[:, 2] = 2, 3
+    unsaid = {9: "unlabelled", 2: "solder", 3: "void"}
+    import_labels(project, "a", mine, file_map=unsaid)
+    done = import_labels(project, "a", theirs, file_map=unsaid)
+    assert done.labelled == (SliceKey("a", 2),)
+    assert list(project.labels) == [SliceKey("a", 1), SliceKey("a", 2)]
+    import_labels(project, "a", theirs, file_map=unsaid, overwrite=True)
+    assert list(project.labels) == [SliceKey("a", 2)]
+
+
 def test_an_empty_queue_cannot_be_answered(project: Project, dataset: Dataset) -> None:
     with pytest.raises(LabelError, match="run suggest first"):
         answer_suggestions(project, dataset)

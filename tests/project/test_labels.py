@@ -31,6 +31,15 @@ def test_a_label_is_on_disk_when_put_returns(project: Project) -> None:
     assert again.labels.record(KEY).provenance is Provenance.DRAWN
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.bool_])
+def test_a_mask_that_holds_no_whole_numbers_is_refused(dtype: type, project: Project) -> None:
+    with pytest.raises(
+        LabelError, match=f"label of a/0002 is {np.dtype(dtype)}; class ids are whole numbers"
+    ):
+        project.labels.put(KEY, some_mask().astype(dtype))
+    assert len(project.labels) == 0
+
+
 def test_counts_are_the_labelled_pixels_per_class(project: Project) -> None:
     project.labels.put(KEY, some_mask(0))
     project.labels.put(SliceKey("b", 0), some_mask(1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import weakref
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -537,3 +539,25 @@ def test_large_slices_are_reduced_only_as_far_as_no_view_can_tell() -> None:
     assert math.sqrt(0.1 * 0.75) * 256 >= 64
     assert reduced[0, 0] == pytest.approx(large[:4, :4].mean(), rel=1e-5)
     assert module._reduced(large[:, :50], config).shape == (1025, 50)
+
+
+def test_large_slices_are_taken_one_by_one_and_kept_reduced(tiny: None) -> None:
+    """A package scan of any number of slices is never held whole at full size."""
+    alive, most = 0, 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def read() -> Iterator[np.ndarray]:
+        nonlocal alive, most
+        for seed in range(6):
+            image = np.random.default_rng(seed).random((600, 500), dtype=np.float32)
+            weakref.finalize(image, gone)
+            alive += 1
+            most = max(most, alive)
+            yield image
+            del image
+
+    finish(pretrain_steps(read(), quick(), normalisation=NORMALISATION))
+    assert most <= 2

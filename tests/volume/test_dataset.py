@@ -135,7 +135,7 @@ def test_an_unknown_scan_is_named_with_those_there_are(tmp_path: Path) -> None:
      ('{"classes": [{"id": 0, "name": "a"}, {"id": 1, "name": "b", "role": "hole"}]}', "role 'hole'"),
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1]}), "spacing_um"),
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1, 0]}), "greater than 0"),
-     (json.dumps({"classes": CLASSES, "test": ["a", "y", "z"]}), "not in the folder: y, z"),
+     (json.dumps({"classes": CLASSES, "test": ["a", "y", "z"]}), r"not in the folder: y, z. Correct the list; it has a\."),
      (json.dumps({"classes": CLASSES, "test": "a"}), "test"), ("\udcff", "Invalid JSON")],
 )  # fmt: skip
 def test_a_malformed_description_is_refused_by_name_in_one_line(text: str, said: str, tmp_path: Path) -> None:
@@ -144,6 +144,16 @@ def test_a_malformed_description_is_refused_by_name_in_one_line(text: str, said:
     with pytest.raises(CannotReadFile, match=rf"dataset\.json: .*{said}") as refusal:
         Dataset.open(tmp_path)
     assert "\n" not in str(refusal.value)
+
+
+def test_test_scans_may_be_named_as_their_files_are(tmp_path: Path) -> None:
+    write_scan(tmp_path, "Probe ä 1")
+    write_scan(tmp_path, "b")
+    (tmp_path / "dataset.json").write_text(json.dumps({"classes": CLASSES, "test": ["Probe ä 1"]}))
+    assert [(s.name, s.split.value) for s in Dataset.open(tmp_path).scans] == [
+        ("Probe_ä_1", "test"),
+        ("b", "train"),
+    ]
 
 
 def test_a_folder_without_scans_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from voidscope.errors import CannotReadFile, VolumeError
-from voidscope.volume import read_scan
+from voidscope.volume import missing_slices, read_scan
 
 VOXELS = np.random.default_rng(0).integers(0, 60_000, (12, 9, 8), dtype=np.uint16)
 
@@ -40,6 +40,22 @@ def test_slices_stack_in_natural_order(ending: str, tmp_path: Path) -> None:
     assert volume.spacing_um is None
     np.testing.assert_array_equal(volume.voxels[10], VOXELS[10])
     np.testing.assert_array_equal(np.asarray(volume.voxels), VOXELS)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a1.tif", "a2.tif", "a5.tif"), "missing between a2.tif and a5.tif:"),
+        (("s_0001_x.tif", "s_0003_x.tif", "s_0007_x.tif", "s_0009_x.tif", "s_0015_x.tif"), "between s_0003_x.tif and s_0007_x.tif, and at 1 more places:"),
+        (("a8.tif", "a9.tif", "a10.tif"), ""), (("a10.tif", "a20.tif", "a30.tif"), ""), (("a3.tif",), ""),
+        (("a1.tif", "b2.tif", "b9.tif"), ""), (("front.tif", "back.tif", "a7.tif"), ""),
+    ],
+)  # fmt: skip
+def test_numbers_that_leave_slices_out_are_told(names: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    found = missing_slices(tmp_path)
+    assert said in found if said else found == ""
 
 
 def test_hidden_and_other_files_are_no_slices(tmp_path: Path) -> None:

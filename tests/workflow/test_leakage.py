@@ -17,7 +17,7 @@ from voidscope.jobs import execute
 from voidscope.metrology import Verdict
 from voidscope.project import Project, import_truth, project_truth
 from voidscope.vocabulary import ClassMap, SliceKey, Split
-from voidscope.volume import Dataset
+from voidscope.volume import Dataset, tiff_bytes
 from voidscope.workflow import (
     better_before,
     comparing,
@@ -279,3 +279,13 @@ def test_a_model_nobody_has_judged_fails_parts_but_passes_none(project: Project,
 
 def test_a_blank_accepts_no_model() -> None:
     assert MeasureConfig(unjudged_accepted=" \n").unjudged_accepted == ""
+
+
+def test_slices_left_out_of_a_folder_are_told(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "gappy"
+    folder.mkdir()
+    for k in (1, 2, 5):
+        plane = np.random.default_rng(k).integers(0, 60_000, (1, 20, 24), dtype=np.uint16)
+        (folder / f"s{k}.tif").write_bytes(tiff_bytes(plane, None))
+    add_scan(project, folder)
+    assert "missing between s2.tif and s5.tif" in doubts(project, "gappy")[0]

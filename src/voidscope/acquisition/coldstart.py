@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 
 import numpy as np
@@ -179,20 +180,32 @@ def _clusters_wanted(pool: Pool, budget: int) -> int:
 def _one_of_each(
     clusters: Clusters, preference: Floats, pool: Pool, budget: int, late: npt.NDArray[np.bool_]
 ) -> Draw:
-    """Slices of lowest preference from clusters in turn, those that are `late` (N,) after all others; scans have no more than
-    their share where no cap is set."""
+    """Slices of lowest preference from clusters in turn, those that are `late` (N,) after all others.
+
+    Where no cap is set, scans have no more than the least share each with which the budget and the other limits are kept.
+    """
     sizes = np.bincount(clusters.members, minlength=len(clusters.centres))
     turn = np.empty(len(sizes), dtype=np.int64)
     turn[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     order = in_turns(pool, clusters.members, turn, preference)
     order = order[np.argsort(late[order], kind="stable")]
-    if pool.limits.max_per_scan:
-        return in_order(pool, budget, order)
-    n_scans = len({pool.keys[row].scan for row in pool.candidates})
-    shared = replace(pool, limits=replace(pool.limits, max_per_scan=-(-budget // n_scans)))
-    found = in_order(shared, budget, order)
-    # Nobody asked for this cap, so that nobody need be told that it was given up.
-    return replace(found, relaxed=tuple(tuple(r for r in x if r != "max_per_scan") for x in found.relaxed))
+    if not pool.limits.max_per_scan:
+        pool = _fairly(pool, budget, order)
+    return in_order(pool, budget, order)
+
+
+def _fairly(pool: Pool, budget: int, order: Rows) -> Pool:
+    """The pool with the least cap per scan with which nothing is given up; as it is where there is no such cap."""
+
+    def capped(share: int) -> Pool:
+        return replace(pool, limits=replace(pool.limits, max_per_scan=share))
+
+    def is_enough(share: int) -> bool:
+        return not any(in_order(capped(share), budget, order).relaxed)
+
+    shares = range(-(-budget // len({pool.keys[row].scan for row in pool.candidates})), budget)
+    least = bisect_left(shares, True, key=is_enough)
+    return capped(shares[least]) if least < len(shares) else pool
 
 
 def _strangeness(features: npt.NDArray[np.float32], clusters: Clusters) -> Floats:

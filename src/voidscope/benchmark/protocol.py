@@ -163,9 +163,15 @@ class Plan:
         return "; ".join([*said, *self.settings, *(f"product: {word}" for word in self.product)])
 
     def words(self, method: Method) -> list[str]:
-        """The settings of a method's cells, their seed apart; what a person set counts last."""
+        """The settings of a method's cells, their seed apart; what a person set counts last.
+
+        ClaSP's noise fades over the batches that are asked for.
+        """
         product = self.product if method.preset == "product" else ()
-        return [*method.changes(), *self.settings, *product, *self.changed]
+        fading = (
+            (f"suggest.clasp_cycles={max(1, len(self.budgets) - 1)}",) if method.strategy == "clasp" else ()
+        )
+        return [*method.changes(), *fading, *self.settings, *product, *self.changed]
 
     @property
     def departures(self) -> str:

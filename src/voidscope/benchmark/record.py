@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from voidscope.benchmark.points import all_points
 from voidscope.benchmark.protocol import Plan
-from voidscope.config import Config
+from voidscope.config import PRESETS, Config
 from voidscope.errors import CannotReadFile, ConfigError, NotReady
 from voidscope.project import fingerprint
 from voidscope.project.atomic import explained, read_json, write_json
@@ -92,6 +92,7 @@ def _common(dataset: Dataset, plan: Plan, pool: int) -> dict[str, Any]:
         "budgets": list(plan.budgets),
         "plan": [*plan.settings, *(f"product: {word}" for word in plan.product)],
         "settings": plan.departures,
+        "product preset": " ".join(PRESETS["product"]),
     }  # fmt: skip
 
 

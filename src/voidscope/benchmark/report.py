@@ -29,8 +29,11 @@ NOTES = """## How to read this
 - Many methods are compared at once: of twenty p-values without any effect one falls below 0.05. The value in brackets is Holm's, which allows
   for the rows of its column, not for the number of columns.
 - An area is that under the curve over the plan's labelled slices, of seeds that have them all, scaled to the score's own unit (trapezoids).
-  Full supervision has none. Rows are compared over labelled slices that both have in one seed: *(at 50, 100)* where those are not all.
+  Full supervision has none. Rows are compared over labelled slices that both have: *(at 50, 100)* where those are not all.
 - A row whose name is missing was not run, or failed; failures are listed at the end with their reason.
+- A class that is in neither truth nor prediction counts nowhere; one that is predicted but not in the truth has an IoU of 0.
+- A void ratio's error is the whole ratio where the model finds nothing but background. Labels of a single class teach a network
+  nothing: its point is that class everywhere.
 """
 
 
@@ -66,7 +69,7 @@ def failures(out: Path) -> dict[str, str]:
 
 
 def headline_of(points: Sequence[Point], plan: Sequence[int] = ()) -> str:
-    """What was run, in one line; a run that is not the paper's protocol, or not all of its plan, says so first.
+    """What was run, in one line; a run that is not the paper's protocol, not all of its plan or not all rows, says so first.
 
     Parameters
     ----------
@@ -78,11 +81,17 @@ def headline_of(points: Sequence[Point], plan: Sequence[int] = ()) -> str:
     seeds = f"{begun} seed{'s' * (begun > 1)}"
     if begun < full:
         cuts.append(f"{seeds} in place of {full}")
-    short = _short(_shown(points, planned(points, plan)), begun)
+    shown = _shown(points, planned(points, plan))
+    short = _short(shown, begun)
     said = [
         *([f"REDUCED run ({'; '.join(cuts)})"] if cuts else []),
         *([f"UNFINISHED run (finished of {seeds}: {'; '.join(short)})"] if short else []),
         *(f"CHANGED settings ({c})" for c in changes),
+        *(
+            f"{len(rows)} of {n} rows of {name}"
+            for name, rows in shown.items()
+            if len(rows) < (n := len(EXPERIMENTS[name]))
+        ),
     ]
     data = ", ".join(sorted({p["dataset"] for p in points}))
     return ", ".join([*said, data, f"{seeds} begun" if short else seeds])
@@ -143,15 +152,20 @@ def _tables(experiment: str, rows: Sequence[Row]) -> list[str]:
 
 def _facts(out: Path, points: Sequence[Point]) -> str:
     hours = sum(sum(p["seconds"].values()) for p in points) / 3600
-    versions = ", ".join(f"{k} {v}" for k, v in points[-1]["versions"].items())
+    made = dict.fromkeys(_made_with(p) for p in sorted(points, key=lambda p: p["created"]))
     devices = ", ".join(sorted({f"{p['device']} ({p['threads']} threads)" for p in points}))
     lines = [
         *facts_of(read_record(out)),
         f"- {len(points)} points, the last {max(p['created'] for p in points)}",
         f"- {hours:.2f} hours of suggesting, training and segmenting on {devices}; pretraining {_pretraining(out)}",
-        f"- {versions}; Python {points[-1]['python']}, {points[-1]['platform']}",
+        *(f"- {each}" for each in made),
     ]
     return "## What was run\n\n" + "\n".join(lines)
+
+
+def _made_with(point: Point) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in point["versions"].items())
+    return f"{versions}; Python {point['python']}, {point['platform']}"
 
 
 def _pretraining(out: Path) -> str:

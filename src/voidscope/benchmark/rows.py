@@ -105,9 +105,16 @@ def _number(value: float | None) -> float:
 
 
 def shared(a: Row, b: Row) -> tuple[int, ...]:
-    """The numbers of labelled slices over which two rows are compared: the most that both have in one seed."""
+    """The numbers of labelled slices over which two rows are compared: those both have in a seed, chosen so that they and the
+    seeds in which both have them hold the most points.
+    """
     mine, its = a.reached, b.reached
-    return tuple(sorted(max((mine[s] & its[s] for s in mine.keys() & its.keys()), key=len, default=())))
+    common = [mine[s] & its[s] for s in sorted(mine.keys() & its.keys())]
+
+    def points(some: set[int]) -> tuple[int, int]:
+        return len(some) * sum(some <= others for others in common), len(some)
+
+    return tuple(sorted(max(common, key=points, default=())))
 
 
 def planned(points: Sequence[Point], told: Sequence[int] = ()) -> tuple[int, ...]:

@@ -162,14 +162,22 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show, 
 
 
 def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | None:
-    """A model of all labels there are: a forest, or None for the network, which is in the project."""
-    if cell.method.learner == FOREST:
+    """A model of all labels there are: a forest, or None for the network, which is in the project.
+
+    Labels of a single class teach a network nothing and `train` refuses them; like the forest of such labels it would say that
+    class everywhere, so a cell whose first batch is unlucky is scored as that and goes on.
+    """
+    if cell.method.learner == FOREST or _n_labelled_classes(project) == 1:
         labels = {k: project.labels.get(k) for k in project.labels}
         masks = [m for m in labels.values() if m is not None]
         return PixelForest([project.image(k) for k in labels], masks, cell.seed)
     if project.cycle is None or len(project.cycle.labelled) != len(project.labels):
         execute(train(project), show)
     return None
+
+
+def _n_labelled_classes(project: Project) -> int:
+    return int(np.any([project.labels.record(k).pixels for k in project.labels], axis=0).sum())
 
 
 def _masks(project: Project, forest: PixelForest | None, show: Show) -> dict[str, Mask]:
@@ -212,7 +220,7 @@ def _point(
         "cell": cell.id, "method": cell.method.name, "seed": cell.seed, "budget": budget, "n_labelled": len(labelled),
         "pool": len(project.keys(Split.TRAIN)), "reduced": bench.plan.reduced, "changed": bench.plan.departures,
         **scores, "seconds": seconds,
-        "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
+        "labelled": list(map(str, labelled)) if budget else [], "labelled_by_scan": by_scan, "void_slices": sum(any(p[v - 1] for v in voids) for p in pixels),
         "settings": bench.plan.words(cell.method), "dataset": bench.dataset.folder.name,
         "device": trained.get("device", "cpu"), "threads": trained.get("threads", 1),
         "imagenet_weights": imagenet_weights(project.config) if imagenet else "", **made_with(),

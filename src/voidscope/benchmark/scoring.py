@@ -19,20 +19,23 @@ def score(
     """Scores of masks (z, y, x) of test scans against their truths, ids 1..C, truth 0 where unknown.
 
     mIoU and IoU come from one confusion matrix pooled over all pixels at native size; void ratio error is the mean over scans
-    of the absolute difference of measured and true ratio; verdict agreement is the share of scans on the same side of the limit.
+    of the absolute difference of measured and true ratio, where a model that finds nothing to measure found no void (0);
+    verdict agreement is the share of scans on the same side of the limit.
     None where nothing is defined, e.g. the IoU of a class found nowhere.
     """
     matrix = np.sum([confusion_matrix(truths[n], masks[n], len(classes)) for n in masks], axis=0)
     per_class = dict(zip(classes.names, iou(matrix).tolist(), strict=True))
-    voids = [classes.names[k - 1] for k in classes.ids_with_role(Role.VOID)]
+    present = [
+        v for k in classes.ids_with_role(Role.VOID) if not np.isnan(v := per_class[classes.names[k - 1]])
+    ]
     background = [k - 1 for k in classes.ids_with_role(Role.BACKGROUND)]
     scans = [_scan(n, masks[n], truths[n], classes, recipe) for n in masks]
-    errors = [abs(s["ratio"] - s["true_ratio"]) for s in scans if None not in (s["ratio"], s["true_ratio"])]
+    errors = [abs((s["ratio"] or 0.0) - s["true_ratio"]) for s in scans if s["true_ratio"] is not None]
     return {
         "miou": _defined(miou(matrix)),
         "miou_foreground": _defined(miou(matrix, exclude=background)),
         "iou": {name: _defined(value) for name, value in per_class.items()},
-        "void_iou": _defined(np.mean([per_class[v] for v in voids])) if voids else None,
+        "void_iou": _defined(np.mean(present)) if present else None,
         "void_ratio_error": _defined(np.mean(errors)) if errors else None,
         "verdict_agreement": float(np.mean([s["verdict"] == s["true_verdict"] for s in scans])),
         "scans": scans,

@@ -91,6 +91,8 @@ def create(
         "classes": list(project.classes.names),
         "scans": [scan_entry(s) for s in project.scans.values()],
     }
+    if project.classes.doubt:
+        sys.stderr.write(f"warning: {project.classes.doubt}\n")
     names = ", ".join(project.classes.names)
     say(entry, as_json, f"{path}: {len(project.scans)} scans, {len(project.keys())} slices, classes {names}")
 

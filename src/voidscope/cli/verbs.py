@@ -259,7 +259,13 @@ def _warn_if_worse(project: Project) -> None:
 def _queue_text(picks: Sequence[Suggestion]) -> str:
     if not picks:
         return "Every slice that was picked has been labelled meanwhile; suggest again."
-    told = f"Chosen by {picks[0].strategy}, without a model:\n" if picks[0].r is None else ""
+    how = picks[0].strategy
+    looks = (
+        " (small dark spots first; where voids are bright: --set suggest.first=foreground)"
+        if how == "void-like"
+        else ""
+    )
+    told = f"Chosen by {how}, without a model{looks}:\n" if picks[0].r is None else ""
     return told + "\n".join(f"{s.rank:4d}  {s.key}{_terms_text(s)}  {gave_way(s)}".rstrip() for s in picks)
 
 

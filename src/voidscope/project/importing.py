@@ -138,7 +138,8 @@ def store_imported(
     project: Project, masks: Mapping[SliceKey, Mask], overwrite: bool, author: str,
     ahead: Mapping[SliceKey, Made] = MappingProxyType({}),
 ) -> Imported:  # fmt: skip
-    """Give slices their imported labels as one step of undo; what a person drew or accepted is kept unless `overwrite`.
+    """Give slices their imported labels as one step of undo; what a person drew or accepted is kept unless `overwrite`, and
+    so is any label of a slice of which the masks say nothing.
 
     What was made `ahead` of them is as in `Labels.put_all`.
     """
@@ -148,8 +149,8 @@ def store_imported(
         if k in project.labels and project.labels.record(k).provenance is not Provenance.IMPORTED
     }
     kept = set() if overwrite else own
-    new = {k: m for k, m in masks.items() if k not in kept}
     labels = project.labels
+    new = {k: m for k, m in masks.items() if k not in kept and (overwrite or m.any() or k not in labels)}
     before = {k: labels.record(k) for k in new if labels.holds(k)}
     labels.put_all(new, Provenance.IMPORTED, author, ahead=ahead)
     labelled = tuple(sorted(k for k, m in new.items() if m.any()))

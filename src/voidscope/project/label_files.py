@@ -117,6 +117,10 @@ def sha256(mask: Mask) -> str:
 
 def fitting(key: SliceKey, mask: npt.NDArray[np.integer], shape: tuple[int, int], n_classes: int) -> Mask:
     """A label mask (h, w) as it is stored; raises `LabelError` where shape or ids are not those of its slice and classes."""
+    if not np.issubdtype(mask.dtype, np.integer):
+        raise LabelError(
+            f"The label of {key} is {mask.dtype}; class ids are whole numbers: save it as uint8, e.g. mask.astype(numpy.uint8)."
+        )
     if mask.shape != shape:
         raise LabelError(
             f"The label of {key} is {mask.shape}; the slice is {shape}. Save it on the slice's own grid."

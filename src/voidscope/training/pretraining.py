@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -68,7 +68,7 @@ class Pretrained:
 
 
 def pretrain_steps(
-    images: Sequence[Image],
+    images: Iterable[Image],
     config: Config,
     *,
     normalisation: tuple[float, float],
@@ -85,7 +85,7 @@ def pretrain_steps(
 
     Parameters
     ----------
-    images : all training slices (h, w), of any sizes, scaled to [0, 1]
+    images : all training slices (h, w), of any sizes, scaled to [0, 1]; taken one by one, large ones are kept reduced
     normalisation : mean and standard deviation of the training scans' scaled intensities
     resume : a state of an earlier call with the same slices and settings
     groups : the scan of each slice, for ``one_slice_per_scan``
@@ -100,17 +100,19 @@ def pretrain_steps(
     JobFailed : the loss diverged twice, memory ran out, or torch failed.
     """
     started = time.monotonic()
-    if len(images) < 2:
+    views = config.pretrain.spelled_out()
+    reduced = [_reduced(image, views) for image in images]
+    if len(reduced) < 2:
         raise NotReady(
-            f"Pretraining compares slices with each other and needs at least 2, got {len(images)}; add a scan."
+            f"Pretraining compares slices with each other and needs at least 2, got {len(reduced)}; add a scan."
         )
-    if config.pretrain.one_slice_per_scan and len(groups or ()) != len(images):
+    if config.pretrain.one_slice_per_scan and len(groups or ()) != len(reduced):
         raise ConfigError(
-            f"pretrain.one_slice_per_scan needs the scan of each of the {len(images)} slices, got {len(groups or ())}; "
+            f"pretrain.one_slice_per_scan needs the scan of each of the {len(reduced)} slices, got {len(groups or ())}; "
             "pass groups, or set it to false."
         )
     with told_in_one_line("Pretraining"):
-        recipe = _Pretraining(images, config, normalisation, groups, team or Alone())
+        recipe = _Pretraining(reduced, config, normalisation, groups, team or Alone())
         course = Course(recipe.networks, recipe.optimiser, recipe.warnings)
         keeper = Keeper(course, _recipe_digest(recipe, config), config.pretrain.epochs)
         if resume is not None:
@@ -146,9 +148,8 @@ class _Pretraining:
         pretext = Masked if self.config.method == "mae" else Contrastive
         self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)
         self.networks = nn.ModuleList([self.segmenter.encoder, self.segmenter.decoder, self.pretext.heads])
-        reduced = [_reduced(i, self.config) for i in images]
         self.compute, self.pool, self.warnings = Compute.placing(
-            team.device or config.device, lambda compute: self._put(compute, reduced)
+            team.device or config.device, lambda compute: self._put(compute, images)
         )
         if team.size > 1 and self.compute.device.type == "cpu":
             torch.set_num_threads(max(1, torch.get_num_threads() // team.size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from voidscope.volume.dataset import Dataset, DatasetScan
+from voidscope.volume.folder import missing_slices
 from voidscope.volume.intensity import Intensity, measure_intensity, scale
 from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
 from voidscope.volume.thumbnail import thumbnail
@@ -32,6 +33,7 @@ __all__ = [
     "doubtful_spacing",
     "is_readable",
     "measure_intensity",
+    "missing_slices",
     "read_label_file",
     "read_scan",
     "scale",

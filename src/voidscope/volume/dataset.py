@@ -19,7 +19,7 @@ from voidscope.errors import CannotReadFile, LabelError
 from voidscope.vocabulary import ClassMap, Mask, Split
 from voidscope.volume.folder import slice_files
 from voidscope.volume.guarding import guarded
-from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
+from voidscope.volume.reading import as_name, is_readable, read_label_file, read_scan, scan_name
 from voidscope.volume.volumes import Spacing, Volume
 
 if TYPE_CHECKING:
@@ -161,9 +161,10 @@ def _by_name(folder: Path, paths: list[Path]) -> dict[str, Path]:
 def _test_names(folder: Path, names: tuple[str, ...], described: Description | None) -> frozenset[str]:
     if described is None or described.test is None:
         return frozenset(names[TEST_EVERY - 1 :: TEST_EVERY])
-    if unknown := sorted(set(described.test) - set(names)):
+    wanted = {as_name(name): name for name in described.test}
+    if unknown := sorted(wanted[name] for name in wanted.keys() - set(names)):
         raise CannotReadFile(
             folder / DESCRIPTION,
-            f"test names scans that are not in the folder: {', '.join(unknown[:5])}. Correct the list.",
+            f"test names scans that are not in the folder: {', '.join(unknown[:5])}. Correct the list; it has {', '.join(names[:8])}.",
         )
-    return frozenset(described.test)
+    return frozenset(wanted)

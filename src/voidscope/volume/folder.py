@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ SLICE_READERS: dict[str, Callable[[Path, str], Volume]] = {
 }
 
 
+NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\D*)")
+"""A slice's name, and the last number in it."""
+
+
 def slice_files(folder: Path) -> tuple[Path, ...]:
     """The slice images of a folder in natural order (``im2`` before ``im10``); other and hidden files are left out."""
     files = (p for p in folder.iterdir() if p.suffix.lower() in SLICE_READERS and not p.name.startswith("."))
@@ -33,6 +38,23 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     """Sort key that compares runs of digits as numbers."""
     words = re.findall(r"\d+|\D+", path.name.lower())
     return [(int(w), "") if w.isdigit() else (-1, w) for w in words]
+
+
+def missing_slices(folder: Path) -> str:
+    """Where the numbers of a folder's slices leave some out, as a sentence; empty where they count on evenly, or are none."""
+    found = [(file, NUMBERED.fullmatch(file.stem)) for file in slice_files(folder)]
+    parts = [(file, m["before"], int(m["number"]), m["after"]) for file, m in found if m]
+    if len(parts) < len(found) or len({(before, after) for _, before, _, after in parts}) != 1:
+        return ""
+    steps = [(b[2] - a[2], a[0].name, b[0].name) for a, b in pairwise(parts)]
+    usual = min((step for step, *_ in steps), default=0)
+    if not (gaps := [(first, second) for step, first, second in steps if step > usual]):
+        return ""
+    more = f", and at {len(gaps) - 1} more places" if len(gaps) > 1 else ""
+    return (
+        f"Slices are missing between {gaps[0][0]} and {gaps[0][1]}{more}: without them lengths and volumes come out too small. "
+        "Put them back and add it again."
+    )
 
 
 def open_folder(path: Path, name: str) -> Volume:

@@ -26,7 +26,7 @@ from superqt import QElidingLabel
 from voidscope.demo import LOGIC, MEMORY, SEED, fill_sample
 from voidscope.errors import VoidscopeError, counted
 from voidscope.project import Cycle, Project
-from voidscope.vocabulary import ClassMap, Role, Split
+from voidscope.vocabulary import ClassMap, Split
 from voidscope.volume import Dataset
 from voidscope.widgets.canvas_note import without_brush_box
 from voidscope.widgets.dock_memory import last_project
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from voidscope.model import Finding
     from voidscope.widgets.project_view import ProjectView
 
-NO_VOID = "None of the classes is a void, so nothing will be measured. If one of them is, make the project anew and say which, e.g. {}:void."
 OPENING = (
     "Make a project folder for your own scans.", "Go on with a project folder.",
     "Open a sample project: simulated HBM micro-bump scans, no network needed.",
@@ -240,8 +239,8 @@ class Voidscope(QWidget):
         except VoidscopeError as error:
             self.jobs.tell_problem(str(error))
             return
-        if not project.classes.ids_with_role(Role.VOID):
-            self.jobs.tell(NO_VOID.format(project.classes.names[-1]))
+        if project.classes.doubt:
+            self.jobs.tell(project.classes.doubt)
 
     def _choose(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Open a voidscope project")

@@ -84,7 +84,7 @@ class Looking:
         from voidscope.training import pretrain_steps
 
         resume = self.state.read_bytes() if self.state.exists() else None
-        images = [self.reader.image(k) for k in self.keys]
+        images = (self.reader.image(k) for k in self.keys)
         groups = [k.scan for k in self.keys]
         running = pretrain_steps(
             images, self.settings, normalisation=self.normalisation, resume=resume, groups=groups,

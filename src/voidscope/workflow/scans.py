@@ -12,7 +12,15 @@ from voidscope.errors import CannotReadFile
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Project, ScanRecord, record_scan, removed_twin
 from voidscope.vocabulary import Plane, Split
-from voidscope.volume import Dataset, DatasetScan, Spacing, Volume, read_scan, simulate_dataset
+from voidscope.volume import (
+    Dataset,
+    DatasetScan,
+    Spacing,
+    Volume,
+    missing_slices,
+    read_scan,
+    simulate_dataset,
+)
 from voidscope.volume.dataset import DESCRIPTION, LABELS
 from voidscope.volume.phantom import Difficulty
 
@@ -61,12 +69,12 @@ def add_scans(
 
 
 def doubts(project: Project, scan: str) -> tuple[str, ...]:
-    """What to mind of a scan just added, in sentences: no two greys, the same data twice, projections."""
+    """What to mind of a scan just added, in sentences: no numbers, slices left out, the same data twice, projections."""
     record = project.scan(scan)
     twins = [
         s.name for s in project.scans.values() if s.fingerprint == record.fingerprint and s is not record
     ]
-    said = [record.intensity.doubt or ""]
+    said = [record.intensity.doubt, missing_slices(Path(record.path)) if record.format == "folder" else ""]
     if twins:
         said.append(
             f"It holds the same data as {', '.join(twins)}: a model that learns from one of them is judged by none."
