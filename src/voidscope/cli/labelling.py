@@ -9,10 +9,10 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, ProjectPath, open_project
+from voidscope.cli.options import AsJson, ProjectPath
 from voidscope.cli.output import run, say
 from voidscope.errors import NotReady
-from voidscope.project import Turned
+from voidscope.project import Project, Turned
 
 From = Annotated[int, typer.Option("--from", min=0, metavar="SLICE", help="First slice of the gaps to fill.")]
 To = Annotated[
@@ -23,14 +23,14 @@ To = Annotated[
 @app.command()
 def undo(path: ProjectPath, as_json: AsJson = False) -> None:
     """Take back the newest change of any label, whoever made it and wherever: window, terminal or script."""
-    project = open_project(path)
+    project = Project.open(path)
     _say_turned(path, project.labels.undo(), "undo", as_json)
 
 
 @app.command()
 def redo(path: ProjectPath, as_json: AsJson = False) -> None:
     """Do again what was undone last."""
-    project = open_project(path)
+    project = Project.open(path)
     _say_turned(path, project.labels.redo(), "redo", as_json)
 
 
@@ -43,7 +43,7 @@ def interpolate(
     as_json: AsJson = False,
 ) -> None:
     """Propose labels between the labelled slices of a scan. Nothing learns from them until a person accepts them in the window (A)."""
-    project = open_project(path)
+    project = Project.open(path)
     keys = run(workflow.interpolate_scan(project, scan, first, last))
     entry = {"proposed": [str(k) for k in keys], "unverified": [str(k) for k in project.labels.unverified]}
     text = f"{len(keys)} slices of {scan} have a proposed label; nothing learns from it until it is accepted in the window (A)"

@@ -11,11 +11,11 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, open_project, run_settings
+from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, run_settings
 from voidscope.cli.output import run, say
 from voidscope.errors import ConfigError, NotReady
 from voidscope.metrology import Lot, LotScan, Report, lot_page, read_recipe
-from voidscope.project import results
+from voidscope.project import Project, results
 from voidscope.project.atomic import write_bytes
 from voidscope.volume import Dataset
 
@@ -45,7 +45,7 @@ def lot(
 
 
 def _reported(path: Path) -> Report:
-    report = open_project(path).report
+    report = Project.open(path).report
     if report is None:
         raise NotReady(f"{path} is not measured yet; run: voidscope measure {path}")
     return report
@@ -82,7 +82,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """What changed between two cycles or two recipes: bumps whose verdict or value moved, with pictures before and after."""
-    project = open_project(path)
+    project = Project.open(path)
     pair = None if cycles is None else _pair(cycles)
     files = None if not recipes else [(p.stem, read_recipe(p)) for p in recipes]
     found = run(
@@ -117,7 +117,7 @@ def promote(
 ) -> None:
     """Put the current model in force; refused when it finds less of the held-out void than the one in force."""
     truth = None if dataset is None else Dataset.open(dataset)
-    found = run(workflow.promote(open_project(path), truth, note.strip()))
+    found = run(workflow.promote(Project.open(path), truth, note.strip()))
     known = "unknown" if found.recall is None else f"{100 * found.recall:.1f} %"
     said = f"cycle {found.cycle} is in force; it finds {known} of the held-out void"
     say(asdict(found), as_json, f"{said}{f'; note: {found.note}' if found.note else ''}")

@@ -15,11 +15,12 @@ import typer
 
 from voidscope.cli import benchmark, labelling, lots, metrology, progress, reports, scans, verbs  # noqa: F401  (their commands register with the app)
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, ProjectPath, open_project
+from voidscope.cli.options import AsJson, ProjectPath
 from voidscope.cli.output import has_display, open_window, say
 from voidscope.demo import make_sample, tell_story
 from voidscope.errors import VoidscopeError
 from voidscope.progress import StderrProgress
+from voidscope.project import Project
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def demo(
 @app.command(name="open")
 def open_(path: ProjectPath) -> None:
     """Open a project in napari."""
-    open_window(open_project(path).path)
+    open_window(Project.open(path).path)
 
 
 @app.command()

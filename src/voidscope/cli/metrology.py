@@ -10,7 +10,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, open_project, run_settings
+from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, run_settings
 from voidscope.cli.output import run, say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, LabelError, VoidscopeError
@@ -25,7 +25,7 @@ from voidscope.metrology import (
     verdict_agreement,
 )
 from voidscope.metrology import PRESETS as RECIPES
-from voidscope.project import Study, study_of
+from voidscope.project import Project, Study, study_of
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import Dataset
@@ -43,7 +43,7 @@ def recipe(
     """Write a recipe file to edit, send and sign; use it with measure --recipe."""
     if project is not None and preset is not None:
         raise ConfigError(f"Start from --project {project} or from --preset {preset}, not from both.")
-    opened = None if project is None else open_project(project)
+    opened = None if project is None else Project.open(project)
     start = Config.product() if opened is None else opened.config
     if preset is not None:
         start = start.model_copy(update={"measure": preset_recipe(preset)})
@@ -72,7 +72,7 @@ def verify(
         differing = run(workflow.verify_file(folder))
         same, left = "same mask file", workflow.not_compared(folder)
     else:
-        opened = open_project(project or (path if folder is None else workflow.project_of(folder)))
+        opened = Project.open(project or (path if folder is None else workflow.project_of(folder)))
         differing = run(workflow.verify(opened, folder))
         folder = folder or opened.report_folder
         same, left = "same files, same model, same masks", workflow.not_compared(folder, opened)
@@ -107,7 +107,7 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Find the doubt of void edges (measure.edge_sigma) that fits the current model's errors on held-out scans; sets nothing."""
-    project = open_project(path)
+    project = Project.open(path)
     truth = None if dataset is None else Dataset.open(dataset)
     found = run(workflow.calibrate(project, truth, run_settings(project, changes, None, None)))
     text = (
@@ -171,7 +171,7 @@ def gauge(
         text = _text(found, kappa, rated=any(r.verdict for r in readings))
         say(found.entry() | {"verdict_kappa": kappa}, as_json, text)
         return
-    project = open_project(path)
+    project = Project.open(path)
     if plan:
         keys = [SliceKey.parse(text) for text in slices or []]
         shown = run(

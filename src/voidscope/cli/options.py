@@ -29,11 +29,6 @@ MapText = Annotated[
 ]
 
 
-def open_project(path: Path) -> Project:
-    """Open a project folder."""
-    return Project.open(path)
-
-
 def run_settings(
     project: Project, changes: Sequence[str] | None, seed: int | None, device: str | None
 ) -> Config:

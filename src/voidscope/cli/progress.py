@@ -10,9 +10,10 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, ProjectPath, open_project
+from voidscope.cli.options import AsJson, ProjectPath
 from voidscope.cli.output import number, run, say
 from voidscope.labelling import PAUSE_S
+from voidscope.project import Project
 from voidscope.workflow import CycleFigures, ProjectProgress
 
 
@@ -30,7 +31,7 @@ def progress(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Held-out figures, labels and labelling time per cycle, a forecast of the next batch, and whether it is time to stop."""
-    project = open_project(path)
+    project = Project.open(path)
     if judge:
         run(workflow.judge_all(project))
     if random:

@@ -20,7 +20,6 @@ from voidscope.cli.options import (
     Scans,
     Seed,
     SpacingText,
-    open_project,
     parse_spacing,
     run_settings,
 )
@@ -82,7 +81,7 @@ def measure(
         told = report.provenance
         sys.stderr.write(f"ids of {mask.name}: {told['map']} ({told['map_source']})\n")
     elif path is not None:
-        project = open_project(path)
+        project = Project.open(path)
         settings = run_settings(project, words, seed, device)
         check_names(project.classes, settings.measure, project.name)  # before anything takes long
         if workflow.to_judge(project):  # else a verdict would not know how well the model finds voids

@@ -17,7 +17,6 @@ from voidscope.cli.options import (
     MapText,
     ProjectPath,
     SpacingText,
-    open_project,
     parse_spacing,
 )
 from voidscope.cli.output import of_file, run, say, scan_entry
@@ -112,7 +111,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add scans by reference: TIFF, folder of slices, .npy, Zeiss .txm/.txrm/.xrm."""
-    project = open_project(path)
+    project = Project.open(path)
     job = workflow.add_scans(project, scans, spacing_um=parse_spacing(spacing), split=split, plane=plane)
     before = set(project.scans)
     added = run(job)
@@ -141,7 +140,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take a scan out of the project; its labels are set aside and come back when the file is added again."""
-    project = open_project(path)
+    project = Project.open(path)
     record = project.scan(scan)
     project.remove(scan)
     kept = removed_twin(project.path, record)
@@ -167,7 +166,7 @@ def label(
 ) -> None:
     """Import labels: slices of a label file, or the queue answered from a dataset's truth (the oracle)."""
     _refuse_mixture(source, dataset, suggested, scan, slices, file_map)
-    project = open_project(path)
+    project = Project.open(path)
     chosen = parse_slices(slices) if slices else None
     if source is not None and scan is not None:
         ids, mapping = read_label_file(source), parse_map(file_map) if file_map else None

@@ -19,7 +19,6 @@ from voidscope.cli.options import (
     ProjectPath,
     Scans,
     Seed,
-    open_project,
     run_settings,
 )
 from voidscope.cli.output import finite, number, run, say, suggestion_entry
@@ -43,7 +42,7 @@ def pretrain(
     as_json: AsJson = False,
 ) -> None:
     """Contrastive pretraining on all training slices, labelled or not; resumes where it stopped."""
-    project = open_project(path)
+    project = Project.open(path)
     words = [*(changes or []), *([] if devices is None else [f"pretrain.devices={devices}"])]
     weights = run(workflow.pretrain(project, run_settings(project, words, seed, device), scans))
     say({"weights": str(weights)}, as_json, f"pretrained weights in {weights}")
@@ -62,7 +61,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the network anew on every labelled slice of the training scans."""
-    project = open_project(path)
+    project = Project.open(path)
     settings = run_settings(project, changes, seed, device)
     cycle = run(workflow.train(project, settings, scans, warm=warm))
     metrics = cycle.metrics
@@ -93,7 +92,7 @@ def suggest(
     as_json: AsJson = False,
 ) -> None:
     """Rank the unlabelled slices of the training scans: what to label next, and why."""
-    project = open_project(path)
+    project = Project.open(path)
     settings = run_settings(project, changes, seed, device)
     picks = run(workflow.suggest(project, settings, scans))
     survey = project.survey
@@ -118,7 +117,7 @@ def segment(
     as_json: AsJson = False,
 ) -> None:
     """Segment scans with the current model; masks are TIFFs in the ids of the label files."""
-    project = open_project(path)
+    project = Project.open(path)
     names = run(workflow.segment(project, scans, config=run_settings(project, changes, seed, device)))
     masks = {n: str(project.mask_path(n)) for n in names}
     entry = {"scans": [{"scan": n, "mask": m} for n, m in masks.items()]}
@@ -128,7 +127,7 @@ def segment(
 @app.command()
 def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> None:
     """What to look at again: voids the model may have missed, labels it contradicts, predictions that flicker."""
-    project = open_project(path)
+    project = Project.open(path)
     found = run(workflow.review(project, scans))
     if found.unseen:
         sys.stderr.write(
@@ -158,7 +157,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """mIoU and IoU per class of the current model on the test scans: one pooled confusion matrix, native size."""
-    project = open_project(path)
+    project = Project.open(path)
     truth = None if dataset is None else Dataset.open(dataset)
     found = run(workflow.evaluate(project, truth, run_settings(project, changes, None, device)))
     _warn_if_worse(project)
@@ -182,7 +181,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Go back to the model of an earlier cycle; it becomes a new cycle, and nothing is taken away."""
-    again = workflow.restore(open_project(path), cycle)
+    again = workflow.restore(Project.open(path), cycle)
     entry = {"cycle": again.number, "restored_from": cycle, "weights_sha256": again.weights_sha256}
     say(
         entry,
@@ -194,7 +193,7 @@ def restore(
 @app.command()
 def keep(path: ProjectPath, as_json: AsJson = False) -> None:
     """Keep the newest model where it is in question: worse than the one before, or not compared with it. The way back is restore."""
-    project = open_project(path)
+    project = Project.open(path)
     asked = project.cycle is not None and workflow.in_question(project.cycle)
     cycle = workflow.keep_model(project)
     told = (
@@ -208,7 +207,7 @@ def cross_validate(path: ProjectPath, device: Device = None, as_json: AsJson = F
     """Do the newest cycle's labels and settings do better on slices left out than those before? For projects without labelled test
     scans: short trainings on parts of the labels, about twice as long as a retraining in all.
     """
-    project = open_project(path)
+    project = Project.open(path)
     found = run(workflow.cross_validate(project, run_settings(project, None, None, device)))
     _warn_if_worse_than(project, found)
     say(found.entry() | {"now": found.now, "worse": found.worse}, as_json, found.sentence())
