@@ -358,8 +358,7 @@ def changes_page(project_folder: Path) -> Path:
 
 def write_changes(folder: Path, changes: Changes, page: str) -> None:
     """Make `folder` anew with ``changes.html`` and ``changes.json``."""
-    told = json.dumps(changes.entry(), indent=2, allow_nan=False) + "\n"
-    replace_folder(folder, {"changes.html": page.encode(), "changes.json": told.encode()})
+    replace_folder(folder, {"changes.html": page.encode(), "changes.json": json_bytes(changes.entry())})
 
 
 def read_report(folder: Path) -> Report | None:
