@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voidscope.errors import CannotReadFile
 from voidscope.metrology import Margins
+from voidscope.project.masks import uncertainty_path
 from voidscope.vocabulary import ClassMap, Mask
 from voidscope.volume import read_scan
 from voidscope.volume.guarding import guarded
@@ -15,7 +16,7 @@ def read_margins(folder: Path, scan: str, mask: Mask, classes: ClassMap) -> tupl
     """The margins of a scan's mask (z, y, x) in a cycle folder, read plane by plane; None where its entropy was not kept, or cannot be
     read, and why, in a sentence.
     """
-    path = folder / "uncertainty" / f"{scan}.tif"
+    path = uncertainty_path(folder, scan)
     if not path.is_file():
         return None, ""
     try:

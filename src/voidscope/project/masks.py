@@ -19,6 +19,11 @@ def mask_path(folder: Path, scan: str) -> Path:
     return folder / "masks" / f"{scan}.tif"
 
 
+def uncertainty_path(folder: Path, scan: str) -> Path:
+    """Where a cycle folder keeps how unsure the model was of each voxel of a scan."""
+    return folder / "uncertainty" / f"{scan}.tif"
+
+
 def hash_path(folder: Path, scan: str) -> Path:
     """Where a cycle folder keeps the hash of a scan's mask."""
     return mask_path(folder, scan).with_suffix(".sha256")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voidscope.project.cycles import Cycle
 from voidscope.project.label_files import LabelRecord
-from voidscope.project.masks import read_mask
+from voidscope.project.masks import read_mask, uncertainty_path
 from voidscope.project.scans import OpenedOnce, ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Volume
@@ -130,4 +130,4 @@ class Memory:
     def has_uncertainty(self, scan: str) -> bool:
         """Whether the current model's entropy of a scan is there; reads none."""
         cycle = self._cycle()
-        return cycle is not None and (cycle.folder / "uncertainty" / f"{scan}.tif").is_file()
+        return cycle is not None and uncertainty_path(cycle.folder, scan).is_file()

@@ -30,7 +30,7 @@ from voidscope.project.atomic import (
 )
 from voidscope.project.exporting import with_sums
 from voidscope.project.history import append_record
-from voidscope.project.masks import hash_path, mask_path, mask_sha256, remedied
+from voidscope.project.masks import hash_path, mask_path, mask_sha256, remedied, uncertainty_path
 from voidscope.project.scans import ScanRecord
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Spacing, VoxelSource, read_scan, tiff_bytes, with_spacing
@@ -92,7 +92,7 @@ def draft_prediction(
     """
     name, spacing_um = record.name, record.spacing_um
     files = {
-        folder / "uncertainty" / f"{name}.tif": tiff_bytes(entropy.astype(np.float32), spacing_um),
+        uncertainty_path(folder, name): tiff_bytes(entropy.astype(np.float32), spacing_um),
         hash_path(folder, name): f"{mask_sha256(mask)}\n".encode(),
         mask_path(folder, name): tiff_bytes(classes.to_file(mask), spacing_um),
     }
@@ -203,7 +203,7 @@ def found_by(folder: Path) -> dict[str, Path]:
 
 def set_spacing(folder: Path, scan: str, spacing_um: Spacing | None) -> None:
     """Write another spacing into the mask and uncertainty files of a scan, where a cycle folder has them."""
-    for path in (mask_path(folder, scan), folder / "uncertainty" / f"{scan}.tif"):
+    for path in (mask_path(folder, scan), uncertainty_path(folder, scan)):
         if path.is_file():
             write_bytes(path, with_spacing(path.read_bytes(), spacing_um))
 
@@ -225,7 +225,7 @@ def forget(folders: Iterable[Path], scan: str) -> None:
 
 def _forget_slices(folder: Path, scan: str) -> None:
     """Drop from a cycle folder what was found slice by slice in a scan."""
-    lying = (folder / "uncertainty" / f"{scan}.tif", folder / "findings" / f"{scan}.json")
+    lying = (uncertainty_path(folder, scan), folder / "findings" / f"{scan}.json")
     of_mask = (mask_path(folder, scan), hash_path(folder, scan))
     for path in (folder / "survey.safetensors", *of_mask, _views_path(folder, scan), *lying):
         if path.is_file():
@@ -257,7 +257,7 @@ def read_views(folder: Path, scan: str, shape: tuple[int, int, int], n_classes: 
 
 def read_uncertainty(folder: Path, scan: str) -> VoxelSource | None:
     """The entropy in nats (z, y, x) of a scan, read when it is looked at, or None when the model has not segmented it."""
-    if not (path := folder / "uncertainty" / f"{scan}.tif").is_file():
+    if not (path := uncertainty_path(folder, scan)).is_file():
         return None
     told = remedied(path)
     volume = told(read_scan)(path)

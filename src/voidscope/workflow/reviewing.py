@@ -13,6 +13,7 @@ from voidscope.acquisition import KINDS, Finding, doubts
 from voidscope.errors import NotReady, counted
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, StoredLabel
+from voidscope.project.masks import uncertainty_path
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask, Role, SliceKey
 from voidscope.volume import read_label_file, read_scan, slice_index
 from voidscope.workflow.snapshot import current_cycle
@@ -221,10 +222,12 @@ def _reach(finding: Finding) -> str:
 
 def _to_compare(project: Project, cycle: Cycle, names: Sequence[str]) -> list[_Compared]:
     keys = [k for k in project.labels if k.scan in names]
-    uncertainty = cycle.folder / "uncertainty"
     return [
         _Compared(
-            label, project.scan(scan := label.key.scan), project.mask_path(scan), uncertainty / f"{scan}.tif"
+            label,
+            project.scan(scan := label.key.scan),
+            project.mask_path(scan),
+            uncertainty_path(cycle.folder, scan),
         )
         for label in project.labels.packed(keys)
     ]
