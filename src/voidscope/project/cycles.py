@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from voidscope.acquisition import ScanFindings
+from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.project import results
 from voidscope.project.atomic import read_json, write_folder
@@ -44,6 +45,11 @@ class Cycle:
     def weights_path(self) -> Path:
         """The model's safetensors file."""
         return self.folder / "weights.safetensors"
+
+    @property
+    def settings(self) -> Config:
+        """What it was trained with."""
+        return Config.parse(dict(self.config))
 
     @property
     def learnt_from(self) -> frozenset[str]:

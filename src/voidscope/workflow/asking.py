@@ -367,7 +367,7 @@ def _predicting(
         return
     from voidscope.model import load_segmenter, predict_slices
 
-    model = Config.parse(dict(cycle.config)).model
+    model = cycle.settings.model
     segmenter = load_segmenter(model, len(classes), cycle.weights())
     drawn: deque[SliceKey] = deque()
 

@@ -108,7 +108,7 @@ def matrix_of(
     cycle: Cycle, reader: SliceReader, truth: Truth, n_classes: int, device: str, done: int, total: int
 ) -> Steps[Matrix]:
     """One cycle's confusion matrix, pooled over the labelled pixels of the slices; `done` of `total` slices were judged before."""
-    model, weights = Config.parse(dict(cycle.config)).model, cycle.weights()
+    model, weights = cycle.settings.model, cycle.weights()
     matrix: Matrix = np.zeros((n_classes, n_classes), np.int64)
     judged = matrices(model, weights, cycle.normalisation, reader, truth, n_classes, device)
     for k, part in enumerate(judged, start=1):

@@ -193,7 +193,7 @@ def _has_void(project: Project, keys: Collection[SliceKey]) -> bool:
 
 def _lesson(project: Project, cycle: Cycle, changes: Mapping[str, object]) -> Lesson:
     """A cycle's labelled slices with their labels of now, and its settings but for some `changes`, a third as long."""
-    settings = shortened(Config.parse(dict(cycle.config)).model_copy(update=changes))
+    settings = shortened(cycle.settings.model_copy(update=changes))
     keys = tuple(k for k in cycle.labelled if k in project.labels)
     return replace(lesson_on(project, settings, keys), normalisation=cycle.normalisation)
 

@@ -226,7 +226,7 @@ def _read(planned: StudyPlan, name: str, cycle: Cycle, ground: _Ground) -> Steps
     yield Progress(0, planned.plan.repeats, LOADING)
     from voidscope.model import load_segmenter, predict_slices
 
-    network = load_segmenter(Config.parse(dict(cycle.config)).model, len(ground.classes), cycle.weights())
+    network = load_segmenter(cycle.settings.model, len(ground.classes), cycle.weights())
     images = [ground.reader.image(planned.parts[part].key) for part in planned.plan.parts]
     found: dict[Slot, Drawing] = {}
     for repeat, axes in enumerate(MIRRORS[: planned.plan.repeats], start=1):

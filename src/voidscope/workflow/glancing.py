@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voidscope.config import Config
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project
@@ -86,8 +85,8 @@ class Glances:
             from voidscope.model import load_segmenter
             from voidscope.training.quick import QuickLook
 
-            config = Config.parse(dict(cycle.config))
-            network = load_segmenter(config.model, n_classes, cycle.weights())
-            self._look = QuickLook(network, cycle.normalisation, device, config.model.flips)
+            model = cycle.settings.model
+            network = load_segmenter(model, n_classes, cycle.weights())
+            self._look = QuickLook(network, cycle.normalisation, device, model.flips)
             self._model = cycle.id
         return self._look

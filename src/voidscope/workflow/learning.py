@@ -153,7 +153,7 @@ def lesson_on(
     if before is None:
         start = _contrastive_weights(project, settings)
         return Lesson(reader, labels, n_classes, settings, project.normalisation(), start, None)
-    settings = settings.model_copy(update={"model": Config.parse(dict(before.config)).model})
+    settings = settings.model_copy(update={"model": before.settings.model})
     return Lesson(reader, labels, n_classes, settings, before.normalisation, None, before.weights())
 
 
