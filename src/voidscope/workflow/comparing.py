@@ -16,7 +16,15 @@ from voidscope.evaluation import Matrix, confusion_matrix, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, SliceReader, results
 from voidscope.vocabulary import ClassMap, Role, SliceKey
-from voidscope.workflow.evaluating import evaluation_of, judgement, kept_of, truth_hash, unseen, with_truth
+from voidscope.workflow.evaluating import (
+    evaluation_of,
+    judgement,
+    judging_keys,
+    kept_of,
+    truth_hash,
+    unseen,
+    with_truth,
+)
 from voidscope.workflow.snapshot import LOADING
 from voidscope.workflow.succeeding import LEARNT, SUCCEEDS, UNSEEN, Comparison, remember
 
@@ -93,7 +101,7 @@ def _has_weights(cycle: Cycle) -> bool:
 def _told_by(project: Project, pair: Sequence[Cycle]) -> tuple[str, tuple[SliceKey, ...]]:
     """By which labelled slices two cycles are compared, and which kind they are."""
     fair = unseen(project, with_truth(project, None), pair)
-    judging = [k for n in fair for k in project.labels.of(n) if not project.labels.record(k).proposed]
+    judging = judging_keys(project, fair)
     if judging:
         return UNSEEN, tuple(judging)
     said = [c.provenance.get("labels_sha256") or {} for c in pair]

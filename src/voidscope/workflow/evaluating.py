@@ -16,7 +16,7 @@ from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, truth_of
 from voidscope.project.masks import read_mask
-from voidscope.vocabulary import ClassMap, Mask, Role, Split
+from voidscope.vocabulary import ClassMap, Mask, Role, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
 from voidscope.workflow.asking import ScanPrediction, segment
 from voidscope.workflow.snapshot import current_cycle, made_with
@@ -134,8 +134,7 @@ def to_judge(project: Project) -> bool:
 
 def truth_hash(project: Project, scans: Iterable[str]) -> str:
     """Names what people said of these scans: SHA-256 over the hashes of the labels in which no model had a say."""
-    records = ((k, project.labels.record(k)) for n in sorted(scans) for k in project.labels.of(n))
-    said = [(str(k), r.sha256) for k, r in records if not r.proposed]
+    said = [(str(k), project.labels.record(k).sha256) for k in judging_keys(project, sorted(scans))]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -182,6 +181,11 @@ def nothing_to_judge_by(project: Project, dataset: Dataset | None) -> str:
     )
 
 
+def judging_keys(project: Project, scans: Iterable[str]) -> list[SliceKey]:
+    """The labelled slices of scans in whose labels no model had a say, scan by scan."""
+    return [k for n in scans for k in project.labels.of(n) if not project.labels.record(k).proposed]
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """A scan's labels in which no model had a say, as they were when they were asked for."""
@@ -199,8 +203,7 @@ class HeldOut:
 
 def held_out(project: Project, scan: str) -> HeldOut:
     """What people said of a scan without a model, for a job to judge by."""
-    keys = [k for k in project.labels.of(scan) if not project.labels.record(k).proposed]
-    return HeldOut(project.scan(scan), project.labels.packed(keys))
+    return HeldOut(project.scan(scan), project.labels.packed(judging_keys(project, [scan])))
 
 
 def kept_of(result: Evaluation, source: Mapping[str, str]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from voidscope.workflow.comparing import matrix_of
 from voidscope.workflow.evaluating import (
     evaluation_of,
     judgement,
+    judging_keys,
     kept_of,
     learnt,
     truth_hash,
@@ -44,8 +45,7 @@ def judge_all(project: Project) -> Job[Found, int]:
             else f"{project.name} has no cycle, or no labelled test scan, to judge; train, and label slices of a scan added with "
             "--split test."
         )
-    keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
-    truth = project.labels.packed(keys)
+    truth = project.labels.packed(judging_keys(project, names))
     said = truth_hash(project, names)
     reader, classes, device = project.reader(names), project.classes, project.config.device
 

@@ -20,7 +20,7 @@ from voidscope.jobs import Job
 from voidscope.project import Project, results
 from voidscope.vocabulary import SliceKey
 from voidscope.workflow.comparing import Score, score
-from voidscope.workflow.evaluating import unseen, with_truth
+from voidscope.workflow.evaluating import judging_keys, unseen, with_truth
 from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.lessons import Lesson, driven
 from voidscope.workflow.snapshot import made_with
@@ -182,8 +182,7 @@ def _replayable(project: Project) -> tuple[tuple[SliceKey, ...], tuple[tuple[int
 
 def _judges(project: Project) -> tuple[SliceKey, ...]:
     """Held-out slices that people labelled and no cycle has learnt from."""
-    names = unseen(project, with_truth(project, None), project.cycles)
-    keys = [k for n in names for k in project.labels.of(n) if not project.labels.record(k).proposed]
+    keys = judging_keys(project, unseen(project, with_truth(project, None), project.cycles))
     if not keys:
         raise NotReady(
             f"No held-out slice of {project.name} has labels to judge a replay by; add a scan with --split test ('judge only') "
