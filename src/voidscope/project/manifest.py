@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from voidscope.config import Config
 from voidscope.errors import ProjectError, named
 from voidscope.project.atomic import explained, read_json, write_json
+from voidscope.project.label_files import now
 from voidscope.project.scans import ScanRecord
 
 SCHEMA = 1
@@ -26,7 +26,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA
-    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    created: str = Field(default_factory=now)
     voidscope: str = Field(default_factory=lambda: package_version("voidscope"))
     classes: list[dict[str, Any]]
     config: Config = Config()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from voidscope.acquisition import Finding, Grounds, Suggestion, SurveyError
 from voidscope.errors import ProjectError
 from voidscope.project.atomic import read_json, remove, write_json
 from voidscope.project.cycles import Cycle
+from voidscope.project.label_files import now
 from voidscope.project.labels import Labels
 from voidscope.project.manifest import still_there
 from voidscope.vocabulary import SliceKey
@@ -129,9 +129,8 @@ class Queue:
         before = self._marks.pop(key, None)
         others = tuple(m for m in before.skipped_under() if m != self._model) if before else ()
         if mark is not None:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
             also = others if mark is Mark.SKIPPED else ()
-            self._marks[key] = _Marked(mark, self._number, now, self._model, also)
+            self._marks[key] = _Marked(mark, self._number, now(), self._model, also)
         elif before is not None and others:
             self._marks[key] = before._replace(model=others[-1], also=others[:-1])
         self._write_marks()

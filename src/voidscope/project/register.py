@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from voidscope.metrology import Report
 from voidscope.project.atomic import json_bytes, read_json, write_new
+from voidscope.project.label_files import now
 
 REGISTER = "reports"
 """Folder of a cycle that holds its register; one of an older version has none before it is measured with again."""
@@ -67,8 +67,7 @@ def not_as_recorded(cycle: Path, report_folder: Path, report_id: object) -> Iter
 
 def _record(cycle: Path, sha256: str, file: str, report: Report, more: Mapping[str, str]) -> None:
     told = {"file": file, "sha256": sha256, "report_id": str(report.provenance.get("report_id")), **more}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_new(_place(cycle, sha256), json_bytes({**told, "recorded": now}))
+    write_new(_place(cycle, sha256), json_bytes({**told, "recorded": now()}))
 
 
 def _place(cycle: Path, sha256: str) -> Path:

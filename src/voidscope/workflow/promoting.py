@@ -6,11 +6,9 @@ part shipped, while IoU also counts outlines.
 
 from __future__ import annotations
 
-import getpass
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from voidscope.errors import NotReady, Refused, named
 from voidscope.evaluation import Matrix, confusion_matrix, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results, truth_of
+from voidscope.project.label_files import now, user
 from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
@@ -90,9 +89,8 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
         then = found[1] if before is not None else None
         if not note:
             _check(cycle, before, found[0], then)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         against = None if before is None else before.number
-        return Promotion(cycle.number, against, found[0], then, names, note, now, getpass.getuser())
+        return Promotion(cycle.number, against, found[0], then, names, note, now(), user())
 
     def commit(found: Promotion) -> Promotion:
         results.write_promotion(project.current(cycle.id).folder, asdict(found))
@@ -150,21 +148,21 @@ def _check_judges(project: Project, cycle: Cycle, before: Cycle, fair: Sequence[
         )
 
 
-def _check(cycle: Cycle, before: Cycle | None, now: float | None, then: float | None) -> None:
+def _check(cycle: Cycle, before: Cycle | None, found: float | None, then: float | None) -> None:
     """Refuse a model that finds no void, or less than before, or one that nobody can tell of."""
     note = "or promote it with a note that says why: --note TEXT."
     insist = f"Label more slices that show void and train again, {note}"
-    if now is None:
+    if found is None:
         raise Refused(
             f"The held-out scans show no void, so nobody knows how much of it cycle {cycle.number} finds. Label slices of a test scan "
             f"that show void, which is then what it is judged by, {note}"
         )
-    if before is not None and then is not None and now < then:
+    if before is not None and then is not None and found < then:
         raise Refused(
-            f"Cycle {cycle.number} finds {100 * now:.1f} % of the held-out void, cycle {before.number}, which is in force, "
+            f"Cycle {cycle.number} finds {100 * found:.1f} % of the held-out void, cycle {before.number}, which is in force, "
             f"{100 * then:.1f} %. {insist}"
         )
-    if not now:
+    if not found:
         raise Refused(f"Cycle {cycle.number} finds none of the held-out void. {insist}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from voidscope.errors import NotReady, ProjectError
@@ -17,6 +17,7 @@ from voidscope.project import (
     fingerprint_method,
     package_version,
 )
+from voidscope.project.label_files import now
 from voidscope.vocabulary import SliceKey, Split
 
 LOADING = "loading torch"
@@ -66,7 +67,7 @@ def cycle_of(project: Project, number: int) -> Cycle:
 def made_with() -> dict[str, Any]:
     """When, on what and with which versions a result is made."""
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": _versions(),
