@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from voidscope.volume.dataset import Dataset, DatasetScan
 from voidscope.volume.folder import missing_slices
 from voidscope.volume.intensity import Intensity, measure_intensity, scale
-from voidscope.volume.reading import is_readable, read_label_file, read_scan, scan_name
+from voidscope.volume.reading import is_scan, read_label_file, read_scan, scan_name
 from voidscope.volume.thumbnail import thumbnail
 from voidscope.volume.tiff_writing import tiff_bytes, with_spacing
 from voidscope.volume.volumes import (
@@ -31,7 +31,7 @@ __all__ = [
     "VoxelSource",
     "check_spacing",
     "doubtful_spacing",
-    "is_readable",
+    "is_scan",
     "measure_intensity",
     "missing_slices",
     "read_label_file",

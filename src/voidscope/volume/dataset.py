@@ -17,9 +17,8 @@ import numpy as np
 
 from voidscope.errors import CannotReadFile, LabelError
 from voidscope.vocabulary import ClassMap, Mask, Split
-from voidscope.volume.folder import slice_files
 from voidscope.volume.guarding import guarded
-from voidscope.volume.reading import as_name, is_readable, read_label_file, read_scan, scan_name
+from voidscope.volume.reading import as_name, is_scan, read_label_file, read_scan, scan_name
 from voidscope.volume.volumes import Spacing, Volume
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class Dataset:
 def _found(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Scans and labels of a folder by scan name, in order of name."""
     with guarded(folder):
-        entries = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and _is_scan(p))
+        entries = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and is_scan(p))
     scans = _by_name(folder, [p for p in entries if not scan_name(p).endswith(LABELS)])
     labels = _by_name(folder, [p for p in entries if scan_name(p).endswith(LABELS)])
     labels = {name.removesuffix(LABELS): path for name, path in labels.items()}
@@ -140,10 +139,6 @@ def _found(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
             labels[lonely[0]], f"there is no scan {lonely[0]} beside these labels. Give both one name."
         )
     return scans, labels
-
-
-def _is_scan(path: Path) -> bool:
-    return bool(slice_files(path)) if path.is_dir() else is_readable(path)
 
 
 def _by_name(folder: Path, paths: list[Path]) -> dict[str, Path]:

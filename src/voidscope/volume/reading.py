@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.errors import CannotReadFile, LabelError
-from voidscope.volume.folder import open_folder
+from voidscope.volume.folder import open_folder, slice_files
 from voidscope.volume.guarding import guarded
 from voidscope.volume.npy import open_npy
 from voidscope.volume.png import open_png
@@ -75,6 +75,11 @@ def is_readable(path: Path) -> bool:
     return path.suffix.lower() in READERS
 
 
+def is_scan(path: Path) -> bool:
+    """Whether a file has an ending of ours, or a folder holds slices; other folders (zarr ...) are none."""
+    return bool(slice_files(path)) if path.is_dir() else is_readable(path)
+
+
 def scan_name(path: Path) -> str:
     """Name of the scan in a file or folder: without ending, only letters, digits, ``_``, ``-`` and ``.``."""
     whole = path.resolve().name
@@ -93,7 +98,7 @@ def _reader(path: Path) -> Callable[[Path, str], Volume]:
             raise CannotReadFile(path, "there is no such file or folder. Check the path.")
         if path.is_dir():
             return open_folder
-        if path.suffix.lower() not in READERS:
+        if not is_readable(path):
             known = ", ".join(READERS)
             raise CannotReadFile(path, f"its ending {path.suffix!r} is none of {known}. Export it as TIFF.")
         if path.stat().st_size == 0:

@@ -10,8 +10,7 @@ import numpy as np
 
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import UNLABELLED_IN_FILES, ClassMap
-from voidscope.volume import is_readable, read_scan, simulate_scan, tiff_bytes
-from voidscope.volume.folder import slice_files
+from voidscope.volume import is_scan, read_scan, simulate_scan, tiff_bytes
 from voidscope.widgets.looks import CLASSES
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -20,7 +19,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 def scan_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
     """A reader for scans with their spacing in um, or None for files that are none of ours."""
     paths = [path] if isinstance(path, str) else list(path)
-    return read_layers if all(_is_scan(Path(p)) for p in paths) else None
+    return read_layers if all(is_scan(Path(p)) for p in paths) else None
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -51,11 +50,6 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         ids = ClassMap.from_entries(entries).to_file(ids.astype(np.uint8), UNLABELLED_IN_FILES)
     write_bytes(Path(path), tiff_bytes(ids.astype(np.uint16 if ids.max() > 255 else np.uint8), spacing))
     return [path]
-
-
-def _is_scan(path: Path) -> bool:
-    """Whether a file has an ending of ours, or a folder holds slices; other folders (zarr ...) are left to others."""
-    return bool(slice_files(path)) if path.is_dir() else is_readable(path)
 
 
 def _layer(volume: Any) -> LayerData:
