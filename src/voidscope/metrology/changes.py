@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voidscope.config import MeasureConfig
-from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.dimensions import SIZES
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.moving import STILL, still, value_in_words, values_moved
 from voidscope.metrology.rounding import POINTS, percent
@@ -23,8 +23,6 @@ from voidscope.metrology.verdict import GRAVITY, Verdict
 
 FLAG_SHARE = 0.1
 """Share of the pillar's width from which the public formulas flag misalignment and extrusion of a micro-bump."""
-COMPARED = (*LENGTHS, "largest_extrusion_um")
-"""Lengths whose changes stand beside."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,11 @@ class Change:
 
     @property
     def lengths_um(self) -> dict[str, float | None]:
-        """Changes of the lengths in `COMPARED`, um; None where one is unknown."""
+        """Changes of the lengths in `SIZES`, um; None where one is unknown."""
         if self.before is None or self.after is None:
-            return dict.fromkeys(COMPARED)
+            return dict.fromkeys(SIZES)
         one, two = self.before.measured.dimensions, self.after.measured.dimensions
-        return {n: _less(getattr(two, n), getattr(one, n)) for n in COMPARED}
+        return {n: _less(getattr(two, n), getattr(one, n)) for n in SIZES}
 
     @property
     def edges(self) -> tuple[str, str]:
@@ -216,7 +214,7 @@ class Changes:
             "flips_by_doubt": sum(r.by_doubt for r in self.rows), "flag_flips": {n: flipped.count(n) for n in sorted(set(flipped))},
             "criterion_flips": {n: turned.count(n) for n in sorted(set(turned))},
             "ratio": _differences([r.ratio for r in both]), "blt_um": _differences([r.blt_um for r in both]),
-            "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in COMPARED},
+            "lengths_um": {n: _differences([r.lengths_um[n] for r in both]) for n in SIZES},
             "edges": {
                 "before": dict(Counter(r.edges[0] for r in both if r.edges[0])), "after": dict(Counter(r.edges[1] for r in both if r.edges[1])),
                 "unlike": sum(r.unlike for r in both),
@@ -363,7 +361,7 @@ def _side(bump: Bump) -> dict[str, Any]:
     return {
         "bump": bump.name, "verdict": found.verdict.value, "reason": found.reason, "ratio": found.formula, "ratio_value": found.ratio,
         "limit": found.limit, "n_voids": len(found.voids), "blt_um": found.dimensions.blt_um, "flags": flags(found),
-        "edges": found.dimensions.edges, "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in COMPARED},
+        "edges": found.dimensions.edges, "criteria": outcomes(found), "lengths_um": {n: getattr(found.dimensions, n) for n in SIZES},
     }  # fmt: skip
 
 

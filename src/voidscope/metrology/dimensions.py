@@ -35,6 +35,8 @@ TIE = 1e-6
 AXES = ("z", "y", "x")
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 """Names of the lengths that are one number each."""
+SIZES = (*LENGTHS, "largest_extrusion_um")
+"""What tables hold of a bump's lengths: these, and the extrusion where it is largest."""
 
 Lengths = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.int32] | Lengths

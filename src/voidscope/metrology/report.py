@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from voidscope.errors import ProjectError
 from voidscope.metrology.cuts import bumps_of_voids, key_of
-from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.dimensions import SIZES
 from voidscope.metrology.lot import Lot, LotScan
 from voidscope.metrology.measurement import ScanMeasurement
 from voidscope.metrology.page import lot_page, page_of
@@ -94,7 +94,7 @@ class Report:
         header = (
             "scan", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS, "n_voids", "n_small_voids",
             "largest_void_diameter_um", "void_volume_um3", *(f"volume_{name}_um3" for name in classes),
-            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", "length_edges", *_SIZES, *_BOXED, *criteria,
+            "n_unlabelled_voxels", "spacing_z_um", "spacing_y_um", "spacing_x_um", "build_axis", "length_edges", *SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
@@ -115,7 +115,7 @@ class Report:
             "scan", "bump", "row", "column", "verdict", "reason", "ratio", "ratio_value", "expanded_uncertainty", "limit", *RATIOS,
             "n_voids", "n_small_voids", "largest_void_diameter_um", "void_volume_um3", "void_volume_expanded_uncertainty_um3", "size_voxels",
             "bump_volume_um3", "spacing_z_um", "spacing_y_um", "spacing_x_um", "centroid_z_um", "centroid_y_um",
-            "centroid_x_um", "touches_border", "build_axis", "length_edges", *_SIZES, *_BOXED, *criteria,
+            "centroid_x_um", "touches_border", "build_axis", "length_edges", *SIZES, *_BOXED, *criteria,
         )  # fmt: skip
         rows = (
             (
@@ -218,13 +218,12 @@ def _reason(error: Exception) -> str:
     return f"{'.'.join(map(str, where))}: {first['msg']}"
 
 
-_SIZES = (*LENGTHS, "largest_extrusion_um")
-_BOXED = tuple(f"by_boxes_{name}" for name in _SIZES)
+_BOXED = tuple(f"by_boxes_{name}" for name in SIZES)
 
 
 def _sizes(found: ScanMeasurement) -> list[float | None]:
-    """Cells of `_SIZES` and `_BOXED`."""
-    return [getattr(size, name) for size in (found.dimensions, found.boxed) for name in _SIZES]
+    """Cells of `SIZES` and `_BOXED`."""
+    return [getattr(size, name) for size in (found.dimensions, found.boxed) for name in SIZES]
 
 
 def _criteria(found: ScanMeasurement) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voidscope.errors import named
-from voidscope.metrology.dimensions import LENGTHS
+from voidscope.metrology.dimensions import SIZES
 from voidscope.metrology.lot import percentiles
 from voidscope.metrology.measurement import Bump, ScanMeasurement
 from voidscope.metrology.scan_verdict import gravest, gravity
@@ -53,10 +53,7 @@ def doubts_told(scan: ScanMeasurement) -> list[tuple[str, str]]:
 def length_spreads(scan: ScanMeasurement) -> dict[str, dict[str, float]]:
     """Median, extremes and more of each length over a scan's bumps, um; see `percentiles`. A scan of several bumps has no lengths of its own."""
     sizes = [b.measured.dimensions for b in scan.bumps]
-    known = {
-        n: percentiles([v for s in sizes if (v := getattr(s, n)) is not None])
-        for n in (*LENGTHS, "largest_extrusion_um")
-    }
+    known = {n: percentiles([v for s in sizes if (v := getattr(s, n)) is not None]) for n in SIZES}
     return {n: found for n, found in known.items() if found is not None}
 
 
