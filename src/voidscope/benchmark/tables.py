@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,6 +19,7 @@ from voidscope.benchmark.rows import (
     shared,
 )
 from voidscope.benchmark.statistics import Comparison, Summary, compare, holm, summarise
+from voidscope.metrology.report import csv_text
 
 COMPARED = ("miou", "void_iou")
 """Scores of which differences and shares are told."""
@@ -179,7 +178,7 @@ def points_csv(points: Sequence[Point]) -> str:
         ]
         for p in points
     )  # fmt: skip
-    return _csv(heads, lines)
+    return csv_text(heads, lines)
 
 
 def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
@@ -193,7 +192,7 @@ def summary_csv(shown: Mapping[str, Sequence[Row]]) -> str:
                     [experiment, row.name, score, at, *_numbers(summarise(list(v.values())))]
                     for at, v in values
                 ]
-    return _csv(["experiment", "row", "score", "labelled", "n", "mean", "std", "low95", "high95"], lines)
+    return csv_text(["experiment", "row", "score", "labelled", "n", "mean", "std", "low95", "high95"], lines)
 
 
 def _progress(row: Row, seeds: int) -> str:
@@ -308,11 +307,3 @@ def _published(budgets: Mapping[int, tuple[float, float]]) -> str:
 
 def _numbers(s: Summary) -> list[object]:
     return [s.n, *("" if math.isnan(v) else round(v, 6) for v in (s.mean, s.std, s.low, s.high))]
-
-
-def _csv(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(lines)
-    return file.getvalue()

@@ -84,7 +84,7 @@ class Report:
             for counted, voids in ((True, s.voids), (False, s.small_voids))
             for k, v in enumerate(voids, start=1)
         )  # fmt: skip
-        return _csv(header, rows)
+        return csv_text(header, rows)
 
     def csv_scans(self) -> str:
         """A row per scan; what is undefined is an empty cell. `length_edges` is how fine the edges of lengths are;
@@ -105,7 +105,7 @@ class Report:
             )
             for s in self.scans
         )  # fmt: skip
-        return _csv(header, rows)
+        return csv_text(header, rows)
 
     def csv_bumps(self) -> str:
         """A row per bump; what is undefined is an empty cell. `length_edges` is how fine the edges of lengths are;
@@ -129,7 +129,7 @@ class Report:
             for b in s.bumps
             for m in [b.measured]
         )  # fmt: skip
-        return _csv(header, rows)
+        return csv_text(header, rows)
 
     @property
     def lot(self) -> Lot:
@@ -236,7 +236,8 @@ def _criteria(found: ScanMeasurement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table as CSV with a heading line."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
