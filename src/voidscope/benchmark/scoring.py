@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from voidscope.config import MeasureConfig
-from voidscope.evaluation import confusion_matrix, iou, miou
+from voidscope.evaluation import confusion_matrix, defined, iou, miou
 from voidscope.metrology import decide, measured_ratio
 from voidscope.vocabulary import ClassMap, Mask, Role
 
@@ -24,19 +25,17 @@ def score(
     None where nothing is defined, e.g. the IoU of a class found nowhere.
     """
     matrix = np.sum([confusion_matrix(truths[n], masks[n], len(classes)) for n in masks], axis=0)
-    per_class = dict(zip(classes.names, iou(matrix).tolist(), strict=True))
-    present = [
-        v for k in classes.ids_with_role(Role.VOID) if not np.isnan(v := per_class[classes.names[k - 1]])
-    ]
+    per_class = {n: defined(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
+    of_voids = [v for k in classes.ids_with_role(Role.VOID) if (v := per_class[classes.names[k - 1]]) is not None]
     background = [k - 1 for k in classes.ids_with_role(Role.BACKGROUND)]
     scans = [_scan(n, masks[n], truths[n], classes, recipe) for n in masks]
     errors = [abs((s["ratio"] or 0.0) - s["true_ratio"]) for s in scans if s["true_ratio"] is not None]
     return {
-        "miou": _defined(miou(matrix)),
-        "miou_foreground": _defined(miou(matrix, exclude=background)),
-        "iou": {name: _defined(value) for name, value in per_class.items()},
-        "void_iou": _defined(np.mean(present)) if present else None,
-        "void_ratio_error": _defined(np.mean(errors)) if errors else None,
+        "miou": defined(miou(matrix)),
+        "miou_foreground": defined(miou(matrix, exclude=background)),
+        "iou": per_class,
+        "void_iou": fmean(of_voids) if of_voids else None,
+        "void_ratio_error": fmean(errors) if errors else None,
         "verdict_agreement": float(np.mean([s["verdict"] == s["true_verdict"] for s in scans])),
         "scans": scans,
     }
@@ -56,7 +55,3 @@ def _scan(name: str, mask: Mask, truth: Mask, classes: ClassMap, recipe: Measure
         "verdict": verdicts[0],
         "true_verdict": verdicts[1],
     }
-
-
-def _defined(value: float | np.floating[Any]) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -64,11 +63,6 @@ def suggestion_entry(s: Suggestion) -> dict[str, Any]:
         "score": s.score,
         "pixel": pixel,
     }
-
-
-def finite(value: float) -> float | None:
-    """The value, or None where JSON has no word for it."""
-    return value if math.isfinite(value) else None
 
 
 def number(value: float | None) -> str:

@@ -21,9 +21,10 @@ from voidscope.cli.options import (
     Seed,
     run_settings,
 )
-from voidscope.cli.output import finite, number, run, say, suggestion_entry
+from voidscope.cli.output import number, run, say, suggestion_entry
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
+from voidscope.evaluation import defined
 from voidscope.project import Project
 from voidscope.volume import Dataset
 
@@ -162,7 +163,7 @@ def evaluate(
     found = run(workflow.evaluate(project, truth, run_settings(project, changes, None, device)))
     _warn_if_worse(project)
     entry = {
-        "miou": finite(found.miou), "miou_foreground": finite(found.miou_foreground), "iou": dict(found.iou),
+        "miou": defined(found.miou), "miou_foreground": defined(found.miou_foreground), "iou": dict(found.iou),
         "n_labelled": found.n_labelled, "cycle": found.cycle, "scans": list(found.scans), "void_recall": found.void_recall,
     }  # fmt: skip
     rows = [

@@ -1,6 +1,6 @@
 """How well masks agree with the truth: one pooled confusion matrix, IoU per class, mIoU; and how both grow with the labels."""
 
-from voidscope.evaluation.confusion import Matrix, confusion_matrix, iou, miou, recall
+from voidscope.evaluation.confusion import Matrix, confusion_matrix, defined, iou, miou, recall
 from voidscope.evaluation.learning_curve import FEWEST, LEAST_FIGURE, Forecast, forecast
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Forecast",
     "Matrix",
     "confusion_matrix",
+    "defined",
     "forecast",
     "iou",
     "miou",

@@ -98,6 +98,11 @@ def recall(matrix: Matrix, positions: Collection[int]) -> float:
     return int(rows[:, list(positions)].sum()) / true if true else float("nan")
 
 
+def defined(value: float | np.floating[Any]) -> float | None:
+    """The value, None where it is NaN."""
+    return None if np.isnan(value) else float(value)
+
+
 def _check_ids(name: str, ids: npt.NDArray[Any], lowest: int, highest: int) -> None:
     if not np.issubdtype(ids.dtype, np.integer):
         raise LabelError(f"The {name} is {ids.dtype}; class ids are whole numbers, save them as uint8.")

@@ -12,7 +12,7 @@ import numpy as np
 
 from voidscope.config import Config, ModelConfig
 from voidscope.errors import ProjectError
-from voidscope.evaluation import Matrix, confusion_matrix, miou
+from voidscope.evaluation import Matrix, confusion_matrix, defined, miou
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, SliceReader, results
 from voidscope.vocabulary import ClassMap, Role, SliceKey
@@ -144,5 +144,5 @@ def score(matrix: Matrix, classes: ClassMap) -> Score:
     """Mean IoU of the void classes that occur, and of all classes that do."""
     voids = classes.ids_with_role(Role.VOID)
     found = (miou(matrix, exclude=[k for k in range(len(matrix)) if k + 1 not in voids]), miou(matrix))
-    void, mean = (None if np.isnan(v) else v for v in found)
+    void, mean = map(defined, found)
     return void, mean

@@ -12,7 +12,7 @@ import numpy as np
 
 from voidscope.config import Config
 from voidscope.errors import NotReady
-from voidscope.evaluation import Matrix, confusion_matrix, iou, miou, recall
+from voidscope.evaluation import Matrix, confusion_matrix, defined, iou, miou, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, PackedLabel, Project, ScanRecord, truth_of
 from voidscope.project.masks import read_mask
@@ -209,7 +209,7 @@ def held_out(project: Project, scan: str) -> HeldOut:
 def kept_of(result: Evaluation, source: Mapping[str, str]) -> dict[str, object]:
     """What a cycle keeps of its evaluation, and by which truth that was."""
     kept = asdict(result) | dict(source) | {"created": made_with()["created"]}
-    kept |= {name: _number(kept[name]) for name in ("miou", "miou_foreground")}
+    kept |= {name: defined(kept[name]) for name in ("miou", "miou_foreground")}
     return {name: kept[name] for name in KEPT}
 
 
@@ -217,14 +217,9 @@ def evaluation_of(
     matrix: Matrix, classes: ClassMap, n_labelled: int, cycle: int, scans: tuple[str, ...]
 ) -> Evaluation:
     """What a pooled confusion matrix says of a cycle's model."""
-    per_class = {n: _number(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
+    per_class = {n: defined(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
     background = [i - 1 for i in classes.ids_with_role(Role.BACKGROUND)]
-    void = _number(recall(matrix, [i - 1 for i in classes.ids_with_role(Role.VOID)]))
+    void = defined(recall(matrix, [i - 1 for i in classes.ids_with_role(Role.VOID)]))
     return Evaluation(
         miou(matrix), miou(matrix, exclude=background), per_class, n_labelled, cycle, scans, void
     )
-
-
-def _number(value: float) -> float | None:
-    """The value, None where it is undefined."""
-    return None if np.isnan(value) else float(value)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from voidscope.errors import NotReady, Refused, named
-from voidscope.evaluation import Matrix, confusion_matrix, recall
+from voidscope.evaluation import Matrix, confusion_matrix, defined, recall
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, results, truth_of
 from voidscope.project.label_files import now, user
@@ -167,5 +167,4 @@ def _check(cycle: Cycle, before: Cycle | None, found: float | None, then: float 
 
 
 def _recall(matrix: Matrix, classes: ClassMap) -> float | None:
-    found = recall(matrix, [k - 1 for k in classes.ids_with_role(Role.VOID)])
-    return None if np.isnan(found) else found
+    return defined(recall(matrix, [k - 1 for k in classes.ids_with_role(Role.VOID)]))
