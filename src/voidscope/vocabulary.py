@@ -92,6 +92,12 @@ class SegmentationClass:
     colour: str
     file_id: int
 
+    @property
+    def rgb(self) -> tuple[float, float, float]:
+        """The colour's red, green and blue, each 0 to 1."""
+        r, g, b = (int(self.colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+        return r, g, b
+
 
 ROLE_OF = {"background": "background", **dict.fromkeys(("void", "voids", "pore", "pores"), "void")}
 """Name of a class -> its role where nobody gives one; all others are foreground."""

@@ -29,7 +29,7 @@ def overlay_png(
     every = max(1, -(-max(image.shape) // LARGEST_SIDE))
     image, mask = image[::every, ::every], mask[::every, ::every]
     grey = np.repeat(image[..., None], 3, axis=2)
-    colours = np.array([[0, 0, 0], *(_rgb(c.colour) for c in classes.classes)], dtype=np.float32)
+    colours = np.array([[0, 0, 0], *(c.rgb for c in classes.classes)], dtype=np.float32)
     strength = np.array(
         [0, *(0.0 if c.role is Role.BACKGROUND else 0.55 for c in classes.classes)], dtype=np.float32
     )
@@ -50,8 +50,3 @@ def _magnified(n: int, factor: float) -> npt.NDArray[np.int64]:
     """Which of n pixels each pixel of the picture shows."""
     size = max(1, round(n * factor))
     return np.arange(size) * n // size
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    r, g, b = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
-    return r, g, b

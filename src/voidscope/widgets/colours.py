@@ -27,8 +27,7 @@ def class_colours(classes: ClassMap, background: float) -> DirectLabelColormap:
     """A label colormap of the class colours (see `shown_classes`); `background` is the opacity of background classes."""
     table: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
     for class_id, entry in enumerate(shown_classes(classes).classes, start=1):
-        rgb = [int(entry.colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-        table[class_id] = (*rgb, background if entry.role is Role.BACKGROUND else 1.0)
+        table[class_id] = (*entry.rgb, background if entry.role is Role.BACKGROUND else 1.0)
     return DirectLabelColormap(color_dict=table)
 
 
