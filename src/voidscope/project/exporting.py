@@ -30,7 +30,7 @@ def export_report(folder: Path, files: Mapping[str, bytes]) -> None:
 def with_sums(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of a report and `SUMS`, which lists their hashes; one that is among them gives way."""
     files = {name: data for name, data in files.items() if name != SUMS}
-    sums = "".join(f"{_sha256(data)}  {name}\n" for name, data in sorted(files.items()))
+    sums = "".join(f"{sha256_of(data)}  {name}\n" for name, data in sorted(files.items()))
     return {**files, SUMS: sums.encode()}
 
 
@@ -54,7 +54,7 @@ def changed_files(folder: Path) -> Iterator[str]:
         path = folder / name
         if not path.is_file():
             yield f"{name} is gone"
-        elif (found := _sha256(path.read_bytes())) != told:
+        elif (found := sha256_of(path.read_bytes())) != told:
             yield f"{name} was changed: its SHA-256 is {found[:12]}..., {SUMS} says {told[:12]}..."
 
 
@@ -66,5 +66,6 @@ def listed_files(folder: Path) -> dict[str, str]:
     return {Path(name).name or line: told for told, _, name in split for line in [told]}
 
 
-def _sha256(data: bytes) -> str:
+def sha256_of(data: bytes) -> str:
+    """The SHA-256 of a file's content, as ``sha256sum`` gives it."""
     return hashlib.sha256(data).hexdigest()

@@ -6,13 +6,13 @@ written, so that none lies anywhere of which there is no record; one that was ne
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from voidscope.metrology import Report
 from voidscope.project.atomic import json_bytes, read_json, write_new
+from voidscope.project.exporting import sha256_of
 from voidscope.project.label_files import now
 
 REGISTER = "reports"
@@ -32,7 +32,7 @@ def record_report(cycle: Path, report: Report) -> None:
 
 def record_pdf(cycle: Path, report: Report, pdf: bytes) -> None:
     """Record that a report was printed so; raises `ProjectError` where that cannot be written."""
-    _record(cycle, _sha256(pdf), PDF, report, {"report_sha256": report.sha256})
+    _record(cycle, sha256_of(pdf), PDF, report, {"report_sha256": report.sha256})
 
 
 def has_register(cycle: Path) -> bool:
@@ -42,14 +42,14 @@ def has_register(cycle: Path) -> bool:
 
 def is_recorded(cycle: Path, report_folder: Path) -> bool:
     """Whether the report in a folder is, byte for byte, one that was measured with a cycle's model."""
-    return _place(cycle, _sha256((report_folder / TWIN).read_bytes())).is_file()
+    return _place(cycle, sha256_of((report_folder / TWIN).read_bytes())).is_file()
 
 
 def not_as_recorded(cycle: Path, report_folder: Path, report_id: object) -> Iterator[str]:
     """What of a report's folder is not as a cycle's register has it, in words; nothing of a cycle that has none."""
     if not has_register(cycle):
         return
-    twin, pdf = _sha256((report_folder / TWIN).read_bytes()), report_folder / PDF
+    twin, pdf = sha256_of((report_folder / TWIN).read_bytes()), report_folder / PDF
     if not is_recorded(cycle, report_folder):
         reports = [r for r in _records(cycle) if r.get("file") == TWIN]
         same = next((r for r in reports if r.get("report_id") == report_id), None)
@@ -60,7 +60,7 @@ def not_as_recorded(cycle: Path, report_folder: Path, report_id: object) -> Iter
             else f"{TWIN} is not the report that was recorded as {report_id}: its SHA-256 is {twin[:12]}..., the record says {str(same.get('sha256'))[:12]}..."
         )
     elif pdf.is_file():
-        found = _place(cycle, _sha256(pdf.read_bytes()))
+        found = _place(cycle, sha256_of(pdf.read_bytes()))
         if not found.is_file() or read_json(found).get("report_sha256") != twin:
             yield f"{PDF} is none that was printed of this report: the project has no record of it"
 
@@ -77,7 +77,3 @@ def _place(cycle: Path, sha256: str) -> Path:
 def _records(cycle: Path) -> Iterator[dict[str, Any]]:
     """All records of a register; raises `ProjectError` for a damaged one."""
     yield from (read_json(path) for path in sorted((cycle / REGISTER).glob("*.json")))
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from voidscope.config import MeasureConfig
 from voidscope.errors import LabelError, NotReady, ProjectError, named
 from voidscope.metrology import Report, doubted, measure_scan, units_doubted
 from voidscope.project import fingerprint, fingerprint_method, parse_map
+from voidscope.project.masks import mask_sha256
 from voidscope.vocabulary import ClassMap, Mask, Role
 from voidscope.volume import Spacing, read_label_file, read_scan
 from voidscope.workflow.recording import (
@@ -106,7 +106,7 @@ def measure_file(mask: MaskFile, recipe: MeasureConfig, occasion: Occasion) -> R
     provenance = made_with() | occasion.entry() | recipe_facts(recipe) | {
         "mask": str(path), "map": mask.file_map or assumed, "map_source": TYPED_IN if mask.file_map else ASSUMED,
         "warnings": [*_spacings_apart(mask.spacing_um, in_file), *units_doubted([measured])], "scans": {path.stem: facts},
-        "masks_sha256": {path.stem: hashlib.sha256(found.tobytes()).hexdigest()},
+        "masks_sha256": {path.stem: mask_sha256(found)},
         "command": command_of(mask.words(), recipe, occasion), "git_commit": commit_of_now() or UNKNOWN,
     }  # fmt: skip
     return Report((measured,), identified(provenance))
