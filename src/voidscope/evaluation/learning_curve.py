@@ -49,9 +49,7 @@ class Forecast:
     gain_high: float
 
 
-def forecast(
-    counts: Sequence[int], figures: Sequence[float], batch: int, coverage: float = COVERAGE
-) -> Forecast | None:
+def forecast(counts: Sequence[int], figures: Sequence[float], batch: int) -> Forecast | None:
     """Fit the law and read off it what `batch` more slices bring.
 
     None with fewer than `FEWEST` different counts, or where a figure is below `LEAST_FIGURE`.
@@ -78,7 +76,7 @@ def forecast(
     b = -float(centred @ y) / spread
     left = y - (y.mean() - b * centred)
     s = math.sqrt(float(left @ left) / (len(x) - 2))
-    t = float(stdtrit(len(x) - 2, 0.5 + coverage / 2))
+    t = float(stdtrit(len(x) - 2, 0.5 + COVERAGE / 2))
     n, n_next = counts[-1], counts[-1] + batch
 
     def error(count: int) -> float:

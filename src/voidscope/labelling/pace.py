@@ -11,12 +11,12 @@ PAUSE_S = 600.0
 
 
 def labelling_seconds(
-    labels: Sequence[tuple[str, datetime]], ready: Sequence[datetime] = (), pause_s: float = PAUSE_S
+    labels: Sequence[tuple[str, datetime]], ready: Sequence[datetime] = ()
 ) -> tuple[float, ...]:
     """Seconds of work that led to each label, in the order given.
 
     Work on a label began when the same author's label before it was done, or later when a model became `ready` (waiting for a
-    training is no work); more than `pause_s` is a pause and counts nothing. The first label of a sitting therefore counts nothing
+    training is no work); more than `PAUSE_S` is a pause and counts nothing. The first label of a sitting therefore counts nothing
     either, so that sums say "at least".
 
     Parameters
@@ -30,5 +30,5 @@ def labelling_seconds(
         for (before, _), (time, k) in pairwise(own):
             began = max([before, *(r for r in ready if before < r <= time)])
             seconds = (time - began).total_seconds()
-            found[k] = seconds if seconds <= pause_s else 0.0
+            found[k] = seconds if seconds <= PAUSE_S else 0.0
     return tuple(found)

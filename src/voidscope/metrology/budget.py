@@ -126,7 +126,7 @@ def volume_budget(
     return (
         Contribution("edges of the voids", edges * voxel_um3, _edges_words(recipe)),
         _model([n * voxel_um3 for n in void_views], "volume"),
-        _voxel_size(3 * void * voxel_um3, recipe, "3 u(s)/s times the volume"),
+        _voxel_size(3 * void * voxel_um3, recipe),
         _unseen(voxel_um3),
     )
 
@@ -166,11 +166,13 @@ def _model(values: Sequence[float], what: str) -> Contribution:
     )
 
 
-def _voxel_size(slope: float, recipe: MeasureConfig, how: str) -> Contribution:
+def _voxel_size(slope: float, recipe: MeasureConfig) -> Contribution:
     if not recipe.spacing_uncertainty:
         return Contribution("voxel size", None, "not recorded: set measure.spacing_uncertainty")
     relative = recipe.spacing_uncertainty
-    return Contribution("voxel size", slope * relative, f"{how}, u(s)/s = {relative:g} by the recipe")
+    return Contribution(
+        "voxel size", slope * relative, f"3 u(s)/s times the volume, u(s)/s = {relative:g} by the recipe"
+    )
 
 
 def _edges_words(recipe: MeasureConfig) -> str:

@@ -41,9 +41,9 @@ class Spot:
     y_um: float
 
 
-def spots(scan: ScanMeasurement, axis: int | None = None) -> list[Spot]:
+def spots(scan: ScanMeasurement) -> list[Spot]:
     """The bumps of a scan seen along its build axis, rows downwards."""
-    along = build_axis(scan) if axis is None else axis
+    along = build_axis(scan)
     row, column = (a for a in range(3) if a != along)
     return [Spot(b, b.structure.centroid_um[column], b.structure.centroid_um[row]) for b in scan.bumps]
 
@@ -199,9 +199,9 @@ def worst_first(scan: ScanMeasurement) -> list[Bump]:
     return sorted(scan.bumps, key=gravity)
 
 
-def ticks_of(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers within an axis, some `about` of them: steps of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / about
+def ticks_of(low: float, high: float) -> list[float]:
+    """Round numbers within an axis, some five of them: steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= rough * (1 - 1e-9))
     return [float(k * step) for k in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]

@@ -94,7 +94,7 @@ def _loose_pad(bumps: Sequence[ScanMeasurement], found: Split) -> int:
     if pad not in classes.names or pillar not in classes.names:
         return 0
     alone = sum(b.n_voxels[pad] for b in bumps if not b.n_voxels.get(pillar))
-    return alone + found.loose_voxels(classes.id_of(pad), COUNTABLE_VOXELS)
+    return alone + found.loose_voxels(classes.id_of(pad))
 
 
 def _lacks(found: ScanMeasurement, most: Mapping[str, int], loose_pad: int) -> str:
@@ -263,7 +263,7 @@ def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[i
 
 def torn_off(found: Split, classes: ClassMap) -> list[str]:
     """Of each bump over or under which, along the build axis, solid lies that is no bump's: it may be a layer torn off."""
-    told, loose = [""] * len(found.structures), found.loose_columns(COUNTABLE_VOXELS)
+    told, loose = [""] * len(found.structures), found.loose_columns()
     if not loose.any():
         return told
     for k, first, cut in found.blanked():

@@ -143,21 +143,21 @@ class Split:
                         found[index[piece, one]].setdefault(index[piece, other], Counter())[class_id] += n
         return [dict(sorted(own.items())) for own in found]
 
-    def loose_columns(self, least: int) -> npt.NDArray[np.int64]:
-        """Voxels in each column of the scan along `axis`, (h, w), of pieces of `least` voxels or more that are no structure's nor void alone."""
+    def loose_columns(self) -> npt.NDArray[np.int64]:
+        """Voxels in each column of the scan along `axis`, (h, w), of pieces of `COUNTABLE_VOXELS` or more that are no structure's nor void alone."""
         pieces = self._bodies.pieces
         found = np.zeros([n for a, n in enumerate(pieces.mask.shape) if a != self.axis], np.int64)
-        for k in self._large(least):
+        for k in self._large():
             there = tuple(s for a, s in enumerate(pieces.box(k)) if a != self.axis)
             found[there] += pieces.own(k).sum(axis=self.axis)
         return found
 
-    def loose_voxels(self, class_id: int, least: int) -> int:
+    def loose_voxels(self, class_id: int) -> int:
         """Voxels of a class in the same pieces."""
-        return sum(self._bodies.pieces.count(k, (class_id,)) for k in self._large(least))
+        return sum(self._bodies.pieces.count(k, (class_id,)) for k in self._large())
 
-    def _large(self, least: int) -> list[int]:
-        return [k for k in self._loose if self._bodies.pieces.found.n_voxels[k] >= least]
+    def _large(self) -> list[int]:
+        return [k for k in self._loose if self._bodies.pieces.found.n_voxels[k] >= COUNTABLE_VOXELS]
 
 
 def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Split:

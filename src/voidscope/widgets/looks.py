@@ -57,9 +57,9 @@ def _turn(layer: Any, visible: bool) -> None:
         layer.visible = visible
 
 
-def is_copy(layer: Any, role: str) -> bool:
-    """Whether a layer is a person's duplicate of our layer with this role."""
-    return bool(layer.metadata.get(ROLE) == role and role_of(layer) is None)
+def is_copy(layer: Any) -> bool:
+    """Whether a layer is a person's duplicate of our labels layer."""
+    return bool(layer.metadata.get(ROLE) == "labels" and role_of(layer) is None)
 
 
 class Looks:

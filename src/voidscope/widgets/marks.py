@@ -49,4 +49,4 @@ class Marks:
     def copied(self) -> str:
         """Name of our labels layer where a person's duplicate of it is the active one, whose strokes nobody saves; else empty."""
         active, labels = self._viewer.layers.selection.active, self._find("labels")
-        return labels.name if active is not None and labels is not None and is_copy(active, "labels") else ""
+        return labels.name if active is not None and labels is not None and is_copy(active) else ""

@@ -85,7 +85,7 @@ def record_of(
         "labels_of_scans": _labels(project, cycle, reader),
         "model_record": _model(cycle, judged),
         "inference": {
-            "flips": "mean of four mirror images" if _was(cycle, "model", "flips") else "none",
+            "flips": "mean of four mirror images" if _was(cycle, "flips") else "none",
             "threshold": "none: the likeliest class of each voxel", "tiles": "none: whole slices",
             "planes": sorted({r.plane.value for r in reader.records.values()}),
         },
@@ -177,7 +177,7 @@ def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
     labels = cycle.provenance.get("labels_sha256")
     data = cycle.provenance.get("scans")
     return {
-        "architecture": f"U-Net, encoder {_was(cycle, 'model', 'encoder') or UNKNOWN}",
+        "architecture": f"U-Net, encoder {_was(cycle, 'encoder') or UNKNOWN}",
         "weights SHA-256": cycle.weights_sha256,
         "training set SHA-256 (labels)": _hash(labels) if labels else UNKNOWN,
         "training set SHA-256 (scans)": _hash({n: f.get("fingerprint") for n, f in data.items()})
@@ -230,9 +230,9 @@ def _edits(project: Project, cycle: Cycle, scans: Iterable[str]) -> dict[str, An
     return {"edits": f"none: no slice was painted since the model was trained; {masks}"}
 
 
-def _was(cycle: Cycle, section: str, name: str) -> Any:
-    """A setting the model was trained with; None where its record has none."""
-    found = cycle.config.get(section, {})
+def _was(cycle: Cycle, name: str) -> Any:
+    """A setting of the network the model was trained with; None where its record has none."""
+    found = cycle.config.get("model", {})
     return found.get(name) if isinstance(found, Mapping) else None
 
 

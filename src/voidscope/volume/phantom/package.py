@@ -62,24 +62,22 @@ class BumpTruth:
 
 
 def random_package(
-    kind: Kind, grid: Grid, rng: np.random.Generator, void_level: float | None = None, cell: Shape = CELL
+    kind: Kind, grid: Grid, rng: np.random.Generator, void_level: float | None = None
 ) -> tuple[Bump, tuple[BumpTruth, ...]]:
     """A grid of bumps that lean alike and differ in bulge, height and voids; and what each holds, rows first.
 
     `void_level` is that of every bump; None draws one for each, four in ten without voids.
     """
     frame = random_frame(
-        (cell[0], grid.rows * cell[1], grid.columns * cell[2]), FORMS.off_centre_sd, FORMS.lean_sd_deg, rng
+        (CELL[0], grid.rows * CELL[1], grid.columns * CELL[2]), FORMS.off_centre_sd, FORMS.lean_sd_deg, rng
     )
-    built = random_form(kind, cell, FORMS, rng)
+    built = random_form(kind, CELL, FORMS, rng)
     labels = np.zeros(frame.shape, np.uint8)
     fractions = {m: np.zeros(frame.shape, np.float32) for m in ("copper", "solder", "void")}
     truths = []
     for row, column in np.ndindex(grid.rows, grid.columns):
-        window = _window(row, column, cell)
-        alone = _bump(
-            _varied(built, rng), _own_frame(frame, window, grid, row, column, cell), void_level, rng
-        )
+        window = _window(row, column)
+        alone = _bump(_varied(built, rng), _own_frame(frame, window, grid, row, column), void_level, rng)
         labels[window] = np.where(alone.labels == BACKGROUND, labels[window], alone.labels)
         for material, share in alone.fractions.items():
             np.maximum(fractions[material][window], share, out=fractions[material][window])
@@ -88,16 +86,16 @@ def random_package(
     return Bump(labels, fractions), tuple(truths)
 
 
-def _window(row: int, column: int, cell: Shape) -> Box:
+def _window(row: int, column: int) -> Box:
     """Voxels of a bump's place and a little around it."""
-    y, x = (slice(max(0, n * k - REACH), n * (k + 1) + REACH) for n, k in ((cell[1], row), (cell[2], column)))
+    y, x = (slice(max(0, n * k - REACH), n * (k + 1) + REACH) for n, k in ((CELL[1], row), (CELL[2], column)))
     return slice(None), y, x
 
 
-def _own_frame(frame: Frame, window: Box, grid: Grid, row: int, column: int, cell: Shape) -> Frame:
+def _own_frame(frame: Frame, window: Box, grid: Grid, row: int, column: int) -> Frame:
     """The frame about a bump's own axis, in its window alone."""
     dy, dx = (
-        (k - (n - 1) / 2) * p for k, n, p in ((row, grid.rows, cell[1]), (column, grid.columns, cell[2]))
+        (k - (n - 1) / 2) * p for k, n, p in ((row, grid.rows, CELL[1]), (column, grid.columns, CELL[2]))
     )
     z, y, x = frame.beside(dy, dx).grid
     return replace(frame, grid=(z[window], y[window], x[window]))
