@@ -156,10 +156,7 @@ class MeasurePanel(QWidget):
         found = self._current()
         if found is None or not 0 <= row < len(found.voids):
             return
-        try:
-            self._layers.jump(*place(found.voids[row], self._project, found.scan))
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
+        self._runner.at_once(lambda: self._layers.jump(*place(found.voids[row], self._project, found.scan)))
 
     def go_bump(self, scan: str, name: str) -> None:
         """Show a bump in the slice through its largest void, or its middle, and its scan's row in the panel."""
@@ -169,19 +166,13 @@ class MeasurePanel(QWidget):
         if bump is None:
             return
         self.scans.setCurrentIndex(k)
-        try:
-            self._layers.jump(*place_at(spot(bump), self._project, scan))
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
+        self._runner.at_once(lambda: self._layers.jump(*place_at(spot(bump), self._project, scan)))
 
     def _show_in_viewer(self) -> None:
         """Bring the scan that a person chose from the list into view."""
         found = self._current()
         if found is not None:
-            try:
-                self._layers.show(found.scan)
-            except VoidscopeError as error:
-                self._runner.failed.emit(str(error))
+            self._runner.at_once(lambda: self._layers.show(found.scan))
 
     def _report(self) -> Report | None:
         try:

@@ -231,10 +231,7 @@ class ProgressBox(QWidget):
         self._runner.run(lambda: judge_all(self._project))
 
     def _go(self, link: str) -> None:
-        try:
-            self._layers.jump(SliceKey.parse(link))
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
+        self._runner.at_once(lambda: self._layers.jump(SliceKey.parse(link)))
 
 
 def _scatter(

@@ -204,10 +204,7 @@ class QueueBox(QWidget):
         if not 0 <= row < len(rows):
             return
         place = rows[row]
-        try:
-            self._layers.jump(place.key, place.pixel)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
+        if not self._runner.at_once(lambda: self._layers.jump(place.key, place.pixel)):
             return
         self.list.select(row)
         self.refresh_card()

@@ -78,7 +78,7 @@ class Runner(QObject):
         self._next_yields = False
 
     def at_once(self, act: Callable[[], object]) -> bool:
-        """Do what changes the project now, without a job; what the disk refuses is told. Whether it was done."""
+        """Do something now, without a job; why it is refused is told. Whether it was done."""
         try:
             act()
         except VoidscopeError as error:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.errors import VoidscopeError, counted, named
+from voidscope.errors import counted, named
 from voidscope.project import Imported, Project, ScanRecord
 from voidscope.vocabulary import Split
 from voidscope.volume import Spacing
@@ -180,10 +180,7 @@ class ScansPanel(QWidget):
         self._begin_anew()
         self.spacing.setValue(self._project.scan(name).spacing_um)
         self._enable()
-        try:
-            self._layers.show(name)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
+        self._runner.at_once(lambda: self._layers.show(name))
 
     def _begin_anew(self, *_: object) -> None:
         """What was told, or went wrong, is over with the next act here."""
@@ -244,12 +241,8 @@ class ScansPanel(QWidget):
         if name is None:
             self._runner.failed.emit("No scan is selected; click one in the table first.")
             return
-        try:
-            self._project.set_spacing(name, spacing_um)
-        except VoidscopeError as error:
-            self._runner.failed.emit(str(error))
-            return
-        self._runner.told.emit(spacing_told(name, spacing_um))
+        if self._runner.at_once(lambda: self._project.set_spacing(name, spacing_um)):
+            self._runner.told.emit(spacing_told(name, spacing_um))
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
