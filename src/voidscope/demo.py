@@ -9,11 +9,12 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from voidscope.config import Config
 from voidscope.errors import ProjectError
-from voidscope.jobs import Job, execute
+from voidscope.jobs import Job
+from voidscope.progress import run
 from voidscope.project import Project, answer_suggestions, import_truth, project_truth
 from voidscope.vocabulary import Role, Split
 from voidscope.volume import Dataset
@@ -36,23 +37,14 @@ JUDGED_EVERY = 4
 SETTINGS = ("preset=product", f"suggest.budget={BUDGET}", f"train.steps={STEPS}")
 """The settings of every new project, with batches and trainings as short as a demo's patience: plain bumps are learnt soon."""
 
-T = TypeVar("T")
 
-
-class ShowsProgress(Protocol):
-    """A context manager made from a job's title and called with each `Progress`."""
-
-    def __call__(self, title: str) -> Any:
-        """Make one for a job."""
-
-
-def make_sample(folder: Path, show: ShowsProgress) -> Project:
+def make_sample(folder: Path) -> Project:
     """A ready project of simulated scans in `folder`/project; an existing one is opened as it was left."""
     if (folder / "project" / "project.json").exists():
         return Project.open(folder / "project")
-    dataset = _run(simulate(folder / "scans", logic=LOGIC, memory=MEMORY, seed=SEED), show)
-    project = _run(fill_sample(folder, dataset), show)
-    _run(suggest(project), show)
+    dataset = run(simulate(folder / "scans", logic=LOGIC, memory=MEMORY, seed=SEED))
+    project = run(fill_sample(folder, dataset))
+    run(suggest(project))
     return project
 
 
@@ -77,10 +69,10 @@ def fill_sample(folder: Path, dataset: Dataset) -> Job[Any, Project]:
     return Job("Adding scans", adding.steps, commit)
 
 
-def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) -> Project:
+def tell_story(folder: Path, say: Callable[[str], object]) -> Project:
     """Run the whole loop headless and say its numbers; leaves a project, ``report.html`` and pictures in `folder`."""
     started = time.monotonic()
-    project = _fresh_project(folder, show)
+    project = _fresh_project(folder)
     dataset = Dataset.open(folder / "scans")
     test = [s.name for s in project.scans.values() if s.split.value == "test"]
     say(f"{len(project.scans)} simulated scans, {len(project.keys())} slices; held out: {', '.join(test)}")
@@ -89,17 +81,17 @@ def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) 
     )
     say("\ncycle  labelled   mIoU  mIoU w/o background  void IoU   seconds")
     for _ in range(CYCLES):
-        _run(suggest(project), show)
+        run(suggest(project))
         answer_suggestions(project, dataset)
-        cycle = _run(train(project), show)
-        found = _run(evaluate(project, dataset), show)
+        cycle = run(train(project))
+        found = run(evaluate(project, dataset))
         say(_row(project, found) + f"  {cycle.metrics['seconds']:8.0f}")
     if (best := better_before(project)) is not None:
         say(
             f"cycle {best.number} found voids better; go back with: voidscope restore {project.path} --cycle {best.number}"
         )
-    _run(segment(project), show)
-    report = _run(measure(project), show)
+    run(segment(project))
+    report = run(measure(project))
     say("\nscan         split  measured  true    voids  verdict  true verdict")
     for scan in report.scans:
         say(_verdict_row(project, dataset, scan.entry()))
@@ -111,7 +103,7 @@ def tell_story(folder: Path, say: Callable[[str], object], show: ShowsProgress) 
     return project
 
 
-def _fresh_project(folder: Path, show: ShowsProgress) -> Project:
+def _fresh_project(folder: Path) -> Project:
     """A new project; an earlier demo's project is put aside, not deleted."""
     path = folder / "project"
     if path.exists():
@@ -120,7 +112,7 @@ def _fresh_project(folder: Path, show: ShowsProgress) -> Project:
                 f"{path} exists and is no voidscope project. Choose another folder: voidscope demo DIR"
             )
         path.rename(_free_name(folder))
-    return make_sample(folder, show)
+    return make_sample(folder)
 
 
 def _free_name(folder: Path) -> Path:
@@ -153,8 +145,3 @@ def _any(truth: Any, ids: tuple[int, ...]) -> Any:
 
 def _three(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _run(job: Job[Any, T], show: ShowsProgress) -> T:
-    with show(job.title) as shown:
-        return execute(job, shown)

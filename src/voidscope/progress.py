@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from voidscope.jobs import Progress
+from voidscope.jobs import Job, Outcome, Progress, execute
 
 REDRAW_S = 0.2
 """Least time between two redraws of the line, in seconds."""
@@ -61,6 +61,12 @@ class StderrProgress:
         sys.stderr.write("\r" + line.ljust(self._width))
         self._width = len(line)
         sys.stderr.flush()
+
+
+def run(job: Job[Any, Outcome]) -> Outcome:
+    """Run a job with its progress on stderr and return its outcome."""
+    with StderrProgress(job.title) as show:
+        return execute(job, show)
 
 
 def time_left(elapsed_s: float, done: int, total: int) -> str:

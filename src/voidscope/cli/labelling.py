@@ -10,8 +10,9 @@ import typer
 from voidscope import workflow
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, ProjectPath
-from voidscope.cli.output import run, say
+from voidscope.cli.output import say
 from voidscope.errors import NotReady
+from voidscope.progress import run
 from voidscope.project import Project, Turned
 
 From = Annotated[int, typer.Option("--from", min=0, metavar="SLICE", help="First slice of the gaps to fill.")]

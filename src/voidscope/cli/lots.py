@@ -12,9 +12,10 @@ import typer
 from voidscope import workflow
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, run_settings
-from voidscope.cli.output import run, say
+from voidscope.cli.output import say
 from voidscope.errors import ConfigError, NotReady
 from voidscope.metrology import Lot, LotScan, Report, lot_page, read_recipe
+from voidscope.progress import run
 from voidscope.project import Project, results
 from voidscope.project.atomic import write_bytes
 from voidscope.volume import Dataset

@@ -19,7 +19,6 @@ from voidscope.cli.options import AsJson, ProjectPath
 from voidscope.cli.output import has_display, open_window, say
 from voidscope.demo import make_sample, tell_story
 from voidscope.errors import VoidscopeError
-from voidscope.progress import StderrProgress
 from voidscope.project import Project
 
 
@@ -44,9 +43,9 @@ def demo(
 ) -> None:
     """Simulate HBM scans and open them in napari; without a display, run the whole loop and print its numbers."""
     if headless or not has_display():
-        tell_story(folder, typer.echo, StderrProgress)
+        tell_story(folder, typer.echo)
     else:
-        open_window(make_sample(folder, StderrProgress).path)
+        open_window(make_sample(folder).path)
 
 
 @app.command(name="open")

@@ -11,7 +11,7 @@ import typer
 from voidscope import workflow
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, run_settings
-from voidscope.cli.output import run, say
+from voidscope.cli.output import say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, LabelError, VoidscopeError
 from voidscope.metrology import (
@@ -25,6 +25,7 @@ from voidscope.metrology import (
     verdict_agreement,
 )
 from voidscope.metrology import PRESETS as RECIPES
+from voidscope.progress import run
 from voidscope.project import Project, Study, study_of
 from voidscope.project.atomic import write_bytes
 from voidscope.vocabulary import SliceKey

@@ -1,4 +1,4 @@
-"""What commands share on the way out: progress on stderr, one JSON object or a text on stdout, the window."""
+"""What commands share on the way out: one JSON object or a text on stdout, the window."""
 
 from __future__ import annotations
 
@@ -9,23 +9,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 
 from voidscope.acquisition import Suggestion
 from voidscope.errors import LabelError
-from voidscope.jobs import Job, execute
-from voidscope.progress import StderrProgress
 from voidscope.project import ScanRecord
-
-T = TypeVar("T")
-
-
-def run(job: Job[Any, T]) -> T:
-    """Run a job with its progress on stderr and return its outcome."""
-    with StderrProgress(job.title) as show:
-        return execute(job, show)
 
 
 @contextmanager

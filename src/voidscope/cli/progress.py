@@ -11,8 +11,9 @@ import typer
 from voidscope import workflow
 from voidscope.cli.app import app
 from voidscope.cli.options import AsJson, ProjectPath
-from voidscope.cli.output import number, run, say
+from voidscope.cli.output import number, say
 from voidscope.labelling import PAUSE_S
+from voidscope.progress import run
 from voidscope.project import Project
 from voidscope.workflow import CycleFigures, ProjectProgress
 

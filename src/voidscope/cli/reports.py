@@ -23,10 +23,11 @@ from voidscope.cli.options import (
     parse_spacing,
     run_settings,
 )
-from voidscope.cli.output import run, say
+from voidscope.cli.output import say
 from voidscope.config import Config
 from voidscope.jobs import Job
 from voidscope.metrology import Report, Verdict, check_names, read_recipe, recipe_settings
+from voidscope.progress import run
 from voidscope.project import Project, export_report, report_files
 from voidscope.workflow import MaskFile, Occasion
 

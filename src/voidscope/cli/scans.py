@@ -19,9 +19,10 @@ from voidscope.cli.options import (
     SpacingText,
     parse_spacing,
 )
-from voidscope.cli.output import of_file, run, say, scan_entry
+from voidscope.cli.output import of_file, say, scan_entry
 from voidscope.config import Config
 from voidscope.errors import ConfigError, VoidscopeError, counted
+from voidscope.progress import run
 from voidscope.project import (
     Imported,
     Project,

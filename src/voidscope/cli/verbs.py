@@ -21,10 +21,11 @@ from voidscope.cli.options import (
     Seed,
     run_settings,
 )
-from voidscope.cli.output import number, run, say, suggestion_entry
+from voidscope.cli.output import number, say, suggestion_entry
 from voidscope.config import Config
 from voidscope.errors import VoidscopeError
 from voidscope.evaluation import defined
+from voidscope.progress import run
 from voidscope.project import Project
 from voidscope.volume import Dataset
 
