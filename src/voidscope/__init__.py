@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         measure,
         pretrain,
         segment,
+        simulate,
         suggest,
         train,
     )
