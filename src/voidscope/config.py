@@ -222,7 +222,7 @@ class SuggestConfig(_Section):
         "How slices are chosen while there is no model: random is the paper's; k-means and typiclust take one of each kind "
         "of slice, as the pretrained network sees them, or by their grey levels where nothing is pretrained; foreground is "
         "k-means by grey levels, where slices that show a single material, as those beyond a bump, come last; void-like does so "
-        "too and takes of each kind those with more small dark spots first; where voids are bright, choose foreground.", paper="4.1",
+        "too and takes of each kind those with more small dark spots first; where voids are bright, choose random.", paper="4.1",
     )  # fmt: skip
     aggregation: Literal["max", "mean", "top", "patch"] = _field(
         "max", "Aggregation",

@@ -63,6 +63,16 @@ def test_a_folder_is_one_runs_until_it_ends_also_by_an_error(tmp_path: Path) -> 
         assert out.is_dir()
 
 
+def test_a_folder_of_something_else_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="scans is the folder of something else"), held(dataset.folder):
+        pass
+    assert not (dataset.folder / ".lock").exists()
+    with held(tmp_path / "out"):
+        claim(tmp_path / "out", dataset, PLAN, 12, ["first"])
+    with held(tmp_path / "out"):
+        pass
+
+
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ProjectError, match="Cannot write"), held(tmp_path / "file" / "out"):

@@ -50,6 +50,20 @@ def test_a_model_that_finds_nothing_to_measure_errs_by_the_whole_ratio() -> None
     assert nothing["void_ratio_error"] is None
 
 
+def test_where_classes_know_void_alone_nothing_is_right_by_definition() -> None:
+    truth, nothing = np.ones((4, 4, 4), np.uint8), np.ones((4, 4, 4), np.uint8)
+    truth[1, 1, 1:3] = 2
+    found = score({"a": nothing}, {"a": truth}, ClassMap.from_names(["background", "void"]), MeasureConfig())
+    assert (found["void_iou"], found["void_ratio_error"], found["verdict_agreement"]) == (0, None, None)
+
+
+def test_void_iou_is_that_of_the_void_classes_there_are() -> None:
+    two = ClassMap.from_names(["background", "solder", "void", "crack:void"])
+    truth = np.ones((1, 4, 4), np.uint8)
+    truth[0, :2], truth[0, 0, 0] = 2, 3
+    assert score({"a": truth}, {"a": truth}, two, MeasureConfig())["void_iou"] == 1
+
+
 def test_iou_is_pooled_over_scans_not_averaged() -> None:
     masks, truths = {"a": _scan(10), "b": _scan(30)}, {"a": _scan(20), "b": _scan(30)}
     found = score(masks, truths, CLASSES, MeasureConfig())
@@ -67,9 +81,9 @@ def test_voxels_nobody_knows_count_nowhere() -> None:
     assert (found["miou"], found["void_ratio_error"]) == (1, 0)
 
 
-def test_a_scan_without_foreground_has_no_ratio_error_but_an_answer() -> None:
+def test_a_scan_without_foreground_has_no_ratio_to_err_in_or_to_agree_on() -> None:
     nothing = np.ones((2, 4, 4), np.uint8)
     found = score({"a": nothing}, {"a": nothing}, CLASSES, MeasureConfig())
     assert found["void_ratio_error"] is None
     assert found["void_iou"] is None
-    assert found["verdict_agreement"] == 1
+    assert found["verdict_agreement"] is None

@@ -120,6 +120,17 @@ def test_without_void_the_ratios_are_zero_and_that_passes() -> None:
     assert (found.verdict, found.voids, found.quantities["void_count"]) == (Verdict.PASS, (), 0)
 
 
+@pytest.mark.parametrize("ratio", ["void/foreground", "projected area", "worst slice"])
+def test_classes_that_know_void_alone_give_no_share_and_no_verdict(ratio: str) -> None:
+    """It would be 100 % by definition, whatever is found."""
+    mask = np.ones((6, 6, 6), np.uint8)
+    mask[2:4, 2:4, 2:4] = 2
+    found = measured(mask, ClassMap.from_names(["background", "void"]), ratio=ratio, build_axis="z")
+    assert found.ratios[ratio] is None
+    assert found.verdict is Verdict.REVIEW
+    assert "no class but void is foreground" in found.reason
+
+
 def test_without_a_solder_class_its_ratios_are_undefined_and_say_why() -> None:
     mask, classes = np.array([[[1, 2, 3]]], np.uint8), ClassMap.from_names(["background", "die", "void"])
     found = measure_scan(mask, classes, (1, 1, 1), MeasureConfig(ratio="void/(solder+void)"), "a")

@@ -15,6 +15,7 @@ from voidscope.project import (
     Project,
     answer_suggestions,
     import_labels,
+    import_truth,
     parse_map,
     parse_slices,
     project_truth,
@@ -93,6 +94,21 @@ def dataset(tmp_path: Path, project: Project) -> Dataset:
 def test_truth_is_translated_by_class_name(project: Project, dataset: Dataset) -> None:
     by_name = np.array([4, 3, 1, 2, 5], np.uint8)  # the project's ids of the dataset's classes, in its order
     assert (project_truth(project, dataset, "a") == by_name[IDS]).all()
+
+
+def test_truth_of_another_scan_of_that_name_is_refused(project: Project, dataset: Dataset) -> None:
+    """Last week's scans are called as this week's."""
+    path = dataset.scan("a").path
+    voxels, truth = dataset.volume("a").voxels[:].copy(), project_truth(project, dataset, "a")
+    path.write_bytes(tiff_bytes(voxels, (0.7, 0.7, 0.7)))  # the same voxels in other bytes
+    assert (project_truth(project, dataset, "a") == truth).all()
+    voxels[0, 0, 0] += 1
+    path.write_bytes(tiff_bytes(voxels, None))
+    with pytest.raises(
+        LabelError, match=r"a.tif holds other data than a in this project, .* is not that scan's"
+    ):
+        import_truth(project, dataset, [SliceKey("a", 0)])
+    assert len(project.labels) == 0
 
 
 def test_the_oracle_answers_the_whole_queue(project: Project, dataset: Dataset) -> None:

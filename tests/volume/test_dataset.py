@@ -136,6 +136,7 @@ def test_an_unknown_scan_is_named_with_those_there_are(tmp_path: Path) -> None:
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1]}), "spacing_um"),
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1, 0]}), "greater than 0"),
      (json.dumps({"classes": CLASSES, "test": ["a", "y", "z"]}), r"not in the folder: y, z. Correct the list; it has a\."),
+     (json.dumps({"clases": CLASSES}), "no 'clases'; write 'classes'"),
      (json.dumps({"classes": CLASSES, "test": "a"}), "test"), ("\udcff", "Invalid JSON")],
 )  # fmt: skip
 def test_a_malformed_description_is_refused_by_name_in_one_line(text: str, said: str, tmp_path: Path) -> None:

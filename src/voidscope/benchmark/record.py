@@ -22,7 +22,7 @@ from voidscope.vocabulary import Split
 from voidscope.volume import Dataset
 from voidscope.workflow.snapshot import made_with
 
-NAME = "run.json"
+NAME, LOCK = "run.json", ".lock"
 HUB = "the hub's"
 """ImageNet weights of no file."""
 
@@ -35,8 +35,11 @@ def held(out: Path) -> Iterator[None]:
     ------
     NotReady : another run is at work there.
     ProjectError : the folder cannot be written.
+    ConfigError : it holds something else, e.g. the scans themselves.
     """
-    lock = FileLock(out / ".lock", mode=0o666)
+    if out.is_dir() and not (out / NAME).exists() and any(p.name != LOCK for p in out.iterdir()):
+        raise ConfigError(f"{out} is the folder of something else; name a new or empty one with --out.")
+    lock = FileLock(out / LOCK, mode=0o666)
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
         try:

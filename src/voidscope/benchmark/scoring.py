@@ -21,14 +21,17 @@ def score(
 
     mIoU and IoU come from one confusion matrix pooled over all pixels at native size; void ratio error is the mean over scans
     of the absolute difference of measured and true ratio, where a model that finds nothing to measure found no void (0);
-    verdict agreement is the share of scans on the same side of the limit.
+    verdict agreement is the share of scans on the same side of the limit, of those whose truth is on one.
     None where nothing is defined, e.g. the IoU of a class found nowhere.
     """
     matrix = np.sum([confusion_matrix(truths[n], masks[n], len(classes)) for n in masks], axis=0)
     per_class = {n: defined(v) for n, v in zip(classes.names, iou(matrix).tolist(), strict=True)}
-    of_voids = [v for k in classes.ids_with_role(Role.VOID) if (v := per_class[classes.names[k - 1]]) is not None]
+    of_voids = [
+        v for k in classes.ids_with_role(Role.VOID) if (v := per_class[classes.names[k - 1]]) is not None
+    ]
     background = [k - 1 for k in classes.ids_with_role(Role.BACKGROUND)]
     scans = [_scan(n, masks[n], truths[n], classes, recipe) for n in masks]
+    agreed = [s["verdict"] == s["true_verdict"] for s in scans if s["true_ratio"] is not None]
     errors = [abs((s["ratio"] or 0.0) - s["true_ratio"]) for s in scans if s["true_ratio"] is not None]
     return {
         "miou": defined(miou(matrix)),
@@ -36,7 +39,7 @@ def score(
         "iou": per_class,
         "void_iou": fmean(of_voids) if of_voids else None,
         "void_ratio_error": fmean(errors) if errors else None,
-        "verdict_agreement": float(np.mean([s["verdict"] == s["true_verdict"] for s in scans])),
+        "verdict_agreement": fmean(agreed) if agreed else None,
         "scans": scans,
     }
 

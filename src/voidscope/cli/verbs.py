@@ -262,7 +262,7 @@ def _queue_text(picks: Sequence[Suggestion]) -> str:
         return "Every slice that was picked has been labelled meanwhile; suggest again."
     how = picks[0].strategy
     looks = (
-        " (small dark spots first; where voids are bright: --set suggest.first=foreground)"
+        " (small dark spots first; where voids are bright: --set suggest.first=random)"
         if how == "void-like"
         else ""
     )

@@ -15,7 +15,7 @@ from voidscope.config import MeasureConfig
 from voidscope.metrology.bodies import with_joint
 from voidscope.metrology.components import chunks, of_classes
 from voidscope.metrology.pieces import Part
-from voidscope.metrology.ratios import Parts
+from voidscope.metrology.ratios import ONLY_VOID, Parts
 from voidscope.vocabulary import ClassMap, Mask, Role
 
 THIN_SLICE = 0.1
@@ -36,6 +36,8 @@ def area_parts(
     solder in it. Where solder lies below that voxel, it is the band above the pillar's first run of voxels instead if that holds more void,
     so that a sheet of mistaken voxels far from the pillar hides none. `build_axis` is z, y or x, with - in front where the pillar lies at the far end.
     """
+    if not classes.ids_with_role(Role.FOREGROUND):
+        return dict.fromkeys(AREAS, ONLY_VOID)
     if build_axis is None:
         reason = (
             "the mask shows no pillar with solder to find the build axis by; name it in measure.build_axis"

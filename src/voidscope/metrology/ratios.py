@@ -39,6 +39,8 @@ DEFINITIONS = {
 }
 """What each ratio means, in words."""
 
+ONLY_VOID = "no class but void is foreground, so that void would be all of it; name a class for what holds it"
+"""Why no share of foreground is defined where the classes tell void and background alone."""
 Parts = tuple[int, int]
 """Voxels above and below the line."""
 
@@ -76,8 +78,9 @@ def _denominators(counts: Sequence[int], classes: ClassMap, solder: str) -> Mapp
     """Voxels below the line of each formula, or why there are none."""
     void, rest = _total(counts, classes, Role.VOID), _total(counts, classes, Role.FOREGROUND)
     tin = _solder(counts, classes, solder)
+    whole = rest + void or "no voxel is foreground"
     return {
-        "void/foreground": rest + void or "no voxel is foreground",
+        "void/foreground": whole if classes.ids_with_role(Role.FOREGROUND) else ONLY_VOID,
         "void/(foreground-void)": rest or "no voxel is foreground other than void",
         "void/(solder+void)": tin if isinstance(tin, str) else tin + void or f"no voxel is {solder} or void",
         "void/solder": tin or f"no voxel is {solder}",

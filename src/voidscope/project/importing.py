@@ -12,9 +12,9 @@ import numpy.typing as npt
 from voidscope.errors import ConfigError, LabelError
 from voidscope.project.drafting import Made
 from voidscope.project.project import Project
-from voidscope.project.scans import ScanRecord
+from voidscope.project.scans import ScanRecord, fingerprint
 from voidscope.vocabulary import ClassMap, Mask, Provenance, SliceKey
-from voidscope.volume import Dataset, slice_index
+from voidscope.volume import Dataset, measure_intensity, slice_index
 
 MOST_SLICES = 1_000_000
 """More than any scan has; a range beyond would fill the memory before anybody looked for its slices."""
@@ -88,19 +88,34 @@ def import_truth(
 
 
 def project_truth(project: Project, dataset: Dataset, scan: str) -> Mask:
-    """A scan's truth (z, y, x) in the project's class ids; raises `LabelError` when it does not fit the scan."""
-    return truth_of(dataset, scan, project.classes, project.scan(scan).shape)
+    """A scan's truth (z, y, x) in the project's class ids; raises `LabelError` when it does not fit the scan, or is another's."""
+    return truth_of(dataset, project.scan(scan), project.classes)
 
 
-def truth_of(dataset: Dataset, scan: str, classes: ClassMap, shape: tuple[int, int, int]) -> Mask:
+def truth_of(dataset: Dataset, record: ScanRecord, classes: ClassMap) -> Mask:
     """`project_truth` apart from the project, for a job's steps."""
     table = np.array([0, *(classes.id_of(n) for n in dataset.classes.names)], dtype=np.uint8)
-    truth: Mask = table[dataset.truth(scan)]
-    if truth.shape != shape:
+    truth: Mask = table[dataset.truth(record.name)]
+    if truth.shape != record.shape:
         raise LabelError(
-            f"The truth of {scan} is {truth.shape}; the scan is {shape}. Export it on the scan's own grid."
+            f"The truth of {record.name} is {truth.shape}; the scan is {record.shape}. Export it on the scan's own grid."
         )
+    _check_same(dataset, record)
     return truth
+
+
+def _check_same(dataset: Dataset, record: ScanRecord) -> None:
+    """Refuse the truth of another scan that has this one's name and shape; the same voxels in another file are the same scan."""
+    path = dataset.scan(record.name).path
+    if (
+        fingerprint(path) == record.fingerprint
+        or measure_intensity(dataset.volume(record.name)) == record.intensity
+    ):
+        return
+    raise LabelError(
+        f"{path} holds other data than {record.name} in this project, though name and shape are the same; its truth is not that "
+        "scan's. Take the dataset that the scan was added from."
+    )
 
 
 def parse_slices(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
@@ -25,9 +26,9 @@ class ClassEntry(BaseModel):
 
 
 class Description(BaseModel):
-    """What ``dataset.json`` says; other keys are left alone."""
+    """What ``dataset.json`` says; other keys are left alone, unless one is nearly a known one."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="allow")
 
     classes: tuple[ClassEntry, ...] | None = None
     spacing_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
@@ -41,6 +42,13 @@ class Description(BaseModel):
         return ClassMap.from_entries(entry.model_dump() for entry in self.classes)
 
 
+def _check_spelling(described: Description) -> None:
+    """Refuse a key that is a slip of the pen: what stands under it would not count, and nobody would know."""
+    for key in described.model_extra or ():
+        if meant := get_close_matches(key, Description.model_fields, n=1, cutoff=0.8):
+            raise ConfigError(f"there is no {key!r}; write {meant[0]!r}.")
+
+
 def read_description(path: Path) -> Description | None:
     """Read ``dataset.json``, None where there is none; raises `CannotReadFile` naming the wrong entry."""
     if not path.is_file():
@@ -50,6 +58,7 @@ def read_description(path: Path) -> Description | None:
     try:
         described = Description.model_validate_json(text)
         _ = described.class_map  # contradictions are told now, with the name of the file
+        _check_spelling(described)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"

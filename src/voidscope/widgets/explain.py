@@ -13,7 +13,7 @@ from voidscope.vocabulary import ClassMap, Mask, SliceKey
 
 FIRST = {
     "foreground": "One of each kind of slice, by grey levels, for there is no model yet.",
-    "void-like": "One of each kind of slice, by grey levels, those with small dark spots first, for there is no model yet (for bright voids: First batch, foreground).",
+    "void-like": "One of each kind of slice, by grey levels, those with small dark spots first, for there is no model yet (where voids are bright, choose First batch random).",
 }
 """Why a slice is in a first batch, where the name of what chose it does not say so."""
 VOIDS = " Label some slices with void in them if you can."

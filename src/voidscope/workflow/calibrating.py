@@ -11,13 +11,13 @@ from voidscope.errors import ConfigError, NotReady
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.metrology import Calibration, RatioError, calibrated, ratio_error
 from voidscope.metrology.ratios import VOLUMES
-from voidscope.project import Project, truth_of
+from voidscope.project import Project
 from voidscope.project.masks import read_mask
 from voidscope.project.results import read_views
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import Dataset
 from voidscope.workflow.asking import ScanPrediction, segment
-from voidscope.workflow.evaluating import held_out, learnt, nothing_to_judge_by, unseen, with_truth
+from voidscope.workflow.evaluating import learnt, nothing_to_judge_by, truths, unseen, with_truth
 from voidscope.workflow.snapshot import current_cycle
 
 
@@ -45,7 +45,7 @@ def calibrate(
     names = unseen(project, known, [cycle])
     if not names:
         raise NotReady(learnt(known, [cycle]) if known else nothing_to_judge_by(project, dataset))
-    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    truth_by_name = truths(project, dataset, names)
     records, classes, job = (
         {n: project.scan(n) for n in names},
         project.classes,
@@ -57,9 +57,7 @@ def calibrate(
         errors: list[RatioError] = []
         for done, (name, record) in enumerate(records.items()):
             yield Progress(done, len(names), f"comparing {name}")
-            truth = (
-                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, record.shape)
-            )
+            truth = truth_by_name(name)
             made = predictions.get(name)
             mask = read_mask(cycle.folder, name, classes, record.shape) if made is None else made.mask
             if mask is None:

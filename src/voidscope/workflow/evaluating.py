@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def evaluate(
     names = unseen(project, known, [cycle])
     if not names:
         raise NotReady(learnt(known, [cycle]) if known else nothing_to_judge_by(project, dataset))
-    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    truth_by_name = truths(project, dataset, names)
     known_by = truth_hash(project, names) if dataset is None else ""
     job, classes, shapes = (
         segment(project, names, config=config),
@@ -80,9 +80,7 @@ def evaluate(
         said = hashlib.sha256()
         for name in names:
             yield Progress(0, 1, f"comparing {name}")
-            truth = (
-                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, shapes[name])
-            )
+            truth = truth_by_name(name)
             found = predictions.get(name)
             mask = read_mask(cycle.folder, name, classes, shapes[name]) if found is None else found.mask
             if mask is None:
@@ -204,6 +202,15 @@ class HeldOut:
 def held_out(project: Project, scan: str) -> HeldOut:
     """What people said of a scan without a model, for a job to judge by."""
     return HeldOut(project.scan(scan), project.labels.packed(judging_keys(project, [scan])))
+
+
+def truths(project: Project, dataset: Dataset | None, names: Iterable[str]) -> Callable[[str], Mask]:
+    """What tells a job's steps the truth (z, y, x) of a scan: the dataset, else what people said of it without a model."""
+    if dataset is None:
+        labels = {n: held_out(project, n) for n in names}
+        return lambda name: labels[name].volume()
+    records, classes = {n: project.scan(n) for n in names}, project.classes
+    return lambda name: truth_of(dataset, records[name], classes)
 
 
 def kept_of(result: Evaluation, source: Mapping[str, str]) -> dict[str, object]:

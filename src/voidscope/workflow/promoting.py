@@ -15,12 +15,12 @@ import numpy as np
 from voidscope.errors import NotReady, Refused, named
 from voidscope.evaluation import Matrix, confusion_matrix, defined, recall
 from voidscope.jobs import Job, Progress, Steps
-from voidscope.project import Cycle, Project, results, truth_of
+from voidscope.project import Cycle, Project, results
 from voidscope.project.label_files import now, user
 from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Role
 from voidscope.volume import Dataset
-from voidscope.workflow.evaluating import held_out, learnt, unseen, with_truth
+from voidscope.workflow.evaluating import learnt, truths, unseen, with_truth
 from voidscope.workflow.snapshot import current_cycle, seconds
 
 
@@ -70,16 +70,14 @@ def promote(project: Project, dataset: Dataset | None = None, note: str = "") ->
         raise NotReady(f"{learnt(known, sides)} Or promote with a note that says why: --note TEXT.")
     if not names and not note:
         raise NotReady(_nobody_knows(project, sides, dataset))
-    labels = {n: held_out(project, n) for n in names} if dataset is None else {}
+    truth_by_name = truths(project, dataset, names)
     shapes = {n: project.scan(n).shape for n in names}
 
     def steps() -> Steps[Promotion]:
         matrices = [np.zeros((len(classes), len(classes)), np.int64) for _ in sides]
         for done, name in enumerate(names):
             yield Progress(done, len(names), f"judging by {name}")
-            truth = (
-                labels[name].volume() if dataset is None else truth_of(dataset, name, classes, shapes[name])
-            )
+            truth = truth_by_name(name)
             for matrix, side in zip(matrices, sides, strict=True):
                 mask = read_mask(side.folder, name, classes, shapes[name])
                 if mask is None:
