@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 import torch
 
-from voidscope.model import Finding, checkup, doctor
+from voidscope.model import Check, checkup, doctor
 
 
-def _named(findings: tuple[Finding, ...], name: str) -> Finding:
+def _named(findings: tuple[Check, ...], name: str) -> Check:
     return next(f for f in findings if f.name == name)
 
 

@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from builders import bump_dataset, quick_project
-from voidscope.model import Finding
+from voidscope.model import Check
 from voidscope.project import Project
 from voidscope.volume import Dataset
 
@@ -62,7 +62,7 @@ def dock(
     make_napari_viewer: Callable[[], Any], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """The dock, opened by its display name in a real viewer, showing the project."""
-    found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
+    found = (Check("processor", "one of a test"), Check("runs on", "cpu, float32: a test"))
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     viewer = make_napari_viewer()
     _, widget = viewer.window.add_plugin_dock_widget("voidscope", "Voidscope")

@@ -19,7 +19,7 @@ from builders import quick_project
 from voidscope.acquisition import Suggestion
 from voidscope.errors import ProjectError
 from voidscope.jobs import Job, Progress, Steps, execute
-from voidscope.model import Finding
+from voidscope.model import Check
 from voidscope.project import Project, import_truth
 from voidscope.vocabulary import Provenance, SliceKey
 from voidscope.volume import Dataset
@@ -327,7 +327,7 @@ def test_what_was_told_of_a_project_goes_with_it(
 def test_what_the_machine_offers_is_said_before_a_project_is_open(
     make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
+    found = (Check("processor", "one of a test"), Check("runs on", "cpu, float32: a test"))
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     monkeypatch.setattr("voidscope.widgets.dock.last_project", lambda: None)
     viewer = make_napari_viewer(show=True)
@@ -571,7 +571,7 @@ def test_a_project_that_was_closed_is_freed_though_what_is_loaded_is_set_aside(
     for _ in range(2):
         dock.show_project(project)
         qtbot.wait(50)  # Qt deletes the old view
-        dock._show_machine((Finding("processor", "one of a test"),))
+        dock._show_machine((Check("processor", "one of a test"),))
         views.append(weakref.ref(dock.view))
     assert [view() is None for view in views] == [True, True, False]
     gc.unfreeze()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel
 
-from voidscope.model import Finding
+from voidscope.model import Check
 from voidscope.project import Project
 from voidscope.widgets import doctor_panel
 from voidscope.widgets.doctor_panel import LOOKING, Doctor, DoctorPanel, key_finding, line, told
 from voidscope.widgets.keys import Clash
 
-BAD = Finding("torchvision", "built for <another>", False, "pip install 'this'")
-GOOD = Finding("GPU", "NVIDIA H100, CUDA 13.0")
+BAD = Check("torchvision", "built for <another>", False, "pip install 'this'")
+GOOD = Check("GPU", "NVIDIA H100, CUDA 13.0")
 
 
 def words(panel: DoctorPanel) -> list[str]:
@@ -48,7 +48,7 @@ def test_the_machine_is_looked_at_on_a_thread_one_look_at_a_time(
 ) -> None:
     asked: list[tuple[str, bool]] = []
 
-    def examined(device: str) -> tuple[Finding, ...]:
+    def examined(device: str) -> tuple[Check, ...]:
         asked.append((device, threading.current_thread() is threading.main_thread()))
         return (GOOD,)
 
@@ -67,7 +67,7 @@ def test_the_machine_is_looked_at_on_a_thread_one_look_at_a_time(
     [("cpu, float32: x", "CPU, 2 threads"), ("cuda, bfloat16: x", "NVIDIA H100, CUDA 13.0")],
 )
 def test_the_dock_tells_in_a_few_words_what_is_used(used: str, said: str) -> None:
-    found = (GOOD, Finding("processor", "2 threads"), Finding("runs on", used))
+    found = (GOOD, Check("processor", "2 threads"), Check("runs on", used))
     assert line(found) == said
     assert line((*found, BAD)) == f"{said} (!)"
     assert told(BAD) == "torchvision: built for <another> -> pip install 'this'"
@@ -85,7 +85,7 @@ def test_the_panel_opens_from_the_dock_and_looks_with_the_projects_device(
     dock: Any, qtbot: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     qtbot.waitUntil(lambda: dock.device.text() == "runs on CPU, one of a test", timeout=60_000)
-    monkeypatch.setattr(doctor_panel, "_examined", lambda device: (Finding("runs on", f"{device}!"),))
+    monkeypatch.setattr(doctor_panel, "_examined", lambda device: (Check("runs on", f"{device}!"),))
     project.set_config(project.config.with_changes(["device=mps"]))
     dock.examine.click()
     assert dock.panel.isVisible()

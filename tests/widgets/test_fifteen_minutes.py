@@ -20,7 +20,7 @@ from qtpy.QtWidgets import QApplication
 
 from builders import QUICK, set_prediction
 from voidscope.cli.main import main
-from voidscope.model import Finding
+from voidscope.model import Check
 from voidscope.project import Project, project_truth
 from voidscope.vocabulary import Provenance, SliceKey, Split
 from voidscope.volume import Dataset, slice_index
@@ -122,7 +122,7 @@ def person(
 ) -> Iterator[Person]:  # fmt: skip
     """A person before a window without a project; the sample is of two scans and trains for a moment."""
     monkeypatch.setattr(get_settings().experimental, "async_", request.param)
-    found = (Finding("processor", "one of a test"), Finding("runs on", "cpu, float32: a test"))
+    found = (Check("processor", "one of a test"), Check("runs on", "cpu, float32: a test"))
     monkeypatch.setattr("voidscope.widgets.doctor_panel._examined", lambda device: found)
     monkeypatch.setattr("voidscope.widgets.dock.LOGIC", 1)
     monkeypatch.setattr("voidscope.widgets.dock.MEMORY", 1)

@@ -24,7 +24,7 @@ from voidscope.widgets import model_choice, quick_look, train_panel
 from voidscope.widgets.job_bar import JobBar
 from voidscope.widgets.result_layers import PREVIEW
 from voidscope.widgets.runner import Question, Runner
-from voidscope.workflow import Comparison, Glance, compare
+from voidscope.workflow import Comparison, Glance, compare_models
 from voidscope.workflow.succeeding import CROSS_VALIDATED, LEARNT, SUCCEEDS, UNSEEN, predecessor, remember
 
 KEY = SliceKey("a", 3)
@@ -664,7 +664,7 @@ def test_a_lost_model_before_is_told_and_the_new_one_is_shown(
     add_cycle(project)
     import_truth(project, dataset, [SliceKey("c", 0)])
     first.weights_path.unlink()
-    assert execute(compare(project)) is None
+    assert execute(compare_models(project)) is None
     dock.view.train.choice.compare()
     qtbot.waitUntil(lambda: "Not compared" in dock.jobs.message.text(), timeout=60_000)
 

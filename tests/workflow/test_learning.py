@@ -19,7 +19,7 @@ from voidscope.project import Cycle, PackedLabel, Project, import_truth
 from voidscope.training import Pretrained
 from voidscope.vocabulary import Mask, Plane, SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import compare, evaluate, is_trained, pretrain, train
+from voidscope.workflow import compare_models, evaluate, is_trained, pretrain, train
 from voidscope.workflow.evaluating import held_out
 from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.snapshot import provenance_of
@@ -210,7 +210,7 @@ def test_labels_are_unpacked_by_the_job_as_they_were_when_it_was_asked_for(
 
     monkeypatch.setattr(PackedLabel, "mask", seen)
     lesson, judges = lesson_on(project, project.config, tuple(keys[:4])), held_out(project, "c")
-    compare(project)
+    compare_models(project)
     train(project)
     evaluate(project)
     assert unpacked == []  # so that whoever asks need not wait

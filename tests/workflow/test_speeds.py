@@ -23,7 +23,7 @@ from voidscope.volume import slice_index
 from voidscope.workflow import (
     Comparison,
     Glances,
-    compare,
+    compare_models,
     comparison_of,
     held_out_void_iou,
     in_question,
@@ -170,17 +170,17 @@ def test_there_is_nothing_to_go_on_from_before_the_first_training(labelled: Proj
 
 
 def test_a_first_model_is_compared_with_none(trained: Project) -> None:
-    assert execute(compare(trained)) is None
+    assert execute(compare_models(trained)) is None
 
 
 def test_a_spoilt_model_is_worse_on_what_both_learnt_and_going_back_mends_it(able: Project) -> None:
     add_cycle(able, b"spoilt")
-    found = execute(compare(able))
+    found = execute(compare_models(able))
     assert found is not None
     assert found.worse and found.basis == LEARNT and found.n_slices == 3
     assert "so this shows less" in found.sentence()
     restore(able, 1)
-    again = execute(compare(able))
+    again = execute(compare_models(able))
     assert again is not None and not again.worse
 
 
@@ -189,13 +189,13 @@ def test_what_test_scans_tell_of_two_models_is_kept_as_the_figures_of_both(
 ) -> None:
     label(able, dataset, "c/0000", "c/0003")
     add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
-    found = execute(compare(able))
+    found = execute(compare_models(able))
     assert found.basis == UNSEEN
     assert [held_out_void_iou(able, c) for c in able.cycles] == [found.void[1], found.void[0]]
     assert [c.evaluation["miou"] for c in able.cycles] == [found.miou[1], found.miou[0]]
     assert [e.comparable for e in progress(Project.open(able.path)).cycles] == [True, True]
     kept = [(c.folder / "evaluation.json").read_bytes() for c in able.cycles]
-    assert execute(compare(able)) == found
+    assert execute(compare_models(able)) == found
     assert [(c.folder / "evaluation.json").read_bytes() for c in able.cycles] == kept
     execute(judge_all(able))
     assert [c.evaluation["miou"] for c in able.cycles] == [found.miou[1], found.miou[0]]
@@ -207,17 +207,17 @@ def test_a_training_is_in_question_until_it_is_compared(trained: Project) -> Non
     again = execute(train(trained))
     assert again.provenance[SUCCEEDS] == 1 and comparison_of(again) is None
     assert in_question(Project.open(trained.path).cycle)
-    found = execute(compare(trained))
+    found = execute(compare_models(trained))
     assert found is not None and not found.worse  # the same labels, the same seed
     assert not in_question(again) and comparison_of(Project.open(trained.path).cycle) == found
 
 
 def test_a_worse_model_is_in_question_until_it_is_kept_and_is_no_measure_for_the_next(able: Project) -> None:
     add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
-    assert execute(compare(able)).worse
+    assert execute(compare_models(able)).worse
     assert in_question(Project.open(able.path).cycle) and predecessor(able) == 1
     add_cycle(able, b"spoilt too", **{SUCCEEDS: predecessor(able)})
-    found = execute(compare(able))
+    found = execute(compare_models(able))
     assert (found.now, found.before) == (3, 1) and found.worse
     keep_model(able)
     assert not in_question(able.cycle) and predecessor(able) == 3
@@ -228,7 +228,7 @@ def test_a_worse_model_is_in_question_until_it_is_kept_and_is_no_measure_for_the
 def test_where_nothing_tells_a_model_is_in_question_no_longer_and_damage_is_told(able: Project) -> None:
     cycle = add_cycle(able, b"spoilt", **{SUCCEEDS: 1})
     able.cycles[0].weights_path.unlink()
-    assert execute(compare(able)) is None
+    assert execute(compare_models(able)) is None
     assert not in_question(cycle) and comparison_of(cycle) is None
     (cycle.folder / "comparison.json").write_text('{"basis": "learnt"}')
     with pytest.raises(ProjectError, match=r"comparison.json is damaged.*compare again"):
@@ -249,9 +249,9 @@ def test_unseen_labels_decide_where_there_are_any_but_not_those_a_model_proposed
 ) -> None:
     label(able, dataset, "c/0001", provenance=Provenance.ACCEPTED)
     add_cycle(able, b"spoilt")
-    assert execute(compare(able)).basis == LEARNT
+    assert execute(compare_models(able)).basis == LEARNT
     label(able, dataset, "c/0002")
-    found = execute(compare(able))
+    found = execute(compare_models(able))
     assert (found.basis, found.n_slices) == (UNSEEN, 1)
     assert found.void[0] == 0.0 < 0.3 < found.void[1]
     assert found.miou[0] < found.miou[1] and found.worse

@@ -220,7 +220,7 @@ def _compared(project: Project, settings: Config) -> workflow.Comparison | None:
     if len(project.cycles) < 2:
         return None
     try:
-        found = run(workflow.compare(project, settings))
+        found = run(workflow.compare_models(project, settings))
     except VoidscopeError as error:  # the new model is there all the same
         sys.stderr.write(f"warning: not compared with the model before: {error}\n")
         return None

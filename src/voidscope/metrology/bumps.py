@@ -1,6 +1,11 @@
 """A whole scan measured, and each of its bumps by itself; the verdict by the unit that the recipe names (`scan_verdict`).
 
 Whatever the unit, nothing passes while a bump may be no whole one (`doubts`).
+
+A verdict comes about in this order: the mask is mended as the recipe asks (`mend`, `drop_far`) and split into bumps (`split`);
+each is measured on its own box (`measuring`), which also says what its mask makes doubtful (`_Read`); what only the neighbours
+can tell is added, and the bump's verdict drawn (`_concluded`); the worst bump or the scan decides (`over_bumps`, `decided`).
+What speaks against the model comes last, outside of this room (`workflow.doubting`).
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ from voidscope.metrology.readings import (
     unevenly_wide,
 )
 from voidscope.metrology.scan_verdict import decided, over_bumps, wholeness_untold
-from voidscope.metrology.structures import Meetings, Split, Structure, split
+from voidscope.metrology.structures import Meetings, Structure, Structures, split
 from voidscope.metrology.verdict import Misreading
 from voidscope.metrology.views import Views
 from voidscope.metrology.voids import Box, Void, find_voids
@@ -177,7 +182,7 @@ def _edges(box: Sequence[slice]) -> Box:
 
 
 def _before_far(
-    found: Split, before: Split | None, raw: Mask, whole: ScanMeasurement, margins: Margins | None
+    found: Structures, before: Structures | None, raw: Mask, whole: ScanMeasurement, margins: Margins | None
 ) -> list[list[Dimensions]]:
     """What each bump, or the pieces it is left of, measured in the mask as it was, where voxels far from all bumps were taken away."""
     sizes: list[list[Dimensions]] = [[] for _ in found.structures]
@@ -191,7 +196,9 @@ def _before_far(
     return sizes
 
 
-def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
+def _met(
+    found: Structures, before: Structures | None, classes: ClassMap, recipe: MeasureConfig
+) -> list[Meetings]:
     """The bumps that each bump meets, be it only `before` voxels far from all were taken away."""
     met = meetings(found, classes, recipe)
     if before is None:
@@ -204,7 +211,7 @@ def _met(found: Split, before: Split | None, classes: ClassMap, recipe: MeasureC
 
 
 def _concluded(
-    bumps: Sequence[Bump], found: Split, mask: Mask, met: Sequence[Meetings], n_unlabelled: int
+    bumps: Sequence[Bump], found: Structures, mask: Mask, met: Sequence[Meetings], n_unlabelled: int
 ) -> tuple[Bump, ...]:
     """All bumps of a scan with every doubt there is of each, and the verdict that comes of it."""
     told = of_scan([b.measured for b in bumps], found, mask, met, n_unlabelled)
@@ -216,7 +223,7 @@ def _concluded(
     )
 
 
-def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasurement:
+def _held(one: ScanMeasurement, found: Structures, structure: Structure) -> ScanMeasurement:
     """A bump with its verdict, its lean being held against its lengths and said."""
     axis, lean = one.dimensions.build_axis, found.lean_deg
     leans = f"; it leans by {lean:.2g} degrees from {axis[-1]}" if axis and lean > UPRIGHT_DEG else ""
@@ -228,7 +235,7 @@ def _held(one: ScanMeasurement, found: Split, structure: Structure) -> ScanMeasu
 
 
 def _sizes(
-    found: Split,
+    found: Structures,
     mask: Mask,
     classes: ClassMap,
     spacing: Spacing,
@@ -251,7 +258,7 @@ def _load_libraries() -> None:
 
 
 def _each(
-    found: Split, draft: ScanMeasurement, views: Views, margins: Margins | None, raw: Mask, older: Sequence[Sequence[Dimensions]],
+    found: Structures, draft: ScanMeasurement, views: Views, margins: Margins | None, raw: Mask, older: Sequence[Sequence[Dimensions]],
     pool: Executor,
 ) -> list[_Read]:  # fmt: skip
     """What is read off every bump by itself, in the order of the structures; no more are cut out at a time than there are workers.
@@ -285,7 +292,11 @@ def _each(
 
 
 def _told(
-    reads: Sequence[_Read], found: Split, voids: Sequence[Void], holes: Sequence[Hole], spacing_um: Spacing
+    reads: Sequence[_Read],
+    found: Structures,
+    voids: Sequence[Void],
+    holes: Sequence[Hole],
+    spacing_um: Spacing,
 ) -> list[Bump]:
     """All bumps, by what was read off them, and the shapes of the scan's voids; every position is that of the whole scan."""
     shapes, bumps = {key_of(v): v.shape for v in voids}, list[Bump]()

@@ -20,7 +20,7 @@ from voidscope.metrology.dimensions import AXES, stands_along
 from voidscope.metrology.holes import grown
 from voidscope.metrology.joints import pieces
 from voidscope.metrology.measurement import ScanMeasurement
-from voidscope.metrology.structures import Meetings, Split
+from voidscope.metrology.structures import Meetings, Structures
 from voidscope.metrology.voids import COUNTABLE_VOXELS
 from voidscope.vocabulary import UNLABELLED, ClassMap, Mask
 from voidscope.volume import Spacing
@@ -36,7 +36,11 @@ LENGTHS_UM = (0.01, 500.0)
 
 
 def of_scan(
-    bumps: Sequence[ScanMeasurement], found: Split, mask: Mask, met: Sequence[Meetings], n_unlabelled: int
+    bumps: Sequence[ScanMeasurement],
+    found: Structures,
+    mask: Mask,
+    met: Sequence[Meetings],
+    n_unlabelled: int,
 ) -> list[tuple[str, ...]]:
     """All doubts of each bump of a scan, those that it had first; `met` are the other bumps it meets, by their indices.
 
@@ -72,7 +76,7 @@ def joined_by_closing(found: ScanMeasurement, before: Mask, closed: Mask) -> str
     )
 
 
-def lacking(bumps: Sequence[ScanMeasurement], found: Split) -> list[str]:
+def lacking(bumps: Sequence[ScanMeasurement], found: Structures) -> list[str]:
     """Of each bump without a pillar, solder or pad where another has one, or without what none has though it should be there.
 
     A part is lacking where it has less than `SCANT` of the voxels of the fullest; a pad too where it covers so little that it counts for
@@ -88,7 +92,7 @@ def lacking(bumps: Sequence[ScanMeasurement], found: Split) -> list[str]:
     return [_lacks(b, most, loose) for b in bumps]
 
 
-def _loose_pad(bumps: Sequence[ScanMeasurement], found: Split) -> int:
+def _loose_pad(bumps: Sequence[ScanMeasurement], found: Structures) -> int:
     """Voxels of pad in pieces that have no pillar; none where bumps are not to have one."""
     pad, pillar, classes = bumps[0].recipe.pad_class, bumps[0].recipe.pillar_class, bumps[0].classes
     if pad not in classes.names or pillar not in classes.names:
@@ -138,7 +142,7 @@ def turned(bumps: Sequence[ScanMeasurement]) -> list[str]:
     return told
 
 
-def unlabelled_beside(found: Split, mask: Mask, classes: ClassMap) -> list[str]:
+def unlabelled_beside(found: Structures, mask: Mask, classes: ClassMap) -> list[str]:
     """Of each bump with so many unlabelled voxels beside it, sharing a face, that a void may lie behind them; those closed in are holes."""
     body, told = classes.body_ids, [""] * len(found.structures)
     there = open_unlabelled(mask, classes)
@@ -185,14 +189,14 @@ def shared_pads(
     ]  # fmt: skip
 
 
-def meetings(found: Split, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
+def meetings(found: Structures, classes: ClassMap, recipe: MeasureConfig) -> list[Meetings]:
     """The bumps that each bump meets over `COUNTABLE_VOXELS` voxel faces or more of pad, which bumps may share, or of anything else.
 
     One face of anything else is enough where either's solder takes part: a short is one however thin. To meet at all, a path of solid has
     to lead all the way from bump to bump, which blur and single mistaken voxels make of bumps alone that stand a voxel or two apart.
     """
     pads, solder = _ids(classes, recipe.pad_class), _ids(classes, recipe.solder_class)
-    met = found.touching([[k for k in classes.body_ids if k not in pads], pads], 1)
+    met = found.touching([[k for k in classes.body_ids if k not in pads], pads])
 
     def counting(i: int, j: int) -> Counter[int]:
         faces = met[i][j]
@@ -210,7 +214,7 @@ def _ids(classes: ClassMap, name: str) -> list[int]:
     return [classes.id_of(name)] if name in classes.names else []
 
 
-def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Meetings]:
+def carried_over(met: Sequence[Meetings], before: Structures, now: Structures) -> list[Meetings]:
     """What bumps met `before` some voxels were taken away, by the bumps of `now` that stand nearest to them."""
     heirs = heirs_of(before, now)
     moved = [Meetings() for _ in now.structures]
@@ -219,7 +223,7 @@ def carried_over(met: Sequence[Meetings], before: Split, now: Split) -> list[Mee
     return moved
 
 
-def heirs_of(before: Split, now: Split) -> list[int]:
+def heirs_of(before: Structures, now: Structures) -> list[int]:
     """The bump of `now` that stands nearest to each of the bumps `before` some voxels were taken away; none where none is left."""
     if not now.structures:
         return []
@@ -243,7 +247,7 @@ def larger(bumps: Sequence[ScanMeasurement], odd: Sequence[bool]) -> list[str]:
     return told
 
 
-def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[int]) -> list[str]:
+def at_an_edge(bumps: Sequence[ScanMeasurement], found: Structures, shape: Sequence[int]) -> list[str]:
     """Of each bump that reaches the edge of the scan across its build axis; along it, see `wholeness`."""
     told = []
     for bump, structure in zip(bumps, found.structures, strict=True):
@@ -261,7 +265,7 @@ def at_an_edge(bumps: Sequence[ScanMeasurement], found: Split, shape: Sequence[i
     return told
 
 
-def torn_off(found: Split, classes: ClassMap) -> list[str]:
+def torn_off(found: Structures, classes: ClassMap) -> list[str]:
     """Of each bump over or under which, along the build axis, solid lies that is no bump's: it may be a layer torn off."""
     told, loose = [""] * len(found.structures), found.loose_columns()
     if not loose.any():

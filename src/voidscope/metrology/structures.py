@@ -92,7 +92,7 @@ class Stray:
 
 
 @dataclass(frozen=True)
-class Split:
+class Structures:
     """A mask's structures and what is none.
 
     Attributes
@@ -127,19 +127,15 @@ class Split:
                 numbers = self._bodies.numbers(piece)
             yield k, *self._bodies.cut(piece, numbers, self._parts[k][1], self.structures[k].box)
 
-    def touching(self, kinds: Sequence[Sequence[int]], least: int) -> list[Meetings]:
-        """What each structure meets of others, by classes of one kind on either side, where that is `least` voxel faces of the kind or more."""
+    def touching(self, kinds: Sequence[Sequence[int]]) -> list[Meetings]:
+        """What each structure meets of others, in voxel faces by classes of one kind on either side."""
         found = [Meetings() for _ in self.structures]
         index = {part: k for k, part in enumerate(self._parts)}
         for piece in sorted({piece for piece, _ in self._parts}):
             met = self._bodies.meetings(piece, kinds)
             for ids in kinds:
-                own = {key: n for key, n in met.items() if key[2] in ids}
-                of_pair = Counter[tuple[int, int]]()
-                for (one, other, _), n in own.items():
-                    of_pair[one, other] += n
-                for (one, other, class_id), n in own.items():
-                    if of_pair[one, other] >= least:
+                for (one, other, class_id), n in met.items():
+                    if class_id in ids:
                         found[index[piece, one]].setdefault(index[piece, other], Counter())[class_id] += n
         return [dict(sorted(own.items())) for own in found]
 
@@ -160,7 +156,7 @@ class Split:
         return [k for k in self._loose if self._bodies.pieces.found.n_voxels[k] >= COUNTABLE_VOXELS]
 
 
-def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Split:
+def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig) -> Structures:
     """Tell the structures of a mask (z, y, x) of class ids apart.
 
     A piece counts when it holds at least `recipe.least_structure` of the largest bump, a body that several share counting as
@@ -190,7 +186,7 @@ def split(mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureCon
     stray = Stray(
         len(left), int(n[left].sum()), sum(empty.values()), named(where), int(max(n[list(loose)], default=0))
     )
-    return Split(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order), loose)
+    return Structures(structures, stray, axis, bodies, tuple(found[k][:2] for k, _ in order), loose)
 
 
 def _left_at(places: Sequence[Place], at: Points, pieces_at: Points, axis: int) -> list[str]:

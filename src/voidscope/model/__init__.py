@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voidscope.model.checkup import Finding, doctor
+    from voidscope.model.checkup import Check, doctor
     from voidscope.model.devices import Compute, choose_device, visible_gpus
     from voidscope.model.predict import predict_slices
     from voidscope.model.segmenter import Segmenter, build_segmenter, load_segmenter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "devices": ("Compute", "choose_device", "visible_gpus"),
-    "checkup": ("Finding", "doctor"),
+    "checkup": ("Check", "doctor"),
     "predict": ("predict_slices",),
     "segmenter": ("Segmenter", "build_segmenter", "load_segmenter"),
     "summary": ("SlicePrediction", "summarise"),
@@ -28,8 +28,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Check",
     "Compute",
-    "Finding",
     "Segmenter",
     "SlicePrediction",
     "backbone_bytes",

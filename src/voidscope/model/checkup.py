@@ -19,7 +19,7 @@ LITTLE_MEMORY_GB = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing looked at: what it is, whether it is well, and if not, what to do."""
 
     name: str
@@ -28,27 +28,27 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(device: str = "auto") -> tuple[Finding, ...]:
+def doctor(device: str = "auto") -> tuple[Check, ...]:
     """Look at Python, memory, torch, torchvision, the U-Net library, the GPU, and what `device` (a setting) comes to.
 
     Each finding stands alone: where torch cannot even be imported, that is what the findings say.
     """
-    found = [Finding("Python", sys.version.split()[0]), _memory(), _torch()]
+    found = [Check("Python", sys.version.split()[0]), _memory(), _torch()]
     if found[-1].ok:
         found += [_torchvision(), _unets(), _gpu(), _processor(), _used(device)]
     return tuple(replace(f, remedy="") if f.ok else f for f in found)
 
 
-def _memory() -> Finding:
+def _memory() -> Check:
     try:
         gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     except (AttributeError, ValueError, OSError):
-        return Finding("memory", "unknown")
+        return Check("memory", "unknown")
     remedy = "set train.batch_size=4 and pretrain.batch_size=32, or use a machine with more memory"
-    return Finding("memory", f"{gigabytes:.1f} GB", gigabytes >= LITTLE_MEMORY_GB, remedy)
+    return Check("memory", f"{gigabytes:.1f} GB", gigabytes >= LITTLE_MEMORY_GB, remedy)
 
 
-def _torch() -> Finding:
+def _torch() -> Check:
     found = _imported("torch", PAIR.format("auto"))
     return replace(found, value=f"{found.value}, {_built_for()}") if found.ok else found
 
@@ -61,7 +61,7 @@ def _built_for() -> str:
     return next((f"built for {kind} {v}" for kind, v in kinds.items() if v), "built for the CPU only")
 
 
-def _torchvision() -> Finding:
+def _torchvision() -> Check:
     """Torchvision built for another torch fails at import with ``operator torchvision::nms does not exist``.
 
     Most often a CPU-only torch was installed beside a torchvision for CUDA; both say so in their local versions.
@@ -88,24 +88,24 @@ def _in_words(build: str) -> str:
     return known.get(build, f"CUDA ({build})" if build.startswith("cu") else build)
 
 
-def _unets() -> Finding:
+def _unets() -> Check:
     name = "segmentation-models-pytorch"
     try:
-        return Finding(name, version(name))
+        return Check(name, version(name))
     except PackageNotFoundError:
-        return Finding(name, "not installed", False, f"pip install {name}")
+        return Check(name, "not installed", False, f"pip install {name}")
 
 
-def _imported(name: str, remedy: str) -> Finding:
+def _imported(name: str, remedy: str) -> Check:
     try:
         found = import_module(name)
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        return Finding(name, f"cannot be loaded: {said}", False, remedy)
-    return Finding(name, str(found.__version__))
+        return Check(name, f"cannot be loaded: {said}", False, remedy)
+    return Check(name, str(found.__version__))
 
 
-def _gpu() -> Finding:
+def _gpu() -> Check:
     import torch
 
     with warnings.catch_warnings(record=True) as said:
@@ -114,11 +114,11 @@ def _gpu() -> Finding:
     if usable:
         return _cuda()
     if torch.backends.mps.is_available():
-        return Finding("GPU", "Apple MPS")
+        return Check("GPU", "Apple MPS")
     if shutil.which("nvidia-smi") is None:
-        return Finding("GPU", "none; training takes minutes instead of seconds, pretraining hours")
+        return Check("GPU", "none; training takes minutes instead of seconds, pretraining hours")
     why = str(said[0].message).split(".")[0] if said else _built_for()
-    return Finding(
+    return Check(
         "GPU",
         f"an NVIDIA driver is installed, but torch cannot use it: {why}",
         False,
@@ -126,19 +126,19 @@ def _gpu() -> Finding:
     )
 
 
-def _cuda() -> Finding:
+def _cuda() -> Check:
     import torch
 
     try:
         name, (free, total) = torch.cuda.get_device_name(), torch.cuda.mem_get_info()
     except RuntimeError as error:
         said = str(error).splitlines()[0]
-        return Finding("GPU", f"CUDA fails: {said}", False, "restart the machine, or set device=cpu")
+        return Check("GPU", f"CUDA fails: {said}", False, "restart the machine, or set device=cpu")
     value = f"{name}, CUDA {torch.version.cuda}, {free / 2**30:.1f} of {total / 2**30:.1f} GB free"
-    return Finding("GPU", value, free >= 2**30, "close other programs on the GPU, or set device=cpu")
+    return Check("GPU", value, free >= 2**30, "close other programs on the GPU, or set device=cpu")
 
 
-def _processor() -> Finding:
+def _processor() -> Check:
     from voidscope.model.devices import cpu_has_bfloat16, use_threads
 
     speed = (
@@ -149,12 +149,12 @@ def _processor() -> Finding:
     try:
         n = use_threads()
     except ConfigError as error:
-        return Finding("processor", str(error), False, f"unset {THREADS}, or set it to a number")
+        return Check("processor", str(error), False, f"unset {THREADS}, or set it to a number")
     kept = " (preferred on this machine)" if preferred_threads() else ""
-    return Finding("processor", f"{n} thread{'s' if n > 1 else ''}{kept}, {speed}")
+    return Check("processor", f"{n} thread{'s' if n > 1 else ''}{kept}, {speed}")
 
 
-def _used(device: str) -> Finding:
+def _used(device: str) -> Check:
     """What trainings and predictions run on."""
     from voidscope.model.devices import Compute
 
@@ -163,7 +163,7 @@ def _used(device: str) -> Finding:
         chosen = Compute.choose(device)
     except (ConfigError, RuntimeError) as error:  # torch says the latter of a GPU that fails
         what, said = "device" if device != "auto" else DEVICE, str(error).splitlines()[0]
-        return Finding(name, said, False, f"set {what}=auto or {what}=cpu")
+        return Check(name, said, False, f"set {what}=auto or {what}=cpu")
     preferred = preferred_device()
     why = (
         f"the project's device={device}"
@@ -172,4 +172,4 @@ def _used(device: str) -> Finding:
         if preferred != "auto"
         else "the fastest that torch can use"
     )
-    return Finding(name, f"{chosen.device.type}, {chosen.precision}: {why}")
+    return Check(name, f"{chosen.device.type}, {chosen.precision}: {why}")

@@ -45,7 +45,7 @@ from voidscope.widgets.workers import wait_for_workers
 from voidscope.workflow import held_out_void_iou, learnable, simulate
 
 if TYPE_CHECKING:
-    from voidscope.model import Finding
+    from voidscope.model import Check
     from voidscope.widgets.project_view import ProjectView
 
 OPENING = (
@@ -252,7 +252,7 @@ class Voidscope(QWidget):
         self.device.setText("looking at this machine…")
         self.doctor.examine("auto" if self.view is None else self.view.project.config.device)
 
-    def _show_machine(self, found: tuple[Finding, ...]) -> None:
+    def _show_machine(self, found: tuple[Check, ...]) -> None:
         if self._sets_aside and all(map(role_of, self._viewer.layers)):
             _freeze()  # what came with torch
         self.device.setText(f"runs on {line(found)}")

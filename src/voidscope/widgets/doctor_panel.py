@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from voidscope.model import Finding
+from voidscope.model import Check
 from voidscope.widgets.keys import Clash
 from voidscope.widgets.triton_guard import keep_triton_out
 from voidscope.widgets.workers import worker
@@ -60,7 +60,7 @@ class Doctor(QObject):
             self.examine(device)
 
 
-def _examined(device: str) -> tuple[Finding, ...]:
+def _examined(device: str) -> tuple[Check, ...]:
     """On a worker thread: what the doctor finds; loads torch."""
     keep_triton_out()
     from voidscope.model import doctor
@@ -68,12 +68,12 @@ def _examined(device: str) -> tuple[Finding, ...]:
     return doctor(device)
 
 
-def told(finding: Finding) -> str:
+def told(finding: Check) -> str:
     """A finding in one line, with its remedy."""
     return f"{finding.name}: {finding.value}{'' if finding.ok else ' -> ' + finding.remedy}"
 
 
-def line(findings: Iterable[Finding]) -> str:
+def line(findings: Iterable[Check]) -> str:
     """What trainings run on, in a few words for the dock; (!) where something is to be mended."""
     found = {f.name: f.value for f in findings}
     on_cpu = found.get("runs on", "cpu").startswith("cpu")
@@ -81,10 +81,10 @@ def line(findings: Iterable[Finding]) -> str:
     return device + ("" if all(f.ok for f in findings) else " (!)")
 
 
-def key_finding(clashes: Iterable[Clash]) -> Finding:
+def key_finding(clashes: Iterable[Clash]) -> Check:
     """Whether our keys are ours, as a finding among the others."""
     said = "; ".join(str(c) for c in clashes)
-    return Finding("keys", said or "no other plugin or setting wants a key of the dock", not said, MEND_KEYS)
+    return Check("keys", said or "no other plugin or setting wants a key of the dock", not said, MEND_KEYS)
 
 
 class DoctorPanel(QDialog):
@@ -97,7 +97,7 @@ class DoctorPanel(QDialog):
         self.setWindowTitle("Voidscope: this machine")
         self.setModal(False)
         self.resize(*SIZE)
-        self._findings: tuple[Finding, ...] = ()
+        self._findings: tuple[Check, ...] = ()
         self.summary, self.rows = QLabel(LOOKING), QGridLayout()
         self.refresh, self.copy, self.close_button = (
             QPushButton("Look again"),
@@ -112,11 +112,11 @@ class DoctorPanel(QDialog):
         self.copy.clicked.connect(self.copy_text)
         self.close_button.clicked.connect(self.close)
 
-    def value(self) -> tuple[Finding, ...]:
+    def value(self) -> tuple[Check, ...]:
         """The findings shown."""
         return self._findings
 
-    def setValue(self, findings: tuple[Finding, ...]) -> None:
+    def setValue(self, findings: tuple[Check, ...]) -> None:
         """Show findings, those to mend first."""
         self._findings = tuple(sorted(findings, key=lambda f: f.ok))
         self._clear()
@@ -148,7 +148,7 @@ class DoctorPanel(QDialog):
                 widget.setParent(None)
                 widget.deleteLater()
 
-    def _add(self, row: int, finding: Finding) -> None:
+    def _add(self, row: int, finding: Check) -> None:
         mark = QLabel("ok" if finding.ok else "mend")
         if not finding.ok:
             mark.setStyleSheet("background: #b3261e; color: white; border-radius: 3px; padding: 0 4px;")

@@ -13,7 +13,7 @@ from voidscope.widgets.runner import Question, Runner
 from voidscope.workflow import (
     Comparison,
     awaits_cross_validation,
-    compare,
+    compare_models,
     comparison_of,
     cross_validate,
     cross_validation_s,
@@ -55,7 +55,7 @@ class ModelChoice(QObject):
         if len(self._project.cycles) < 2:
             self._show()
         else:
-            self._runner.run(lambda: compare(self._project), self._compared)
+            self._runner.run(lambda: compare_models(self._project), self._compared)
 
     def cross_validate(self) -> None:
         """Try on slices left out of both what the new model and the one before were made of; in a process of its own."""

@@ -2,15 +2,28 @@
 
 Each verb checks what it needs, takes a snapshot of the project and returns a `Job`; `voidscope.execute(job)` runs
 it, and its outcome is what the verb says it returns. The loop is an order of verbs, so whoever calls them is in
-charge. `add_scans`, `add_dataset` and `simulate` bring scans in, `import_label_file` labels, `interpolate`, `interpolate_scan` and `extrude` propose labels, `turn` undoes or redoes a step, `open_scan` and `read_mask` read ahead what a window is to show, `evaluate` judges a model by held-out truth, `compare` sets it
-beside the one before, `cross_validate` where no held-out label tells, `keep_model` keeps it where it is worse, `restore` goes back to an earlier one, `promote` puts one in force, `changes` says which bumps moved between two, `review` lists what to look at
-again, `verify` repeats a report, `calibrate` fits the doubt of edges to held-out truth, `plan_study` and `take_reading` make a blind gauge study, `progress` says how the cycles came on and whether to stop, `replay` sets random selection beside them.
+charge.
+
+bring in and label
+    `add_scans`, `add_dataset`, `simulate`: scans; `import_label_file`: labels of another tool; `interpolate`,
+    `interpolate_scan`, `extrude`: propose labels; `turn`: undo or redo a step; `review`: what to look at again
+learn and ask
+    `pretrain`, `train`, `suggest`, `segment`; `open_scan`, `read_mask`: read ahead what a window is to show
+is this model good?
+    `evaluate`: by held-out truth; `compare_models`: beside the one before; `cross_validate`: where no held-out label
+    tells; `judge_all`: every cycle alike; `progress`: how the cycles came on, and whether to stop; `replay`: random
+    selection beside them
+which model counts?
+    `keep_model`: though it is worse; `restore`: an earlier one; `promote`: put it in force
+measure and sign
+    `measure`; `changes`: which bumps moved between two models or recipes; `verify`: does the report repeat;
+    `calibrate`: the doubt of edges; `plan_study`, `take_reading`: a blind gauge study
 """
 
 from voidscope.workflow.asking import ScanPrediction, reranks, segment, suggest
 from voidscope.workflow.calibrating import calibrate
 from voidscope.workflow.changing import changes
-from voidscope.workflow.comparing import compare
+from voidscope.workflow.comparing import compare_models
 from voidscope.workflow.cross_validating import (
     awaits_cross_validation,
     cross_validate,
@@ -74,7 +87,7 @@ __all__ = [
     "calibrate",
     "changes",
     "class_pixels",
-    "compare",
+    "compare_models",
     "comparison_of",
     "cross_validate",
     "cross_validation_lacks",

@@ -38,7 +38,7 @@ Compared = tuple[Comparison, Sequence[Matrix]]
 """How a pair of cycles compares, and the confusion matrix of each, the earlier one's first."""
 
 
-def compare(project: Project, config: Config | None = None) -> Job[Compared | None, Comparison | None]:
+def compare_models(project: Project, config: Config | None = None) -> Job[Compared | None, Comparison | None]:
     """Compare the current model with the one whose place it took, and keep the outcome in its cycle.
 
     Told by test scans, these are the figures of an evaluation, and each cycle that was not judged by the labels of now keeps them as one.

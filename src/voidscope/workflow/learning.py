@@ -105,7 +105,7 @@ def train(
 ) -> Job[Trained, Cycle]:
     """Train the network anew on every labelled slice of the training scans; returns the new cycle.
 
-    It is the current one at once, better or worse: `compare` says which, and `restore` goes back.
+    It is the current one at once, better or worse: `compare_models` says which, and `restore` goes back.
 
     Parameters
     ----------
