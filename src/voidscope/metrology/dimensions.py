@@ -2,8 +2,8 @@
 
 The bump stands along its build axis: pillar, then solder, then (memory) pad. Every length is read off many columns or
 levels and is their median, so that a stray voxel moves none of them; `by_boxes` reads the same things off bounding boxes,
-as the public formulas do, for comparison. What is needed of a class is counted plane by plane, or looked at inside its box, one class at
-a time; the void that belongs to their bodies takes one byte for each voxel of the box of all three (`hollows`).
+as the public formulas do, for comparison. What is needed of a class is counted plane by plane, or looked at inside its box, one at a time;
+the void that belongs to their bodies takes one byte for each voxel of the box of all three (`hollows`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AXES = ("z", "y", "x")
 LENGTHS = ("blt_um", "pillar_width_um", "pillar_height_um", "pad_misalignment_um")
 """Names of the lengths that are one number each."""
 SIZES = (*LENGTHS, "largest_extrusion_um")
-"""What tables hold of a bump's lengths: these, and the extrusion where it is largest."""
+"""What tables hold of a bump's lengths."""
 
 Lengths = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.int32] | Lengths
@@ -110,13 +110,8 @@ def dimensions(
 
 
 def _by_columns(
-    parts: BumpParts,
-    mask: Mask,
-    classes: ClassMap,
-    spacing_um: Spacing,
-    recipe: MeasureConfig,
-    odds: Known | None,
-) -> Dimensions:
+    parts: BumpParts, mask: Mask, classes: ClassMap, spacing_um: Spacing, recipe: MeasureConfig, odds: Known | None
+) -> Dimensions:  # fmt: skip
     posed = _Posed.of(parts.without_dust(), spacing_um, recipe)
     if posed is None:
         return Dimensions()

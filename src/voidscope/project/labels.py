@@ -1,4 +1,8 @@
-"""What people said: one mask file per labelled slice, each with its provenance inside; every change can be undone."""
+"""What people said: one mask file per labelled slice, each with its provenance inside; every change can be undone.
+
+A label's way to the disk: `fitting` checks it, it is joined with one written meanwhile, the `Desk` makes its file's content,
+the `Journal` notes the step for undo, the `LabelFolder` writes and renames, and who listens is told.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +50,6 @@ class Labels(Labelled):
     `shape_of` gives the (h, w) of a key or raises for an unknown one; `source_of` names the data and the plane of a scan, by which undo
     knows whether it is the one a step was about; `changed` is told the slices that a step has
     changed, once all of it is on disk. Another program may label in the same folder: `catch_up` takes in what it did, and `put` joins a label it wrote meanwhile.
-
-    A label's way to the disk: `fitting` checks it, it is joined with one written meanwhile, the `Desk` makes its file's content,
-    the `Journal` notes the step for undo, the `LabelFolder` writes and renames, and `changed` is told.
     """
 
     def __init__(
