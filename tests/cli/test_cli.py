@@ -293,6 +293,15 @@ def test_a_limit_may_be_typed_as_a_percentage(shell: Shell, dataset: Path) -> No
     assert "measure.limit = 'lots'" in shell.complaint(*words, "--limit", "lots")
 
 
+def test_a_scan_without_spacing_is_told_what_that_costs(shell: Shell, tmp_path: Path) -> None:
+    shell.json("create", tmp_path / "p", "--classes", "hbm")
+    np.save(tmp_path / "bare.npy", np.random.default_rng(0).random((6, 5, 8)))
+    shell.json("add", tmp_path / "p", tmp_path / "bare.npy")
+    assert "bare says no spacing, without which nothing is measured; add it again with --spacing" in shell.err
+    shell.json("add", tmp_path / "p", tmp_path / "bare.npy", "--spacing", "1,1,1")
+    assert "no spacing" not in shell.err
+
+
 def test_a_spacing_in_another_unit_is_doubted_but_kept(shell: Shell, dataset: Path, tmp_path: Path) -> None:
     shell("create", tmp_path / "p", "--classes", "hbm")
     (found,) = shell.json("add", tmp_path / "p", dataset / "a.tif", "--spacing", "700,700,700")["scans"]

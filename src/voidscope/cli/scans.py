@@ -129,6 +129,10 @@ def add(
             sys.stderr.write(f"warning: {s.name}: {unsure}\n")
         if doubt := doubtful_spacing(s.spacing_um):
             sys.stderr.write(f"warning: {s.name}: {doubt} Set it with --spacing Z,Y,X in µm.\n")
+        if s.spacing_um is None:
+            sys.stderr.write(
+                f"warning: {s.name} says no spacing, without which nothing is measured; add it again with --spacing Z,Y,X in µm.\n"
+            )
     say({"scans": [scan_entry(s) for s in added]}, as_json, "\n".join(rows))
 
 
