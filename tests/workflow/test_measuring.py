@@ -13,7 +13,6 @@ from voidscope.project.results import read_pictures
 from voidscope.vocabulary import SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow import measure
-from voidscope.workflow.measuring import across
 
 
 @pytest.mark.parametrize("void_at", [None, 1])
@@ -31,7 +30,9 @@ def test_a_scan_is_pictured_where_its_void_is_most_or_without_any_its_foreground
     report = execute(measure(project, ["a"]))
     shown = 3 if void_at is None else void_at
     image = project.reader(["a"]).image(SliceKey("a", shown))
-    wanted = overlay_png(image, mask[slice_index(record.plane, shown)], project.classes, across(record))
+    wanted = overlay_png(
+        image, mask[slice_index(record.plane, shown)], project.classes, record.slice_spacing_um
+    )
     assert read_pictures(project.report_folder, report)["a"] == wanted
     assert ("The slice with the most foreground; there is no void in any" in report.html({"a": wanted})) is (
         void_at is None

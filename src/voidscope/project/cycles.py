@@ -67,6 +67,11 @@ class Cycle:
         return self.provenance.get("restored_from") is not None
 
     @property
+    def full(self) -> bool:
+        """Whether it was trained from its initial weights on: neither `warm` nor `restored`."""
+        return not (self.warm or self.restored)
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """Its agreement with held-out truth, or None when it was not evaluated (or its file is no evaluation).
 

@@ -64,6 +64,14 @@ class ScanRecord(BaseModel):
         h, w = (n for axis, n in enumerate(self.shape) if axis != self.plane.axis)
         return h, w
 
+    @property
+    def slice_spacing_um(self) -> tuple[float, float] | None:
+        """Spacing of the rows and columns of each slice; None where it is not known."""
+        if self.spacing_um is None:
+            return None
+        y, x = (s for axis, s in enumerate(self.spacing_um) if axis != self.plane.axis)
+        return y, x
+
     def shape_of(self, index: int) -> tuple[int, int]:
         """(h, w) of a slice; raises `ProjectError` when there is no such slice."""
         if not 0 <= index < self.n_slices:

@@ -24,7 +24,7 @@ from voidscope.project.masks import mask_path, read_mask
 from voidscope.vocabulary import ClassMap, Mask, SliceKey
 from voidscope.volume import slice_index
 from voidscope.workflow.doubting import Doubt, Standing, doubt_of, measured_mask
-from voidscope.workflow.measuring import MARGIN, across
+from voidscope.workflow.measuring import MARGIN
 from voidscope.workflow.recording import UNKNOWN, commit_of_now
 from voidscope.workflow.restoring import void_iou
 from voidscope.workflow.snapshot import current_cycle, cycle_of, made_with
@@ -171,7 +171,7 @@ def _pictures(
             image,
             _mask(c, row.scan, classes, reader)[slice_index(plane, key.index)][window],
             classes,
-            across(reader.records[row.scan]),
+            reader.records[row.scan].slice_spacing_um,
         )
         for c in cycles
     )

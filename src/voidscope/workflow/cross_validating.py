@@ -99,7 +99,7 @@ def awaits_cross_validation(project: Project) -> bool:
 
 def cross_validation_s(project: Project) -> float:
     """How long it is likely to take in seconds, by the newest full training."""
-    full = [c for c in project.cycles if not (c.warm or c.restored)]
+    full = [c for c in project.cycles if c.full]
     return 2 * FOLDS * SHARE * float(full[-1].metrics["seconds"]) if full else 0.0
 
 

@@ -124,11 +124,10 @@ def shown_slice(project: Project, study: Study, slot: Slot) -> BlindSlice:
             f"The scan {record.name} has other data or is cut along another plane than when study {study.number} was planned; "
             "bring it back, or plan the study anew."
         )
-    spacing = record.spacing_um or (1.0, 1.0, 1.0)
-    height, width = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
     image = project.volume(record.name).slice(record.plane, part.key.index)
     contrast = (record.intensity.low, record.intensity.high)
-    return BlindSlice(np.array(image), contrast, (height, width), "um" if record.spacing_um else "pixel")
+    spacing = record.slice_spacing_um
+    return BlindSlice(np.array(image), contrast, spacing or (1.0, 1.0), "um" if spacing else "pixel")
 
 
 def take_reading(project: Project, study: Study, slot: Slot, mask: Mask) -> str:

@@ -216,7 +216,7 @@ def is_trained(project: Project) -> bool:
         said.get("labels_sha256") == labels
         and list(learnt) == [now[n] for n in ("seed", "model", "train")]
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
-        and not (cycle.restored or cycle.warm)
+        and cycle.full
         and tuple(cycle.normalisation) == project.normalisation()
         and all(n in project.scans and _is_as_it_was(said, project.scan(n)) for n in cycle.learnt_from)
     )

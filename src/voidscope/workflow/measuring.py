@@ -23,7 +23,6 @@ from voidscope.metrology import (
 from voidscope.project import (
     Cycle,
     Project,
-    ScanRecord,
     SliceReader,
     fingerprint,
     fingerprint_method,
@@ -192,16 +191,11 @@ def _worst_picture(reader: SliceReader, scan: str, mask: Mask, classes: ClassMap
     shown = void if void.any() else np.isin(mask, classes.ids_with_role(Role.FOREGROUND)).sum(axis=others)
     index = int(shown.argmax())
     return overlay_png(
-        reader.image(SliceKey(scan, index)), mask[slice_index(record.plane, index)], classes, across(record)
+        reader.image(SliceKey(scan, index)),
+        mask[slice_index(record.plane, index)],
+        classes,
+        record.slice_spacing_um,
     )
-
-
-def across(record: ScanRecord) -> tuple[float, float] | None:
-    """Spacing of the rows and columns of a scan's slices, um; None where it is not known."""
-    if record.spacing_um is None:
-        return None
-    y, x = (s for axis, s in enumerate(record.spacing_um) if axis != record.plane.axis)
-    return y, x
 
 
 def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes: ClassMap) -> bytes:
@@ -215,5 +209,5 @@ def bump_picture(reader: SliceReader, scan: str, mask: Mask, bump: Bump, classes
     )
     image = reader.image(SliceKey(scan, index))
     return overlay_png(
-        image[window], mask[slice_index(plane, index)][window], classes, across(reader.records[scan])
+        image[window], mask[slice_index(plane, index)][window], classes, reader.records[scan].slice_spacing_um
     )

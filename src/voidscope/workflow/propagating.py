@@ -60,8 +60,7 @@ def _interpolating(
     record = project.scan(scan)
     ends = sorted({SliceKey(scan, index) for gap in gaps for index in gap})
     labels = project.labels.packed(ends)
-    spacing = record.spacing_um or (1.0, 1.0, 1.0)
-    y, x = (s for axis, s in enumerate(spacing) if axis != record.plane.axis)
+    spacing = record.slice_spacing_um or (1.0, 1.0)
 
     def steps(make: Make) -> Steps[Proposals]:
         found: Proposals = {}
@@ -69,7 +68,7 @@ def _interpolating(
         total = sum(last - first - 1 for first, last in gaps)
         for first, last in gaps:
             yield Progress(len(found), total, f"between slices {first} and {last}")
-            shapes = ShapeInterpolation(masks[SliceKey(scan, first)], masks[SliceKey(scan, last)], (y, x))
+            shapes = ShapeInterpolation(masks[SliceKey(scan, first)], masks[SliceKey(scan, last)], spacing)
             for index, mask in enumerate(shapes.steps(last - first), start=first + 1):
                 key = SliceKey(scan, index)
                 found[key] = make(key, mask)

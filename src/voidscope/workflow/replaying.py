@@ -167,7 +167,7 @@ def last_replay(project: Project) -> Replay | None:
 
 def _replayable(project: Project) -> tuple[tuple[SliceKey, ...], tuple[tuple[int, ...], ...]]:
     """The labelled slices of the newest full training, and which of them each replayed cycle had, smallest first."""
-    full = [c for c in project.cycles if not c.warm and not c.restored]
+    full = [c for c in project.cycles if c.full]
     keys = tuple(k for k in full[-1].labelled if k in project.labels) if full else ()
     had = {tuple(k for k, key in enumerate(keys) if key in set(c.labelled)) for c in full}
     sizes = {len(which): which for which in sorted(had) if which}
