@@ -147,6 +147,18 @@ def test_a_malformed_description_is_refused_by_name_in_one_line(text: str, said:
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("ending", ["_label", "-labels", "_Mask", "_seg", "_GT"])
+def test_labels_called_otherwise_are_no_scan(ending: str, tmp_path: Path) -> None:
+    write_scan(tmp_path, "a")
+    write_scan(tmp_path, f"b{ending}")
+    assert len(Dataset.open(tmp_path).scans) == 2  # nothing that they could be labels of
+    write_scan(tmp_path, f"a{ending}")
+    with pytest.raises(
+        CannotReadFile, match=r"it looks like labels of a\. Call it a_labels\.tif, or take it out"
+    ):
+        Dataset.open(tmp_path)
+
+
 def test_test_scans_may_be_named_as_their_files_are(tmp_path: Path) -> None:
     write_scan(tmp_path, "Probe ä 1")
     write_scan(tmp_path, "b")

@@ -9,6 +9,7 @@ optionally ``dataset.json``::
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "dataset.json"
 LABELS = "_labels"
+LIKE_LABELS = re.compile(r"(?P<scan>.+)[_-](labels?|seg|segmentation|masks?|gt|truth)", re.IGNORECASE)
+"""What label files are called elsewhere."""
 TEST_EVERY = 5
 """Without a list of test scans, every fifth scan by name is kept for testing."""
 
@@ -138,6 +141,12 @@ def _found(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         raise CannotReadFile(
             labels[lonely[0]], f"there is no scan {lonely[0]} beside these labels. Give both one name."
         )
+    for name, path in scans.items():
+        if (m := LIKE_LABELS.fullmatch(name)) and m["scan"] in scans:
+            raise CannotReadFile(
+                path,
+                f"it looks like labels of {m['scan']}. Call it {m['scan']}{LABELS}{path.suffix}, or take it out.",
+            )
     return scans, labels
 
 
