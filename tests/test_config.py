@@ -99,6 +99,9 @@ def test_a_preset_has_its_number_of_slices_and_another_makes_no_other_recipe() -
     assert (Config().suggest.budget, Config.product().suggest.budget) == (50, 12)
     assert Config.product().with_changes(["suggest.budget=20"]).preset == "product"
     assert Config().with_changes(["suggest.budget=20"]).preset == "paper"
+    assert Config.product().with_changes(["preset=paper"]) == Config()
+    mine = Config.product().with_changes(["suggest.budget=20", "preset=paper"])
+    assert (mine.suggest.budget, mine.preset) == (20, "paper")
 
 
 def test_words_apply_in_their_order_and_an_unknown_preset_is_named() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ValidationError
@@ -263,6 +264,8 @@ class SuggestConfig(_Section):
     )
 
 
+BUDGET = "suggest.budget"
+"""The setting in which presets differ that a person changes without leaving one."""
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "paper": (),
     "product": (
@@ -300,20 +303,21 @@ class Config(_Section):
 
         How many slices a person wants at a time makes no other recipe.
         """
-        wanted = f"suggest.budget={self.suggest.budget}"
+        wanted = f"{BUDGET}={self.suggest.budget}"
         return next((name for name in PRESETS if self == self.with_changes([f"preset={name}", wanted])), None)
 
     def with_changes(self, changes: Iterable[str]) -> Self:
         """A copy with ``section.field=value`` words applied one after another, e.g. ``train.epochs=5``.
 
-        ``preset=paper`` or ``preset=product`` puts every setting that presets differ in to what that preset says.
+        ``preset=paper`` or ``preset=product`` puts every setting that presets differ in to what that preset says, but how many
+        slices are suggested only where that was a preset's number and no person's.
 
         Raises
         ------
         ConfigError : a word is no setting, or its value is refused.
         """
         tree = self.model_dump()
-        for change in _spelled_out(changes):
+        for change in _spelled_out(changes, tree):
             path, separator, text = change.partition("=")
             if not separator:
                 raise ConfigError(
@@ -354,8 +358,8 @@ def _merged(now: Any, before: Any, after: Any) -> Any:
     return {n: _merged(now[n], before.get(n), v) if n in now else v for n, v in after.items()}
 
 
-def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
-    """The changes with each ``preset=name`` replaced by the settings it stands for."""
+def _spelled_out(changes: Iterable[str], tree: Mapping[str, Any]) -> Iterator[str]:
+    """The changes with each ``preset=name`` replaced by the settings it stands for in a `tree` with all changes before."""
     for change in changes:
         word, _, name = (part.strip() for part in change.partition("="))
         if word != "preset":
@@ -363,7 +367,12 @@ def _spelled_out(changes: Iterable[str]) -> Iterator[str]:
         elif name in PRESETS:
             plain = dict(Config().settings())
             differing = {c.partition("=")[0] for settings in PRESETS.values() for c in settings}
-            yield from (f"{path}={json.dumps(plain[path])}" for path in sorted(differing))
-            yield from PRESETS[name]
+            words = [*(f"{path}={json.dumps(plain[path])}" for path in sorted(differing)), *PRESETS[name]]
+            if f"{BUDGET}={tree['suggest']['budget']}" not in (
+                f"{BUDGET}={plain[BUDGET]}",
+                *chain(*PRESETS.values()),
+            ):
+                words = [word for word in words if not word.startswith(f"{BUDGET}=")]
+            yield from words
         else:
             raise ConfigError(f"There is no preset {name!r}; choose {' or '.join(PRESETS)}.")

@@ -147,6 +147,15 @@ def test_a_gap_that_was_asked_for_is_kept_though_one_scan_has_not_its_share(name
 
 
 @pytest.mark.parametrize("name", STARTS)
+def test_scans_share_evenly_where_no_share_keeps_the_gap(name: str) -> None:
+    two = tuple(SliceKey(scan, i) for scan in "ab" for i in range(60))
+    features = rng().normal(size=(120, 2)).astype(np.float32)
+    chosen: Draw = STARTS[name](features, Pool.of(two, frozenset(), (), Limits(min_slice_gap=9)), 20, rng())
+    assert Counter(two[row].scan for row in chosen.rows) == {"a": 10, "b": 10}
+    assert set(chosen.relaxed) == {(), ("min_slice_gap",)}
+
+
+@pytest.mark.parametrize("name", STARTS)
 def test_slices_that_look_all_alike_are_drawn_without_repeats(name: str) -> None:
     chosen = STARTS[name](np.zeros((9, 3), np.float32), Pool.of(keys(9, 2), frozenset()), 9, rng())
     assert sorted(chosen.rows) == list(range(9))

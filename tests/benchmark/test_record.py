@@ -64,12 +64,16 @@ def test_a_folder_is_one_runs_until_it_ends_also_by_an_error(tmp_path: Path) -> 
 
 
 def test_a_folder_of_something_else_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="scans is the folder of something else"), held(dataset.folder):
+    with pytest.raises(ConfigError, match="scans is a folder of scans or a project"), held(dataset.folder):
         pass
     assert not (dataset.folder / ".lock").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "log.txt").touch()
     with held(tmp_path / "out"):
         claim(tmp_path / "out", dataset, PLAN, 12, ["first"])
-    with held(tmp_path / "out"):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "project.json").touch()
+    with pytest.raises(ConfigError, match="or a project"), held(tmp_path / "project"):
         pass
 
 

@@ -362,7 +362,7 @@ def test_a_training_is_compared_with_the_model_before_and_a_worse_one_is_told(
         yield Progress(1, 1)
         return worse
 
-    monkeypatch.setattr(workflow, "compare", lambda *_: Job("Comparing", steps, lambda found: found))
+    monkeypatch.setattr(workflow, "compare_models", lambda *_: Job("Comparing", steps, lambda found: found))
     assert shell.json("train", project, *QUICK)["comparison"] == worse.entry() | {"worse": True}
     assert "warning: The new model is worse. Cycle 4: void IoU 0.500, cycle 3: 0.700" in shell.err
     assert f"Go back with: voidscope restore {project} --cycle 3" in shell.err

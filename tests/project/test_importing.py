@@ -137,6 +137,11 @@ def test_a_second_file_that_says_nothing_of_a_slice_leaves_its_label(project: Pr
     done = import_labels(project, "a", theirs, file_map=unsaid)
     assert done.labelled == (SliceKey("a", 2),)
     assert list(project.labels) == [SliceKey("a", 1), SliceKey("a", 2)]
+    project.labels.put_all(
+        {SliceKey("a", 3): np.full((6, 5), 3, np.uint8)}, Provenance.PROPAGATED, proposed=True
+    )
+    import_labels(project, "a", theirs, file_map=unsaid)
+    assert project.labels.unverified == (SliceKey("a", 3),)
     import_labels(project, "a", theirs, file_map=unsaid, overwrite=True)
     assert list(project.labels) == [SliceKey("a", 2)]
 

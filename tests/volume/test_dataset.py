@@ -136,7 +136,9 @@ def test_an_unknown_scan_is_named_with_those_there_are(tmp_path: Path) -> None:
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1]}), "spacing_um"),
      (json.dumps({"classes": CLASSES, "spacing_um": [1, 1, 0]}), "greater than 0"),
      (json.dumps({"classes": CLASSES, "test": ["a", "y", "z"]}), r"not in the folder: y, z. Correct the list; it has a\."),
-     (json.dumps({"clases": CLASSES}), "no 'clases'; write 'classes'"),
+     (json.dumps({"clases": CLASSES}), "no 'clases'; write 'classes'"), (json.dumps({"Test": ["a"]}), "no 'Test'; write 'test'"),
+     (json.dumps({"tets": ["a"]}), "write 'test'"), (json.dumps({"spacing_mm": [1, 1, 1]}), "write 'spacing_um', in µm"),
+     ('{"classes": [{"id": 0, "name": "a"}, {"id": 1, "name": "b", "rol": "void"}]}', "no 'rol'; write 'role'"),
      (json.dumps({"classes": CLASSES, "test": "a"}), "test"), ("\udcff", "Invalid JSON")],
 )  # fmt: skip
 def test_a_malformed_description_is_refused_by_name_in_one_line(text: str, said: str, tmp_path: Path) -> None:
@@ -153,19 +155,22 @@ def test_labels_called_otherwise_are_no_scan(ending: str, tmp_path: Path) -> Non
     write_scan(tmp_path, f"b{ending}")
     assert len(Dataset.open(tmp_path).scans) == 2  # nothing that they could be labels of
     write_scan(tmp_path, f"a{ending}")
-    with pytest.raises(
-        CannotReadFile, match=r"it looks like labels of a\. Call it a_labels\.tif, or take it out"
-    ):
+    with pytest.raises(CannotReadFile, match=r"labels of a: call it a_labels\.tif, or take it out of"):
+        Dataset.open(tmp_path)
+    write_labels(tmp_path, "a", IDS)
+    with pytest.raises(CannotReadFile, match=r"it looks like labels of a: take it out of the folder"):
         Dataset.open(tmp_path)
 
 
 def test_test_scans_may_be_named_as_their_files_are(tmp_path: Path) -> None:
     write_scan(tmp_path, "Probe ä 1")
-    write_scan(tmp_path, "b")
-    (tmp_path / "dataset.json").write_text(json.dumps({"classes": CLASSES, "test": ["Probe ä 1"]}))
+    for name in "bc":
+        write_scan(tmp_path, name)
+    (tmp_path / "dataset.json").write_text(json.dumps({"classes": CLASSES, "test": ["Probe ä 1", "c.tif"]}))
     assert [(s.name, s.split.value) for s in Dataset.open(tmp_path).scans] == [
         ("Probe_ä_1", "test"),
         ("b", "train"),
+        ("c", "test"),
     ]
 
 

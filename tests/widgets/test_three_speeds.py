@@ -277,7 +277,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     """What trains and compares in place of a network."""
     made = Trainings()
     monkeypatch.setattr(train_panel, "train", made.train)
-    monkeypatch.setattr(model_choice, "compare", made.compare)
+    monkeypatch.setattr(model_choice, "compare_models", made.compare)
     monkeypatch.setattr(train_panel.TrainPanel, "segment_view", lambda self, **_: None)
     return made
 
@@ -682,7 +682,7 @@ def test_how_a_new_model_compares_can_be_read_once_its_scan_is_segmented(
     monkeypatch.setattr(train_panel, "to_judge", lambda project: False)
     made = Trainings()
     monkeypatch.setattr(train_panel, "train", made.train)
-    monkeypatch.setattr(model_choice, "compare", made.compare)
+    monkeypatch.setattr(model_choice, "compare_models", made.compare)
     add_cycle(project)
     import_truth(project, dataset, [SliceKey("a", 0)])
     told: list[str] = []

@@ -289,3 +289,8 @@ def test_slices_left_out_of_a_folder_are_told(project: Project, tmp_path: Path) 
         (folder / f"s{k}.tif").write_bytes(tiff_bytes(plane, None))
     add_scan(project, folder)
     assert "missing between s2.tif and s5.tif" in doubts(project, "gappy")[0]
+    for k in (3, 4):
+        shutil.copy(folder / "s2.tif", folder / f"s{k}.tif")
+    project.remove("gappy")
+    add_scan(project, folder)
+    assert doubts(project, "gappy") == ()

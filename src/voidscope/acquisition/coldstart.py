@@ -189,23 +189,24 @@ def _one_of_each(
     turn[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     order = in_turns(pool, clusters.members, turn, preference)
     order = order[np.argsort(late[order], kind="stable")]
-    if not pool.limits.max_per_scan:
-        pool = _fairly(pool, budget, order)
-    return in_order(pool, budget, order)
+    return in_order(pool, budget, order) if pool.limits.max_per_scan else _fairly(pool, budget, order)
 
 
-def _fairly(pool: Pool, budget: int, order: Rows) -> Pool:
-    """The pool with the least cap per scan with which nothing is given up; as it is where there is no such cap."""
+def _fairly(pool: Pool, budget: int, order: Rows) -> Draw:
+    """The first of an order with the least cap per scan with which nothing is given up; with an even one where a gap must be."""
 
-    def capped(share: int) -> Pool:
-        return replace(pool, limits=replace(pool.limits, max_per_scan=share))
+    def within(share: int) -> Draw:
+        return in_order(replace(pool, limits=replace(pool.limits, max_per_scan=share)), budget, order)
 
-    def is_enough(share: int) -> bool:
-        return not any(in_order(capped(share), budget, order).relaxed)
-
-    shares = range(-(-budget // len({pool.keys[row].scan for row in pool.candidates})), budget)
-    least = bisect_left(shares, True, key=is_enough)
-    return capped(shares[least]) if least < len(shares) else pool
+    shares = range(-(-budget // len({pool.keys[row].scan for row in pool.candidates})), budget + 1)
+    even = within(shares[0])
+    if not any(even.relaxed):
+        return even
+    least = bisect_left(shares, True, key=lambda share: not any(within(share).relaxed))
+    if least < len(shares):
+        return within(shares[least])
+    # Nobody asked for this cap, so that nobody need be told that it was given up.
+    return replace(even, relaxed=tuple(tuple(r for r in x if r != "max_per_scan") for x in even.relaxed))
 
 
 def _strangeness(features: npt.NDArray[np.float32], clusters: Clusters) -> Floats:

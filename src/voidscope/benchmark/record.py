@@ -14,15 +14,16 @@ from filelock import FileLock, Timeout
 
 from voidscope.benchmark.points import all_points
 from voidscope.benchmark.protocol import Plan
-from voidscope.config import PRESETS, Config
+from voidscope.config import BUDGET, PRESETS, Config
 from voidscope.errors import CannotReadFile, ConfigError, NotReady
 from voidscope.project import fingerprint
 from voidscope.project.atomic import explained, read_json, write_json
 from voidscope.vocabulary import Split
-from voidscope.volume import Dataset
+from voidscope.volume import Dataset, is_scan
+from voidscope.volume.dataset import DESCRIPTION
 from voidscope.workflow.snapshot import made_with
 
-NAME, LOCK = "run.json", ".lock"
+NAME = "run.json"
 HUB = "the hub's"
 """ImageNet weights of no file."""
 
@@ -37,10 +38,10 @@ def held(out: Path) -> Iterator[None]:
     ProjectError : the folder cannot be written.
     ConfigError : it holds something else, e.g. the scans themselves.
     """
-    if out.is_dir() and not (out / NAME).exists() and any(p.name != LOCK for p in out.iterdir()):
-        raise ConfigError(f"{out} is the folder of something else; name a new or empty one with --out.")
-    lock = FileLock(out / LOCK, mode=0o666)
+    lock = FileLock(out / ".lock", mode=0o666)
     with explained(out):
+        if out.is_dir() and any(p.name in (DESCRIPTION, "project.json") or is_scan(p) for p in out.iterdir()):
+            raise ConfigError(f"{out} is a folder of scans or a project; name a new one with --out.")
         out.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
@@ -66,7 +67,11 @@ def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[
     """
     mine, path = _common(dataset, plan, pool), out / NAME
     kept = read_record(out)
-    if kept and (other := [name for name in mine if mine[name] != kept["common"].get(name)]):
+    theirs = {
+        "product preset": mine["product preset"],
+        **kept.get("common", {}),
+    }  # older folders do not tell it
+    if kept and (other := [name for name in mine if mine[name] != theirs.get(name)]):
         name = other[0]
         raise ConfigError(
             f"{out} is the folder of another run: its {name} is {_short(kept['common'].get(name))}, yours is {_short(mine[name])}. "
@@ -95,7 +100,7 @@ def _common(dataset: Dataset, plan: Plan, pool: int) -> dict[str, Any]:
         "budgets": list(plan.budgets),
         "plan": [*plan.settings, *(f"product: {word}" for word in plan.product)],
         "settings": plan.departures,
-        "product preset": " ".join(PRESETS["product"]),
+        "product preset": " ".join(word for word in PRESETS["product"] if not word.startswith(f"{BUDGET}=")),
     }  # fmt: skip
 
 

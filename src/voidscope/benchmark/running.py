@@ -6,13 +6,14 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from voidscope.benchmark.forest import PixelForest
 from voidscope.benchmark.points import add_point, points_path, read_points
@@ -100,12 +101,12 @@ def run_cell(bench: Bench, cell: Cell, show: Show) -> None:
         clock = _Clock(project.path / "seconds.json", budget)
         _label(project, bench, cell, budget, show, clock)
         with clock.timed("train"):  # where the point is known too: the next batch asks this model
-            forest = _trained(project, cell, show)
-        if forest is None and project.cycle is not None:
+            model = _trained(project, cell, show)
+        if model is None and project.cycle is not None:
             clock.note("train", float(project.cycle.metrics["seconds"]))
         if budget in missing:
             with clock.timed("segment"):
-                masks = _masks(project, forest, show)
+                masks = _masks(project, model, show)
             scores = score(masks, truths, project.classes, project.config.measure)
             add_point(path, _point(bench, cell, budget, project, scores, clock.seconds()))
     shutil.rmtree(project.path)
@@ -161,13 +162,23 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show, 
         answer_suggestions(project, bench.dataset)
 
 
-def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | None:
-    """A model of all labels there are: a forest, or None for the network, which is in the project.
+@dataclass(frozen=True)
+class _Everywhere:
+    """What labels of a single class teach: that class. `train` refuses them, but a cell whose first batch is unlucky goes on."""
 
-    Labels of a single class teach a network nothing and `train` refuses them; like the forest of such labels it would say that
-    class everywhere, so a cell whose first batch is unlucky is scored as that and goes on.
-    """
-    if cell.method.learner == FOREST or _n_labelled_classes(project) == 1:
+    class_id: int
+
+    def predict(self, images: Iterable[npt.NDArray[np.float32]]) -> Iterator[Mask]:
+        """The class at each pixel, (h, w)."""
+        return (np.full(image.shape, self.class_id, np.uint8) for image in images)
+
+
+def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | _Everywhere | None:
+    """A model of all labels there are: one that predicts slices, or None for the network, which is in the project."""
+    shown = np.flatnonzero(np.any([project.labels.record(k).pixels for k in project.labels], axis=0)) + 1
+    if len(shown) == 1:
+        return _Everywhere(int(shown[0]))
+    if cell.method.learner == FOREST:
         labels = {k: project.labels.get(k) for k in project.labels}
         masks = [m for m in labels.values() if m is not None]
         return PixelForest([project.image(k) for k in labels], masks, cell.seed)
@@ -176,25 +187,21 @@ def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | None:
     return None
 
 
-def _n_labelled_classes(project: Project) -> int:
-    return int(np.any([project.labels.record(k).pixels for k in project.labels], axis=0).sum())
-
-
-def _masks(project: Project, forest: PixelForest | None, show: Show) -> dict[str, Mask]:
+def _masks(project: Project, model: PixelForest | _Everywhere | None, show: Show) -> dict[str, Mask]:
     """The model's masks (z, y, x) of the test scans."""
     names = _test_scans(project)
-    if forest is not None:
-        return {n: _forest_mask(project, forest, n) for n in names}
+    if model is not None:
+        return {n: _mask(project, model, n) for n in names}
     execute(segment(project, names), show)
     found = {n: project.mask(n) for n in names}
     return {n: m for n, m in found.items() if m is not None}
 
 
-def _forest_mask(project: Project, forest: PixelForest, scan: str) -> Mask:
+def _mask(project: Project, model: PixelForest | _Everywhere, scan: str) -> Mask:
     record = project.scan(scan)
     mask = np.zeros(record.shape, np.uint8)
     keys = record.slice_keys()
-    for key, found in zip(keys, forest.predict(project.image(k) for k in keys), strict=True):
+    for key, found in zip(keys, model.predict(project.image(k) for k in keys), strict=True):
         mask[slice_index(record.plane, key.index)] = found
     return mask
 

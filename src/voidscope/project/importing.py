@@ -105,7 +105,7 @@ def truth_of(dataset: Dataset, record: ScanRecord, classes: ClassMap) -> Mask:
 
 
 def _check_same(dataset: Dataset, record: ScanRecord) -> None:
-    """Refuse the truth of another scan that has this one's name and shape; the same voxels in another file are the same scan."""
+    """Refuse the truth of another scan that has this one's name and shape; the same grey levels in another file are the same scan."""
     path = dataset.scan(record.name).path
     if (
         fingerprint(path) == record.fingerprint
@@ -114,7 +114,7 @@ def _check_same(dataset: Dataset, record: ScanRecord) -> None:
         return
     raise LabelError(
         f"{path} holds other data than {record.name} in this project, though name and shape are the same; its truth is not that "
-        "scan's. Take the dataset that the scan was added from."
+        f"scan's. Take the dataset that the scan was added from, or import the labels: voidscope label PROJECT --from FILE --scan {record.name}"
     )
 
 
@@ -165,7 +165,7 @@ def store_imported(
     }
     kept = set() if overwrite else own
     labels = project.labels
-    new = {k: m for k, m in masks.items() if k not in kept and (overwrite or m.any() or k not in labels)}
+    new = {k: m for k, m in masks.items() if k not in kept and (overwrite or m.any())}
     before = {k: labels.record(k) for k in new if labels.holds(k)}
     labels.put_all(new, Provenance.IMPORTED, author, ahead=ahead)
     labelled = tuple(sorted(k for k, m in new.items() if m.any()))

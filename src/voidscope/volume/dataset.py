@@ -19,7 +19,7 @@ import numpy as np
 from voidscope.errors import CannotReadFile, LabelError
 from voidscope.vocabulary import ClassMap, Mask, Split
 from voidscope.volume.guarding import guarded
-from voidscope.volume.reading import as_name, is_scan, read_label_file, read_scan, scan_name
+from voidscope.volume.reading import is_scan, read_label_file, read_scan, scan_name
 from voidscope.volume.volumes import Spacing, Volume
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def _found(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         )
     for name, path in scans.items():
         if (m := LIKE_LABELS.fullmatch(name)) and m["scan"] in scans:
+            rename = "" if m["scan"] in labels else f"call it {m['scan']}{LABELS}{path.suffix}, or "
             raise CannotReadFile(
-                path,
-                f"it looks like labels of {m['scan']}. Call it {m['scan']}{LABELS}{path.suffix}, or take it out.",
+                path, f"it looks like labels of {m['scan']}: {rename}take it out of the folder."
             )
     return scans, labels
 
@@ -165,7 +165,7 @@ def _by_name(folder: Path, paths: list[Path]) -> dict[str, Path]:
 def _test_names(folder: Path, names: tuple[str, ...], described: Description | None) -> frozenset[str]:
     if described is None or described.test is None:
         return frozenset(names[TEST_EVERY - 1 :: TEST_EVERY])
-    wanted = {as_name(name): name for name in described.test}
+    wanted = {scan_name(folder / name): name for name in described.test}
     if unknown := sorted(wanted[name] for name in wanted.keys() - set(names)):
         raise CannotReadFile(
             folder / DESCRIPTION,

@@ -17,7 +17,7 @@ EXAMPLE = '{"classes": [{"id": 0, "name": "background"}, {"id": 3, "name": "void
 class ClassEntry(BaseModel):
     """One class: the id it has in the label files, its name, and optionally its role and colour."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
 
     id: int
     name: str
@@ -44,9 +44,13 @@ class Description(BaseModel):
 
 def _check_spelling(described: Description) -> None:
     """Refuse a key that is a slip of the pen: what stands under it would not count, and nobody would know."""
-    for key in described.model_extra or ():
-        if meant := get_close_matches(key, Description.model_fields, n=1, cutoff=0.8):
-            raise ConfigError(f"there is no {key!r}; write {meant[0]!r}.")
+    for part in (described, *(described.classes or ())):
+        for key in part.model_extra or ():
+            for meant in get_close_matches(key.lower(), type(part).model_fields, n=1, cutoff=0.75):
+                if abs(len(key) - len(meant)) <= 1:
+                    raise ConfigError(
+                        f"there is no {key!r}; write {meant!r}{', in µm' * meant.endswith('_um')}."
+                    )
 
 
 def read_description(path: Path) -> Description | None:

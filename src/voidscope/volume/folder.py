@@ -53,7 +53,7 @@ def missing_slices(folder: Path) -> str:
     more = f", and at {len(gaps) - 1} more places" if len(gaps) > 1 else ""
     return (
         f"Slices are missing between {gaps[0][0]} and {gaps[0][1]}{more}: without them lengths and volumes come out too small. "
-        "Put them back and add it again."
+        "Put them back, remove the scan from the project and add it again."
     )
 
 

@@ -84,12 +84,7 @@ def scan_name(path: Path) -> str:
     """Name of the scan in a file or folder: without ending, only letters, digits, ``_``, ``-`` and ``.``."""
     whole = path.resolve().name
     stem = path.stem if is_readable(path) and not path.is_dir() else whole
-    return as_name(re.sub(r"\.ome$", "", stem, flags=re.IGNORECASE))
-
-
-def as_name(text: str) -> str:
-    """A scan's name out of any text: other characters than letters, digits, ``_``, ``-`` and ``.`` become ``_``."""
-    return re.sub(r"[^\w.-]", "_", text).lstrip(".") or "scan"
+    return re.sub(r"[^\w.-]", "_", re.sub(r"\.ome$", "", stem, flags=re.IGNORECASE)).lstrip(".") or "scan"
 
 
 def _reader(path: Path) -> Callable[[Path, str], Volume]:
