@@ -71,6 +71,9 @@ def test_a_folder_of_something_else_is_left_alone(dataset: Dataset, tmp_path: Pa
     (tmp_path / "out" / "log.txt").touch()
     with held(tmp_path / "out"):
         claim(tmp_path / "out", dataset, PLAN, 12, ["first"])
+    (tmp_path / "out" / "fig3b.png").touch()  # its own report's
+    with held(tmp_path / "out"):
+        pass
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "project.json").touch()
     with pytest.raises(ConfigError, match="or a project"), held(tmp_path / "project"):

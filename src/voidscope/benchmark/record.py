@@ -40,7 +40,7 @@ def held(out: Path) -> Iterator[None]:
     """
     lock = FileLock(out / ".lock", mode=0o666)
     with explained(out):
-        if out.is_dir() and any(p.name in (DESCRIPTION, "project.json") or is_scan(p) for p in out.iterdir()):
+        if _is_of_something_else(out):
             raise ConfigError(f"{out} is a folder of scans or a project; name a new one with --out.")
         out.mkdir(parents=True, exist_ok=True)
         try:
@@ -53,6 +53,13 @@ def held(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _is_of_something_else(out: Path) -> bool:
+    """Whether it is a dataset or a project, and no run's, whose pictures are no scans."""
+    if not out.is_dir() or (out / NAME).exists():
+        return False
+    return any(p.name in (DESCRIPTION, "project.json") or is_scan(p) for p in out.iterdir())
 
 
 def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[str]) -> None:
