@@ -368,10 +368,8 @@ def _spelled_out(changes: Iterable[str], tree: Mapping[str, Any]) -> Iterator[st
             plain = dict(Config().settings())
             differing = {c.partition("=")[0] for settings in PRESETS.values() for c in settings}
             words = [*(f"{path}={json.dumps(plain[path])}" for path in sorted(differing)), *PRESETS[name]]
-            if f"{BUDGET}={tree['suggest']['budget']}" not in (
-                f"{BUDGET}={plain[BUDGET]}",
-                *chain(*PRESETS.values()),
-            ):
+            said_by_presets = {*words, *chain(*PRESETS.values())}
+            if f"{BUDGET}={tree['suggest']['budget']}" not in said_by_presets:
                 words = [word for word in words if not word.startswith(f"{BUDGET}=")]
             yield from words
         else:

@@ -74,10 +74,8 @@ def claim(out: Path, dataset: Dataset, plan: Plan, pool: int, command: Sequence[
     """
     mine, path = _common(dataset, plan, pool), out / NAME
     kept = read_record(out)
-    theirs = {
-        "product preset": mine["product preset"],
-        **kept.get("common", {}),
-    }  # older folders do not tell it
+    untold = {"product preset": mine["product preset"]}  # by folders of an older version
+    theirs = untold | kept.get("common", {})
     if kept and (other := [name for name in mine if mine[name] != theirs.get(name)]):
         name = other[0]
         raise ConfigError(

@@ -31,7 +31,7 @@ class Check:
 def doctor(device: str = "auto") -> tuple[Check, ...]:
     """Look at Python, memory, torch, torchvision, the U-Net library, the GPU, and what `device` (a setting) comes to.
 
-    Each finding stands alone: where torch cannot even be imported, that is what the findings say.
+    Each check stands alone: where torch cannot even be imported, that is what they say.
     """
     found = [Check("Python", sys.version.split()[0]), _memory(), _torch()]
     if found[-1].ok:
