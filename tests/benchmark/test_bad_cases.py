@@ -18,6 +18,7 @@ from voidscope.volume import Dataset, tiff_bytes
 PAPER = Cell(Method(initialisation="none"), 0)
 PRODUCT = Cell(Method(initialisation="none", preset="product"), 0)
 FOREST = Cell(Method(strategy="random", initialisation="none", learner="forest"), 0)
+ASKING = Cell(Method(initialisation="none", learner="forest"), 0)
 CONTRASTIVE = Cell(Method(), 0)
 SHORT = (*QUICK, "train.steps=3")
 
@@ -33,7 +34,9 @@ def _bench(dataset: Dataset, out: Path, budgets: tuple[int, ...]) -> Bench:
     return Bench(dataset, Plan(budgets, seeds=1, settings=SHORT), out)
 
 
-@pytest.mark.parametrize("cell", [PAPER, PRODUCT, FOREST], ids=["paper", "product", "forest"])
+@pytest.mark.parametrize(
+    "cell", [PAPER, PRODUCT, FOREST, ASKING], ids=["paper", "product", "forest", "asking"]
+)
 def test_scans_of_different_classes_are_learnt_from_together(cell: Cell, tmp_path: Path) -> None:
     dataset = bump_dataset(tmp_path / "scans")
     _without(dataset.folder, "a", 3)  # no void in this scan
@@ -45,7 +48,7 @@ def test_scans_of_different_classes_are_learnt_from_together(cell: Cell, tmp_pat
     assert [p["n_labelled"] for p in points] == [2, 6]
     for point in points:
         assert set(point["iou"]) == {"background", "copper_pillar", "solder", "void"}
-        assert 0 < point["miou"] <= 1
+        assert 0 <= point["miou"] <= 1  # after three steps it may well be 0
         assert point["void_iou"] in (None, 0.0)  # nowhere in the truth: undefined, or called where it is not
 
 
@@ -68,7 +71,9 @@ def one_slice(tmp_path: Path) -> Dataset:
     return Dataset.open(folder)
 
 
-@pytest.mark.parametrize("cell", [PAPER, PRODUCT, FOREST], ids=["paper", "product", "forest"])
+@pytest.mark.parametrize(
+    "cell", [PAPER, PRODUCT, FOREST, ASKING], ids=["paper", "product", "forest", "asking"]
+)
 def test_a_first_batch_of_one_class_is_scored_as_that_class_and_the_cell_goes_on(
     cell: Cell, one_slice: Dataset, tmp_path: Path
 ) -> None:
@@ -90,7 +95,9 @@ def test_a_first_batch_of_one_class_is_scored_as_that_class_and_the_cell_goes_on
     assert (last["n_labelled"], len(last["labelled"])) == (6, 6)
 
 
-@pytest.mark.parametrize("cell", [PAPER, PRODUCT, FOREST], ids=["paper", "product", "forest"])
+@pytest.mark.parametrize(
+    "cell", [PAPER, PRODUCT, FOREST, ASKING], ids=["paper", "product", "forest", "asking"]
+)
 def test_a_pool_of_one_slice_is_labelled_and_learnt_from(
     cell: Cell, one_slice: Dataset, tmp_path: Path
 ) -> None:

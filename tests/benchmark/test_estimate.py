@@ -41,6 +41,13 @@ def test_full_supervision_trains_once_on_all_and_the_forest_costs_no_steps(bench
     assert (forest.cells, forest.steps, forest.core_hours) == (1, 0, 0)
 
 
+def test_a_forest_whose_slices_the_network_chooses_costs_the_trainings_that_are_asked(bench: Bench) -> None:
+    asking = estimate(bench, [Cell(Method(initialisation="none", learner="forest"), 0)])
+    network = estimate(bench, [Cell(Method(initialisation="none"), 0)])
+    assert (asking.trainings, asking.steps, asking.forests) == (1, 5 * 1, 1), "none at the last budget"
+    assert asking.predicted == 12 == network.predicted - 2 * 6, "the pool, not the test scans"
+
+
 def test_pretraining_is_counted_once(bench: Bench) -> None:
     contrastive = Method(strategy="random")
     once = estimate(bench, [Cell(contrastive, 0)]).core_hours

@@ -72,6 +72,20 @@ def test_methods_of_one_seed_share_their_first_batch_and_random_is_the_same_for_
     assert set(labelled[PAPER.id][0]) < set(labelled[PAPER.id][1])
 
 
+@pytest.mark.parametrize("first", ["random", "void-like"])
+def test_a_forest_has_the_very_slices_that_the_network_asks_for(bench: Bench, first: str) -> None:
+    network = Cell(Method(initialisation="none", first=first), 0)
+    forest = Cell(replace(network.method, learner="forest"), 0)
+    points = []
+    for cell in (network, forest):
+        run_cell(bench, cell, _ignore)
+        points.append(read_points(points_path(bench.out, cell)))
+    theirs, ours = points
+    assert [p["labelled"] for p in ours] == [p["labelled"] for p in theirs]
+    assert [p["n_labelled"] for p in ours] == [2, 4]
+    assert ours[1]["scans"] != theirs[1]["scans"], "judged is the forest"
+
+
 @pytest.mark.parametrize("stop_at", ["suggest", "answer_suggestions", "train", "segment", "add_point"])
 def test_a_killed_cell_goes_on_where_it_was_and_ends_the_same(
     bench: Bench, whole: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch

@@ -27,7 +27,7 @@ def _run(*words: object) -> dict[str, object]:
 
 def _forest_of_two(data: Path, out: Path) -> list[object]:
     """A run of the forest alone, on two labelled slices and one seed."""
-    rest = ["--budgets", "2", "--strategies", "forest", "--seeds", "1", "--json"]
+    rest = ["--budgets", "2", "--strategies", "forest on random", "--seeds", "1", "--json"]
     return ["run", "fig3b", "--data", data, "--out", out, *rest]
 
 
@@ -48,7 +48,7 @@ def test_run_makes_points_and_a_report_and_a_second_run_adds_nothing(
         "--budgets",
         "2,3",
         "--strategies",
-        "forest",
+        "forest on random",
         *WORDS,
         "--json",
     ]
@@ -112,7 +112,7 @@ def test_a_dry_run_only_lists_and_estimates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "rows"),
     [
-        ("random,rareness,forest", ["random", "rareness", "forest on random"]),
+        ("random,rareness,forest", ["random", "rareness", "forest on random", "forest out of the box"]),
         ("product, pretrained", ["product, pretrained"]),
         ("forest on random; product, pretrained;", ["forest on random", "product, pretrained"]),
     ],

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
-from voidscope.acquisition import UNASKED
 from voidscope.benchmark.protocol import EVERYTHING, FOREST, Cell
 from voidscope.benchmark.running import Bench
 from voidscope.config import Config
@@ -50,14 +49,14 @@ class Estimate:
 def estimate(bench: Bench, cells: Sequence[Cell]) -> Estimate:
     """Count the work of all cells, finished or not, and of one pretraining where a cell needs it."""
     pixels = {split: _pixels(bench, split) for split in Split}
-    parts = [_cell(bench, cell, pixels) for cell in cells if cell.method.learner != FOREST]
+    parts = [_cell(bench, cell, pixels) for cell in cells]
     pretraining = any(c.method.initialisation == "contrastive" for c in cells)
     first = Config().with_changes([*bench.plan.settings, *bench.plan.changed]).pretrain
     views = 2 * first.epochs * len(pixels[Split.TRAIN]) * pretraining
     seconds = sum(p.core_hours for p in parts) * 3600 + views * first.crop**2 * TRAINED_PIXEL_S
     return Estimate(
         len(cells), sum(p.trainings for p in parts), sum(p.steps for p in parts), sum(p.predicted for p in parts), seconds / 3600,
-        len(cells) - len(parts), sum(p.vaal_steps for p in parts),
+        sum(p.forests for p in parts), sum(p.vaal_steps for p in parts),
     )  # fmt: skip
 
 
@@ -65,14 +64,16 @@ def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
     pool = len(pixels[Split.TRAIN])
     budgets = (pool,) if cell.method.strategy == EVERYTHING else bench.plan.budgets
     settings = bench.config(cell)
-    steps = sum(_steps(settings, n) for n in budgets)
-    sweeps = 0 if settings.suggest.strategy in UNASKED else len(budgets) - 1
-    predicted = sweeps * sum(pixels[Split.TRAIN]) + len(budgets) * sum(pixels[Split.TEST])
-    seconds = sum(_crops(settings, n) for n in budgets) * settings.train.crop**2 * TRAINED_PIXEL_S
+    forest = cell.method.learner == FOREST
+    asked_at = budgets[:-1] if cell.method.asks else ()
+    learnt, tests = (asked_at, 0) if forest else (budgets, len(budgets))
+    steps = sum(_steps(settings, n) for n in learnt)
+    predicted = len(asked_at) * sum(pixels[Split.TRAIN]) + tests * sum(pixels[Split.TEST])
+    seconds = sum(_crops(settings, n) for n in learnt) * settings.train.crop**2 * TRAINED_PIXEL_S
     seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1)
-    slices = sweeps * pool + len(budgets) * len(pixels[Split.TEST])
+    slices = len(asked_at) * pool + tests * len(pixels[Split.TEST])
     vaal = _vaal_steps(settings, pool, budgets[:-1]) if settings.suggest.strategy == "vaal" else 0
-    return Estimate(1, len(budgets), steps, slices, seconds / 3600, vaal_steps=vaal)
+    return Estimate(1, len(learnt), steps, slices, seconds / 3600, int(forest), vaal)
 
 
 def _vaal_steps(settings: Config, pool: int, asked_at: Sequence[int]) -> int:

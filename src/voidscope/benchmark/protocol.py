@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from voidscope.acquisition import UNASKED
 from voidscope.config import Config
 from voidscope.errors import ConfigError
 
 EVERYTHING = "all"
 """A strategy that labels the whole pool at once: full supervision."""
 FOREST = "forest"
-"""A learner: the pixel classifier that users would pick instead (`forest.PixelForest`), on the same slices."""
+"""A learner: the pixel classifier that users would pick instead (`forest.PixelForest`), on the same slices. Where the strategy asks
+a model, the network is asked, trained on the slices so far, so that the forest has those of the network's own cell."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -42,9 +44,14 @@ class Method:
         parts = (self.learner, self.preset, self.initialisation, self.strategy, self.terms, self.aggregation)
         return "-".join(parts if self.first == "random" else (*parts, self.first))
 
+    @property
+    def asks(self) -> bool:
+        """Whether a trained network chooses its slices after the first batch."""
+        return self.strategy not in {*UNASKED, EVERYTHING}
+
     def changes(self) -> tuple[str, ...]:
         """The settings that make it; the first batch is the method's whatever the preset, so that methods can be paired."""
-        if self.strategy == EVERYTHING or self.learner == FOREST:
+        if self.strategy == EVERYTHING or (self.learner == FOREST and not self.asks):
             return (
                 f"preset={self.preset}",
                 f"suggest.first={self.first}",
@@ -90,6 +97,7 @@ EXPERIMENTS: Mapping[str, Mapping[str, Method]] = {
         "product on random": Method(strategy="random", initialisation="none", preset="product"),
         "product": Method(initialisation="none", preset="product"),
         "product out of the box": Method(initialisation="none", preset="product", first="void-like"),
+        "forest out of the box": Method(initialisation="none", preset="product", first="void-like", learner=FOREST),
         "product, pretrained": Method(preset="product"),
         "full supervision": Method(strategy=EVERYTHING),
         "product, full supervision": Method(strategy=EVERYTHING, initialisation="none", preset="product"),

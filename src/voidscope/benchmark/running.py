@@ -157,6 +157,8 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show, 
     if missing > 0 and len(waiting) != missing:
         config = project.config.with_changes([f"suggest.budget={missing}"])
         with clock.timed("suggest"):
+            if cell.method.learner == FOREST and cell.method.asks and len(_shown(project)) > 1:
+                _learn(project, show)
             execute(suggest(project, config), show)
     if missing > 0:
         answer_suggestions(project, bench.dataset)
@@ -175,16 +177,27 @@ class _Everywhere:
 
 def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | _Everywhere | None:
     """A model of all labels there are: one that predicts slices, or None for the network, which is in the project."""
-    shown = np.flatnonzero(np.any([project.labels.record(k).pixels for k in project.labels], axis=0)) + 1
+    shown = _shown(project)
     if len(shown) == 1:
-        return _Everywhere(int(shown[0]))
+        return _Everywhere(shown[0])
     if cell.method.learner == FOREST:
         labels = {k: project.labels.get(k) for k in project.labels}
         masks = [m for m in labels.values() if m is not None]
         return PixelForest([project.image(k) for k in labels], masks, cell.seed)
+    _learn(project, show)
+    return None
+
+
+def _shown(project: Project) -> list[int]:
+    """The classes that labelled pixels have; none where nothing is labelled."""
+    pixels = [project.labels.record(k).pixels for k in project.labels]
+    return (np.flatnonzero(np.any(pixels, axis=0)) + 1).tolist() if pixels else []
+
+
+def _learn(project: Project, show: Show) -> None:
+    """Train the network, unless its last training knew all labels."""
     if project.cycle is None or len(project.cycle.labelled) != len(project.labels):
         execute(train(project), show)
-    return None
 
 
 def _masks(project: Project, model: PixelForest | _Everywhere | None, show: Show) -> dict[str, Mask]:
