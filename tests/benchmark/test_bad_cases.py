@@ -48,7 +48,10 @@ def test_scans_of_different_classes_are_learnt_from_together(cell: Cell, tmp_pat
     assert [p["n_labelled"] for p in points] == [2, 6]
     for point in points:
         assert set(point["iou"]) == {"background", "copper_pillar", "solder", "void"}
-        assert 0 <= point["miou"] <= 1  # after three steps it may well be 0
+        assert 0 <= point["miou"] <= 1
+        assert (
+            point["miou"] > 0 or cell.method.learner != "forest"
+        )  # a network of three steps may be wrong everywhere
         assert point["void_iou"] in (None, 0.0)  # nowhere in the truth: undefined, or called where it is not
 
 
@@ -88,6 +91,9 @@ def test_a_first_batch_of_one_class_is_scored_as_that_class_and_the_cell_goes_on
     bench = _bench(Dataset.open(folder), tmp_path / "out", (1, 6))
     run_cell(bench, cell, lambda _: None)
     first, last = read_points(points_path(bench.out, cell))
+    if cell == ASKING:
+        run_cell(bench, PAPER, lambda _: None)
+        assert last["labelled"] == read_points(points_path(bench.out, PAPER))[1]["labelled"]
     truth = bench.dataset.truth("b")
     assert first["iou"]["background"] == pytest.approx(float((truth == 1).mean()))
     assert {first["iou"][n] for n in ("copper_pillar", "solder", "void")} == {0.0}

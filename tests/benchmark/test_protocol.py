@@ -105,6 +105,18 @@ def test_a_name_is_a_row_where_there_is_one_and_else_all_rows_of_a_strategy_lear
     assert len(cells_of(["all"], 1, ["random"])) == 1, "fig3b's row, whatever other experiments hold"
 
 
+def test_the_forest_out_of_the_box_differs_from_the_product_in_what_learns_alone() -> None:
+    product, forest = (EXPERIMENTS["fig3b"][f"{who} out of the box"] for who in ("product", "forest"))
+    assert replace(product, learner="forest") == forest
+    assert PLANS["cpu"].words(product) == PLANS["cpu"].words(forest)
+
+
+def test_a_forest_on_random_slices_draws_every_batch_as_the_first() -> None:
+    raw = EXPERIMENTS["fig3b"]["forest on random"]
+    assert not raw.asks
+    assert raw.changes() == ("preset=paper", "suggest.first=random", "model.initialisation=none")
+
+
 def test_a_plan_leaves_strategies_out_unless_they_are_named_and_says_so() -> None:
     without = PLANS["cpu"].without
     assert {c.method.strategy for c in cells_of(["fig3b"], 1, without=without)} == {

@@ -74,6 +74,7 @@ def test_methods_of_one_seed_share_their_first_batch_and_random_is_the_same_for_
 
 @pytest.mark.parametrize("first", ["random", "void-like"])
 def test_a_forest_has_the_very_slices_that_the_network_asks_for(bench: Bench, first: str) -> None:
+    bench = replace(bench, plan=replace(bench.plan, budgets=(2, 4, 6)))
     network = Cell(Method(initialisation="none", first=first), 0)
     forest = Cell(replace(network.method, learner="forest"), 0)
     points = []
@@ -82,8 +83,36 @@ def test_a_forest_has_the_very_slices_that_the_network_asks_for(bench: Bench, fi
         points.append(read_points(points_path(bench.out, cell)))
     theirs, ours = points
     assert [p["labelled"] for p in ours] == [p["labelled"] for p in theirs]
-    assert [p["n_labelled"] for p in ours] == [2, 4]
+    assert [p["n_labelled"] for p in ours] == [2, 4, 6]
     assert ours[1]["scans"] != theirs[1]["scans"], "judged is the forest"
+    assert {p["device"] for p in ours} == {"cpu"}
+
+
+@pytest.mark.parametrize("stop_at", ["suggest", "answer_suggestions", "add_point"])
+def test_a_killed_forest_that_asks_the_network_ends_with_the_same_slices_and_all_its_seconds(
+    bench: Bench, stop_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(Method(initialisation="none", learner="forest"), 0)
+    whole = replace(bench, out=bench.out / "whole")
+    run_cell(whole, cell, _ignore)
+    real, calls, trained = getattr(module, stop_at), [], []
+
+    def second_time_dies(*given, **more):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*given, **more)
+
+    monkeypatch.setattr(module, stop_at, second_time_dies)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(bench, cell, _ignore)
+    project = Project.open(bench.out / "cells" / cell.id)
+    if project.cycle is not None:
+        trained.append(float(project.cycle.metrics["seconds"]))
+    run_cell(bench, cell, _ignore)
+    before, after = (read_points(points_path(b.out, cell)) for b in (whole, bench))
+    assert [(p["labelled"], p["scans"]) for p in after] == [(p["labelled"], p["scans"]) for p in before]
+    assert trained and after[1]["seconds"]["suggest"] >= trained[0], "the network's training was not lost"
 
 
 @pytest.mark.parametrize("stop_at", ["suggest", "answer_suggestions", "train", "segment", "add_point"])

@@ -21,7 +21,9 @@ VAAL_STEP_S = 4.0, 16.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Work of a run; the hours count neither `forests`, cells of the forest, nor `vaal_steps`, those of VAAL's own networks."""
+    """Work of a run; the hours count neither the fitting of `forests`, cells of the forest (networks that choose their slices are
+    counted), nor `vaal_steps`, those of VAAL's own networks.
+    """
 
     cells: int
     trainings: int

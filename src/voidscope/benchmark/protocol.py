@@ -18,8 +18,9 @@ from voidscope.errors import ConfigError
 EVERYTHING = "all"
 """A strategy that labels the whole pool at once: full supervision."""
 FOREST = "forest"
-"""A learner: the pixel classifier that users would pick instead (`forest.PixelForest`), on the same slices. Where the strategy asks
-a model, the network is asked, trained on the slices so far, so that the forest has those of the network's own cell."""
+"""A learner: the pixel classifier that users would pick instead (`forest.PixelForest`), on the same slices. Where the
+strategy asks the network, it is trained on the slices so far and asked, so that the forest has those of the network's own cell; any
+other strategy draws as the first batch does."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -46,7 +47,7 @@ class Method:
 
     @property
     def asks(self) -> bool:
-        """Whether a trained network chooses its slices after the first batch."""
+        """Whether its strategy asks the project's network which slices are next; VAAL's own networks are not that."""
         return self.strategy not in {*UNASKED, EVERYTHING}
 
     def changes(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ NAMED = 3
 """So many unfinished rows are named in the headline."""
 NOTES = """## How to read this
 
-- Methods are compared in pairs: cells of one seed share their random first batch, all but those of *product out of the box*, which chooses its own.
+- Methods are compared in pairs: cells of one seed share their random first batch, all but those *out of the box*, which choose their own.
   Intervals are 95 % of the mean over seeds (Student's t).
 - One pooled confusion matrix over all test pixels at native size gives mIoU and IoU. Nothing was tuned on these test scans by this run.
 - The paper ran five seeds. At five seeds none of the differences in its Tables 1a and 1b is significant (Welch's t on its own means and

@@ -156,12 +156,18 @@ def _label(project: Project, bench: Bench, cell: Cell, budget: int, show: Show, 
     waiting = [s for s in project.suggestions if s.key not in project.labels]
     if missing > 0 and len(waiting) != missing:
         config = project.config.with_changes([f"suggest.budget={missing}"])
-        with clock.timed("suggest"):
-            if cell.method.learner == FOREST and cell.method.asks and len(_shown(project)) > 1:
-                _learn(project, show)
+        with clock.timed("suggest", besides=_asked_network(project, cell, show)):
             execute(suggest(project, config), show)
     if missing > 0:
         answer_suggestions(project, bench.dataset)
+
+
+def _asked_network(project: Project, cell: Cell, show: Show) -> float:
+    """Train the network that chooses a forest's next slices; returns how long that took, 0 where there is nothing to train."""
+    if cell.method.learner != FOREST or not cell.method.asks or len(_classes_labelled(project)) < 2:
+        return 0.0
+    _train_network(project, show)
+    return float(project.cycle.metrics["seconds"]) if project.cycle else 0.0
 
 
 @dataclass(frozen=True)
@@ -177,24 +183,24 @@ class _Everywhere:
 
 def _trained(project: Project, cell: Cell, show: Show) -> PixelForest | _Everywhere | None:
     """A model of all labels there are: one that predicts slices, or None for the network, which is in the project."""
-    shown = _shown(project)
+    shown = _classes_labelled(project)
     if len(shown) == 1:
         return _Everywhere(shown[0])
     if cell.method.learner == FOREST:
         labels = {k: project.labels.get(k) for k in project.labels}
         masks = [m for m in labels.values() if m is not None]
         return PixelForest([project.image(k) for k in labels], masks, cell.seed)
-    _learn(project, show)
+    _train_network(project, show)
     return None
 
 
-def _shown(project: Project) -> list[int]:
+def _classes_labelled(project: Project) -> list[int]:
     """The classes that labelled pixels have; none where nothing is labelled."""
     pixels = [project.labels.record(k).pixels for k in project.labels]
     return (np.flatnonzero(np.any(pixels, axis=0)) + 1).tolist() if pixels else []
 
 
-def _learn(project: Project, show: Show) -> None:
+def _train_network(project: Project, show: Show) -> None:
     """Train the network, unless its last training knew all labels."""
     if project.cycle is None or len(project.cycle.labelled) != len(project.labels):
         execute(train(project), show)
@@ -234,7 +240,7 @@ def _point(
     by_scan: dict[str, int] = {}
     for key in labelled:
         by_scan[key.scan] = by_scan.get(key.scan, 0) + 1
-    trained = project.cycle.provenance if project.cycle else {}
+    trained = project.cycle.provenance if project.cycle and cell.method.learner != FOREST else {}
     imagenet = trained.get("initial_weights") == "imagenet"
     return {
         "cell": cell.id, "method": cell.method.name, "seed": cell.seed, "budget": budget, "n_labelled": len(labelled),
@@ -259,11 +265,11 @@ class _Clock:
         return dict.fromkeys(PARTS, 0.0) | self._all().get(str(self.budget), {})
 
     @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Note how long the work inside takes."""
+    def timed(self, step: str, besides: float = 0.0) -> Iterator[None]:
+        """Note how long the work inside takes, and `besides`, the seconds of what was done for it before."""
         started = time.monotonic()
         yield
-        self.note(step, time.monotonic() - started)
+        self.note(step, besides + time.monotonic() - started)
 
     def note(self, step: str, seconds: float) -> None:
         """A step took so long; where that is less than is known, it was done before and took what it took then."""
