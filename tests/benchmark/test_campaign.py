@@ -95,6 +95,19 @@ def test_pretraining_runs_once_and_only_for_cells_that_start_from_it(
     assert calls[1:] == ["pretrained", "contrastive", "contrastive"]
 
 
+def test_nothing_is_pretrained_where_a_person_has_every_row_start_from_random_weights(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "pretrain_once", lambda *_: pytest.fail("pretrained for nothing"))
+    plan = replace(bench.plan, changed=("model.initialisation = none",))
+    mine = Bench(bench.dataset, plan, bench.out)
+    cell = Cell(Method(strategy="random"), 0)
+    assert run_all(mine, [cell], 1, lambda _: None) == {}
+    assert [p["changed"] for p in read_points(points_path(mine.out, cell))] == [
+        "model.initialisation = none"
+    ] * 2
+
+
 def test_a_cell_that_found_no_imagenet_weights_is_cured_in_its_folder_as_its_message_says(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

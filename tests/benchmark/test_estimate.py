@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,13 @@ def test_pretraining_is_counted_once(bench: Bench) -> None:
     assert once - none == pytest.approx(2 * 3 * 12 * 64**2 * TRAINED_PIXEL_S / 3600)
     twice = estimate(bench, [Cell(contrastive, 0), Cell(contrastive, 1)]).core_hours
     assert twice - once == pytest.approx(none)
+
+
+def test_pretraining_is_not_counted_where_a_person_has_every_row_start_from_random_weights(
+    bench: Bench,
+) -> None:
+    mine = replace(bench, plan=replace(bench.plan, changed=("model.initialisation=none",)))
+    assert estimate(mine, [Cell(Method(strategy="random"), 0)]) == estimate(mine, [Cell(RANDOM, 0)])
 
 
 def test_a_recipe_of_so_many_steps_costs_them_whatever_is_labelled(bench: Bench) -> None:

@@ -182,6 +182,7 @@ def test_what_a_person_sets_is_said_but_not_where_it_runs() -> None:
         ({"preset": "gpu"}, "no preset 'gpu'; choose paper or cpu"),
         ({"preset": "cpu", "changed": ("train.epoch=3",)}, "no setting 'train.epoch'"),
         ({"preset": "cpu", "changed": ("seed=3",)}, "say how many with --seeds"),
+        ({"preset": "cpu", "changed": (" suggest.strategy=entropy",)}, "name those to run with --strategies"),
         ({"preset": "cpu", "seeds": 0}, "0 seeds are none"),
     ],
 )

@@ -37,7 +37,9 @@ def _without_weights(bench: Bench, cells: Sequence[Cell], tell: Tell) -> dict[st
         ("contrastive", "Pretraining", "its pretraining failed: ", pretrain_once),
         ("imagenet", "ImageNet weights", "", fetch_imagenet),
     ):
-        needy = [c for c in cells if c.method.initialisation == kind and not is_finished(bench, c)]
+        needy = [
+            c for c in cells if bench.plan.initialisation(c.method) == kind and not is_finished(bench, c)
+        ]
         if not needy:
             continue
         with StderrProgress(title) as show:

@@ -52,7 +52,7 @@ def estimate(bench: Bench, cells: Sequence[Cell]) -> Estimate:
     """Count the work of all cells, finished or not, and of one pretraining where a cell needs it."""
     pixels = {split: _pixels(bench, split) for split in Split}
     parts = [_cell(bench, cell, pixels) for cell in cells]
-    pretraining = any(c.method.initialisation == "contrastive" for c in cells)
+    pretraining = any(bench.plan.initialisation(c.method) == "contrastive" for c in cells)
     first = Config().with_changes([*bench.plan.settings, *bench.plan.changed]).pretrain
     views = 2 * first.epochs * len(pixels[Split.TRAIN]) * pretraining
     seconds = sum(p.core_hours for p in parts) * 3600 + views * first.crop**2 * TRAINED_PIXEL_S

@@ -182,6 +182,11 @@ class Plan:
         )
         return [*method.changes(), *fading, *self.settings, *product, *self.changed]
 
+    def initialisation(self, method: Method) -> str:
+        """Which initial weights a method's cells start from: its own, unless a person set others for every row."""
+        said = [w for w in self.words(method) if w.partition("=")[0].strip() == "model.initialisation"]
+        return Config().with_changes(said).model.initialisation
+
     @property
     def departures(self) -> str:
         """What a person set otherwise than the protocol has it; where it runs is no departure."""
@@ -226,8 +231,13 @@ def plan_for(
         raise ConfigError(f"There is no preset {preset!r}; choose {' or '.join(PLANS)}.")
     plan = PLANS[preset]
     Config().with_changes(changed)
-    if any(word.partition("=")[0].strip() == "seed" for word in changed):
+    set_here = {word.partition("=")[0].strip() for word in changed}
+    if "seed" in set_here:
         raise ConfigError("A benchmark runs seeds 0, 1, 2 ...; say how many with --seeds.")
+    if "suggest.strategy" in set_here:
+        raise ConfigError(
+            "The rows of a benchmark differ in suggest.strategy; name those to run with --strategies."
+        )
     return replace(
         plan, budgets=budgets or plan.budgets, seeds=plan.seeds if seeds is None else seeds, changed=changed
     )

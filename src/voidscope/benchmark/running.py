@@ -136,7 +136,7 @@ def _goes_on(project: Project, dataset: Dataset, config: Config, most: float) ->
 
 
 def _start_from(project: Project, bench: Bench, cell: Cell) -> None:
-    if cell.method.initialisation == "contrastive" and not project.pretrained_path.exists():
+    if bench.plan.initialisation(cell.method) == "contrastive" and not project.pretrained_path.exists():
         source = Project.open(bench.pretrained)
         project.set_pretrained(
             source.pretrained_path.read_bytes(), {"copied_from": "the benchmark's pretraining"}
