@@ -11,7 +11,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, run_settings
+from voidscope.cli.options import AsJson, Changes, ProjectPath, Scans, Truth, run_settings
 from voidscope.cli.output import say
 from voidscope.errors import ConfigError, NotReady
 from voidscope.metrology import Lot, LotScan, Report, lot_page, read_recipe
@@ -110,9 +110,7 @@ def _pair(text: str) -> tuple[int, int]:
 @app.command()
 def promote(
     path: ProjectPath,
-    dataset: Annotated[
-        Path | None, typer.Option(help="Dataset folder with the truth of the test scans; else their labels.")
-    ] = None,
+    dataset: Truth = None,
     note: Annotated[str, typer.Option(help="Insist, and say why; it is kept with the cycle.")] = "",
     as_json: AsJson = False,
 ) -> None:

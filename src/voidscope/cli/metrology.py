@@ -10,7 +10,7 @@ import typer
 
 from voidscope import workflow
 from voidscope.cli.app import app
-from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, run_settings
+from voidscope.cli.options import AsJson, Changes, ProjectPath, Seed, Truth, run_settings
 from voidscope.cli.output import say
 from voidscope.config import Config
 from voidscope.errors import CannotReadFile, ConfigError, LabelError, VoidscopeError
@@ -101,9 +101,7 @@ def verify(
 @app.command()
 def calibrate(
     path: ProjectPath,
-    dataset: Annotated[
-        Path | None, typer.Option(help="Dataset folder with the truth of the test scans; else their labels.")
-    ] = None,
+    dataset: Truth = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:

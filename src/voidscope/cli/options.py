@@ -21,6 +21,10 @@ Changes = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of this run.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option("--dataset", help="Dataset folder with the truth of the test scans; else their labels."),
+]
 SpacingText = Annotated[
     str | None, typer.Option("--spacing", metavar="Z,Y,X", help="Voxel edge lengths in µm.")
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +18,7 @@ from voidscope.cli.options import (
     ProjectPath,
     Scans,
     Seed,
+    Truth,
     run_settings,
 )
 from voidscope.cli.output import number, say, suggestion_entry
@@ -151,9 +151,7 @@ def review(path: ProjectPath, scans: Scans = None, as_json: AsJson = False) -> N
 @app.command()
 def evaluate(
     path: ProjectPath,
-    dataset: Annotated[
-        Path | None, typer.Option(help="Dataset folder with the truth of the test scans; else their labels.")
-    ] = None,
+    dataset: Truth = None,
     changes: Changes = None,
     device: Device = None,
     as_json: AsJson = False,
