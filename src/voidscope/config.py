@@ -22,6 +22,8 @@ from voidscope.setting_words import setting as _field
 
 FEW_SLICES = 12
 """Labelled slices from which on `train.growth` counts: the first batches of a loop."""
+LONGER = 2
+"""How many times as many steps a training takes that learns from pseudo-labels too."""
 
 
 class ModelConfig(_Section):
@@ -110,6 +112,12 @@ class TrainConfig(_Section):
         0.0, "Weight of Dice",
         "Adds this much of the soft Dice loss, in which a rare class counts as much as a common one; 0 is the paper's.",
         ge=0, le=100,
+    )  # fmt: skip
+
+    pseudo_labels: int = _field(
+        0, "Pseudo-labelled slices",
+        "A first network labels what it is sure of on so many further slices of the training scans, and the model learns from "
+        "those too: better from few labels, twice as long. 0 is the paper's.", ge=0, le=100_000, unit="slices",
     )  # fmt: skip
 
     def steps_for(self, n_labelled: int) -> int:

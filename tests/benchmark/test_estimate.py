@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builders import bump_dataset
-from voidscope.benchmark import Bench, Cell, Method, Plan, estimate
+from voidscope.benchmark import Bench, Cell, Estimate, Method, Plan, estimate
 from voidscope.benchmark.estimate import PREDICTED_PIXEL_S, TRAINED_PIXEL_S, VAAL_STEP_S
 from voidscope.training.vaal import vaal_steps
 
@@ -70,6 +70,23 @@ def test_a_recipe_of_so_many_steps_costs_them_whatever_is_labelled(bench: Bench)
     config = bench.config(Cell(Method(preset="product"), 0))
     assert product.steps == 2 * config.train.steps > 0
     assert "trainings with" in product.text()
+
+
+def test_pseudo_labels_cost_a_second_training_and_a_look_at_their_slices(bench: Bench) -> None:
+    cell = Cell(Method(strategy="random", initialisation="none", preset="product"), 0)
+
+    def counted(*changed: str) -> Estimate:
+        return estimate(replace(bench, plan=replace(bench.plan, changed=changed)), [cell])
+
+    plain, both = counted("train.pseudo_labels=0"), counted("train.pseudo_labels=5")
+    assert (both.trainings, both.steps) == (plain.trainings, 3 * plain.steps)
+    assert both.predicted == plain.predicted + 5 + 2, "5 of 8 slices without labels, then the 2 that are left"
+    assert counted("train.pseudo_labels=5", "train.steps=0").steps == 5 * (1 + 3) + 5 * (3 + 1)
+    everything = Method(strategy="all", initialisation="none", preset="product")
+    mine = replace(bench, plan=replace(bench.plan, changed=("train.pseudo_labels=5",)))
+    assert estimate(mine, [Cell(everything, 0)]).steps == plain.steps / 2, "there is nothing left to guess"
+    longer = 3 * plain.steps * 4 * 64**2 * TRAINED_PIXEL_S + 4 * (12 + 7) * 480 * PREDICTED_PIXEL_S
+    assert both.core_hours * 3600 == pytest.approx(longer)
 
 
 def test_what_is_not_in_the_hours_is_said(bench: Bench) -> None:

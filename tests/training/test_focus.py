@@ -19,8 +19,12 @@ def _masks() -> list[np.ndarray]:
     return [first, second]
 
 
+def _focus(masks: list[np.ndarray], *times: int) -> Focus:
+    return Focus(masks, np.random.default_rng(0), np.array(times or [1] * len(masks)))
+
+
 def test_a_class_is_drawn_with_the_inverse_root_of_its_pixels() -> None:
-    focus = Focus(_masks(), np.random.default_rng(0))
+    focus = _focus(_masks())
     assert focus.probabilities.tolist() == pytest.approx(
         [(1 / 30) / (1 / 30 + 1 / 10), (1 / 10) / (1 / 30 + 1 / 10)]
     )
@@ -28,16 +32,27 @@ def test_a_class_is_drawn_with_the_inverse_root_of_its_pixels() -> None:
 
 def test_drawn_pixels_are_of_the_drawn_class_and_never_unlabelled() -> None:
     masks = _masks()
-    which, centre = Focus(masks, np.random.default_rng(0)).draw(np.random.default_rng(1), 4000)
+    which, centre = _focus(masks).draw(np.random.default_rng(1), 4000)
     found = np.array([masks[k][y, x] for k, (y, x) in zip(which, centre, strict=True)])
     assert set(found.tolist()) == {1, 3}
     assert (found == 3).mean() == pytest.approx(0.75, abs=0.03)
     assert which[found == 1].mean() == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_slice_that_counts_three_times_is_drawn_as_three_of_it_would_be() -> None:
+    first, second = _masks()
+    third = np.full((5, 5), 2, np.uint8)
+    counted, thrice = _focus([first, second, third], 1, 3, 1), _focus([first, second, second, second, third])
+    assert counted.probabilities.tolist() == thrice.probabilities.tolist()
+    which, centre = counted.draw(np.random.default_rng(1), 500)
+    other, place = thrice.draw(np.random.default_rng(1), 500)
+    assert which.tolist() == np.array([0, 1, 1, 1, 2])[other].tolist()
+    assert centre.tolist() == place.tolist()
+
+
 def test_large_areas_are_remembered_by_a_sample() -> None:
     mask = np.ones((200, 200), np.uint8)
-    which, centre = Focus([mask], np.random.default_rng(0)).draw(np.random.default_rng(1), 20_000)
+    which, centre = _focus([mask]).draw(np.random.default_rng(1), 20_000)
     assert len({tuple(c) for c in centre.tolist()}) <= MOST_PIXELS
     assert centre.mean(axis=0) == pytest.approx([99.5, 99.5], abs=4)
     assert not which.any()
@@ -48,7 +63,7 @@ def test_a_focused_crop_shows_the_drawn_pixel_and_the_others_lie_anywhere(factor
     masks = [np.ones((90, 80), np.uint8) for _ in range(3)]
     masks[1][70, 11] = 2
     config = TrainConfig(crop=32, focus=1.0, resize_factors=factors)
-    focus = Focus(masks, np.random.default_rng(0))
+    focus = _focus(masks)
     sizes = np.array([m.shape for m in masks])
     crops = draw_crops(np.random.default_rng(2), np.zeros(300, np.int64), sizes, config, focus)
     rare = crops.which == 1

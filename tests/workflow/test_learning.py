@@ -232,3 +232,41 @@ def test_a_label_file_that_is_gone_or_damaged_is_named(project: Project, dataset
     path.unlink()
     with pytest.raises(ProjectError, match=r"0000.tif is damaged.*Restore"):
         train(project)
+
+
+GUESSING = ["train.pseudo_labels=5", "train.steps=2", "train.epochs=1"]
+
+
+def test_pseudo_labels_are_of_unlabelled_slices_of_training_scans_and_counted(
+    project: Project, dataset: Dataset
+) -> None:
+    keys = [SliceKey(s, i) for s in "ab" for i in (0, 2)]
+    import_truth(project, dataset, keys)
+    settings = project.config.with_changes(GUESSING)
+    lesson = lesson_on(project, settings, tuple(keys))
+    unlabelled = set(project.keys(Split.TRAIN)) - set(keys)
+    assert len(set(lesson.further)) == 5
+    assert set(lesson.further) <= unlabelled
+    assert lesson.further == lesson_on(project, settings, tuple(keys)).further
+    others = lesson_on(project, settings.with_changes(["seed=1"]), tuple(keys)).further
+    assert others != lesson.further
+    everything = lesson_on(project, settings.with_changes(["train.pseudo_labels=1000"]), tuple(keys)).further
+    assert set(everything) == unlabelled
+    cycle = execute(train(project, settings))
+    assert cycle.provenance["pseudo_labelled"] == 5
+    assert execute(train(project, settings, warm=True)).provenance["pseudo_labelled"] == 0
+    assert execute(train(project)).provenance["pseudo_labelled"] == 0
+
+
+def test_pseudo_labels_are_of_the_scans_that_were_named_and_whose_file_is_there(
+    project: Project, dataset: Dataset
+) -> None:
+    keys = (SliceKey("a", 0), SliceKey("a", 2))
+    import_truth(project, dataset, keys)
+    settings = project.config.with_changes(["train.pseudo_labels=1000"])
+    pool = [k for k in project.keys(Split.TRAIN) if k.scan == "a"]
+    assert {k.scan for k in lesson_on(project, settings, keys, pool=pool).further} == {"a"}
+    assert {k.scan for k in lesson_on(project, settings, keys).further} == {"a", "b"}, "c is a test scan"
+    again = Project.open(project.path)  # with no scan open
+    again.scan("b").place(again.path).unlink()
+    assert {k.scan for k in lesson_on(again, settings, keys).further} == {"a"}

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voidscope.training.contrastive import ProjectionHead, learning_rate_at, nt_xent
     from voidscope.training.pretraining import Pretrained, pretrain_steps
+    from voidscope.training.pseudo_labels import pseudo_label_steps
     from voidscope.training.supervised import Trained, train_steps
     from voidscope.training.team import Seat, seats
 
 _HOMES = {
     "contrastive": ("ProjectionHead", "learning_rate_at", "nt_xent"),
     "pretraining": ("Pretrained", "pretrain_steps"),
+    "pseudo_labels": ("pseudo_label_steps",),
     "supervised": ("Trained", "train_steps"),
     "team": ("Seat", "seats"),
 }
@@ -27,6 +29,7 @@ __all__ = [
     "learning_rate_at",
     "nt_xent",
     "pretrain_steps",
+    "pseudo_label_steps",
     "seats",
     "train_steps",
 ]

@@ -18,17 +18,19 @@ class Focus:
     """Draws slices and pixels of classes, class c with probability proportional to N_c to the power -1/2.
 
     N_c counts the labelled pixels of c. So a class with a hundredth of the pixels is drawn ten times as often as one with
-    all: rare classes are seen much more often than they occur, without the common ones being forgotten.
+    all: rare classes are seen much more often than they occur, without the common ones being forgotten. A slice counts as often
+    as `times` (N,) says.
     """
 
-    def __init__(self, labels: Sequence[Mask], rng: np.random.Generator) -> None:
+    def __init__(self, labels: Sequence[Mask], rng: np.random.Generator, times: Indices) -> None:
         self._places: dict[int, list[tuple[int, Indices]]] = {}
         pixels: dict[int, int] = {}
         for which, mask in enumerate(labels):
             for c in np.setdiff1d(np.unique(mask), [UNLABELLED]).tolist():
                 places = np.argwhere(mask == c)
-                pixels[c] = pixels.get(c, 0) + len(places)
-                self._places.setdefault(c, []).append((which, _some(places, rng)))
+                often = int(times[which])
+                pixels[c] = pixels.get(c, 0) + often * len(places)
+                self._places.setdefault(c, []).extend([(which, _some(places, rng))] * often)
         self._classes = sorted(pixels)
         odds = np.array([pixels[c] for c in self._classes], dtype=np.float64) ** -0.5
         self.probabilities: npt.NDArray[np.float64] = odds / odds.sum()

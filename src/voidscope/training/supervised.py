@@ -82,6 +82,7 @@ def train_steps(
     normalisation: tuple[float, float],
     contrastive: bytes | None = None,
     warm: bytes | None = None,
+    times: Sequence[int] | None = None,
 ) -> Steps[Trained]:
     """Train a network on labelled slices; yields progress after each step, returns `Trained`.
 
@@ -94,6 +95,7 @@ def train_steps(
     normalisation : mean and standard deviation of the training scans' scaled intensities
     contrastive : encoder and decoder from `pretrain_steps`; see `model.build_segmenter`
     warm : a whole network of an earlier training to go on from, gently and briefly; see `warm.warm_recipe`
+    times : how often each slice counts when crops are drawn; once where it is left out
 
     Raises
     ------
@@ -108,7 +110,9 @@ def train_steps(
         else:
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
         config = config.model_copy(update={"train": shared_out(config.train, len(labels))})
-        recipe = _Supervised(segmenter, images, labels, config, normalisation, warm=warm is not None)
+        recipe = _Supervised(
+            segmenter, images, labels, config, normalisation, warm=warm is not None, times=times
+        )
         course = Course(segmenter, recipe.optimiser, recipe.warnings)
         yield from follow(recipe, course, config.train.epochs)
         never_predict(segmenter, recipe.weights == 0)
@@ -150,7 +154,7 @@ class _Supervised:
 
     def __init__(
         self, segmenter: Segmenter, images: Sequence[Image], labels: Sequence[Mask], config: Config,
-        normalisation: tuple[float, float], warm: bool = False,
+        normalisation: tuple[float, float], warm: bool = False, times: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.train, normalisation
         self.weights = class_weights(
@@ -162,8 +166,10 @@ class _Supervised:
         )
         if warm:
             welcome(segmenter, self.weights > 0)
-        self.focus = Focus(labels, rng_at(config.seed, FOCUS)) if config.train.focus else None
-        self.entries = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
+        counts = np.ones(len(labels), np.int64) if times is None else np.asarray(times)
+        self.focus = Focus(labels, rng_at(config.seed, FOCUS), counts) if config.train.focus else None
+        once = entries_of(self.images.sizes, config.train.crops_per_slice, config.train.crop)
+        self.entries = np.repeat(once, counts[once])
         self.n_steps = self._steps_per_epoch()
         self.most = self._largest
         self.gradients = Gradients(segmenter, self._loss, self.compute.device)

@@ -57,7 +57,7 @@ WARM = (
 )
 HEADER = ("cycle", "labels", "loss", "void\nIoU", "mIoU", "time")
 FIELDS = (
-    "steps", "growth", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
+    "steps", "growth", "pseudo_labels", "epochs", "optimiser", "learning_rate", "schedule", "drop_epoch", "batch_size", "crop", "crops_per_slice", "focus",
     "balance_classes", "dice",
 )  # fmt: skip
 START = {

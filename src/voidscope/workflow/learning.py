@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voidscope.config import Config
-from voidscope.errors import NotReady
+from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import Job, Progress, Steps
 from voidscope.project import Cycle, Project, ScanRecord
 from voidscope.project.results import pretrain_state_path
-from voidscope.vocabulary import Role, SliceKey
+from voidscope.vocabulary import Role, SliceKey, Split
 from voidscope.workflow.lessons import Lesson, Looking, driven
 from voidscope.workflow.snapshot import (
     current_cycle,
@@ -29,6 +30,9 @@ from voidscope.workflow.succeeding import SUCCEEDS, predecessor
 
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
+
+FURTHER = 1
+"""What random numbers are for: slices for pseudo-labels."""
 
 
 def pretrain(
@@ -120,7 +124,7 @@ def train(
     keys = tuple(k for k in project.labels if k in chosen)
     warnings = _check_labels(project, keys)
     before = current_cycle(project) if warm else None
-    lesson = lesson_on(project, config or project.config, keys, before)
+    lesson = lesson_on(project, config or project.config, keys, before, chosen)
     records = {str(k): project.labels.record(k) for k in keys}
     taken = {
         "labels_sha256": {k: r.sha256 for k, r in records.items()}, "labels_by": {k: r.author for k, r in records.items()},
@@ -144,17 +148,45 @@ def train(
 
 
 def lesson_on(
-    project: Project, settings: Config, keys: tuple[SliceKey, ...], before: Cycle | None = None
+    project: Project,
+    settings: Config,
+    keys: tuple[SliceKey, ...],
+    before: Cycle | None = None,
+    pool: Collection[SliceKey] | None = None,
 ) -> Lesson:
-    """What is learnt from these labelled slices now; after cycle `before`, where one is given, with its network and its scaling."""
-    reader = project.reader(k.scan for k in keys)
+    """What is learnt from these labelled slices now; after cycle `before`, where one is given, with its network and its scaling.
+
+    Pseudo-labels are of slices of the `pool`, which is all of the training scans where it is left out.
+    """
+    further = (
+        () if before else _further(project, settings, project.keys(Split.TRAIN) if pool is None else pool)
+    )
+    reader = project.reader(k.scan for k in (*keys, *further))
     labels = project.labels.packed(keys)
     n_classes = len(project.classes)
     if before is None:
         start = _contrastive_weights(project, settings)
-        return Lesson(reader, labels, n_classes, settings, project.normalisation(), start, None)
+        return Lesson(reader, labels, n_classes, settings, project.normalisation(), start, None, further)
     settings = settings.model_copy(update={"model": before.settings.model})
     return Lesson(reader, labels, n_classes, settings, before.normalisation, None, before.weights())
+
+
+def _further(project: Project, settings: Config, pool: Collection[SliceKey]) -> tuple[SliceKey, ...]:
+    """The slices without labels that are drawn for pseudo-labels, of scans whose file is there."""
+    if not settings.train.pseudo_labels:
+        return ()
+    there = {scan for scan in {k.scan for k in pool} if _has_file(project, scan)}
+    unlabelled = sorted(k for k in pool if k.scan in there and k not in project.labels)
+    n = min(settings.train.pseudo_labels, len(unlabelled))
+    drawn = np.random.default_rng((settings.seed, FURTHER)).choice(len(unlabelled), n, replace=False)
+    return tuple(unlabelled[i] for i in sorted(drawn))
+
+
+def _has_file(project: Project, scan: str) -> bool:
+    with suppress(ProjectError):
+        project.reader([scan])
+        return True
+    return False
 
 
 def _provenance(lesson: Lesson, before: Cycle | None, result: Trained) -> dict[str, object]:
@@ -165,7 +197,7 @@ def _provenance(lesson: Lesson, before: Cycle | None, result: Trained) -> dict[s
         "device": result.device, "threads": result.threads, "precision": result.dtype,
         "initial_weights": before.id if before else initial,
         "initial_sha256": start and hashlib.sha256(start).hexdigest(),
-        "warm_from": before and before.number,
+        "warm_from": before and before.number, "pseudo_labelled": len(lesson.further),
     }  # fmt: skip
 
 

@@ -37,18 +37,26 @@ class Lesson:
     normalisation: tuple[float, float]
     contrastive: bytes | None
     warm: bytes | None
+    further: tuple[SliceKey, ...] = ()
+    """Slices without labels to learn from by pseudo-labels."""
 
     def only(self, keys: Collection[SliceKey]) -> Lesson:
         """The same lesson on some of its slices."""
         return replace(self, labels=tuple(label for label in self.labels if label.key in keys))
 
     def steps(self) -> Steps[Trained]:
-        """Train; see `training.train_steps`."""
+        """Train; see `training.train_steps`, and with slices to learn from by pseudo-labels `training.pseudo_label_steps`."""
         yield Progress(0, 0, LOADING)
-        from voidscope.training import train_steps
+        from voidscope.training import pseudo_label_steps, train_steps
 
         images = [self.reader.image(label.key) for label in self.labels]
         masks = [label.mask() for label in self.labels]
+        if self.further:
+            further = (self.reader.image(k) for k in self.further)
+            return (yield from pseudo_label_steps(
+                images, masks, further, self.n_classes, self.settings,
+                normalisation=self.normalisation, contrastive=self.contrastive,
+            ))  # fmt: skip
         return (yield from train_steps(
             images, masks, self.n_classes, self.settings,
             normalisation=self.normalisation, contrastive=self.contrastive, warm=self.warm,
