@@ -29,9 +29,8 @@ def _run(config: Config, n: int = 3, further: int = 6, **given: object) -> Train
     return found
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What each training is asked to learn; the trainings are real."""
+def _noted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What each training is asked to learn from now on; the trainings are real."""
     calls: list[dict[str, Any]] = []
 
     def noting(images: Any, labels: Any, n_classes: int, config: Config, **given: Any) -> Steps[Trained]:
@@ -42,17 +41,31 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What each training of the test is asked to learn."""
+    return _noted(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def taught() -> list[dict[str, Any]]:
+    """What the two trainings of a run on three labelled slices and six others were asked to learn."""
+    with pytest.MonkeyPatch.context() as patch:
+        calls = _noted(patch)
+        _run(SURE_OF_DISCS)
+    return calls
+
+
 def test_sure_is_nine_to_one_between_two_classes() -> None:
     assert pytest.approx(-(0.9 * math.log(0.9) + 0.1 * math.log(0.1)), abs=1e-4) == module.SURE
 
 
 def test_the_second_network_learns_the_labels_and_what_the_first_one_is_sure_of(
-    asked: list[dict[str, Any]],
+    taught: list[dict[str, Any]],
 ) -> None:
     images, labels = discs(3)
     further = discs(6, seed=1)[0]
-    _run(SURE_OF_DISCS)
-    first, second = asked
+    first, second = taught
     assert all((a is b) or (a == b).all() for a, b in zip(first["images"], images, strict=True))
     plain = finish(train_steps(images, labels, 3, SURE_OF_DISCS, normalisation=NORMALISATION)).result
     network = load_segmenter(SURE_OF_DISCS.model, 3, plain.weights)
@@ -69,9 +82,8 @@ def test_the_second_network_learns_the_labels_and_what_the_first_one_is_sure_of(
     )
 
 
-def test_what_a_person_labelled_is_drawn_as_often_as_the_rest(asked: list[dict[str, Any]]) -> None:
-    _run(SURE_OF_DISCS)
-    times, masks = asked[1]["times"], asked[1]["labels"]
+def test_what_a_person_labelled_is_drawn_as_often_as_the_rest(taught: list[dict[str, Any]]) -> None:
+    times, masks = taught[1]["times"], taught[1]["labels"]
     assert times[3:] == [1] * (len(masks) - 3)
     ours, theirs = sum(m.size for m in masks[:3]), sum(m.size for m in masks[3:])
     assert times[:3] == [max(1, round(theirs / ours))] * 3 == [2] * 3
@@ -98,9 +110,8 @@ def test_no_slices_to_look_at_are_nothing_to_be_sure_of() -> None:
     assert _run(quick("train.steps=1", "train.epochs=1"), further=0).warnings
 
 
-def test_a_class_that_no_label_shows_is_never_a_pseudo_label(asked: list[dict[str, Any]]) -> None:
-    _run(SURE_OF_DISCS)  # class 3 is in no label
-    assert {int(c) for m in asked[1]["labels"] for c in np.unique(m)} <= {0, 1, 2}
+def test_a_class_that_no_label_shows_is_never_a_pseudo_label(taught: list[dict[str, Any]]) -> None:
+    assert {int(c) for m in taught[1]["labels"] for c in np.unique(m)} <= {0, 1, 2}
 
 
 def test_of_large_slices_a_window_is_looked_at_and_small_ones_are_whole() -> None:
@@ -120,10 +131,12 @@ def test_of_large_slices_a_window_is_looked_at_and_small_ones_are_whole() -> Non
     assert corners <= set(range(45))
 
 
-def test_a_run_repeats_bit_for_bit_and_tells_of_itself_all_the_way() -> None:
+def test_a_run_repeats_bit_for_bit_and_tells_of_itself_all_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     images, labels = discs(3)
+    config = SURE_OF_DISCS.with_changes(["train.steps=4"])
+    monkeypatch.setattr(module, "SURE", math.inf)
     runs = [
-        finish(pseudo_label_steps(images, labels, discs(6, seed=1)[0], 3, SURE_OF_DISCS, normalisation=NORMALISATION))
+        finish(pseudo_label_steps(images, labels, discs(6, seed=1)[0], 3, config, normalisation=NORMALISATION))
         for _ in range(2)
     ]  # fmt: skip
     assert runs[0].result.weights == runs[1].result.weights
