@@ -22,8 +22,6 @@ from voidscope.setting_words import setting as _field
 
 FEW_SLICES = 12
 """Labelled slices from which on `train.growth` counts: the first batches of a loop."""
-LONGER = 2
-"""How many times as many steps a training takes that learns from pseudo-labels too."""
 
 
 class ModelConfig(_Section):
@@ -117,7 +115,7 @@ class TrainConfig(_Section):
     pseudo_labels: int = _field(
         0, "Pseudo-labelled slices",
         "A first network labels what it is sure of on so many further slices of the training scans, and the model learns from "
-        "those too: better from few labels, twice as long. 0 is the paper's.", ge=0, le=100_000, unit="slices",
+        "those too: better from a dozen labels, no better from three, and twice as long. 0 is the paper's.", ge=0, le=100_000, unit="slices",
     )  # fmt: skip
 
     def steps_for(self, n_labelled: int) -> int:

@@ -94,7 +94,7 @@ def test_both_trainings_are_as_long_as_so_many_labels_ask_for(asked: list[dict[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SURE", math.inf)
         _run(growing, n=48, further=60)
-    assert [c["config"].train.steps_for(108) for c in asked] == [4, 4 * module.LONGER]
+    assert [c["config"].train.steps_for(len(c["labels"])) for c in asked] == [4, 4]
 
 
 def test_a_network_that_is_sure_of_nothing_stays_the_one_there_is(asked: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from math import ceil, prod
 
 from voidscope.benchmark.protocol import EVERYTHING, FOREST, Cell
 from voidscope.benchmark.running import Bench
-from voidscope.config import LONGER, Config
+from voidscope.config import Config
 from voidscope.vocabulary import Split
 
 TRAINED_PIXEL_S = 4.1e-6
@@ -91,7 +91,7 @@ def _steps(settings: Config, n_labelled: int, n_guessed: int) -> int:
     """Steps to one model, of one training or with pseudo-labels of two; of one crop per slice where the settings say no number."""
     train = settings.train
     if steps := train.steps_for(n_labelled):
-        return steps * (1 + LONGER * bool(n_guessed))
+        return steps * (1 + bool(n_guessed))
     return train.epochs * sum(ceil(n / train.batch_size) for n in (n_labelled, 2 * n_guessed))
 
 

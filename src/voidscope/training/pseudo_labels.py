@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from voidscope.config import LONGER, Config
+from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
 from voidscope.model.predict import predict_slices
 from voidscope.model.randomness import rng_at
@@ -28,7 +28,7 @@ SURE = 0.325
 WINDOW = 256
 """Pixels each way that are looked at of a slice, so that large slices take no longer than small ones."""
 UNITS = 1000
-"""Of progress, for the first training."""
+"""Of progress, for each of the two trainings."""
 WINDOWS = 5
 """What random numbers are for; see `supervised`."""
 
@@ -45,28 +45,26 @@ def pseudo_label_steps(
 ) -> Steps[Trained]:
     """Train a network, let it label what it is sure of of `further` slices, and train a second one on both.
 
-    Returns the second as `train_steps` does, with the seconds and warnings of all. The first takes as many steps as so many labelled
-    slices would without this, the second `LONGER` times as many. Where the first network is sure of nothing it is the one that is returned.
+    Returns the second as `train_steps` does, with the seconds and warnings of all. Each takes as many steps as so many labelled
+    slices would without this. Where the first network is sure of nothing it is the one that is returned.
 
     Parameters
     ----------
     further : slices (h, w) without labels, scaled as `images`; of larger ones a random window is taken
     images, labels, n_classes, config, normalisation, contrastive : as for `train_steps`, which says what is raised too
     """
-    started, steps = time.monotonic(), config.train.steps_for(len(labels))
+    started = time.monotonic()
     first = yield from _telling(
         train_steps(
-            images, labels, n_classes, _of_steps(config, steps), normalisation=normalisation, contrastive=contrastive
-        ), "first of two trainings", 0, 1,
+            images, labels, n_classes, config, normalisation=normalisation, contrastive=contrastive
+        ), "first of two trainings", 0,
     )  # fmt: skip
     network, warnings = load_segmenter(config.model, n_classes, first.weights), list(first.warnings)
     windows, sure = list(_windows(further, config.seed)), []
     guesses = _guesses(network, windows, config, normalisation, warnings)
     for k, (window, guess) in enumerate(zip(windows, guesses, strict=True), start=1):
         sure += [(window, guess)] if guess.any() else []
-        yield Progress(
-            UNITS, UNITS * (1 + LONGER), f"pseudo-labels of {k} of {len(windows)} slices", where=first.device
-        )
+        yield Progress(UNITS, 2 * UNITS, f"pseudo-labels of {k} of {len(windows)} slices", where=first.device)
     if not sure:
         said = "The network was sure of nothing on slices without labels, so it learnt from the labels alone."
         return replace(first, warnings=(*warnings, said), seconds=time.monotonic() - started)
@@ -75,9 +73,9 @@ def pseudo_label_steps(
     times = [often] * len(labels) + [1] * len(sure)
     second = yield from _telling(
         train_steps(
-            [*images, *more], [*labels, *guessed], n_classes, _of_steps(config, LONGER * steps),
+            [*images, *more], [*labels, *guessed], n_classes, _as_long(config, len(labels)),
             normalisation=normalisation, contrastive=contrastive, times=times,
-        ), "second of two trainings", 1, LONGER,
+        ), "second of two trainings", UNITS,
     )  # fmt: skip
     return replace(second, warnings=(*warnings, *second.warnings), seconds=time.monotonic() - started)
 
@@ -105,20 +103,19 @@ def _guesses(
         yield np.where(found.entropy <= SURE, found.mask, np.uint8(UNLABELLED))
 
 
-def _of_steps(config: Config, steps: int) -> Config:
-    """The settings with so many steps, however many slices are given; 0 leaves the epochs to decide."""
-    return config.model_copy(
-        update={"train": config.train.model_copy(update={"steps": steps, "growth": 0.0})}
-    )
+def _as_long(config: Config, n_labelled: int) -> Config:
+    """The settings with as many steps as so many labelled slices ask for, however many are given; epochs stay as they are."""
+    fixed = {"steps": config.train.steps_for(n_labelled), "growth": 0.0}
+    return config.model_copy(update={"train": config.train.model_copy(update=fixed)})
 
 
-def _telling(steps: Steps[Trained], note: str, before: int, share: int) -> Steps[Trained]:
-    """One of two trainings, telling of both: what lies before it and itself, as multiples of the first one."""
+def _telling(steps: Steps[Trained], note: str, before: int) -> Steps[Trained]:
+    """One of two trainings, telling of both, after `before` units."""
     try:
         while True:
             told = next(steps)
-            done = UNITS * before + UNITS * share * told.done // max(1, told.total)
-            yield replace(told, done=done, total=UNITS * (1 + LONGER), note=f"{note}: {told.note}")
+            done = before + UNITS * told.done // max(1, told.total)
+            yield replace(told, done=done, total=2 * UNITS, note=f"{note}: {told.note}")
     except StopIteration as end:
         found: Trained = end.value
         return found
