@@ -100,6 +100,7 @@ def test_a_preset_has_its_number_of_slices_and_another_makes_no_other_recipe() -
     assert Config.product().with_changes(["suggest.budget=20"]).preset == "product"
     assert Config().with_changes(["suggest.budget=20"]).preset == "paper"
     assert Config.product().with_changes(["preset=paper"]) == Config()
+    assert Config.product().with_changes(["train.pseudo_labels=240", "preset=paper"]) == Config()
     mine = Config.product().with_changes(["suggest.budget=20", "preset=paper"])
     assert (mine.suggest.budget, mine.preset) == (20, "paper")
 

@@ -79,9 +79,9 @@ def test_pseudo_labels_cost_a_second_training_and_a_look_at_their_slices(bench: 
         return estimate(replace(bench, plan=replace(bench.plan, changed=changed)), [cell])
 
     plain, both = counted("train.pseudo_labels=0"), counted("train.pseudo_labels=5")
-    assert (both.trainings, both.steps) == (plain.trainings, 2 * plain.steps)
+    assert (both.trainings, both.steps) == (2 * plain.trainings, 2 * plain.steps)
     assert both.predicted == plain.predicted + 5 + 2, "5 of 8 slices without labels, then the 2 that are left"
-    assert counted("train.pseudo_labels=5", "train.steps=0").steps == 5 * (1 + 3) + 5 * (3 + 1)
+    assert counted("train.pseudo_labels=5", "train.steps=0").steps == 2 * 5 * (1 + 3)
     everything = Method(strategy="all", initialisation="none", preset="product")
     mine = replace(bench, plan=replace(bench.plan, changed=("train.pseudo_labels=5",)))
     assert estimate(mine, [Cell(everything, 0)]).steps == plain.steps / 2, "there is nothing left to guess"

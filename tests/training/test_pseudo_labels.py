@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -89,25 +88,62 @@ def test_what_a_person_labelled_is_drawn_as_often_as_the_rest(taught: list[dict[
     assert times[:3] == [max(1, round(theirs / ours))] * 3 == [2] * 3
 
 
-def test_both_trainings_are_as_long_as_so_many_labels_ask_for(asked: list[dict[str, Any]]) -> None:
-    growing = SURE_OF_DISCS.with_changes(["train.steps=2", "train.growth=0.5"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SURE", math.inf)
-        _run(growing, n=48, further=60)
-    assert [c["config"].train.steps_for(len(c["labels"])) for c in asked] == [4, 4]
+@pytest.mark.parametrize(
+    ("ours", "theirs", "crops_per_slice", "expected"),
+    [
+        ([(60, 60)] * 3, [(60, 60)] * 8, 0, [3] * 3 + [1] * 8),
+        ([(640, 640)], [(64, 64)] * 10, 0, [1] + [10] * 10),  # a large labelled slice, few small ones
+        ([(640, 640)], [(64, 64)] * 10, 1, [10] + [1] * 10),
+        ([(64, 64)] * 4, [(64, 64)], 0, [1] * 4 + [4]),
+    ],
+)
+def test_crops_come_from_both_about_as_often(
+    ours: list[tuple[int, int]], theirs: list[tuple[int, int]], crops_per_slice: int, expected: list[int]
+) -> None:
+    config = quick("train.crop=64", f"train.crops_per_slice={crops_per_slice}")
+    masks = [[np.ones(shape, np.uint8) for shape in shapes] for shapes in (ours, theirs)]
+    assert module._times(config, *masks) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "steps"),
+    [
+        (["train.steps=2", "train.growth=0.5"], 4),
+        (
+            ["train.steps=0", "train.epochs=3", "train.batch_size=16", "train.crop=64"],
+            9,
+        ),  # as the paper has it
+    ],
+)
+def test_both_trainings_take_the_steps_of_the_labels_alone(
+    asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, words: list[str], steps: int
+) -> None:
+    monkeypatch.setattr(module, "SURE", math.inf)
+    images, labels = discs(48)
+    run = finish(pseudo_label_steps(
+        images, labels, discs(60, seed=1)[0], 3, SURE_OF_DISCS.with_changes(words), normalisation=NORMALISATION,
+    ))  # fmt: skip
+    counted = [
+        sum(p.note.startswith(f"{which} of two trainings: epoch") for p in run.progress)
+        for which in ("first", "second")
+    ]
+    assert counted == [steps, steps]
+    assert run.result.pseudo_labelled == 60
 
 
 def test_a_network_that_is_sure_of_nothing_stays_the_one_there_is(asked: list[dict[str, Any]]) -> None:
     found = _run(quick("train.steps=1", "train.epochs=1", "train.learning_rate=1e-6"))
     assert len(asked) == 1
     assert found.warnings[-1].startswith("The network was sure of nothing")
+    assert found.pseudo_labelled == 0
     images, labels = discs(3)
     plain = finish(train_steps(images, labels, 3, asked[0]["config"], normalisation=NORMALISATION)).result
     assert found.weights == plain.weights
 
 
 def test_no_slices_to_look_at_are_nothing_to_be_sure_of() -> None:
-    assert _run(quick("train.steps=1", "train.epochs=1"), further=0).warnings
+    said = _run(quick("train.steps=1", "train.epochs=1"), further=0).warnings
+    assert said[-1].startswith("The network was sure of nothing")
 
 
 def test_a_class_that_no_label_shows_is_never_a_pseudo_label(taught: list[dict[str, Any]]) -> None:
@@ -115,18 +151,18 @@ def test_a_class_that_no_label_shows_is_never_a_pseudo_label(taught: list[dict[s
 
 
 def test_of_large_slices_a_window_is_looked_at_and_small_ones_are_whole() -> None:
-    def images() -> Iterator[np.ndarray]:
-        for shape in ((300, 40), (1000, 700), (256, 257), (20, 30)):
-            rows, columns = np.mgrid[: shape[0], : shape[1]]
-            yield (rows * 1000 + columns).astype(np.float32)
+    def ramp(shape: tuple[int, int]) -> np.ndarray:
+        rows, columns = np.mgrid[: shape[0], : shape[1]]
+        return (rows * 1000 + columns).astype(np.float32)
 
+    images = [ramp(shape) for shape in ((300, 40), (1000, 700), (256, 257), (20, 30))]
     for seed in range(5):
-        found = list(module._windows(images(), seed))
+        found = [module.window_of(image, seed, k) for k, image in enumerate(images)]
         assert [w.shape for w in found] == [(256, 40), (256, 256), (256, 256), (20, 30)]
         for window in found:
             assert (np.diff(window, axis=0) == 1000).all()
             assert (np.diff(window, axis=1) == 1).all()
-    corners = {float(next(module._windows(images(), seed))[0, 0]) // 1000 for seed in range(40)}
+    corners = {int(module.window_of(images[0], seed, 0)[0, 0]) // 1000 for seed in range(40)}
     assert len(corners) > 10
     assert corners <= set(range(45))
 

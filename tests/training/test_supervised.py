@@ -46,6 +46,23 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[Segmenter]:
 # --- the recipe
 
 
+@pytest.mark.parametrize("focus", [0, 0.5])
+def test_a_slice_that_counts_three_times_is_learnt_from_as_three_of_it_would_be(focus: float) -> None:
+    (first, second), (one, two) = discs(2)
+    config = quick("train.steps=6", "train.epochs=2", f"train.focus={focus}")
+    assert config.train.balance_classes
+
+    def weights(images: list[np.ndarray], labels: list[np.ndarray], times: list[int] | None) -> bytes:
+        steps = train_steps(images, labels, 3, config, normalisation=NORMALISATION, times=times)
+        found = finish(steps).result
+        assert isinstance(found, Trained)
+        return found.weights
+
+    counted = weights([first, second], [one, two], [1, 3])
+    assert counted == weights([first, second, second, second], [one, two, two, two], None)
+    assert counted != weights([first, second], [one, two], None)
+
+
 def test_the_optimiser_is_the_papers_and_the_rate_falls_to_a_tenth(
     tiny: list[Segmenter], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,12 @@ def test_an_outcome_of_a_model_that_is_no_longer_current_is_refused(
         execute(job)
 
 
+def test_trials_are_without_pseudo_labels_and_so_half_as_long(grown: Project) -> None:
+    before = cross_validation_s(grown)
+    add_cycle(grown, pseudo_labelled=5)
+    assert cross_validation_s(grown) == pytest.approx(before / 2) != 0
+
+
 def test_it_is_offered_until_somebody_keeps_the_model_or_it_is_done(
     grown: Project, tried: list[Trial]
 ) -> None:

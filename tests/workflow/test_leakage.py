@@ -68,7 +68,7 @@ def test_where_all_test_scans_were_learnt_from_nothing_is_judged_and_they_are_na
     leaky: Project, dataset: Dataset
 ) -> None:
     assert judged(leaky) == ()  # only b among the test scans has labels
-    said = r"cycle-0001-\w+ learnt from the labels of b.*Train again.*--split test"
+    said = r"cycle-0001-\w+ learnt from slices of b.*Train again.*--split test"
     with pytest.raises(NotReady, match=said):
         evaluate(leaky)
     with pytest.raises(NotReady, match=said + ".*--note TEXT"):

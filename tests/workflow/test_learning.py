@@ -234,15 +234,15 @@ def test_a_label_file_that_is_gone_or_damaged_is_named(project: Project, dataset
         train(project)
 
 
-GUESSING = ["train.pseudo_labels=5", "train.steps=2", "train.epochs=1"]
+PSEUDO = ["train.pseudo_labels=5", "train.steps=2", "train.epochs=1"]
 
 
 def test_pseudo_labels_are_of_unlabelled_slices_of_training_scans_and_counted(
-    project: Project, dataset: Dataset
+    project: Project, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = [SliceKey(s, i) for s in "ab" for i in (0, 2)]
     import_truth(project, dataset, keys)
-    settings = project.config.with_changes(GUESSING)
+    settings = project.config.with_changes(PSEUDO)
     lesson = lesson_on(project, settings, tuple(keys))
     unlabelled = set(project.keys(Split.TRAIN)) - set(keys)
     assert len(set(lesson.further)) == 5
@@ -252,8 +252,17 @@ def test_pseudo_labels_are_of_unlabelled_slices_of_training_scans_and_counted(
     assert others != lesson.further
     everything = lesson_on(project, settings.with_changes(["train.pseudo_labels=1000"]), tuple(keys)).further
     assert set(everything) == unlabelled
-    cycle = execute(train(project, settings))
+    monkeypatch.setattr("voidscope.training.pseudo_labels.SURE", np.inf)
+    said: list[Progress] = []
+    cycle = execute(train(project, settings), said.append)
+    notes = [p.note for p in said]
+    assert "reading 5 of 5 slices without labels" in notes
+    assert notes.index("reading 5 of 5 slices without labels") < next(
+        k for k, n in enumerate(notes) if n.startswith("first of two trainings: epoch")
+    ), "a slice that cannot be read costs no training"
+    assert notes[-1].startswith("second of two trainings")
     assert cycle.provenance["pseudo_labelled"] == 5
+    assert lesson.only(keys[:2]).further == (), "they may be neighbours of what judges"
     assert execute(train(project, settings, warm=True)).provenance["pseudo_labelled"] == 0
     assert execute(train(project)).provenance["pseudo_labelled"] == 0
 
@@ -270,3 +279,18 @@ def test_pseudo_labels_are_of_the_scans_that_were_named_and_whose_file_is_there(
     again = Project.open(project.path)  # with no scan open
     again.scan("b").place(again.path).unlink()
     assert {k.scan for k in lesson_on(again, settings, keys).further} == {"a"}
+    brief = settings.with_changes(["train.steps=1", "train.epochs=1"])
+    (said,) = [
+        w for w in execute(train(again, brief)).metrics["warnings"] if w.startswith("No pseudo-labels")
+    ]
+    assert said == "No pseudo-labels from b, whose file is gone."
+
+
+def test_a_model_knows_the_scans_of_its_pseudo_labels(project: Project, dataset: Dataset) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("a", 2)])
+    project.set_config(project.config.with_changes([*PSEUDO, "train.pseudo_labels=1000"]))
+    execute(train(project))
+    assert is_trained(project)
+    path = next(s.path for s in dataset.scans if s.name == "b")
+    add_scan(project, path, plane=Plane.AXIS0)
+    assert not is_trained(project)

@@ -69,15 +69,17 @@ def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
     forest = cell.method.learner == FOREST
     asked_at = budgets[:-1] if cell.method.asks else ()
     learnt, tests = (asked_at, 0) if forest else (budgets, len(budgets))
-    models = [(n, min(settings.train.pseudo_labels, pool - n)) for n in learnt]
-    steps = sum(_steps(settings, *slices) for slices in models)
-    guessed = sum(n for _, n in models)
-    predicted = (len(asked_at) + guessed / pool) * sum(pixels[Split.TRAIN]) + tests * sum(pixels[Split.TEST])
-    seconds = sum(_crops(settings, *slices) for slices in models) * settings.train.crop**2 * TRAINED_PIXEL_S
+    pseudo = [min(settings.train.pseudo_labels, pool - n) for n in learnt]
+    trained = [n for n, more in zip(learnt, pseudo, strict=True) for _ in range(2 if more else 1)]
+    steps = sum(_steps(settings, n) for n in trained)
+    predicted = (len(asked_at) + sum(pseudo) / pool) * sum(pixels[Split.TRAIN]) + tests * sum(
+        pixels[Split.TEST]
+    )
+    seconds = sum(_crops(settings, n) for n in trained) * settings.train.crop**2 * TRAINED_PIXEL_S
     seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1)
-    slices = len(asked_at) * pool + tests * len(pixels[Split.TEST]) + guessed
+    slices = len(asked_at) * pool + tests * len(pixels[Split.TEST]) + sum(pseudo)
     vaal = _vaal_steps(settings, pool, budgets[:-1]) if settings.suggest.strategy == "vaal" else 0
-    return Estimate(1, len(learnt), steps, slices, seconds / 3600, int(forest), vaal)
+    return Estimate(1, len(trained), steps, slices, seconds / 3600, int(forest), vaal)
 
 
 def _vaal_steps(settings: Config, pool: int, asked_at: Sequence[int]) -> int:
@@ -87,20 +89,18 @@ def _vaal_steps(settings: Config, pool: int, asked_at: Sequence[int]) -> int:
     return sum(max(1, pool * settings.suggest.vaal_epochs // min(LARGEST_BATCH, n)) for n in asked_at)
 
 
-def _steps(settings: Config, n_labelled: int, n_guessed: int) -> int:
-    """Steps to one model, of one training or with pseudo-labels of two; of one crop per slice where the settings say no number."""
-    train = settings.train
-    if steps := train.steps_for(n_labelled):
-        return steps * (1 + bool(n_guessed))
-    return train.epochs * sum(ceil(n / train.batch_size) for n in (n_labelled, 2 * n_guessed))
+def _steps(settings: Config, n_labelled: int) -> int:
+    """Steps of one training, of one crop per slice where the settings do not say how many steps."""
+    return settings.train.steps_for(n_labelled) or settings.train.epochs * ceil(
+        n_labelled / settings.train.batch_size
+    )
 
 
-def _crops(settings: Config, n_labelled: int, n_guessed: int) -> int:
-    """Crops to one model; last batches are not filled up."""
-    train = settings.train
-    if train.steps:
-        return _steps(settings, n_labelled, n_guessed) * train.batch_size
-    return train.epochs * (n_labelled + 2 * n_guessed)
+def _crops(settings: Config, n_labelled: int) -> int:
+    """Crops of one training; last batches are not filled up."""
+    return (
+        settings.train.steps_for(n_labelled) * settings.train.batch_size or settings.train.epochs * n_labelled
+    )
 
 
 def _pixels(bench: Bench, split: Split) -> list[int]:

@@ -16,8 +16,10 @@ DICE_SMOOTHING = 1.0
 """Pixels added above and below the fraction, so that a class of one pixel does not swing the loss."""
 
 
-def pixels_per_class(labels: Sequence[Mask], n_classes: int) -> npt.NDArray[np.int64]:
-    """Labelled pixels of each class, (C,).
+def pixels_per_class(
+    labels: Sequence[Mask], n_classes: int, times: Sequence[int] | None = None
+) -> npt.NDArray[np.int64]:
+    """Labelled pixels of each class, (C,), those of a slice as often as `times` says.
 
     Raises
     ------
@@ -25,8 +27,8 @@ def pixels_per_class(labels: Sequence[Mask], n_classes: int) -> npt.NDArray[np.i
     NotReady : no pixel is labelled.
     """
     counts = np.zeros(256, np.int64)
-    for mask in labels:
-        counts += np.bincount(mask.ravel(), minlength=256)
+    for mask, often in zip(labels, [1] * len(labels) if times is None else times, strict=True):
+        counts += often * np.bincount(mask.ravel(), minlength=256)
     unknown = [k for k in range(n_classes + 1, 256) if counts[k]]
     if unknown:
         raise LabelError(f"Label ids {unknown[:8]} are unknown; classes are 1..{n_classes}, 0 is unlabelled.")

@@ -3,14 +3,15 @@
 A dozen labelled slices show a few of the scans, and scans differ in contrast and artefacts. The first network is trained on the
 labels alone. Where it is sure of a pixel of other slices, its class stands for a label there (D.-H. Lee, *Pseudo-Label*, ICML
 workshop 2013; with a second network that starts anew, as Q. Xie et al., *Noisy Student*, CVPR 2020). The second network learns from
-both, and as often from what a person said as from what the first one believes. Edges are where the first one doubts: they are learnt
-from a person's labels alone.
+both, about as often from what a person said as from what the first one believes. Edges are where the first one doubts: they are learnt
+from a person's labels alone. (The pseudo-labels of a survey, Eq. 2, are of all pixels and only counted.)
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,8 @@ from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
 from voidscope.model.predict import predict_slices
 from voidscope.model.randomness import rng_at
-from voidscope.model.segmenter import Segmenter, load_segmenter
+from voidscope.model.segmenter import load_segmenter
+from voidscope.training.batches import entries_of
 from voidscope.training.supervised import Image, Trained, train_steps
 from voidscope.vocabulary import UNLABELLED, Mask
 
@@ -36,21 +38,21 @@ WINDOWS = 5
 def pseudo_label_steps(
     images: Sequence[Image],
     labels: Sequence[Mask],
-    further: Iterable[Image],
+    further: Sequence[Image],
     n_classes: int,
     config: Config,
     *,
     normalisation: tuple[float, float],
     contrastive: bytes | None = None,
 ) -> Steps[Trained]:
-    """Train a network, let it label what it is sure of of `further` slices, and train a second one on both.
+    """Train a network, let it label what it is sure of on `further` slices, and train a second one on both.
 
-    Returns the second as `train_steps` does, with the seconds and warnings of all. Each takes as many steps as so many labelled
-    slices would without this. Where the first network is sure of nothing it is the one that is returned.
+    Returns the second as `train_steps` does, with the seconds and warnings of all. It takes as many steps as the first one, which
+    learns from the labels alone. Where that is sure of nothing it is the one that is returned.
 
     Parameters
     ----------
-    further : slices (h, w) without labels, scaled as `images`; of larger ones a random window is taken
+    further : slices (h, w) without labels, scaled as `images`; see `window_of`
     images, labels, n_classes, config, normalisation, contrastive : as for `train_steps`, which says what is raised too
     """
     started = time.monotonic()
@@ -59,53 +61,66 @@ def pseudo_label_steps(
             images, labels, n_classes, config, normalisation=normalisation, contrastive=contrastive
         ), "first of two trainings", 0,
     )  # fmt: skip
-    network, warnings = load_segmenter(config.model, n_classes, first.weights), list(first.warnings)
-    windows, sure = list(_windows(further, config.seed)), []
-    guesses = _guesses(network, windows, config, normalisation, warnings)
-    for k, (window, guess) in enumerate(zip(windows, guesses, strict=True), start=1):
-        sure += [(window, guess)] if guess.any() else []
-        yield Progress(UNITS, 2 * UNITS, f"pseudo-labels of {k} of {len(windows)} slices", where=first.device)
+    warnings, sure = list(first.warnings), []
+    masks = _sure_pixels(first.weights, n_classes, further, config, normalisation, warnings)
+    for k, (image, mask) in enumerate(zip(further, masks, strict=True), start=1):
+        sure += [(image, mask)] if mask.any() else []
+        yield Progress(UNITS, 2 * UNITS, f"pseudo-labels of {k} of {len(further)} slices", where=first.device)
     if not sure:
         said = "The network was sure of nothing on slices without labels, so it learnt from the labels alone."
         return replace(first, warnings=(*warnings, said), seconds=time.monotonic() - started)
-    more, guessed = zip(*sure, strict=True)
-    often = max(1, round(sum(m.size for m in guessed) / sum(m.size for m in labels)))
-    times = [often] * len(labels) + [1] * len(sure)
+    more, pseudo_labels = zip(*sure, strict=True)
     second = yield from _telling(
         train_steps(
-            [*images, *more], [*labels, *guessed], n_classes, _as_long(config, len(labels)),
-            normalisation=normalisation, contrastive=contrastive, times=times,
+            [*images, *more], [*labels, *pseudo_labels], n_classes, _as_long(config, labels),
+            normalisation=normalisation, contrastive=contrastive, times=_times(config, labels, pseudo_labels),
         ), "second of two trainings", UNITS,
     )  # fmt: skip
-    return replace(second, warnings=(*warnings, *second.warnings), seconds=time.monotonic() - started)
+    told, seconds = (*warnings, *second.warnings), time.monotonic() - started
+    return replace(second, warnings=told, seconds=seconds, pseudo_labelled=len(sure))
 
 
-def _windows(images: Iterable[Image], seed: int) -> Iterator[Image]:
-    """Of each slice a random window of at most `WINDOW` pixels each way."""
-    for k, image in enumerate(images):
-        room = np.maximum(0, np.array(image.shape) - WINDOW)
-        top, left = rng_at(seed, WINDOWS, k).integers(0, room + 1)
-        yield image[top : top + WINDOW, left : left + WINDOW].copy()
+def window_of(image: Image, seed: int, k: int) -> Image:
+    """Of the `k`-th further slice a random window of at most `WINDOW` pixels each way."""
+    room = np.maximum(0, np.array(image.shape) - WINDOW)
+    top, left = rng_at(seed, WINDOWS, k).integers(0, room + 1)
+    return image[top : top + WINDOW, left : left + WINDOW].copy()
 
 
-def _guesses(
-    network: Segmenter,
-    windows: Sequence[Image],
+def _sure_pixels(
+    weights: bytes,
+    n_classes: int,
+    images: Sequence[Image],
     config: Config,
     normalisation: tuple[float, float],
-    told: list[str],
+    warnings: list[str],
 ) -> Iterator[Mask]:
-    """The class (h, w) of every pixel that the network is sure of, 0 elsewhere."""
+    """The class (h, w) of every pixel that the network of these weights is sure of, 0 elsewhere."""
+    network = load_segmenter(config.model, n_classes, weights)
     looks = predict_slices(
-        network, windows, normalisation, config.device, flips=config.model.flips, tell=told.append
+        network, images, normalisation, config.device, flips=config.model.flips, tell=warnings.append
     )
     for found in looks:
         yield np.where(found.entropy <= SURE, found.mask, np.uint8(UNLABELLED))
 
 
-def _as_long(config: Config, n_labelled: int) -> Config:
-    """The settings with as many steps as so many labelled slices ask for, however many are given; epochs stay as they are."""
-    fixed = {"steps": config.train.steps_for(n_labelled), "growth": 0.0}
+def _n_crops(config: Config, masks: Sequence[Mask]) -> int:
+    """Crops of these slices in an epoch."""
+    sizes = np.array([m.shape for m in masks])
+    return len(entries_of(sizes, config.train.crops_per_slice, config.train.crop))
+
+
+def _times(config: Config, labels: Sequence[Mask], pseudo_labels: Sequence[Mask]) -> list[int]:
+    """How often each slice counts, so that crops come from both about as often."""
+    ours, theirs = _n_crops(config, labels), _n_crops(config, pseudo_labels)
+    often, seldom = max(1, round(theirs / ours)), max(1, round(ours / theirs))
+    return [often] * len(labels) + [seldom] * len(pseudo_labels)
+
+
+def _as_long(config: Config, labels: Sequence[Mask]) -> Config:
+    """The settings with as many steps as these labels alone would take."""
+    by_epochs = config.train.epochs * math.ceil(_n_crops(config, labels) / config.train.batch_size)
+    fixed = {"steps": config.train.steps_for(len(labels)) or by_epochs, "growth": 0.0}
     return config.model_copy(update={"train": config.train.model_copy(update=fixed)})
 
 

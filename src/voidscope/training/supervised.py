@@ -61,6 +61,7 @@ class Trained:
     device, threads, dtype : what bitwise repetition depends on besides the seed
     warnings : what went wrong and was mended on the way
     seconds : duration
+    pseudo_labelled : slices without labels that it learnt from by pseudo-labels; see `pseudo_labels`
     """
 
     weights: bytes
@@ -71,6 +72,7 @@ class Trained:
     dtype: str
     warnings: tuple[str, ...]
     seconds: float
+    pseudo_labelled: int = 0
 
 
 def train_steps(
@@ -158,7 +160,7 @@ class _Supervised:
     ) -> None:  # fmt: skip
         self.seed, self.config, self.normalisation = config.seed, config.train, normalisation
         self.weights = class_weights(
-            pixels_per_class(labels, segmenter.n_classes), balance=config.train.balance_classes
+            pixels_per_class(labels, segmenter.n_classes, times), balance=config.train.balance_classes
         )
         self.segmenter = segmenter
         self.compute, (self.images, self.labels), self.warnings = Compute.placing(

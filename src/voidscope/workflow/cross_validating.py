@@ -100,7 +100,10 @@ def awaits_cross_validation(project: Project) -> bool:
 def cross_validation_s(project: Project) -> float:
     """How long it is likely to take in seconds, by the newest full training."""
     full = [c for c in project.cycles if c.full]
-    return 2 * FOLDS * SHARE * float(full[-1].metrics["seconds"]) if full else 0.0
+    if not full:
+        return 0.0
+    trainings = 2 if full[-1].provenance.get("pseudo_labelled") else 1
+    return 2 * FOLDS * SHARE * float(full[-1].metrics["seconds"]) / trainings
 
 
 def _plan(project: Project) -> tuple[Cycle, Cycle, tuple[_Fold, ...]]:

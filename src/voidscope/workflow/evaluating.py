@@ -159,7 +159,7 @@ def unseen(project: Project, scans: Iterable[str], models: Iterable[Cycle]) -> t
 def learnt(scans: Iterable[str], models: Iterable[Cycle]) -> str:
     """Why these test scans judge none of the models, and the way out."""
     return (
-        f"{' and '.join(m.id for m in models)} learnt from the labels of {', '.join(scans)}, or of the same data under another name, which can therefore not judge it. "
+        f"{' and '.join(m.id for m in models)} learnt from slices of {', '.join(scans)}, or of the same data under another name, which can therefore not judge it. "
         "Train again now that they are test scans, or add a scan that was never trained on with --split test."
     )
 

@@ -31,8 +31,8 @@ from voidscope.workflow.succeeding import SUCCEEDS, predecessor
 if TYPE_CHECKING:
     from voidscope.training import Pretrained, Trained
 
-FURTHER = 1
-"""What random numbers are for: slices for pseudo-labels."""
+FURTHER = 6
+"""What random numbers are for: slices for pseudo-labels. `training.supervised` and `training.pseudo_labels` have others."""
 
 
 def pretrain(
@@ -130,6 +130,8 @@ def train(
         "labels_sha256": {k: r.sha256 for k, r in records.items()}, "labels_by": {k: r.author for k, r in records.items()},
         "labels_taken": made_with()["created"],
     }  # fmt: skip
+    if lesson.further and (gone := _gone(project, chosen)):
+        warnings.append(f"No pseudo-labels from {', '.join(gone)}, whose file is gone.")
     number = project.next_cycle
 
     def commit(result: Trained) -> Cycle:
@@ -175,11 +177,16 @@ def _further(project: Project, settings: Config, pool: Collection[SliceKey]) -> 
     """The slices without labels that are drawn for pseudo-labels, of scans whose file is there."""
     if not settings.train.pseudo_labels:
         return ()
-    there = {scan for scan in {k.scan for k in pool} if _has_file(project, scan)}
-    unlabelled = sorted(k for k in pool if k.scan in there and k not in project.labels)
+    gone = _gone(project, pool)
+    unlabelled = sorted(k for k in pool if k.scan not in gone and k not in project.labels)
     n = min(settings.train.pseudo_labels, len(unlabelled))
     drawn = np.random.default_rng((settings.seed, FURTHER)).choice(len(unlabelled), n, replace=False)
     return tuple(unlabelled[i] for i in sorted(drawn))
+
+
+def _gone(project: Project, pool: Collection[SliceKey]) -> list[str]:
+    """The scans of these slices whose file is not where it was."""
+    return [n for n in sorted({k.scan for k in pool}) if not _has_file(project, n)]
 
 
 def _has_file(project: Project, scan: str) -> bool:
@@ -197,7 +204,7 @@ def _provenance(lesson: Lesson, before: Cycle | None, result: Trained) -> dict[s
         "device": result.device, "threads": result.threads, "precision": result.dtype,
         "initial_weights": before.id if before else initial,
         "initial_sha256": start and hashlib.sha256(start).hexdigest(),
-        "warm_from": before and before.number, "pseudo_labelled": len(lesson.further),
+        "warm_from": before and before.number, "pseudo_labelled": result.pseudo_labelled,
     }  # fmt: skip
 
 
@@ -243,6 +250,7 @@ def is_trained(project: Project) -> bool:
     labels = {str(k): project.labels.record(k).sha256 for k in learnable(project)}
     said, start = cycle.provenance, _contrastive_weights(project, project.config)
     learnt = (cycle.config.get(n) for n in ("seed", "model", "train"))
+    seen = {*cycle.learnt_from, *said.get("scans", {})}  # those of pseudo-labels too
     now = project.config.model_dump(mode="json")
     return (
         said.get("labels_sha256") == labels
@@ -250,7 +258,7 @@ def is_trained(project: Project) -> bool:
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and cycle.full
         and tuple(cycle.normalisation) == project.normalisation()
-        and all(n in project.scans and _is_as_it_was(said, project.scan(n)) for n in cycle.learnt_from)
+        and all(n in project.scans and _is_as_it_was(said, project.scan(n)) for n in seen)
     )
 
 

@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from voidscope.apart import abreast, apart
 from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from voidscope.training.vaal import Judged
 
 T = TypeVar("T")
+Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Lesson:
     """Slices without labels to learn from by pseudo-labels."""
 
     def only(self, keys: Collection[SliceKey]) -> Lesson:
-        """The same lesson on some of its slices."""
-        return replace(self, labels=tuple(label for label in self.labels if label.key in keys))
+        """The same lesson on some of its slices and without pseudo-labels, which may be of neighbours of slices that judge."""
+        return replace(self, labels=tuple(label for label in self.labels if label.key in keys), further=())
 
     def steps(self) -> Steps[Trained]:
         """Train; see `training.train_steps`, and with slices to learn from by pseudo-labels `training.pseudo_label_steps`."""
@@ -52,7 +56,7 @@ class Lesson:
         images = [self.reader.image(label.key) for label in self.labels]
         masks = [label.mask() for label in self.labels]
         if self.further:
-            further = (self.reader.image(k) for k in self.further)
+            further = yield from self._windows()
             return (yield from pseudo_label_steps(
                 images, masks, further, self.n_classes, self.settings,
                 normalisation=self.normalisation, contrastive=self.contrastive,
@@ -61,6 +65,16 @@ class Lesson:
             images, masks, self.n_classes, self.settings,
             normalisation=self.normalisation, contrastive=self.contrastive, warm=self.warm,
         ))  # fmt: skip
+
+    def _windows(self) -> Steps[list[Image]]:
+        """What is looked at of the further slices, read before anything is trained."""
+        from voidscope.training.pseudo_labels import window_of
+
+        found = []
+        for k, key in enumerate(self.further):
+            found.append(window_of(self.reader.image(key), self.settings.seed, k))
+            yield Progress(0, 0, f"reading {k + 1} of {len(self.further)} slices without labels")
+        return found
 
 
 @dataclass(frozen=True)

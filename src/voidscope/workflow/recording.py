@@ -184,6 +184,7 @@ def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
         if data
         else UNKNOWN,
         "labelled slices": len(cycle.labelled),
+        "pseudo-labelled slices": cycle.provenance.get("pseudo_labelled", 0),
         "trained": cycle.provenance.get("created", UNKNOWN),
         "validation mIoU": judged.get("miou", UNKNOWN),
         "validation void recall": judged.get("void_recall", UNKNOWN),
