@@ -29,8 +29,6 @@ SURE = 0.325
 """Entropy in nats up to which a pixel counts as sure: that of 0.9 against 0.1. More classes in question need more than 0.9."""
 WINDOW = 256
 """Pixels each way that are looked at of a slice, so that large slices take no longer than small ones."""
-UNITS = 1000
-"""Of progress, for each of the two trainings."""
 WINDOWS = 5
 """What random numbers are for; see `supervised`."""
 
@@ -65,7 +63,7 @@ def pseudo_label_steps(
     masks = _sure_pixels(first.weights, n_classes, further, config, normalisation, warnings)
     for k, (image, mask) in enumerate(zip(further, masks, strict=True), start=1):
         sure += [(image, mask)] if mask.any() else []
-        yield Progress(UNITS, 2 * UNITS, f"pseudo-labels of {k} of {len(further)} slices", where=first.device)
+        yield Progress(0, 0, f"pseudo-labels of {k} of {len(further)} slices", where=first.device)
     if not sure:
         said = "The network was sure of nothing on slices without labels, so it learnt from the labels alone."
         return replace(first, warnings=(*warnings, said), seconds=time.monotonic() - started)
@@ -74,7 +72,7 @@ def pseudo_label_steps(
         train_steps(
             [*images, *more], [*labels, *pseudo_labels], n_classes, _as_long(config, labels),
             normalisation=normalisation, contrastive=contrastive, times=_times(config, labels, pseudo_labels),
-        ), "second of two trainings", UNITS,
+        ), "second of two trainings", 1,
     )  # fmt: skip
     told, seconds = (*warnings, *second.warnings), time.monotonic() - started
     return replace(second, warnings=told, seconds=seconds, pseudo_labelled=len(sure))
@@ -125,12 +123,12 @@ def _as_long(config: Config, labels: Sequence[Mask]) -> Config:
 
 
 def _telling(steps: Steps[Trained], note: str, before: int) -> Steps[Trained]:
-    """One of two trainings, telling of both, after `before` units."""
+    """One of two trainings of one length, telling of the steps of both; `before` it lie none or one."""
     try:
         while True:
             told = next(steps)
-            done = before + UNITS * told.done // max(1, told.total)
-            yield replace(told, done=done, total=2 * UNITS, note=f"{note}: {told.note}")
+            done = before * told.total + told.done
+            yield replace(told, done=done, total=2 * told.total, note=f"{note}: {told.note}")
     except StopIteration as end:
         found: Trained = end.value
         return found
