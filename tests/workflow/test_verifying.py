@@ -166,9 +166,8 @@ def test_a_report_verifies_by_its_own_cycle_whichever_is_current(measured: Proje
     execute(train(measured, measured.config.with_changes(["seed=5"])))
     assert told_apart(measured) == ()
     execute(segment(measured))
-    time.sleep(
-        1.1
-    )  # times are told to the second: what comes into force within the report's own counts as before it
+    # Times are told to the second: what comes into force within the report's own counts as before it.
+    time.sleep(1.1)
     execute(promote(measured, note="looked at by eye"))  # so the report's is not in force now
     assert measured.cycle is not None and measured.cycle.number == 2
     assert told_apart(Project.open(measured.path)) == ()
