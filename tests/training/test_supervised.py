@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -268,8 +269,43 @@ def test_a_class_absent_from_the_labels_is_learnt_around() -> None:
     assert all(math.isfinite(loss) for loss in found.losses)
 
 
-def test_a_class_that_no_label_showed_is_never_predicted() -> None:
-    config = quick("train.epochs=1")
+@pytest.mark.parametrize(
+    "recipe", [(), ("train.optimiser=adamw", "train.dice=1", "train.schedule=one-cycle")]
+)
+def test_the_unet_learns_to_the_bit_what_it_would_without_the_fine_network(recipe: tuple[str, ...]) -> None:
+    config = quick(*recipe)
+    alone = safetensors.torch.load(_train(config).weights)
+    both = safetensors.torch.load(_train(config.with_changes(["model.fine=true"])).weights)
+    assert all(torch.equal(value, both[name]) for name, value in alone.items())
+    assert {name.partition(".")[0] for name in both.keys() - alone.keys()} == {"fine"}
+
+
+def test_the_fine_network_learns_from_its_own_loss_what_it_would_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = quick("model.fine=true", "train.epochs=4")
+    trained = _train(config)
+
+    def build(*given: object) -> Segmenter:
+        mute = build_segmenter(*given)  # type: ignore[arg-type]
+        with torch.no_grad():
+            mute.head[0].weight.zero_()
+        return mute
+
+    monkeypatch.setattr(module, "build_segmenter", build)
+    other = _train(config)
+    ours, theirs = (safetensors.torch.load(t.weights) for t in (trained, other))
+    assert not torch.equal(ours["head.0.weight"], theirs["head.0.weight"])
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if k.startswith("fine."))
+    network = load_segmenter(config.model, 3, trained.weights)
+    fresh = build_segmenter(config.model, 3, config.seed)
+    assert network.fine is not None and fresh.fine is not None
+    assert not torch.equal(network.fine.head.weight, fresh.fine.head.weight)
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_a_class_that_no_label_showed_is_never_predicted(fine: bool) -> None:
+    config = quick("train.epochs=1", f"model.fine={fine}")
     found = _train(config, n_classes=5)
     network = load_segmenter(config.model, 5, found.weights)
     for prediction in predict_slices(network, discs(3, seed=9)[0], NORMALISATION, "cpu"):

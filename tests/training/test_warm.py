@@ -9,7 +9,7 @@ import torch
 
 from training.scenes import NORMALISATION, discs, finish, quick, tiny_segmenter
 from voidscope.config import Config
-from voidscope.model import Segmenter
+from voidscope.model import Segmenter, build_segmenter
 from voidscope.training import supervised, train_steps
 from voidscope.training.warm import GENTLE, NEVER, warm_recipe, welcome
 
@@ -79,3 +79,12 @@ def test_a_class_is_welcomed_at_the_least_of_the_others(tiny: None) -> None:
         network.head[0].bias.copy_(torch.tensor([0.5, NEVER, -2.0, NEVER]))
     welcome(network, np.array([True, True, True, False]))
     assert network.head[0].bias.tolist() == [0.5, -2.0, -2.0, NEVER]
+
+
+def test_the_fine_network_welcomes_a_class_too() -> None:
+    network = build_segmenter(quick("model.fine=true").model, 3)
+    assert network.fine is not None
+    with torch.no_grad():
+        network.fine.head.bias.copy_(torch.tensor([0.5, NEVER, NEVER]))
+    welcome(network, np.array([True, True, False]))
+    assert network.fine.head.bias.tolist() == [0.5, 0.5, NEVER]

@@ -29,6 +29,8 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**24, "mps": 2**21}
 """Padded pixels in one batch, so that large slices go one by one."""
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 """Axes along which a batch (B, 1, h, w) is flipped; the slice as it is comes first."""
+Look = tuple[tuple[torch.Tensor, ...], torch.Tensor]
+"""Logits of each opinion, and features; see `Segmenter.opinions`."""
 NO_GPU = "memory ran out: going on without the GPU, which takes longer"
 MOST_SLICES = {"cpu": 16, "cuda": 128, "mps": 16}
 
@@ -131,11 +133,13 @@ class _Sweep:
         batch = torch.from_numpy(scaled[:, None]).to(self.compute.device)
         shape = (batch.shape[2], batch.shape[3])
         looks = [self._look(batch, axes) for axes in self.mirrored]
-        passes = [_mirrored_back(one, axes, shape) for one, axes in zip(looks, self.mirrored, strict=True)]
+        passes = [
+            _mirrored_back((mean_opinion(said), f), axes, shape)
+            for (said, f), axes in zip(looks, self.mirrored, strict=True)
+        ]
         logits, features = passes[0]
         if len(passes) > 1:
-            mean = torch.stack([one.softmax(1) for one, _ in passes]).mean(0)
-            logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
+            logits = mean_opinion([one for one, _ in passes])
             features = torch.stack([one.float() for _, one in passes]).mean(0)
         found = summarise(logits, features, shape, self.top_percent)
         if len(passes) > 1:
@@ -143,23 +147,23 @@ class _Sweep:
             found = tuple(replace(p, views=v) for p, v in zip(found, views, strict=True))
         if self.void_ids:
             found = self._with_suspects(found, logits, [one for one, _ in passes])
-        return self._with_gradients(found, *looks[0]) if self.gradients else found
+        if self.gradients:
+            (own, *_), features = looks[0]
+            found = self._with_gradients(found, own, features)
+        return found
 
-    def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and features of a batch (B, 1, h, w) from its image mirrored along `axes`, as padded and mirrored."""
+    def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> Look:
+        """What is said of a batch (B, 1, h, w) by its image mirrored along `axes`, as padded and mirrored."""
         height, width = batch.shape[2:]
         rows, columns = padded_shape((height, width))
         padded = functional.pad(batch.flip(axes), (0, columns - width, 0, rows - height))
         with self.compute.running():
-            found: tuple[torch.Tensor, torch.Tensor] = self.segmenter(
-                padded.contiguous(memory_format=self.compute.layout)
-            )
-        return found
+            return self.segmenter.opinions(padded.contiguous(memory_format=self.compute.layout))
 
     def _with_gradients(
         self, found: tuple[SlicePrediction, ...], logits: torch.Tensor, features: torch.Tensor
     ) -> tuple[SlicePrediction, ...]:
-        """The predictions with the gradients of what the network said of the slices as they are."""
+        """The predictions with the gradients of what the U-Net's own head said of the slices as they are."""
         kernel: torch.Tensor = next(self.segmenter.head.parameters())
         height, width = found[0].mask.shape
         gradients = kernel_gradients(logits, features, kernel.shape[-1], (height, width))
@@ -188,6 +192,14 @@ class _Sweep:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
             )
+
+
+def mean_opinion(logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Logarithms of the mean of the probabilities of each of these logits (B, C, h, w); of one they are its logits as they are."""
+    if len(logits) == 1:
+        return logits[0]
+    mean = torch.stack([one.softmax(1) for one in logits]).mean(0)
+    return mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
 
 
 def _disputed(looks: Sequence[torch.Tensor], logits: torch.Tensor) -> npt.NDArray[np.int64]:

@@ -10,6 +10,7 @@ from torch import nn
 from voidscope.config import ModelConfig
 from voidscope.errors import ConfigError, NotReady, is_out_of_memory
 from voidscope.model.failures import one_line
+from voidscope.model.fine import FineNetwork
 from voidscope.model.imagenet import load_imagenet
 from voidscope.model.randomness import torch_seeded
 from voidscope.model.weights import load_backbone, load_weights
@@ -25,14 +26,17 @@ class Segmenter(nn.Module):
     """A U-Net taken apart where the method needs it.
 
     The decoder's output is what a slice is compared by (f in Eq. 4) and what is contrasted (Eq. 1); only the head
-    knows the classes.
+    knows the classes. A `fine` network beside it, where there is one, has its own say about every pixel (`opinions`).
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Sequential) -> None:
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, head: nn.Sequential, fine: FineNetwork | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
+        self.fine = fine
 
     @property
     def embedding_width(self) -> int:
@@ -44,13 +48,19 @@ class Segmenter(nn.Module):
         """Number of classes C."""
         return int(self.head[0].out_channels)  # type: ignore[arg-type]
 
+    @property
+    def classifiers(self) -> tuple[nn.Conv2d, ...]:
+        """The last layers, whose biases are one for each class: the head's, and that of the fine network."""
+        own: nn.Conv2d = self.head[0]  # type: ignore[assignment]
+        return (own,) if self.fine is None else (own, self.fine.head)
+
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """The decoder's output (B, D, H, W) for images (B, 1, H, W); D is `embedding_width`, 16 for every encoder."""
         output: torch.Tensor = self.decoder(self.encoder(images))
         return output
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, C, H, W), float32, and features (B, D, H, W) of images (B, 1, H, W).
+        """The U-Net's logits (B, C, H, W), float32, and features (B, D, H, W) of images (B, 1, H, W).
 
         The head, 1 % of the work, runs in float32: bfloat16 logits have steps that tie scores which are not equal.
         """
@@ -58,6 +68,14 @@ class Segmenter(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             logits: torch.Tensor = self.head(features.float())
         return logits, features
+
+    def opinions(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """Logits (B, C, H, W) of the U-Net and, where there is one, of the fine network; and the U-Net's features (B, D, H, W).
+
+        Each learns from its own loss; what is predicted is the mean of their probabilities.
+        """
+        logits, features = self(images)
+        return (logits,) if self.fine is None else (logits, self.fine(images)), features
 
 
 def build_segmenter(
@@ -82,7 +100,7 @@ def build_segmenter(
         raise NotReady(
             f"model.initialisation={wanted} needs pretrained weights; run pretrain first, or set model.initialisation=none."
         )
-    segmenter = _random_segmenter(config.encoder, n_classes, seed)
+    segmenter = _random_segmenter(config, n_classes, seed)
     if wanted == "imagenet":
         load_imagenet(segmenter.encoder, config)
     elif wanted != "none" and contrastive is not None:
@@ -97,16 +115,20 @@ def load_segmenter(config: ModelConfig, n_classes: int, weights: bytes) -> Segme
     ------
     ProjectError : the weights are damaged or of another network.
     """
-    segmenter = _random_segmenter(config.encoder, n_classes, seed=0)
+    segmenter = _random_segmenter(config, n_classes, seed=0)
     load_weights(segmenter, weights)
     return segmenter.eval()
 
 
-def _random_segmenter(encoder: str, n_classes: int, seed: int) -> Segmenter:
-    """smp's U-Net with its random initialisation; torch's global generator is left as it was."""
+def _random_segmenter(config: ModelConfig, n_classes: int, seed: int) -> Segmenter:
+    """smp's U-Net with its random initialisation; torch's global generator is left as it was.
+
+    The fine network is drawn last, so that the U-Net is the same with and without it.
+    """
     with torch_seeded(torch.device("cpu"), seed):
-        unet = _unet(encoder, n_classes)
-    return Segmenter(unet.encoder, unet.decoder, unet.segmentation_head)
+        unet = _unet(config.encoder, n_classes)
+        fine = FineNetwork(n_classes) if config.fine else None
+    return Segmenter(unet.encoder, unet.decoder, unet.segmentation_head, fine)
 
 
 def _unet(encoder: str, n_classes: int) -> smp.Unet:

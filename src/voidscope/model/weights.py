@@ -18,8 +18,8 @@ from torch import nn
 
 from voidscope.errors import ProjectError
 
-HEAD = "head."
-"""Names of tensors that belong to the segmentation head, which is never transferred."""
+OWN = ("head.", "fine.")
+"""How names begin of tensors that each training draws anew: those of the segmentation head and of the fine network."""
 
 
 def weights_bytes(network: nn.Module) -> bytes:
@@ -38,19 +38,19 @@ def load_weights(network: nn.Module, data: bytes) -> None:
 
 
 def backbone_bytes(network: nn.Module) -> bytes:
-    """Encoder and decoder with their batch-norm buffers, without the head: what pretraining hands on (paper 3.1)."""
-    return _encode({k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)})
+    """Encoder and decoder with their batch-norm buffers, without the rest: what pretraining hands on (paper 3.1)."""
+    return _encode({k: v for k, v in network.state_dict().items() if not k.startswith(OWN)})
 
 
 def load_backbone(network: nn.Module, data: bytes) -> None:
-    """Put the encoder and decoder in `data`, made by `backbone_bytes`, into a network; its head stays as it is.
+    """Put the encoder and decoder in `data`, made by `backbone_bytes`, into a network; all else stays as it is.
 
     Raises
     ------
     ProjectError : the bytes are damaged or belong to another network.
     """
-    head = {k: v for k, v in network.state_dict().items() if k.startswith(HEAD)}
-    _load(network, {**_decode(data), **head})
+    own = {k: v for k, v in network.state_dict().items() if k.startswith(OWN)}
+    _load(network, {**_decode(data), **own})
 
 
 def _encode(tensors: Mapping[str, torch.Tensor]) -> bytes:

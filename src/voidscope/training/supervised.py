@@ -132,9 +132,10 @@ def train_steps(
 
 def never_predict(segmenter: Segmenter, absent: npt.NDArray[np.bool_]) -> None:
     """Give the classes that are `absent` (C,) from the labels no chance: nobody taught the network what they look like."""
-    bias: torch.Tensor = segmenter.head[0].bias  # type: ignore[assignment]
     with torch.no_grad():
-        bias[torch.from_numpy(absent).to(bias.device)] = NEVER
+        for classifier in segmenter.classifiers:
+            bias: torch.Tensor = classifier.bias  # type: ignore[assignment]
+            bias[torch.from_numpy(absent).to(bias.device)] = NEVER
 
 
 def _check_shapes(images: Sequence[Image], labels: Sequence[Mask]) -> None:
@@ -285,10 +286,22 @@ class _Supervised:
     ) -> torch.Tensor:
         """These crops' part of the loss of a batch, whose labels weigh `total` and of whose crops they are a `share`.
 
-        Dice is of these crops alone: it cannot be added up from parts of a batch.
+        The losses of the U-Net and of a fine network are added, so that neither learns otherwise than it would alone. Dice is of these crops alone: it cannot be added up from parts of a batch.
         """
         with self.compute.running():
-            logits, _ = self.segmenter(images.contiguous(memory_format=self.compute.layout))
+            opinions, _ = self.segmenter.opinions(images.contiguous(memory_format=self.compute.layout))
+        return torch.stack(
+            [self._loss_of(logits, labels, weights, total, share) for logits in opinions]
+        ).sum()
+
+    def _loss_of(
+        self,
+        logits: torch.Tensor,
+        labels: torch.Tensor,
+        weights: torch.Tensor,
+        total: torch.Tensor,
+        share: float,
+    ) -> torch.Tensor:
         loss = weighted_loss(logits, labels, weights) / total
         if self.config.dice:
             loss = loss + self.config.dice * share * dice_loss(logits, labels)

@@ -30,7 +30,13 @@ def warm_recipe(config: Config) -> Config:
 
 def welcome(segmenter: Segmenter, present: npt.NDArray[np.bool_]) -> None:
     """Give the classes that are `present` (C,) among the labels a chance again where an earlier training had them barred."""
-    bias: torch.Tensor = segmenter.head[0].bias  # type: ignore[assignment]
+    for classifier in segmenter.classifiers:
+        bias: torch.Tensor = classifier.bias  # type: ignore[assignment]
+        _let_in(bias, present)
+
+
+def _let_in(bias: torch.Tensor, present: npt.NDArray[np.bool_]) -> None:
+    """Raise the biases (C,) of classes that are `present` and barred to the least of those that are not barred."""
     barred = bias <= NEVER / 2
     least = bias[~barred].min() if bool((~barred).any()) else bias.new_zeros(())
     with torch.no_grad():

@@ -1,0 +1,204 @@
+"""The fine network beside the U-Net: what is predicted is the mean of both, and the U-Net is the one it would be alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from model.networks import SMALL, pixelwise_segmenter
+from voidscope.config import Config
+from voidscope.errors import ProjectError
+from voidscope.model import (
+    Segmenter,
+    backbone_bytes,
+    build_segmenter,
+    load_segmenter,
+    predict_slices,
+    weights_bytes,
+)
+from voidscope.model.fine import FineNetwork
+from voidscope.model.predict import mean_opinion
+
+FINE = SMALL.model_copy(update={"fine": True})
+NORMALISATION = (0.4, 0.25)
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolve in float32, so that results can be compared."""
+    monkeypatch.setattr("voidscope.model.devices.cpu_has_bfloat16", lambda: False)
+
+
+def _with_fine(seed: int = 3, n_classes: int = 3) -> Segmenter:
+    """A pixelwise U-Net beside a real fine network whose batch norm has seen something."""
+    torch.manual_seed(seed)
+    fine = FineNetwork(n_classes)
+    fine.train()(torch.randn(4, 1, 32, 32))
+    with torch.no_grad():
+        fine.head.weight.mul_(10)  # an opinion strong enough to change masks
+    alone = pixelwise_segmenter(n_classes, seed=seed)
+    return Segmenter(alone.encoder, alone.decoder, alone.head, fine).eval()
+
+
+def _image(seed: int = 0, shape: tuple[int, int] = (23, 31)) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+# --- the network
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (64, 96)])
+def test_it_gives_logits_of_every_pixel_in_float32(shape: tuple[int, int]) -> None:
+    fine = FineNetwork(5).eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = fine(torch.rand(2, 1, *shape))
+    assert logits.shape == (2, 5, *shape)
+    assert logits.dtype is torch.float32
+
+
+def test_it_is_a_hundredth_of_the_unet() -> None:
+    assert sum(p.numel() for p in FineNetwork(5).parameters()) == 118_373
+
+
+def test_a_single_pixel_is_not_blurred_on_its_way_to_the_head() -> None:
+    torch.manual_seed(0)
+    fine = FineNetwork(3)
+    fine.train()(torch.randn(4, 1, 32, 32))
+    seen: list[torch.Tensor] = []
+    fine.down[0].register_forward_hook(lambda module, given, found: seen.append(found))
+    fine.up[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    with torch.no_grad():
+        fine.eval()(torch.randn(1, 1, 32, 32))
+    at_full_resolution, joined_in = seen
+    assert at_full_resolution.shape[2:] == (32, 32)
+    assert torch.equal(joined_in[:, : at_full_resolution.shape[1]], at_full_resolution)
+
+
+# --- in the segmenter
+
+
+def test_the_unet_is_drawn_the_same_with_and_without_it() -> None:
+    alone, both = build_segmenter(SMALL, 3, seed=7), build_segmenter(FINE, 3, seed=7)
+    assert alone.fine is None and both.fine is not None
+    theirs = both.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in alone.state_dict().items())
+    assert {name.partition(".")[0] for name in theirs.keys() - alone.state_dict().keys()} == {"fine"}
+    another = build_segmenter(FINE, 3, seed=8)
+    assert not torch.equal(theirs["fine.head.weight"], another.state_dict()["fine.head.weight"])
+
+
+def test_weights_are_loaded_with_it_and_refused_where_one_side_has_none() -> None:
+    saved = weights_bytes(build_segmenter(FINE, 3, seed=4))
+    assert weights_bytes(load_segmenter(FINE, 3, saved)) == saved
+    with pytest.raises(ProjectError, match=r"another network: fine\.[^ ]+ is .* there, missing here"):
+        load_segmenter(SMALL, 3, saved)
+    with pytest.raises(ProjectError, match=r"another network: fine\.[^ ]+ is missing there"):
+        load_segmenter(FINE, 3, weights_bytes(build_segmenter(SMALL, 3)))
+
+
+def test_pretraining_hands_on_no_fine_network_and_starts_one_that_is_new() -> None:
+    source = build_segmenter(FINE, 2, seed=99)
+    pretrained = backbone_bytes(source)
+    assert pretrained == backbone_bytes(build_segmenter(SMALL, 2, seed=99))
+    target, fresh = build_segmenter(FINE, 5, 3, pretrained), build_segmenter(FINE, 5, 3)
+    assert torch.equal(next(target.encoder.parameters()), next(source.encoder.parameters()))
+    theirs = fresh.state_dict()
+    own = {k: v for k, v in target.state_dict().items() if k.startswith(("fine.", "head."))}
+    assert len(own) > 2 and all(torch.equal(v, theirs[k]) for k, v in own.items())
+
+
+# --- the mean of both
+
+
+def test_of_one_opinion_the_mean_is_that_opinion_untouched() -> None:
+    logits = torch.randn(2, 3, 4, 5)
+    assert mean_opinion([logits]) is logits
+
+
+def test_two_opinions_in_closed_form() -> None:
+    nine_to_one, even = torch.tensor([math.log(9.0), 0.0]), torch.zeros(2)
+    found = mean_opinion([x[None, :, None, None] for x in (nine_to_one, even)])
+    np.testing.assert_allclose(found.exp().ravel(), [0.7, 0.3], rtol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 1000))
+def test_a_mean_lies_between_the_opinions_whatever_their_order_and_is_never_nan(
+    seed: int, n: int, scale: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = [scale * torch.randn(1, 4, 3, 2, generator=generator) for _ in range(n)]
+    found = mean_opinion(logits).softmax(1)
+    each = torch.stack([one.softmax(1) for one in logits])
+    assert torch.isfinite(mean_opinion(logits)).all()
+    assert (found <= each.amax(0) + 1e-5).all() and (found >= each.amin(0) - 1e-5).all()
+    np.testing.assert_allclose(found, mean_opinion(logits[::-1]).softmax(1), atol=1e-6)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_prediction_is_the_mean_of_both_networks_and_of_all_mirror_images_by_loops(flips: bool) -> None:
+    segmenter, image = _with_fine(), _image()
+    assert segmenter.fine is not None
+    padded = np.zeros((96, 96), np.float32)
+    total = np.zeros((3, *image.shape))
+    mirrors = [(), (0,), (1,), (0, 1)] if flips else [()]
+    for axes in mirrors:
+        padded[:] = 0
+        padded[: image.shape[0], : image.shape[1]] = np.flip((image - 0.4) / 0.25, axes)
+        for network in (lambda x: segmenter(x)[0], segmenter.fine):
+            with torch.no_grad():
+                logits = network(torch.from_numpy(padded)[None, None])[0].double().numpy()
+            p = np.exp(logits) / np.exp(logits).sum(0)
+            own = p[:, : image.shape[0], : image.shape[1]]
+            total += np.flip(own, [a + 1 for a in axes]) / (2 * len(mirrors))
+    (found,) = predict_slices(segmenter, [image], NORMALISATION, "cpu", flips=flips)
+    np.testing.assert_array_equal(found.mask, total.argmax(0) + 1)
+    np.testing.assert_allclose(found.entropy, -(total * np.log(total)).sum(0), atol=1e-4)
+    (alone,) = predict_slices(_without(segmenter), [image], NORMALISATION, "cpu", flips=flips)
+    assert (found.mask != alone.mask).any()
+    np.testing.assert_array_equal(found.embedding, alone.embedding)
+
+
+@pytest.mark.usefixtures("exact")
+def test_badge_compares_by_the_unets_head_which_the_fine_network_does_not_touch() -> None:
+    segmenter = _with_fine()
+    (both,) = predict_slices(segmenter, [_image()], NORMALISATION, "cpu", gradients=True)
+    (alone,) = predict_slices(_without(segmenter), [_image()], NORMALISATION, "cpu", gradients=True)
+    np.testing.assert_array_equal(both.gradient, alone.gradient)
+
+
+@pytest.mark.usefixtures("exact")
+def test_each_mirror_image_is_compared_with_the_mean_after_both_networks_have_spoken() -> None:
+    segmenter = _with_fine()
+    (found,) = predict_slices(segmenter, [_image()], NORMALISATION, "cpu", flips=True)
+    assert found.views is not None and found.views.shape[0] == 4
+    first = next(iter(predict_slices(segmenter, [_image()], NORMALISATION, "cpu")))
+    gained = found.views[0].sum((0, 1))
+    np.testing.assert_array_equal(gained, first.counts - found.counts)
+
+
+def _without(segmenter: Segmenter) -> Segmenter:
+    return Segmenter(segmenter.encoder, segmenter.decoder, segmenter.head)
+
+
+# --- settings
+
+
+def test_the_papers_preset_has_none_and_the_products_has_one() -> None:
+    assert (
+        not Config().model.fine and not Config().with_changes(["preset=product", "preset=paper"]).model.fine
+    )
+    assert Config.product().model.fine
+
+
+def test_its_classifier_is_one_of_the_segmenters() -> None:
+    both = build_segmenter(FINE, 3)
+    assert [type(c) for c in both.classifiers] == [nn.Conv2d, nn.Conv2d]
+    assert [c.out_channels for c in both.classifiers] == [3, 3]
+    assert len(build_segmenter(SMALL, 3).classifiers) == 1
