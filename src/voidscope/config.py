@@ -42,8 +42,8 @@ class ModelConfig(_Section):
     )  # fmt: skip
     fine: bool = _field(
         False, "Fine network",
-        "Train a small U-Net that keeps full resolution beside it, and predict the mean of both: finer edges, so better voids of "
-        "few pixels. Belongs to a model: set it before training.",
+        "Train a small U-Net that keeps full resolution beside it, and let both decide about void: finer edges, so better voids "
+        "of few pixels. Belongs to a model: set it before training.",
     )  # fmt: skip
     imagenet_file: str = _field(
         "", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub."

@@ -1,8 +1,8 @@
-"""The fine network beside the U-Net: what is predicted is the mean of both, and the U-Net is the one it would be alone."""
+"""The fine network beside the U-Net: both decide about void, and the U-Net is the one it would be alone."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,11 +22,12 @@ from voidscope.model import (
     predict_slices,
     weights_bytes,
 )
-from voidscope.model.fine import FineNetwork
-from voidscope.model.predict import mean_opinion
+from voidscope.model.fine import FineNetwork, void_together
 
 FINE = SMALL.model_copy(update={"fine": True})
 NORMALISATION = (0.4, 0.25)
+VOID = 2
+"""The class that is void."""
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def _with_fine(seed: int = 3, n_classes: int = 3) -> Segmenter:
     fine.train()(torch.randn(4, 1, 32, 32))
     with torch.no_grad():
         fine.head.weight.mul_(10)  # an opinion strong enough to change masks
+    fine.name_void([VOID])
     alone = pixelwise_segmenter(n_classes, seed=seed)
     return Segmenter(alone.encoder, alone.decoder, alone.head, fine).eval()
 
@@ -80,6 +82,16 @@ def test_a_single_pixel_is_not_blurred_on_its_way_to_the_head() -> None:
     assert torch.equal(joined_in[:, : at_full_resolution.shape[1]], at_full_resolution)
 
 
+def test_void_classes_are_named_by_their_ids_and_travel_with_the_weights() -> None:
+    segmenter = build_segmenter(FINE, 3)
+    assert segmenter.fine is not None and not segmenter.fine.void.any()
+    segmenter.fine.name_void([1, 3])
+    loaded = load_segmenter(FINE, 3, weights_bytes(segmenter))
+    assert loaded.fine is not None and loaded.fine.void.tolist() == [True, False, True]
+    loaded.fine.name_void([2])
+    assert loaded.fine.void.tolist() == [False, True, False]
+
+
 # --- in the segmenter
 
 
@@ -113,36 +125,49 @@ def test_pretraining_hands_on_no_fine_network_and_starts_one_that_is_new() -> No
     assert len(own) > 2 and all(torch.equal(v, theirs[k]) for k, v in own.items())
 
 
-# --- the mean of both
+# --- deciding about void together
 
 
-def test_of_one_opinion_the_mean_is_that_opinion_untouched() -> None:
-    logits = torch.randn(2, 3, 4, 5)
-    assert mean_opinion([logits]) is logits
+def test_where_nothing_is_void_the_unet_decides_alone_and_untouched() -> None:
+    logits, other = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    assert void_together(logits, other, torch.zeros(3, dtype=torch.bool)) is logits
 
 
 def test_two_opinions_in_closed_form() -> None:
-    nine_to_one, even = torch.tensor([math.log(9.0), 0.0]), torch.zeros(2)
-    found = mean_opinion([x[None, :, None, None] for x in (nine_to_one, even)])
-    np.testing.assert_allclose(found.exp().ravel(), [0.7, 0.3], rtol=1e-6)
+    """Void 0.2 and 0.6 make 0.4; the others keep their shares 3 to 1 of what is left."""
+    unet, fine = (torch.tensor(p).log()[None, :, None, None] for p in ([0.6, 0.2, 0.2], [0.1, 0.3, 0.6]))
+    found = void_together(unet, fine, torch.tensor([False, False, True])).exp()
+    np.testing.assert_allclose(found.ravel(), [0.45, 0.15, 0.4], rtol=1e-6)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 1000))
-def test_a_mean_lies_between_the_opinions_whatever_their_order_and_is_never_nan(
-    seed: int, n: int, scale: float
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1000), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_void_lies_between_both_and_the_others_keep_their_shares(
+    seed: int, scale: float, void: list[bool]
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    logits = [scale * torch.randn(1, 4, 3, 2, generator=generator) for _ in range(n)]
-    found = mean_opinion(logits).softmax(1)
-    each = torch.stack([one.softmax(1) for one in logits])
-    assert torch.isfinite(mean_opinion(logits)).all()
-    assert (found <= each.amax(0) + 1e-5).all() and (found >= each.amin(0) - 1e-5).all()
-    np.testing.assert_allclose(found, mean_opinion(logits[::-1]).softmax(1), atol=1e-6)
+    unet, fine = (scale * torch.randn(1, 4, 3, 2, generator=generator) for _ in range(2))
+    said = void_together(unet, fine, torch.tensor(void))
+    assert not said.isnan().any()
+    found, p, q = (x.double().softmax(1) for x in (said, unet, fine))
+    for k in np.flatnonzero(void):
+        np.testing.assert_allclose(found[:, k], (p[:, k] + q[:, k]) / 2, atol=1e-5)
+    solid = np.flatnonzero(~np.array(void))
+    if len(solid):
+        left = 1 - found[:, np.flatnonzero(void)].sum(1, keepdim=True)
+        np.testing.assert_allclose(found[:, solid], unet[:, solid].double().softmax(1) * left, atol=1e-5)
+
+
+def test_a_network_that_is_as_sure_as_can_be_loses_no_digit() -> None:
+    sure = torch.tensor([0.0, -1.0, 200.0])[None, :, None, None]
+    unsure = torch.tensor([0.0, 0.0, 0.0])[None, :, None, None]
+    found = void_together(sure, unsure, torch.tensor([False, False, True])).exp().ravel()
+    shares = torch.tensor([0.0, -1.0]).softmax(0) / 3
+    np.testing.assert_allclose(found, [*shares, 2 / 3], rtol=1e-5)
 
 
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("flips", [False, True])
-def test_a_prediction_is_the_mean_of_both_networks_and_of_all_mirror_images_by_loops(flips: bool) -> None:
+def test_a_prediction_is_what_both_decide_in_all_mirror_images_by_loops(flips: bool) -> None:
     segmenter, image = _with_fine(), _image()
     assert segmenter.fine is not None
     padded = np.zeros((96, 96), np.float32)
@@ -151,18 +176,26 @@ def test_a_prediction_is_the_mean_of_both_networks_and_of_all_mirror_images_by_l
     for axes in mirrors:
         padded[:] = 0
         padded[: image.shape[0], : image.shape[1]] = np.flip((image - 0.4) / 0.25, axes)
-        for network in (lambda x: segmenter(x)[0], segmenter.fine):
-            with torch.no_grad():
-                logits = network(torch.from_numpy(padded)[None, None])[0].double().numpy()
-            p = np.exp(logits) / np.exp(logits).sum(0)
-            own = p[:, : image.shape[0], : image.shape[1]]
-            total += np.flip(own, [a + 1 for a in axes]) / (2 * len(mirrors))
+        p, q = (
+            _probabilities(network, padded)[:, : image.shape[0], : image.shape[1]]
+            for network in (lambda x: segmenter(x)[0], segmenter.fine)
+        )
+        void = (p[VOID - 1] + q[VOID - 1]) / 2
+        both = p * (1 - void) / (1 - p[VOID - 1])
+        both[VOID - 1] = void
+        total += np.flip(both, [a + 1 for a in axes]) / len(mirrors)
     (found,) = predict_slices(segmenter, [image], NORMALISATION, "cpu", flips=flips)
     np.testing.assert_array_equal(found.mask, total.argmax(0) + 1)
     np.testing.assert_allclose(found.entropy, -(total * np.log(total)).sum(0), atol=1e-4)
     (alone,) = predict_slices(_without(segmenter), [image], NORMALISATION, "cpu", flips=flips)
     assert (found.mask != alone.mask).any()
     np.testing.assert_array_equal(found.embedding, alone.embedding)
+
+
+def _probabilities(network: Callable[[torch.Tensor], torch.Tensor], padded: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        odds = np.exp(network(torch.from_numpy(padded)[None, None])[0].double().numpy())
+    return np.asarray(odds / odds.sum(0))
 
 
 @pytest.mark.usefixtures("exact")
@@ -174,13 +207,12 @@ def test_badge_compares_by_the_unets_head_which_the_fine_network_does_not_touch(
 
 
 @pytest.mark.usefixtures("exact")
-def test_each_mirror_image_is_compared_with_the_mean_after_both_networks_have_spoken() -> None:
+def test_a_mirror_image_counts_as_both_networks_decide_in_it() -> None:
     segmenter = _with_fine()
     (found,) = predict_slices(segmenter, [_image()], NORMALISATION, "cpu", flips=True)
+    (first,) = predict_slices(segmenter, [_image()], NORMALISATION, "cpu")
     assert found.views is not None and found.views.shape[0] == 4
-    first = next(iter(predict_slices(segmenter, [_image()], NORMALISATION, "cpu")))
-    gained = found.views[0].sum((0, 1))
-    np.testing.assert_array_equal(gained, first.counts - found.counts)
+    np.testing.assert_array_equal(found.views[0].sum((0, 1)), first.counts - found.counts)
 
 
 def _without(segmenter: Segmenter) -> Segmenter:

@@ -2,12 +2,14 @@
 
 smp's U-Net first looks at an image at half its resolution, so that an edge of one pixel reaches the head only blurred; a void of
 a few pixels is mostly edge. This one begins with convolutions at full resolution and joins them in again at the end
-(Ronneberger et al. 2015). Alone it is worse at everything large; the mean of both probabilities is better than either
-(docs/product-recipe.md).
+(Ronneberger et al. 2015). It sees too little around a pixel to tell one copper part from another, so it has a say about void
+alone (docs/product-recipe.md).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from itertools import pairwise
 
 import torch
@@ -19,13 +21,25 @@ WIDTHS = (16, 32, 64)
 
 
 class FineNetwork(nn.Module):
-    """Two convolutions of 3 x 3 at each of three resolutions, down and up again; then `head`, which knows the classes."""
+    """Two convolutions of 3 x 3 at each of three resolutions, down and up again; then `head`, which knows the classes.
+
+    Attributes
+    ----------
+    void : (C,) bool, the void classes, about which it is asked (`name_void`)
+    """
+
+    void: torch.Tensor
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()
         self.down = nn.ModuleList(_pair(into, out) for into, out in pairwise((1, *WIDTHS)))
         self.up = nn.ModuleList(_pair(here + below, here) for here, below in pairwise(WIDTHS))
         self.head = nn.Conv2d(WIDTHS[0], n_classes, 1)
+        self.register_buffer("void", torch.zeros(n_classes, dtype=torch.bool))
+
+    def name_void(self, ids: Collection[int]) -> None:
+        """Say which classes, ids 1..C, are void; without any the network is never asked."""
+        self.void.copy_(torch.tensor([k + 1 in ids for k in range(len(self.void))]))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, C, H, W), float32, of images (B, 1, H, W) whose sides are multiples of four."""
@@ -38,6 +52,22 @@ class FineNetwork(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             logits: torch.Tensor = self.head(found.float())
         return logits
+
+
+def void_together(unet: torch.Tensor, fine: torch.Tensor, void: torch.Tensor) -> torch.Tensor:
+    """Logarithms (B, C, H, W) of the probabilities that follow when both networks decide about void, from logits (B, C, H, W).
+
+    With p of the U-Net, q of the fine network and V the void classes, `void` (C,): P(c) = (p(c) + q(c)) / 2 for c in V, and
+    P(c) = p(c) (1 - P(V)) / (1 - p(V)) for the others: what a pixel is that is no void, the U-Net alone says. Whatever is
+    subtracted from one is summed from what is left, so no digit is lost where a network is sure.
+    """
+    if not bool(void.any()):
+        return unet
+    p, q = unet.log_softmax(1), fine.log_softmax(1)
+    half = math.log(2)
+    solid_p, solid_q = (one[:, ~void].logsumexp(1, keepdim=True) for one in (p, q))
+    others = p - solid_p + torch.logaddexp(solid_p, solid_q) - half
+    return torch.where(void[:, None, None], torch.logaddexp(p, q) - half, others)
 
 
 def _pair(into: int, out: int) -> nn.Sequential:

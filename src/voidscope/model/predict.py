@@ -134,12 +134,13 @@ class _Sweep:
         shape = (batch.shape[2], batch.shape[3])
         looks = [self._look(batch, axes) for axes in self.mirrored]
         passes = [
-            _mirrored_back((mean_opinion(said), f), axes, shape)
+            _mirrored_back((self.segmenter.together(said), f), axes, shape)
             for (said, f), axes in zip(looks, self.mirrored, strict=True)
         ]
         logits, features = passes[0]
         if len(passes) > 1:
-            logits = mean_opinion([one for one, _ in passes])
+            mean = torch.stack([one.softmax(1) for one, _ in passes]).mean(0)
+            logits = mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
             features = torch.stack([one.float() for _, one in passes]).mean(0)
         found = summarise(logits, features, shape, self.top_percent)
         if len(passes) > 1:
@@ -192,14 +193,6 @@ class _Sweep:
             raise JobFailed(
                 f"One slice of {shape} pixels does not fit in memory; close other programs or crop the scan."
             )
-
-
-def mean_opinion(logits: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Logarithms of the mean of the probabilities of each of these logits (B, C, h, w); of one they are its logits as they are."""
-    if len(logits) == 1:
-        return logits[0]
-    mean = torch.stack([one.softmax(1) for one in logits]).mean(0)
-    return mean.clamp_min_(torch.finfo(torch.float32).tiny).log()
 
 
 def _disputed(looks: Sequence[torch.Tensor], logits: torch.Tensor) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from torch import nn
 from voidscope.config import ModelConfig
 from voidscope.errors import ConfigError, NotReady, is_out_of_memory
 from voidscope.model.failures import one_line
-from voidscope.model.fine import FineNetwork
+from voidscope.model.fine import FineNetwork, void_together
 from voidscope.model.imagenet import load_imagenet
 from voidscope.model.randomness import torch_seeded
 from voidscope.model.weights import load_backbone, load_weights
@@ -26,7 +26,7 @@ class Segmenter(nn.Module):
     """A U-Net taken apart where the method needs it.
 
     The decoder's output is what a slice is compared by (f in Eq. 4) and what is contrasted (Eq. 1); only the head
-    knows the classes. A `fine` network beside it, where there is one, has its own say about every pixel (`opinions`).
+    knows the classes. A `fine` network beside it, where there is one, has a say about void (`together`).
     """
 
     def __init__(
@@ -72,10 +72,17 @@ class Segmenter(nn.Module):
     def opinions(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """Logits (B, C, H, W) of the U-Net and, where there is one, of the fine network; and the U-Net's features (B, D, H, W).
 
-        Each learns from its own loss; what is predicted is the mean of their probabilities.
+        Each learns from its own loss; what is predicted is `together`.
         """
         logits, features = self(images)
         return (logits,) if self.fine is None else (logits, self.fine(images)), features
+
+    def together(self, opinions: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Logits (B, C, H, W) by which a pixel's class is predicted, from all `opinions`; see `fine.void_together`."""
+        if self.fine is None:
+            return opinions[0]
+        own, other = opinions
+        return void_together(own, other, self.fine.void)
 
 
 def build_segmenter(

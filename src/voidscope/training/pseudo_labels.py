@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +42,7 @@ def pseudo_label_steps(
     *,
     normalisation: tuple[float, float],
     contrastive: bytes | None = None,
+    void_ids: Collection[int] = (),
 ) -> Steps[Trained]:
     """Train a network, let it label what it is sure of on `further` slices, and train a second one on both.
 
@@ -51,12 +52,12 @@ def pseudo_label_steps(
     Parameters
     ----------
     further : slices (h, w) without labels, scaled as `images`; see `window_of`
-    images, labels, n_classes, config, normalisation, contrastive : as for `train_steps`, which says what is raised too
+    images, labels, n_classes, config, normalisation, contrastive, void_ids : as for `train_steps`, which says what is raised too
     """
     started = time.monotonic()
     first = yield from _telling(
         train_steps(
-            images, labels, n_classes, config, normalisation=normalisation, contrastive=contrastive
+            images, labels, n_classes, config, normalisation=normalisation, contrastive=contrastive, void_ids=void_ids,
         ), "first of two trainings", 0,
     )  # fmt: skip
     warnings, sure = list(first.warnings), []
@@ -71,7 +72,7 @@ def pseudo_label_steps(
     second = yield from _telling(
         train_steps(
             [*images, *more], [*labels, *pseudo_labels], n_classes, _as_long(config, labels),
-            normalisation=normalisation, contrastive=contrastive, times=_times(config, labels, pseudo_labels),
+            normalisation=normalisation, contrastive=contrastive, times=_times(config, labels, pseudo_labels), void_ids=void_ids,
         ), "second of two trainings", 1,
     )  # fmt: skip
     told, seconds = (*warnings, *second.warnings), time.monotonic() - started

@@ -6,7 +6,7 @@ The fit starts from the cycle's head and is held near it:
 
     min over W, b of  mean of cross-entropy + TETHER * |(W, b) - (W0, b0)|^2 / 2
 
-What it gives is a preview, not the model of a cycle. Few strokes may say too little of a class, and the head then finds it
+A fine network beside the U-Net has no say in it, for it would hold to what it learnt. What it gives is a preview, not the model of a cycle. Few strokes may say too little of a class, and the head then finds it
 everywhere or nowhere. So a trial tells whether the head does worse than the cycle's own on labels left out, and whether it
 changes more of what is not labelled than labels can answer for.
 """

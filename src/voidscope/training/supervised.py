@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,7 @@ def train_steps(
     contrastive: bytes | None = None,
     warm: bytes | None = None,
     times: Sequence[int] | None = None,
+    void_ids: Collection[int] = (),
 ) -> Steps[Trained]:
     """Train a network on labelled slices; yields progress after each step, returns `Trained`.
 
@@ -98,6 +99,7 @@ def train_steps(
     contrastive : encoder and decoder from `pretrain_steps`; see `model.build_segmenter`
     warm : a whole network of an earlier training to go on from, gently and briefly; see `warm.warm_recipe`
     times : how often each slice counts when crops are drawn; once where it is left out
+    void_ids : the void classes, about which a fine network is asked
 
     Raises
     ------
@@ -111,6 +113,8 @@ def train_steps(
             segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
         else:
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
+        if segmenter.fine is not None:
+            segmenter.fine.name_void(void_ids)
         config = config.model_copy(update={"train": shared_out(config.train, len(labels))})
         recipe = _Supervised(
             segmenter, images, labels, config, normalisation, warm=warm is not None, times=times

@@ -165,12 +165,12 @@ def lesson_on(
     )
     reader = project.reader(k.scan for k in (*keys, *further))
     labels = project.labels.packed(keys)
-    n_classes = len(project.classes)
+    classes = project.classes
     if before is None:
         start = _contrastive_weights(project, settings)
-        return Lesson(reader, labels, n_classes, settings, project.normalisation(), start, None, further)
+        return Lesson(reader, labels, classes, settings, project.normalisation(), start, None, further)
     settings = settings.model_copy(update={"model": before.settings.model})
-    return Lesson(reader, labels, n_classes, settings, before.normalisation, None, before.weights())
+    return Lesson(reader, labels, classes, settings, before.normalisation, None, before.weights())
 
 
 def _further(project: Project, settings: Config, pool: Collection[SliceKey]) -> tuple[SliceKey, ...]:

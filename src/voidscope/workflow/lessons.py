@@ -16,7 +16,7 @@ from voidscope.config import Config
 from voidscope.jobs import Progress, Steps
 from voidscope.project import PackedLabel, SliceReader
 from voidscope.project.atomic import write_bytes
-from voidscope.vocabulary import SliceKey
+from voidscope.vocabulary import ClassMap, Role, SliceKey
 from voidscope.workflow.snapshot import LOADING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Lesson:
 
     reader: SliceReader
     labels: tuple[PackedLabel, ...]
-    n_classes: int
+    classes: ClassMap
     settings: Config
     normalisation: tuple[float, float]
     contrastive: bytes | None
@@ -53,17 +53,18 @@ class Lesson:
         yield Progress(0, 0, LOADING)
         from voidscope.training import pseudo_label_steps, train_steps
 
+        n_classes, void_ids = len(self.classes), self.classes.ids_with_role(Role.VOID)
         images = [self.reader.image(label.key) for label in self.labels]
         masks = [label.mask() for label in self.labels]
         if self.further:
             further = yield from self._windows()
             return (yield from pseudo_label_steps(
-                images, masks, further, self.n_classes, self.settings,
-                normalisation=self.normalisation, contrastive=self.contrastive,
+                images, masks, further, n_classes, self.settings,
+                normalisation=self.normalisation, contrastive=self.contrastive, void_ids=void_ids,
             ))  # fmt: skip
         return (yield from train_steps(
-            images, masks, self.n_classes, self.settings,
-            normalisation=self.normalisation, contrastive=self.contrastive, warm=self.warm,
+            images, masks, n_classes, self.settings,
+            normalisation=self.normalisation, contrastive=self.contrastive, warm=self.warm, void_ids=void_ids,
         ))  # fmt: skip
 
     def _windows(self) -> Steps[list[Image]]:

@@ -35,7 +35,7 @@ class Trial:
 
     def judge(self, weights: bytes) -> Matrix:
         """The confusion matrix, pooled over the labelled pixels of the slices that judge."""
-        model, device, n = self.lesson.settings.model, self.lesson.settings.device, self.lesson.n_classes
+        model, device, n = self.lesson.settings.model, self.lesson.settings.device, len(self.lesson.classes)
         judged = matrices(model, weights, self.lesson.normalisation, self.judges, self.truth, n, device)
         return sum(judged, start=np.zeros((n, n), np.int64))
 
