@@ -55,7 +55,8 @@ class Case:
     def train(self, n: int, warm: bytes | None = None) -> Trained:
         """A training on the first `n` slices, to its end."""
         steps = train_steps(
-            self.images[:n], self.masks[:n], self.n_classes, self.config, normalisation=self.normalisation, warm=warm
+            self.images[:n], self.masks[:n], self.n_classes, self.config, normalisation=self.normalisation, warm=warm,
+            void_ids=self.classes.ids_with_role(Role.VOID),
         )  # fmt: skip
         try:
             while True:

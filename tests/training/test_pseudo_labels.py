@@ -55,6 +55,11 @@ def taught() -> list[dict[str, Any]]:
     return calls
 
 
+def test_both_networks_are_told_which_classes_are_void(asked: list[dict[str, Any]]) -> None:
+    _run(SURE_OF_DISCS.with_changes(["model.detail=true"]), void_ids=(2,))
+    assert [call["void_ids"] for call in asked] == [(2,), (2,)]
+
+
 def test_sure_is_nine_to_one_between_two_classes() -> None:
     assert pytest.approx(-(0.9 * math.log(0.9) + 0.1 * math.log(0.1)), abs=1e-4) == module.SURE
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional
 
 from training.scenes import NORMALISATION, discs, quick, tiny_segmenter
 from voidscope.model import Compute, Segmenter, predict_slices
+from voidscope.model.detail import DetailNetwork
 from voidscope.training import quick as module
 from voidscope.training.quick import (
     MOST_PIXELS,
@@ -28,9 +30,16 @@ from voidscope.training.warm import NEVER
 CPU = Compute(torch.device("cpu"), torch.float32)
 
 
-@pytest.fixture
-def network() -> Segmenter:
-    return tiny_segmenter(quick().model, 3).eval()
+@pytest.fixture(params=["the U-Net alone", "with a detail network"])
+def network(request: pytest.FixtureRequest) -> Segmenter:
+    alone = tiny_segmenter(quick().model, 3).eval()
+    if request.param == "the U-Net alone":
+        return alone
+    torch.manual_seed(1)
+    detail = DetailNetwork(3)
+    detail.train()(torch.randn(4, 1, 32, 32))
+    detail.name_void([2])
+    return Segmenter(alone.encoder, alone.decoder, alone.head, detail).eval()
 
 
 def loss_by_loops(x: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray, w0: np.ndarray, b0: np.ndarray, tether: float) -> float:  # fmt: skip
@@ -79,14 +88,13 @@ def test_a_sample_is_what_the_head_sees_around_labelled_pixels(network: Segmente
     mask = np.zeros_like(labels[0])
     mask[3:6, 5:9] = labels[0][3:6, 5:9]
     found = sample_of(network, CPU, images[0], mask, NORMALISATION)
-    weight = network.head[0].weight.detach().flatten(1)
-    logits = found.features.float() @ weight.T + network.head[0].bias.detach()
+    said = torch.from_numpy(module._said(network, found.features.float()))
     prediction = next(iter(predict_slices(network, images, NORMALISATION, "cpu")))
     where = mask > 0
     assert len(found.classes) == 2 * where.sum()  # once from anywhere, once from its class
     expected, seen = (
         np.bincount(prediction.mask[where], minlength=4),
-        torch.bincount(logits.argmax(1) + 1, minlength=4),
+        torch.bincount(said, minlength=4),
     )
     assert (2 * expected == seen.numpy()).all()
 
@@ -120,7 +128,8 @@ def test_a_head_fitted_to_labels_agrees_with_them_better_and_the_network_stays_a
 def test_a_class_that_was_barred_is_seen_once_it_is_labelled(network: Segmenter) -> None:
     images, labels = discs(3)
     with torch.no_grad():
-        network.head[0].bias[1:] = NEVER
+        for classifier in network.classifiers:
+            classifier.bias[1:] = NEVER
     samples = [sample_of(network, CPU, i, m, NORMALISATION) for i, m in zip(images, labels, strict=True)]
     found = next(iter(predict_slices(fit_head(network, samples), images, NORMALISATION, "cpu")))
     assert 2 in found.mask and 3 not in found.mask
@@ -165,19 +174,33 @@ def test_a_head_fitted_to_good_labels_does_better_on_those_left_out(network: Seg
     assert found.changed == 0  # nothing is unlabelled
 
 
+def said_of(network: Segmenter, x: torch.Tensor) -> int:
+    """The class, 0..2, of a pixel by its features (144,) or (160,), weight by weight."""
+
+    def odds(classifier: nn.Conv2d, seen: torch.Tensor) -> np.ndarray:
+        z = [
+            float(((classifier.weight[k].flatten() * seen).sum() + classifier.bias[k]).detach())
+            for k in range(3)
+        ]
+        return np.exp(np.array(z) - max(z)) / np.exp(np.array(z) - max(z)).sum()
+
+    p = odds(network.head[0], x[:144])
+    if network.detail is not None:
+        void = (p[1] + odds(network.detail.head, x[144:])[1]) / 2
+        p = np.array([p[0], 0, p[2]]) * (1 - void) / (p[0] + p[2])
+        p[1] = void
+    return int(np.argmax(p))
+
+
 def test_a_trial_is_the_count_of_pixels_left_out_one_by_one(network: Segmenter) -> None:
     samples = samples_of(network, *discs(3))
     found, pairs = tried(network, samples), []
     for learnt, left_out in ((samples[::2], samples[1::2]), (samples[1::2], samples[::2])):
-        head = fit_head(network, learnt).head[0]
+        fitted = fit_head(network, learnt)
         for s in left_out:
             for x, c in zip(s.features.float(), s.classes.tolist(), strict=True):
                 if any(c in t.classes for t in learnt):
-                    z = [
-                        float(((head.weight[k].flatten() * x).sum() + head.bias[k]).detach())
-                        for k in range(3)
-                    ]
-                    pairs.append((c, int(np.argmax(z))))
+                    pairs.append((c, said_of(fitted, x)))
     both = [sum(t == s == c for t, s in pairs) for c in range(3)]
     either = [sum(c in pair for pair in pairs) for c in range(3)]
     assert found.fitted == pytest.approx(np.mean([b / e for b, e in zip(both, either, strict=True) if e]))
@@ -204,11 +227,7 @@ def test_what_strokes_would_change_of_the_rest_is_counted_pixel_by_pixel(network
     for s in samples:
         assert len(s.rest) == REST
         for x in s.rest.float():
-            said = [
-                [float(((h.weight[k].flatten() * x).sum() + h.bias[k]).detach()) for k in range(3)]
-                for h in (able.head[0], fitted.head[0])
-            ]
-            differ.append(np.argmax(said[0]) != np.argmax(said[1]))
+            differ.append(said_of(able, x) != said_of(fitted, x))
     assert found.changed == pytest.approx(np.mean(differ)) and found.changed > 0.2
     assert (
         found.wrong == 1.0

@@ -272,18 +272,19 @@ def test_a_class_absent_from_the_labels_is_learnt_around() -> None:
 @pytest.mark.parametrize(
     "recipe", [(), ("train.optimiser=adamw", "train.dice=1", "train.schedule=one-cycle")]
 )
-def test_the_unet_learns_to_the_bit_what_it_would_without_the_fine_network(recipe: tuple[str, ...]) -> None:
+def test_the_unet_learns_to_the_bit_what_it_would_without_the_detail_network(recipe: tuple[str, ...]) -> None:
     config = quick(*recipe)
-    alone = safetensors.torch.load(_train(config).weights)
-    both = safetensors.torch.load(_train(config.with_changes(["model.fine=true"])).weights)
+    without, with_one = _train(config), _train(config.with_changes(["model.detail=true"]))
+    assert without.losses == with_one.losses
+    alone, both = (safetensors.torch.load(t.weights) for t in (without, with_one))
     assert all(torch.equal(value, both[name]) for name, value in alone.items())
-    assert {name.partition(".")[0] for name in both.keys() - alone.keys()} == {"fine"}
+    assert {name.partition(".")[0] for name in both.keys() - alone.keys()} == {"detail"}
 
 
-def test_the_fine_network_learns_from_its_own_loss_what_it_would_alone(
+def test_the_detail_network_learns_from_its_own_loss_what_it_would_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = quick("model.fine=true", "train.epochs=4")
+    config = quick("model.detail=true", "train.epochs=4")
     trained = _train(config)
 
     def build(*given: object) -> Segmenter:
@@ -296,16 +297,40 @@ def test_the_fine_network_learns_from_its_own_loss_what_it_would_alone(
     other = _train(config)
     ours, theirs = (safetensors.torch.load(t.weights) for t in (trained, other))
     assert not torch.equal(ours["head.0.weight"], theirs["head.0.weight"])
-    assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if k.startswith("fine."))
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if k.startswith("detail."))
     network = load_segmenter(config.model, 3, trained.weights)
     fresh = build_segmenter(config.model, 3, config.seed)
-    assert network.fine is not None and fresh.fine is not None
-    assert not torch.equal(network.fine.head.weight, fresh.fine.head.weight)
+    assert network.detail is not None and fresh.detail is not None
+    assert not torch.equal(network.detail.head.weight, fresh.detail.head.weight)
 
 
-@pytest.mark.parametrize("fine", [False, True])
-def test_a_class_that_no_label_showed_is_never_predicted(fine: bool) -> None:
-    config = quick("train.epochs=1", f"model.fine={fine}")
+def test_a_training_names_the_void_classes_cold_and_warm() -> None:
+    config = quick("model.detail=true", "train.epochs=1")
+    cold = _train(config, void_ids=(2,))
+    warm = _train(config, warm=cold.weights, void_ids=(1, 3))
+    named = [safetensors.torch.load(t.weights)["detail.void"].tolist() for t in (cold, warm)]
+    assert named == [[False, True, False], [True, False, True]]
+
+
+def test_a_detail_network_that_diverges_is_mended_as_the_unet_would_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, calls = weighted_loss, 0
+
+    def spoil(*given: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return real(*given) * (math.nan if calls == 4 else 1.0)  # every second one is the detail network's
+
+    monkeypatch.setattr(module, "weighted_loss", spoil)
+    found = _train(quick("model.detail=true"))
+    assert all(math.isfinite(loss) for loss in found.losses)
+    assert "half the learning rate" in found.warnings[0]
+
+
+@pytest.mark.parametrize("detail", [False, True])
+def test_a_class_that_no_label_showed_is_never_predicted(detail: bool) -> None:
+    config = quick("train.epochs=1", f"model.detail={detail}")
     found = _train(config, n_classes=5)
     network = load_segmenter(config.model, 5, found.weights)
     for prediction in predict_slices(network, discs(3, seed=9)[0], NORMALISATION, "cpu"):

@@ -81,10 +81,10 @@ def test_a_class_is_welcomed_at_the_least_of_the_others(tiny: None) -> None:
     assert network.head[0].bias.tolist() == [0.5, -2.0, -2.0, NEVER]
 
 
-def test_the_fine_network_welcomes_a_class_too() -> None:
-    network = build_segmenter(quick("model.fine=true").model, 3)
-    assert network.fine is not None
+def test_the_detail_network_welcomes_a_class_too() -> None:
+    network = build_segmenter(quick("model.detail=true").model, 3)
+    assert network.detail is not None
     with torch.no_grad():
-        network.fine.head.bias.copy_(torch.tensor([0.5, NEVER, NEVER]))
+        network.detail.head.bias.copy_(torch.tensor([0.5, NEVER, NEVER]))
     welcome(network, np.array([True, True, False]))
-    assert network.fine.head.bias.tolist() == [0.5, 0.5, NEVER]
+    assert network.detail.head.bias.tolist() == [0.5, 0.5, NEVER]

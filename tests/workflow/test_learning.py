@@ -15,11 +15,12 @@ from voidscope import training
 from voidscope.config import Config
 from voidscope.errors import NotReady, ProjectError
 from voidscope.jobs import Progress, Steps, execute
+from voidscope.model import load_segmenter
 from voidscope.project import Cycle, PackedLabel, Project, import_truth
 from voidscope.training import Pretrained
-from voidscope.vocabulary import Mask, Plane, SliceKey, Split
+from voidscope.vocabulary import Mask, Plane, Role, SliceKey, Split
 from voidscope.volume import Dataset
-from voidscope.workflow import compare_models, evaluate, is_trained, pretrain, train
+from voidscope.workflow import compare_models, evaluate, is_trained, pretrain, segment, train
 from voidscope.workflow.evaluating import held_out
 from voidscope.workflow.learning import lesson_on
 from voidscope.workflow.snapshot import provenance_of
@@ -154,6 +155,50 @@ def _learnt(project: Project, dataset: Dataset) -> Project:
 def test_the_same_labels_on_the_same_slices_need_no_training(project: Project, dataset: Dataset) -> None:
     assert is_trained(_learnt(project, dataset))
     assert is_trained(Project.open(project.path))
+
+
+def test_a_setting_that_came_after_a_model_and_is_off_makes_no_other_model(
+    project: Project, dataset: Dataset
+) -> None:
+    path = _learnt(project, dataset).path / "cycles" / "0001" / "cycle.json"
+    tree = json.loads(path.read_text())
+    assert (
+        tree["config"]["model"].pop("detail") is False and tree["config"]["train"].pop("pseudo_labels") == 0
+    )
+    path.write_text(json.dumps(tree))
+    project = Project.open(project.path)
+    assert is_trained(project)
+    project.set_config(project.config.with_changes(["model.detail=true"]))
+    assert not is_trained(project)
+
+
+def test_an_older_model_without_a_detail_network_is_fine_tuned_and_segments_as_it_is(
+    project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("a", 3)])
+    older = execute(train(project))
+    path = older.folder / "cycle.json"
+    tree = json.loads(path.read_text())
+    del tree["config"]["model"]["detail"]
+    path.write_text(json.dumps(tree))
+    project = Project.open(project.path)
+    project.set_config(project.config.with_changes(["model.detail=true"]))
+    assert execute(segment(project))
+    warm = execute(train(project, warm=True))
+    assert not warm.settings.model.detail
+    fresh = execute(train(project))
+    assert fresh.settings.model.detail
+
+
+def test_the_classes_with_the_role_of_void_are_those_a_detail_network_is_asked_about(
+    project: Project, dataset: Dataset
+) -> None:
+    import_truth(project, dataset, [SliceKey("a", 0), SliceKey("a", 3)])
+    cycle = execute(train(project, project.config.with_changes(["model.detail=true"])))
+    network = load_segmenter(cycle.settings.model, len(project.classes), cycle.weights())
+    assert network.detail is not None
+    asked = [k + 1 for k, void in enumerate(network.detail.void.tolist()) if void]
+    assert asked == list(project.classes.ids_with_role(Role.VOID)) != []
 
 
 def test_a_training_scan_that_comes_or_goes_moves_the_normalisation(

@@ -31,7 +31,9 @@ WANTED = (
 def segmented(project: Project, dataset: Dataset) -> Project:
     """A model that looks at four mirror images, with masks."""
     import_truth(project, dataset, [SliceKey(s, i) for s in "ab" for i in (0, 3)])
-    project.set_config(project.config.with_changes(["model.flips=true", "measure.min_void_iou=0"]))
+    project.set_config(
+        project.config.with_changes(["model.flips=true", "model.detail=true", "measure.min_void_iou=0"])
+    )
     execute(train(project))
     execute(segment(project))
     return project
@@ -45,7 +47,7 @@ def test_everything_a_report_must_hold_is_there_and_the_unknown_is_said(segmente
     assert "(4 slices)" in found["people"]["labelled by"]
     model = found["model_record"]
     assert model["validation mIoU"] == model["validation date"] == "not recorded"
-    assert "tu-mobilenetv3_small_050" in model["architecture"]
+    assert "tu-mobilenetv3_small_050; a detail network decides about void with it" in model["architecture"]
     assert found["scan_settings"]["a"] == {"settings": "not recorded"}
     assert found["inference"]["flips"] == "mean of four mirror images"
 

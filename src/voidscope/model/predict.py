@@ -29,8 +29,6 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**24, "mps": 2**21}
 """Padded pixels in one batch, so that large slices go one by one."""
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 """Axes along which a batch (B, 1, h, w) is flipped; the slice as it is comes first."""
-Look = tuple[tuple[torch.Tensor, ...], torch.Tensor]
-"""Logits of each opinion, and features; see `Segmenter.opinions`."""
 NO_GPU = "memory ran out: going on without the GPU, which takes longer"
 MOST_SLICES = {"cpu": 16, "cuda": 128, "mps": 16}
 
@@ -134,8 +132,8 @@ class _Sweep:
         shape = (batch.shape[2], batch.shape[3])
         looks = [self._look(batch, axes) for axes in self.mirrored]
         passes = [
-            _mirrored_back((self.segmenter.together(said), f), axes, shape)
-            for (said, f), axes in zip(looks, self.mirrored, strict=True)
+            _mirrored_back((said, f), axes, shape)
+            for (said, _, f), axes in zip(looks, self.mirrored, strict=True)
         ]
         logits, features = passes[0]
         if len(passes) > 1:
@@ -148,23 +146,24 @@ class _Sweep:
             found = tuple(replace(p, views=v) for p, v in zip(found, views, strict=True))
         if self.void_ids:
             found = self._with_suspects(found, logits, [one for one, _ in passes])
-        if self.gradients:
-            (own, *_), features = looks[0]
-            found = self._with_gradients(found, own, features)
-        return found
+        return self._with_gradients(found, *looks[0][1:]) if self.gradients else found
 
-    def _look(self, batch: torch.Tensor, axes: tuple[int, ...]) -> Look:
-        """What is said of a batch (B, 1, h, w) by its image mirrored along `axes`, as padded and mirrored."""
+    def _look(
+        self, batch: torch.Tensor, axes: tuple[int, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits by which a batch (B, 1, h, w) is predicted, mirrored along `axes` and padded; the U-Net's logits and its features."""
         height, width = batch.shape[2:]
         rows, columns = padded_shape((height, width))
         padded = functional.pad(batch.flip(axes), (0, columns - width, 0, rows - height))
         with self.compute.running():
-            return self.segmenter.opinions(padded.contiguous(memory_format=self.compute.layout))
+            given = padded.contiguous(memory_format=self.compute.layout)
+            logits, features = self.segmenter(given)
+            return self.segmenter.together(given, logits), logits, features
 
     def _with_gradients(
         self, found: tuple[SlicePrediction, ...], logits: torch.Tensor, features: torch.Tensor
     ) -> tuple[SlicePrediction, ...]:
-        """The predictions with the gradients of what the U-Net's own head said of the slices as they are."""
+        """The predictions with the gradients of what the U-Net's head said of the slices as they are."""
         kernel: torch.Tensor = next(self.segmenter.head.parameters())
         height, width = found[0].mask.shape
         gradients = kernel_gradients(logits, features, kernel.shape[-1], (height, width))

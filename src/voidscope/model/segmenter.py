@@ -9,8 +9,8 @@ from torch import nn
 
 from voidscope.config import ModelConfig
 from voidscope.errors import ConfigError, NotReady, is_out_of_memory
+from voidscope.model.detail import DetailNetwork, void_together
 from voidscope.model.failures import one_line
-from voidscope.model.fine import FineNetwork, void_together
 from voidscope.model.imagenet import load_imagenet
 from voidscope.model.randomness import torch_seeded
 from voidscope.model.weights import load_backbone, load_weights
@@ -25,18 +25,18 @@ STRIDE = 32
 class Segmenter(nn.Module):
     """A U-Net taken apart where the method needs it.
 
-    The decoder's output is what a slice is compared by (f in Eq. 4) and what is contrasted (Eq. 1); only the head
-    knows the classes. A `fine` network beside it, where there is one, has a say about void (`together`).
+    The decoder's output is what a slice is compared by (f in Eq. 4) and what is contrasted (Eq. 1); of the U-Net only the head
+    knows the classes. A `detail` network beside it, where there is one, has a say about void (`together`).
     """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, head: nn.Sequential, fine: FineNetwork | None = None
+        self, encoder: nn.Module, decoder: nn.Module, head: nn.Sequential, detail: DetailNetwork | None = None
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
-        self.fine = fine
+        self.detail = detail
 
     @property
     def embedding_width(self) -> int:
@@ -50,9 +50,9 @@ class Segmenter(nn.Module):
 
     @property
     def classifiers(self) -> tuple[nn.Conv2d, ...]:
-        """The last layers, whose biases are one for each class: the head's, and that of the fine network."""
-        own: nn.Conv2d = self.head[0]  # type: ignore[assignment]
-        return (own,) if self.fine is None else (own, self.fine.head)
+        """The last layers, which know the classes: the head's, and that of the detail network."""
+        unets: nn.Conv2d = self.head[0]  # type: ignore[assignment]
+        return (unets,) if self.detail is None else (unets, self.detail.head)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """The decoder's output (B, D, H, W) for images (B, 1, H, W); D is `embedding_width`, 16 for every encoder."""
@@ -60,7 +60,7 @@ class Segmenter(nn.Module):
         return output
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The U-Net's logits (B, C, H, W), float32, and features (B, D, H, W) of images (B, 1, H, W).
+        """The U-Net's logits (B, C, H, W), float32, and features (B, D, H, W) of images (B, 1, H, W); `together` says what is predicted.
 
         The head, 1 % of the work, runs in float32: bfloat16 logits have steps that tie scores which are not equal.
         """
@@ -69,26 +69,20 @@ class Segmenter(nn.Module):
             logits: torch.Tensor = self.head(features.float())
         return logits, features
 
-    def opinions(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-        """Logits (B, C, H, W) of the U-Net and, where there is one, of the fine network; and the U-Net's features (B, D, H, W).
+    def together(self, images: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, C, H, W) by which the classes of `images` (B, 1, H, W) are predicted, given the U-Net's `logits` of them.
 
-        Each learns from its own loss; what is predicted is `together`.
+        They are these, or where there are a detail network and a void class, those of `detail.void_together`.
         """
-        logits, features = self(images)
-        return (logits,) if self.fine is None else (logits, self.fine(images)), features
-
-    def together(self, opinions: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Logits (B, C, H, W) by which a pixel's class is predicted, from all `opinions`; see `fine.void_together`."""
-        if self.fine is None:
-            return opinions[0]
-        own, other = opinions
-        return void_together(own, other, self.fine.void)
+        if self.detail is None or not self.detail.has_say:
+            return logits
+        return void_together(logits, self.detail(images), self.detail.void)
 
 
 def build_segmenter(
     config: ModelConfig, n_classes: int, seed: int = 0, contrastive: bytes | None = None
 ) -> Segmenter:
-    """A fresh network with the initial weights `config` asks for; the head is new, drawn from `seed`, in every case.
+    """A fresh network with the initial weights `config` asks for; the head, and a detail network, are new, drawn from `seed`, in every case.
 
     Parameters
     ----------
@@ -130,12 +124,12 @@ def load_segmenter(config: ModelConfig, n_classes: int, weights: bytes) -> Segme
 def _random_segmenter(config: ModelConfig, n_classes: int, seed: int) -> Segmenter:
     """smp's U-Net with its random initialisation; torch's global generator is left as it was.
 
-    The fine network is drawn last, so that the U-Net is the same with and without it.
+    The detail network is drawn last, so that the U-Net is the same with and without it.
     """
     with torch_seeded(torch.device("cpu"), seed):
         unet = _unet(config.encoder, n_classes)
-        fine = FineNetwork(n_classes) if config.fine else None
-    return Segmenter(unet.encoder, unet.decoder, unet.segmentation_head, fine)
+        detail = DetailNetwork(n_classes) if config.detail else None
+    return Segmenter(unet.encoder, unet.decoder, unet.segmentation_head, detail)
 
 
 def _unet(encoder: str, n_classes: int) -> smp.Unet:

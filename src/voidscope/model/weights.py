@@ -18,8 +18,8 @@ from torch import nn
 
 from voidscope.errors import ProjectError
 
-OWN = ("head.", "fine.")
-"""How names begin of tensors that each training draws anew: those of the segmentation head and of the fine network."""
+NOT_HANDED_ON = ("head.", "detail.")
+"""How names begin of tensors that pretraining does not hand on: those of the segmentation head and of the detail network."""
 
 
 def weights_bytes(network: nn.Module) -> bytes:
@@ -39,7 +39,7 @@ def load_weights(network: nn.Module, data: bytes) -> None:
 
 def backbone_bytes(network: nn.Module) -> bytes:
     """Encoder and decoder with their batch-norm buffers, without the rest: what pretraining hands on (paper 3.1)."""
-    return _encode({k: v for k, v in network.state_dict().items() if not k.startswith(OWN)})
+    return _encode({k: v for k, v in network.state_dict().items() if not k.startswith(NOT_HANDED_ON)})
 
 
 def load_backbone(network: nn.Module, data: bytes) -> None:
@@ -49,8 +49,8 @@ def load_backbone(network: nn.Module, data: bytes) -> None:
     ------
     ProjectError : the bytes are damaged or belong to another network.
     """
-    own = {k: v for k, v in network.state_dict().items() if k.startswith(OWN)}
-    _load(network, {**_decode(data), **own})
+    kept = {k: v for k, v in network.state_dict().items() if k.startswith(NOT_HANDED_ON)}
+    _load(network, {**_decode(data), **kept})
 
 
 def _encode(tensors: Mapping[str, torch.Tensor]) -> bytes:
@@ -77,7 +77,7 @@ def _load(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
         name = min(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
         raise ProjectError(
             f"The weights are of another network: {name} is {theirs.get(name, 'missing')} there, "
-            f"{ours.get(name, 'missing')} here; use the encoder and classes they were trained with, or train again."
+            f"{ours.get(name, 'missing')} here; use the encoder, classes and model.detail they were trained with, or train again."
         )
     network.load_state_dict(dict(tensors))
 

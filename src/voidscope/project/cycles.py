@@ -52,6 +52,12 @@ class Cycle:
         return Config.parse(dict(self.config))
 
     @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings of network and training, those that came after it at their defaults, which change nothing."""
+        plain = Config().model_dump(mode="json")
+        return {name: {**plain[name], **self.config.get(name, {})} for name in ("model", "train")}
+
+    @property
     def learnt_from(self) -> frozenset[str]:
         """Scans on whose labels it was trained; whatever their split is now, they never judge it."""
         return frozenset(key.scan for key in self.labelled)

@@ -143,7 +143,7 @@ class _Pretraining:
         self.seed, self.config, self.normalisation = config.seed, config.pretrain.spelled_out(), normalisation
         self.team = team
         self.groups = groups if self.config.one_slice_per_scan else None
-        scratch = config.model.model_copy(update={"initialisation": "none", "fine": False})
+        scratch = config.model.model_copy(update={"initialisation": "none", "detail": False})
         self.segmenter: Segmenter = build_segmenter(scratch, 1, config.seed)
         pretext = Masked if self.config.method == "mae" else Contrastive
         self.pretext: Pretext = pretext(self.segmenter.embedding_width, self.config, config.seed, team)

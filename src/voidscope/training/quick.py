@@ -6,7 +6,7 @@ The fit starts from the cycle's head and is held near it:
 
     min over W, b of  mean of cross-entropy + TETHER * |(W, b) - (W0, b0)|^2 / 2
 
-A fine network beside the U-Net has no say in it, for it would hold to what it learnt. What it gives is a preview, not the model of a cycle. Few strokes may say too little of a class, and the head then finds it
+What it gives is a preview, not the model of a cycle. Few strokes may say too little of a class, and the head then finds it
 everywhere or nowhere. So a trial tells whether the head does worse than the cycle's own on labels left out, and whether it
 changes more of what is not labelled than labels can answer for.
 """
@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from voidscope.evaluation import confusion_matrix, miou
+from voidscope.model.detail import void_together
 from voidscope.model.devices import Compute
 from voidscope.model.predict import padded_shape, predict_slices
 from voidscope.model.randomness import rng_at
@@ -52,9 +53,10 @@ CLEARLY = 0.03
 
 @dataclass(frozen=True)
 class Sample:
-    """What a slice teaches a head: features (n, 9 D) around some labelled pixels, float16, and their classes (n,), 0..C-1.
+    """What a slice teaches a head: features (n, F) around some labelled pixels, float16, and their classes (n,), 0..C-1.
 
-    `rest` are the features (m, 9 D) around some pixels that are not labelled.
+    F is 9 D, and as many more as the detail network's head sees of a pixel where there is one. `rest` are the features (m, F) around
+    some pixels that are not labelled.
     """
 
     features: torch.Tensor
@@ -144,23 +146,30 @@ def sample_of(
     height, width = image.shape
     scaled = torch.from_numpy((image - np.float32(mean)) / np.float32(std))[None, None]
     padded = functional.pad(scaled, (0, columns - width, 0, rows - height)).to(compute.device)
+    given = padded.contiguous(memory_format=compute.layout)
     with compute.running():
-        features = segmenter.features(padded.contiguous(memory_format=compute.layout))[0].float()
-    around = functional.pad(features, (1, 1, 1, 1))
+        maps = [segmenter.features(given)[0].float()]
+        if segmenter.detail is not None:
+            maps.append(segmenter.detail.features(given)[0].float())
+    seen = [(m, c.kernel_size[0]) for m, c in zip(maps, segmenter.classifiers, strict=True)]
     y, x = _some_pixels(mask)
     bare = np.flatnonzero(mask == UNLABELLED)
     rest = np.divmod(_some(rng_at(len(bare)), bare, REST), width)
     classes = torch.from_numpy(mask[y, x].astype(np.int64) - 1)
-    return Sample(_features_at(around, y, x), classes, _features_at(around, *rest))
+    return Sample(_features_at(seen, y, x), classes, _features_at(seen, *rest))
 
 
 def _features_at(
-    around: torch.Tensor, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+    seen: Sequence[tuple[torch.Tensor, int]], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
 ) -> torch.Tensor:
-    """Features (n, 9 D), float16, of pixels and their eight neighbours, of a map (D, h + 2, w + 2) with a margin."""
-    y, x = (torch.from_numpy(p).to(around.device) for p in (rows, columns))
-    near = [around[:, y + dy, x + dx] for dy in range(3) for dx in range(3)]
-    return torch.stack(near, dim=-1).permute(1, 0, 2).flatten(1).half().cpu()
+    """Features (n, F), float16, of pixels: of each map (D, h, w) its k x k values around a pixel."""
+    found = []
+    for features, k in seen:
+        around = functional.pad(features, [k // 2] * 4)
+        y, x = (torch.from_numpy(p).to(around.device) for p in (rows, columns))
+        near = [around[:, y + dy, x + dx] for dy in range(k) for dx in range(k)]
+        found.append(torch.stack(near, dim=-1).permute(1, 0, 2).flatten(1))
+    return torch.cat(found, 1).half().cpu()
 
 
 def _some_pixels(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -184,20 +193,30 @@ def fit_head(segmenter: Segmenter, samples: Sequence[Sample]) -> Segmenter:
 
     Classes that the network was never shown get their chance as soon as a sample has them.
     """
-    head = copy.deepcopy(segmenter.head).cpu().float()
-    fitted = Segmenter(segmenter.encoder, segmenter.decoder, head)
+    fitted = Segmenter(
+        segmenter.encoder, segmenter.decoder, copy.deepcopy(segmenter.head), copy.deepcopy(segmenter.detail)
+    )
     most = max(1, MOST_IN_ALL // len(samples))
     x = torch.cat([s.features[:most] for s in samples]).float()
     y = torch.cat([s.classes[:most] for s in samples])
     welcome(fitted, np.bincount(y.numpy(), minlength=fitted.n_classes) > 0)
-    conv: nn.Conv2d = head[0]  # type: ignore[assignment]
-    weight, bias = fit_softmax(x, y, conv.weight.detach().flatten(1), conv.bias.detach())  # type: ignore[union-attr]
-    with torch.no_grad():
-        conv.weight.copy_(weight.view_as(conv.weight))
-        conv.bias.copy_(bias)  # type: ignore[union-attr]
-    device = next(segmenter.parameters()).device
-    head.to(device)
+    for classifier, part in zip(fitted.classifiers, _parts(fitted, x), strict=True):
+        weight, bias = fit_softmax(part, y, *_weight_and_bias(classifier))
+        with torch.no_grad():
+            classifier.weight.copy_(weight.view_as(classifier.weight))
+            classifier.bias.copy_(bias)  # type: ignore[union-attr]
     return fitted.eval()
+
+
+def _parts(segmenter: Segmenter, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Of features (n, F) those that each of the classifiers sees."""
+    return torch.split(features, [c.weight[0].numel() for c in segmenter.classifiers], 1)
+
+
+def _weight_and_bias(classifier: nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (C, F) and biases (C,) of a last layer, float32, on the CPU."""
+    bias: torch.Tensor = classifier.bias  # type: ignore[assignment]
+    return classifier.weight.detach().cpu().float().flatten(1), bias.detach().cpu().float()
 
 
 def trial_of(segmenter: Segmenter, fitted: Segmenter, samples: Sequence[Sample]) -> Trial:
@@ -224,10 +243,15 @@ def trial_of(segmenter: Segmenter, fitted: Segmenter, samples: Sequence[Sample])
 
 
 def _said(segmenter: Segmenter, features: torch.Tensor) -> Mask:
-    """The class ids (n,) that a network's head says of pixels with these features (n, 9 D)."""
-    conv: nn.Conv2d = segmenter.head[0]  # type: ignore[assignment]
-    weight, bias = conv.weight.detach().cpu().float().flatten(1), conv.bias.detach().cpu().float()  # type: ignore[union-attr]
-    return _ids((features @ weight.T + bias).argmax(1))
+    """The class ids (n,) that a network says of pixels with these features (n, F)."""
+    said = []
+    for classifier, part in zip(segmenter.classifiers, _parts(segmenter, features), strict=True):
+        weight, bias = _weight_and_bias(classifier)
+        said.append((part @ weight.T + bias)[..., None, None])
+    together, detail = said[0], segmenter.detail
+    if detail is not None and detail.has_say:
+        together = void_together(together, said[1], detail.void.cpu())
+    return _ids(together.flatten(1).argmax(1))
 
 
 def _ids(classes: torch.Tensor) -> Mask:

@@ -56,7 +56,7 @@ class Trained:
     Attributes
     ----------
     weights : the whole network, for `model.load_segmenter`
-    losses : mean loss of each epoch
+    losses : the U-Net's mean loss of each epoch
     class_weights : weight of each class in the loss; 0 for a class that is not among the labels
     device, threads, dtype : what bitwise repetition depends on besides the seed
     warnings : what went wrong and was mended on the way
@@ -99,7 +99,7 @@ def train_steps(
     contrastive : encoder and decoder from `pretrain_steps`; see `model.build_segmenter`
     warm : a whole network of an earlier training to go on from, gently and briefly; see `warm.warm_recipe`
     times : how often each slice counts when crops are drawn; once where it is left out
-    void_ids : the void classes, about which a fine network is asked
+    void_ids : the void classes, about which a detail network is asked
 
     Raises
     ------
@@ -113,8 +113,8 @@ def train_steps(
             segmenter = build_segmenter(config.model, n_classes, config.seed, contrastive)
         else:
             segmenter, config = load_segmenter(config.model, n_classes, warm), warm_recipe(config)
-        if segmenter.fine is not None:
-            segmenter.fine.name_void(void_ids)
+        if segmenter.detail is not None:
+            segmenter.detail.name_void(void_ids)
         config = config.model_copy(update={"train": shared_out(config.train, len(labels))})
         recipe = _Supervised(
             segmenter, images, labels, config, normalisation, warm=warm is not None, times=times
@@ -290,26 +290,23 @@ class _Supervised:
     ) -> torch.Tensor:
         """These crops' part of the loss of a batch, whose labels weigh `total` and of whose crops they are a `share`.
 
-        The losses of the U-Net and of a fine network are added, so that neither learns otherwise than it would alone. Dice is of these crops alone: it cannot be added up from parts of a batch.
+        Its value is the U-Net's loss; its gradient is that of a detail network's loss, too, so that each learns what it would
+        alone. Dice is of these crops alone: it cannot be added up from parts of a batch.
         """
-        with self.compute.running():
-            opinions, _ = self.segmenter.opinions(images.contiguous(memory_format=self.compute.layout))
-        return torch.stack(
-            [self._loss_of(logits, labels, weights, total, share) for logits in opinions]
-        ).sum()
 
-    def _loss_of(
-        self,
-        logits: torch.Tensor,
-        labels: torch.Tensor,
-        weights: torch.Tensor,
-        total: torch.Tensor,
-        share: float,
-    ) -> torch.Tensor:
-        loss = weighted_loss(logits, labels, weights) / total
-        if self.config.dice:
-            loss = loss + self.config.dice * share * dice_loss(logits, labels)
-        return loss
+        def loss_of(logits: torch.Tensor) -> torch.Tensor:
+            found = weighted_loss(logits, labels, weights) / total
+            return found + self.config.dice * share * dice_loss(logits, labels) if self.config.dice else found
+
+        given = images.contiguous(memory_format=self.compute.layout)
+        with self.compute.running():
+            logits, _ = self.segmenter(given)
+            details = None if self.segmenter.detail is None else self.segmenter.detail(given)
+        loss = loss_of(logits)
+        if details is None:
+            return loss
+        also = loss_of(details)
+        return loss + (also - also.detach())
 
     def save_memory(self) -> str | None:
         """Halve how many crops are in memory at once, adding up their gradients; then leave the GPU."""

@@ -208,7 +208,7 @@ def _embeddings(
     """The pooled decoder output of each slice (D,), by the pretrained network; its head, which knows nothing, is not used."""
     from voidscope.model import build_segmenter, predict_slices
 
-    model = settings.model.model_copy(update={"initialisation": "contrastive", "fine": False})
+    model = settings.model.model_copy(update={"initialisation": "contrastive"})
     segmenter = build_segmenter(model, 2, settings.seed, weights)
     yield from (p.embedding for p in predict_slices(segmenter, images, normalisation, settings.device))
 

@@ -249,12 +249,11 @@ def is_trained(project: Project) -> bool:
         return False
     labels = {str(k): project.labels.record(k).sha256 for k in learnable(project)}
     said, start = cycle.provenance, _contrastive_weights(project, project.config)
-    learnt = (cycle.config.get(n) for n in ("seed", "model", "train"))
     seen = {*cycle.learnt_from, *said.get("scans", {})}  # those of pseudo-labels too
     now = project.config.model_dump(mode="json")
     return (
         said.get("labels_sha256") == labels
-        and list(learnt) == [now[n] for n in ("seed", "model", "train")]
+        and {"seed": cycle.seed, **cycle.recipe} == {n: now[n] for n in ("seed", "model", "train")}
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and cycle.full
         and tuple(cycle.normalisation) == project.normalisation()

@@ -190,7 +190,7 @@ def _apart(cycle: Cycle, basis: Cycle | None) -> str:
     said, known = (c.evaluation or {} for c in (cycle, basis))
     if any(said.get(name) != known.get(name) for name in ("scans", "truth_sha256")):
         return f"judged by another truth than cycle {basis.number}"
-    if any(cycle.config.get(name) != basis.config.get(name) for name in ("model", "train")):
+    if cycle.recipe != basis.recipe:
         return f"trained by another recipe than cycle {basis.number}"
     return ""
 

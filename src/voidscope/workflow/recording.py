@@ -177,7 +177,8 @@ def _model(cycle: Cycle, judged_as: Mapping[str, Any] | None) -> dict[str, Any]:
     labels = cycle.provenance.get("labels_sha256")
     data = cycle.provenance.get("scans")
     return {
-        "architecture": f"U-Net, encoder {_was(cycle, 'encoder') or UNKNOWN}",
+        "architecture": f"U-Net, encoder {_was(cycle, 'encoder') or UNKNOWN}"
+        + ("; a detail network decides about void with it" if _was(cycle, "detail") else ""),
         "weights SHA-256": cycle.weights_sha256,
         "training set SHA-256 (labels)": _hash(labels) if labels else UNKNOWN,
         "training set SHA-256 (scans)": _hash({n: f.get("fingerprint") for n, f in data.items()})
