@@ -34,7 +34,7 @@ def test_every_relative_link_in_the_docs_leads_somewhere() -> None:
 
 def test_every_link_to_a_heading_finds_it() -> None:
     broken = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target, anchor in re.findall(
             r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")
         ):

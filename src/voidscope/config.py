@@ -42,8 +42,8 @@ class ModelConfig(_Section):
     )  # fmt: skip
     detail: bool = _field(
         False, "Detail network",
-        "Train a small U-Net that keeps full resolution beside the large one, and let both decide about void: finer edges, so "
-        "better voids of few pixels, for about COST more time. Belongs to a model: set it before training.",
+        "Train a small U-Net that keeps full resolution beside the large one, and let both decide about void: finer edges of small "
+        "voids. Training takes a third longer, segmenting half as long again. Belongs to a model: set it before training.",
     )  # fmt: skip
     imagenet_file: str = _field(
         "", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub."

@@ -30,6 +30,13 @@ def test_steps_and_slices_are_counted(bench: Bench) -> None:
     assert found.core_hours == pytest.approx(seconds / 3600)
 
 
+def test_a_detail_network_takes_longer_to_train_and_to_ask(tmp_path: Path) -> None:
+    plan = Plan((4, 10), seeds=1, settings=("train.epochs=5", "train.batch_size=4", "model.detail=true"))
+    found = estimate(Bench(bump_dataset(tmp_path / "scans"), plan, tmp_path / "out"), [Cell(RANDOM, 0)])
+    seconds = 1.3 * 5 * 14 * 96**2 * TRAINED_PIXEL_S + 1.5 * 12 * 480 * PREDICTED_PIXEL_S
+    assert found.core_hours == pytest.approx(seconds / 3600)
+
+
 def test_a_strategy_that_asks_the_model_sweeps_the_pool_between_budgets(bench: Bench) -> None:
     asked = estimate(bench, [Cell(Method(initialisation="none"), 0)])
     assert asked.predicted == 2 * 6 + 12

@@ -15,6 +15,8 @@ TRAINED_PIXEL_S = 4.1e-6
 PREDICTED_PIXEL_S = 1.6e-6
 """Seconds per pixel through a ResNet-18 U-Net on one core of the machine in docs/measurements.md (bf16), forward and backward,
 and forward alone with what a survey keeps. Another encoder or machine costs otherwise."""
+DETAIL_TRAINED, DETAIL_PREDICTED = 1.3, 1.5
+"""How many times as long both take with a detail network beside the U-Net (docs/product-recipe.md)."""
 VAAL_STEP_S = 4.0, 16.0
 """Seconds of a step of VAAL's own networks on one core: least and most seen (docs/benchmark.md)."""
 
@@ -75,8 +77,9 @@ def _cell(bench: Bench, cell: Cell, pixels: dict[Split, list[int]]) -> Estimate:
     predicted = (len(asked_at) + sum(pseudo) / pool) * sum(pixels[Split.TRAIN]) + tests * sum(
         pixels[Split.TEST]
     )
-    seconds = sum(_crops(settings, n) for n in trained) * settings.train.crop**2 * TRAINED_PIXEL_S
-    seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1)
+    training, predicting = (DETAIL_TRAINED, DETAIL_PREDICTED) if settings.model.detail else (1.0, 1.0)
+    seconds = sum(_crops(settings, n) for n in trained) * settings.train.crop**2 * TRAINED_PIXEL_S * training
+    seconds += predicted * PREDICTED_PIXEL_S * (4 if settings.model.flips else 1) * predicting
     slices = len(asked_at) * pool + tests * len(pixels[Split.TEST]) + sum(pseudo)
     vaal = _vaal_steps(settings, pool, budgets[:-1]) if settings.suggest.strategy == "vaal" else 0
     return Estimate(1, len(trained), steps, slices, seconds / 3600, int(forest), vaal)

@@ -1,7 +1,8 @@
 """A quick look: another head for a trained network, fitted in a fraction of a second to the labels of the moment.
 
 Encoder and decoder stay as the cycle left them. The head, a 3 x 3 convolution of the decoder's 16 channels, is a softmax
-regression on the 9 x 16 features around each pixel; so a sample of labelled pixels is all that has to be kept of a slice.
+regression on the 9 x 16 features around each pixel; so a sample of labelled pixels is all that has to be kept of a slice. The last
+layer of a detail network is one on the 16 features of the pixel itself, and is fitted in the same way beside it.
 The fit starts from the cycle's head and is held near it:
 
     min over W, b of  mean of cross-entropy + TETHER * |(W, b) - (W0, b0)|^2 / 2
