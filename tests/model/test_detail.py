@@ -251,12 +251,13 @@ def _without(segmenter: Segmenter) -> Segmenter:
 # --- settings
 
 
-def test_the_papers_preset_has_none_and_the_products_has_one() -> None:
-    assert (
-        not Config().model.detail
-        and not Config().with_changes(["preset=product", "preset=paper"]).model.detail
-    )
-    assert Config.product().model.detail
+@pytest.mark.parametrize("preset", ["paper", "product"])
+def test_no_preset_has_one_and_each_takes_it_away(preset: str) -> None:
+    config = Config().with_changes([f"preset={preset}"])
+    assert not config.model.detail
+    asked = config.with_changes(["model.detail=true"])
+    assert asked.model.detail and asked.preset is None
+    assert asked.with_changes([f"preset={preset}"]) == config
 
 
 def test_its_classifier_is_one_of_the_segmenters() -> None:
