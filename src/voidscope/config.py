@@ -43,7 +43,7 @@ class ModelConfig(_Section):
     detail: bool = _field(
         False, "Detail network",
         "Train a small U-Net that keeps full resolution beside the large one, and let both decide about void. On simulated scans voids "
-        "were a little better, not on all; training takes a third longer, segmenting half as long again. Belongs to a model: set it "
+        "were a little better, not on all; on a CPU training takes 1.3 times, segmenting 1.5 times as long. Belongs to a model: set it "
         "before training.",
     )  # fmt: skip
     imagenet_file: str = _field(

@@ -78,8 +78,11 @@ def test_what_its_head_sees_moves_with_the_image_by_single_pixels_where_the_unet
         detail.up[0][0].weight[:, 16:] = 0
         image = torch.rand(1, 1, 32, 32)
         here, there = detail.features(image), detail.features(image.roll(1, 3))
+        unet = build_segmenter(SMALL, 3).eval()
+        blurred, moved = unet.features(image), unet.features(image.roll(1, 3))
     assert here.std() > 0
     torch.testing.assert_close(there[..., 6:-4], here.roll(1, 3)[..., 6:-4])
+    assert (moved[..., 6:-4] - blurred.roll(1, 3)[..., 6:-4]).abs().max() > 0.1 * blurred.std()
 
 
 def test_void_classes_are_named_by_their_ids_and_travel_with_the_weights() -> None:

@@ -39,6 +39,8 @@ def network(request: pytest.FixtureRequest) -> Segmenter:
     detail = DetailNetwork(3)
     detail.train()(torch.randn(4, 1, 32, 32))
     detail.name_void([2])
+    with torch.no_grad():
+        detail.head.weight.mul_(10)  # an opinion strong enough to change what is said
     return Segmenter(alone.encoder, alone.decoder, alone.head, detail).eval()
 
 
@@ -89,6 +91,9 @@ def test_a_sample_is_what_the_head_sees_around_labelled_pixels(network: Segmente
     mask[3:6, 5:9] = labels[0][3:6, 5:9]
     found = sample_of(network, CPU, images[0], mask, NORMALISATION)
     said = torch.from_numpy(module._said(network, found.features.float()))
+    if network.detail is not None:
+        alone = Segmenter(network.encoder, network.decoder, network.head)
+        assert (module._said(alone, found.features[:, :144].float()) != said.numpy()).any()
     prediction = next(iter(predict_slices(network, images, NORMALISATION, "cpu")))
     where = mask > 0
     assert len(found.classes) == 2 * where.sum()  # once from anywhere, once from its class

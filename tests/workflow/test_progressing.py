@@ -131,6 +131,18 @@ def test_only_full_trainings_judged_by_one_truth_make_the_curve(steady: Project)
     assert found.missing.endswith("2 more cycles.")
 
 
+def test_cycles_of_before_a_setting_there_is_lie_on_the_curve_of_those_that_leave_it_off(
+    steady: Project,
+) -> None:
+    for cycle in steady.cycles[:2]:
+        tree = json.loads((cycle.folder / "cycle.json").read_text())
+        tree["config"]["model"].pop("detail")
+        (cycle.folder / "cycle.json").write_text(json.dumps(tree))
+    older = Project.open(steady.path)
+    assert older.cycles[0].learnt_by == older.cycles[3].learnt_by == steady.cycles[0].learnt_by
+    assert len(progress(older).curve) == 4
+
+
 def test_another_recipe_starts_another_curve(steady: Project) -> None:
     steady.set_config(steady.config.with_changes(["train.epochs=7"]))
     add_cycle(steady)

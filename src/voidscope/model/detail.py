@@ -2,8 +2,7 @@
 
 smp's U-Net joins nothing in at full resolution: what its decoder makes there comes from features at half of it, and an edge of one
 pixel reaches the head blurred. A void of a few pixels is mostly edge. This one begins with convolutions at full resolution and
-joins them in again at the end (Ronneberger et al. 2015). It sees too little around a pixel to tell one copper part from another,
-so it has a say about void alone (docs/product-recipe.md).
+joins them in again at the end (Ronneberger et al. 2015), and has a say about void alone (docs/product-recipe.md).
 """
 
 from __future__ import annotations

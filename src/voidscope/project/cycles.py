@@ -52,8 +52,8 @@ class Cycle:
         return Config.parse(dict(self.config))
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings of network and training, those that came after it at their defaults, which change nothing."""
+    def learnt_by(self) -> dict[str, Any]:
+        """The settings of network and training; those that came after it at their defaults, which have to leave things as they were."""
         plain = Config().model_dump(mode="json")
         return {name: {**plain[name], **self.config.get(name, {})} for name in ("model", "train")}
 

@@ -186,7 +186,7 @@ class QuickLookBar(QFrame):
         self.sentence, self.switch = QElidingLabel(), QCheckBox("on")
         self.switch.setChecked(True)
         self.switch.setToolTip(
-            "Show what the current model, its last layers fitted to your newest labels, makes of the slice in view. "
+            "Show what the current model, its last layer fitted to your newest labels, makes of the slice in view. "
             "Off shows what the cycle's model said."
         )
         row = QHBoxLayout(self)

@@ -110,7 +110,7 @@ def _plan(project: Project) -> tuple[Cycle, Cycle, tuple[_Fold, ...]]:
     """The cycle before, the current one, and the folds; raises `NotReady` where that would tell nothing."""
     before, now = _pair(project)
     old, new = (tuple(k for k in c.labelled if k in project.labels) for c in (before, now))
-    if set(old) == set(new) and before.recipe == now.recipe:
+    if set(old) == set(new) and before.learnt_by == now.learnt_by:
         raise NotReady(
             f"Cycles {before.number} and {now.number} have learnt from the same slices by the same settings; cross-validation "
             "tells nothing of them. Label more slices and retrain."

@@ -253,7 +253,7 @@ def is_trained(project: Project) -> bool:
     now = project.config.model_dump(mode="json")
     return (
         said.get("labels_sha256") == labels
-        and {"seed": cycle.seed, **cycle.recipe} == {n: now[n] for n in ("seed", "model", "train")}
+        and {"seed": cycle.seed, **cycle.learnt_by} == {n: now[n] for n in ("seed", "model", "train")}
         and said.get("initial_sha256") == (start and hashlib.sha256(start).hexdigest())
         and cycle.full
         and tuple(cycle.normalisation) == project.normalisation()

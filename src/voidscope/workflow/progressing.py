@@ -190,7 +190,7 @@ def _apart(cycle: Cycle, basis: Cycle | None) -> str:
     said, known = (c.evaluation or {} for c in (cycle, basis))
     if any(said.get(name) != known.get(name) for name in ("scans", "truth_sha256")):
         return f"judged by another truth than cycle {basis.number}"
-    if cycle.recipe != basis.recipe:
+    if cycle.learnt_by != basis.learnt_by:
         return f"trained by another recipe than cycle {basis.number}"
     return ""
 
