@@ -42,9 +42,9 @@ class ModelConfig(_Section):
     )  # fmt: skip
     detail: bool = _field(
         False, "Detail network",
-        "Train a small U-Net that keeps full resolution beside the large one, and let both decide about void. On simulated scans voids "
-        "were a little better, not on all; on a CPU training takes 1.3 times, segmenting 1.5 times as long. Belongs to a model: set it "
-        "before training.",
+        "Train a small U-Net that keeps full resolution beside the large one, and let both decide about void. Whether voids get better "
+        "is undecided (two simulated sets, three seeds each); on a CPU training takes 1.3 times, segmenting 1.5 times as long. Belongs "
+        "to a model: set it before training.",
     )  # fmt: skip
     imagenet_file: str = _field(
         "", "ImageNet weights file", "A local state dict for closed networks; empty asks the hub."
@@ -283,7 +283,8 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "product": (
         "train.steps=450", "train.growth=0.25", "train.optimiser=adamw", "train.learning_rate=1e-3", "train.schedule=one-cycle",
         "train.weight_decay=0.01", "train.crop=64", "train.resize_factors=[0.75, 1.0, 1.25]", "train.focus=0.5",
-        "train.balance_classes=false", "train.dice=1", "train.pseudo_labels=0", "model.flips=true", "model.detail=false", "suggest.first=void-like", "suggest.budget=12",
+        "train.balance_classes=false", "train.dice=1", "train.pseudo_labels=0", "model.flips=true",
+        "model.detail=false", "suggest.first=void-like", "suggest.budget=12",
     ),
 }  # fmt: skip
 """What each preset changes in the defaults, which are the paper's; the reasons are in docs/product-recipe.md."""
